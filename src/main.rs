@@ -1,0 +1,2 @@
+//! `kubectl-carvelflux`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Real components as local processes.
