@@ -1,1 +1,9 @@
-//! Delivers Carvel packages.
+//! `kubectl carvelflux` delivers Carvel packages from a GitOps repository to run clusters with Flux.
+//!
+//! Everything is one of four values: a `Plan` (what a command will do), an `Expectation` (what a Git revision asks of a
+//! delivery), an `Observation` (what is), and a `Check` (what must hold before a Plan may run). Computing them is pure;
+//! only [`cluster`], [`gitops`]'s checkout and [`ui`] do I/O.
+
+pub mod carvel;
+pub mod error;
+pub mod gitops;

@@ -1,0 +1,147 @@
+//! The one error type of the plugin: what failed, why, and what to do next.
+//!
+//! How an error is printed lives in [`crate::ui`]; how a Kubernetes API error becomes a sentence in [`crate::cluster`].
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// What an [`Error`] is about, which decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Something that was asked for could not be done.
+    Failed,
+    /// The command line, an answer or an input file is wrong; nothing was attempted.
+    Usage,
+    /// The deadline passed before everything was decided.
+    Timeout,
+    /// The user interrupted the command or declined to continue.
+    Interrupted,
+    /// The reader of standard output went away, which is no failure worth a message.
+    BrokenPipe,
+}
+
+impl ErrorKind {
+    /// Returns the documented exit code: 0 done, 1 failed, 2 usage, 3 timeout, 130 interrupted.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::BrokenPipe => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Timeout => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// A failure with its causes and the next steps a user can take.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    causes: Vec<String>,
+    hints: Vec<String>,
+}
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Makes an error of the kind [`ErrorKind::Failed`].
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self::of_kind(ErrorKind::Failed, message)
+    }
+
+    /// Makes an error of the kind [`ErrorKind::Usage`].
+    #[must_use]
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::of_kind(ErrorKind::Usage, message)
+    }
+
+    /// Makes an error of any kind.
+    #[must_use]
+    pub fn of_kind(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+    }
+
+    /// Adds why it failed, in the words of whoever refused: a server, a tool, the operating system.
+    #[must_use]
+    pub fn because(mut self, cause: impl fmt::Display) -> Self {
+        let cause = cause.to_string();
+        // Libraries often repeat the inner error in the outer one's text.
+        if !cause.is_empty() && !self.message.contains(&cause) && !self.causes.contains(&cause) {
+            self.causes.push(cause);
+        }
+        self
+    }
+
+    /// Adds a next step, best a command to run.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        let hint = hint.into();
+        if !self.hints.contains(&hint) {
+            self.hints.push(hint);
+        }
+        self
+    }
+
+    /// Returns what kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns the sentence that says what failed.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Returns why it failed, outermost first.
+    #[must_use]
+    pub fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
+    /// Returns what to do next.
+    #[must_use]
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)?;
+        for cause in &self.causes {
+            write!(formatter, ": {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<ErrorKind> for ExitCode {
+    fn from(kind: ErrorKind) -> Self {
+        Self::from(kind.exit_code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_repeats_the_message_is_left_out() {
+        let error = Error::new("cannot read a.yaml: not found").because("not found").because("disk").because("disk");
+        assert_eq!(error.causes(), ["disk"]);
+    }
+
+    #[test]
+    fn exit_codes_are_the_documented_ones() {
+        let kinds = [ErrorKind::BrokenPipe, ErrorKind::Failed, ErrorKind::Usage, ErrorKind::Timeout, ErrorKind::Interrupted];
+        assert_eq!(kinds.map(ErrorKind::exit_code), [0, 1, 2, 3, 130]);
+    }
+}
