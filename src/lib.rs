@@ -5,5 +5,12 @@
 //! only [`cluster`], [`gitops`]'s checkout and [`ui`] do I/O.
 
 pub mod carvel;
+pub mod cli;
+pub mod cluster;
+pub mod conditions;
 pub mod error;
+pub mod flux;
 pub mod gitops;
+pub mod kubeconfig;
+pub mod labels;
+pub mod names;

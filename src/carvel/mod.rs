@@ -1,5 +1,12 @@
-//! What kapp-controller calls packages, installs and apps: typed resources, pure builders, version selection.
+//! What kapp-controller calls packages, installs and apps: typed resources and version selection.
 
 pub mod constraints;
+mod resources;
 pub mod selection;
 pub mod version;
+
+pub use resources::{
+    App, AppSpec, AppStatus, CARVEL_VERSION, DATA_PACKAGING_GROUP, KAPP_CONTROLLER_GROUP, PACKAGE_VERSION_ANNOTATION,
+    PACKAGING_GROUP, Package, PackageInstall, PackageInstallSpec, PackageInstallStatus, PackageSpec, Stage,
+    app_resource, package_install_resource, package_resource,
+};

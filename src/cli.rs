@@ -1,0 +1,206 @@
+//! The command line: clap types only. What a command does lives in [`crate::commands`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Deliver Carvel packages from a GitOps repository to run clusters with Flux
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-carvelflux",
+    bin_name = "kubectl carvelflux",
+    version,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 110,
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 timeout, 130 interrupted."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to reach the build cluster.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the package's Git repository known to Flux, and wait until it is fetched
+    Bootstrap(BootstrapArgs),
+    /// Deliver a package to a run cluster, and wait until it is installed
+    AddCluster(AddClusterArgs),
+    /// Wait until deliveries have installed what the Git repository asks for
+    Wait(WaitArgs),
+    /// Print the version
+    Version,
+}
+
+/// How to reach the build cluster: kubectl's own flags.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Build cluster")]
+pub struct ConnectionArgs {
+    /// Path of the kubeconfig file (default: $KUBECONFIG, then ~/.kube/config)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Kubeconfig context of the build cluster
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Kubeconfig cluster of the build cluster
+    #[arg(long, global = true, value_name = "NAME")]
+    pub cluster: Option<String>,
+    /// Kubeconfig user for the build cluster
+    #[arg(long, global = true, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Namespace of the Flux objects on the build cluster
+    #[arg(short, long, global = true, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// User to impersonate on the build cluster
+    #[arg(long = "as", global = true, value_name = "USER")]
+    pub impersonate: Option<String>,
+    /// Group to impersonate on the build cluster; may be repeated
+    #[arg(long = "as-group", global = true, value_name = "GROUP")]
+    pub impersonate_groups: Vec<String>,
+    /// Time to wait for a single request (such as 10s; 0 means no limit)
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration)]
+    pub request_timeout: Option<Duration>,
+}
+
+/// Flags of the commands that write.
+#[derive(Args, Debug)]
+pub struct ConfirmArgs {
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// Credentials for the Git repository; never a secret in an argument.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Git credentials")]
+pub struct GitCredentialArgs {
+    /// User name for the Git repository
+    #[arg(long, env = "GIT_USERNAME", value_name = "NAME", hide_env_values = true)]
+    pub git_username: Option<String>,
+    /// File with the password or access token for the Git repository; `-` reads standard input (default: $GIT_PASSWORD)
+    #[arg(long, value_name = "FILE")]
+    pub git_password_file: Option<PathBuf>,
+}
+
+/// Arguments of `bootstrap`.
+#[derive(Args, Debug)]
+pub struct BootstrapArgs {
+    /// Directory of the package in the GitOps repository, such as hello-app.default.tap
+    #[arg(value_name = "PACKAGE")]
+    pub package: Option<String>,
+    /// URL of the GitOps repository (https://, http:// or ssh://)
+    #[arg(long, value_name = "URL")]
+    pub git_url: Option<String>,
+    /// Branch of the GitOps repository
+    #[arg(long, value_name = "BRANCH")]
+    pub branch: Option<String>,
+    /// Credentials.
+    #[command(flatten)]
+    pub credentials: GitCredentialArgs,
+    /// Confirmation.
+    #[command(flatten)]
+    pub confirm: ConfirmArgs,
+    /// Time to wait until the source is fetched, such as 90s, 10m or 1h
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration)]
+    pub timeout: Duration,
+}
+
+/// Arguments of `add-cluster`.
+#[derive(Args, Debug)]
+pub struct AddClusterArgs {
+    /// Short name of the run cluster, such as prod1
+    #[arg(value_name = "RUN_CLUSTER")]
+    pub run_cluster: Option<String>,
+    /// Package to deliver
+    #[arg(long, value_name = "PACKAGE")]
+    pub package: Option<String>,
+    /// Kubeconfig context of the run cluster
+    #[arg(long, value_name = "CONTEXT")]
+    pub run_context: Option<String>,
+    /// Kubeconfig file that holds the run cluster's context (default: the one of the build cluster)
+    #[arg(long, value_name = "FILE")]
+    pub run_kubeconfig: Option<PathBuf>,
+    /// Namespace on the run cluster where the package is installed
+    #[arg(long, value_name = "NAMESPACE")]
+    pub target_namespace: Option<String>,
+    /// Versions to choose from, as in `versionSelection.constraints` (default: the highest)
+    #[arg(long, value_name = "CONSTRAINTS")]
+    pub version_constraints: Option<String>,
+    /// File with the package's values, a YAML mapping
+    #[arg(long, value_name = "FILE")]
+    pub values: Option<PathBuf>,
+    /// Credentials.
+    #[command(flatten)]
+    pub credentials: GitCredentialArgs,
+    /// Confirmation.
+    #[command(flatten)]
+    pub confirm: ConfirmArgs,
+    /// Time to wait until the package is installed, such as 90s, 10m or 1h
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
+    pub timeout: Duration,
+}
+
+/// Arguments of `wait`.
+#[derive(Args, Debug)]
+pub struct WaitArgs {
+    /// Package to wait for; may be repeated (default: all)
+    #[arg(long = "package", value_name = "PACKAGE")]
+    pub packages: Vec<String>,
+    /// Run cluster to wait for; may be repeated (default: all)
+    #[arg(long = "run-cluster", value_name = "RUN_CLUSTER")]
+    pub run_clusters: Vec<String>,
+    /// Reach a run cluster through a kubeconfig context instead of Flux's credential; may be repeated
+    #[arg(long = "run-context", value_name = "NAME=CONTEXT", value_parser = parse_run_context)]
+    pub run_contexts: Vec<(String, String)>,
+    /// One deadline for everything, such as 90s, 10m or 1h
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
+    pub timeout: Duration,
+}
+
+/// Reads a duration such as `90s` or `1h30m`, or whole seconds, as kubectl's flags do.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| "expected a duration such as 90s, 10m or 1h30m".to_owned())
+}
+
+fn parse_run_context(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, context)) if !name.is_empty() && !context.is_empty() => Ok((name.to_owned(), context.to_owned())),
+        _ => Err("expected RUN_CLUSTER=CONTEXT, such as prod1=admin@prod1".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_as_kubectl_reads_them() {
+        let seconds = |text| parse_duration(text).map(|duration| duration.as_secs_f64()).ok();
+        assert_eq!(seconds("90s"), Some(90.0));
+        assert_eq!(seconds("1h30m"), Some(5400.0));
+        assert_eq!(seconds("500ms"), Some(0.5));
+        assert_eq!(seconds("30"), Some(30.0));
+        for bad in ["", "m", "-5s", "s5", "99999999999999999999h"] {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+}

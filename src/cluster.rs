@@ -1,0 +1,329 @@
+//! Clusters: how they are reached, read and written. The only code that calls kube's `Api`.
+//!
+//! What is read from or written to them is decided elsewhere; how a kubeconfig for Flux is built lives in
+//! [`crate::kubeconfig`].
+
+mod connect;
+mod failure;
+
+pub use connect::{Connection, load_kubeconfig};
+pub use failure::WatchFailure;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt, TryStreamExt};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::core::{DynamicResourceScope, GroupVersionKind};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+
+/// The field manager of every write (server-side apply).
+pub const FIELD_MANAGER: &str = "carvelflux";
+
+/// Which part a cluster plays in deliveries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The cluster that runs Flux.
+    Build,
+    /// A cluster that runs kapp-controller, by its short name.
+    Run(String),
+}
+
+/// A connected cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    role: Role,
+    context: String,
+    server: String,
+    default_namespace: String,
+    client: Client,
+}
+
+/// The API groups a cluster serves, each with its versions.
+#[derive(Clone, Debug, Default)]
+pub struct ServedVersions(BTreeMap<String, Vec<String>>);
+
+impl ServedVersions {
+    /// Returns the first of `versions` that the cluster serves for `group`.
+    #[must_use]
+    pub fn first_of(&self, group: &str, versions: &[&'static str]) -> Option<&'static str> {
+        let served = self.0.get(group)?;
+        versions.iter().copied().find(|version| served.iter().any(|one| one == version))
+    }
+}
+
+/// Names one object on a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectReference {
+    /// The kind.
+    pub resource: ApiResource,
+    /// The namespace; `None` for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
+}
+
+impl ObjectReference {
+    /// Names the object that a manifest describes.
+    ///
+    /// Fails when the manifest lacks `apiVersion`, `kind` or `metadata.name`, which a builder of this crate never leaves out.
+    pub fn of(manifest: &Value) -> Result<Self> {
+        let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
+        let (Some(api_version), Some(kind), Some(name)) =
+            (text("/apiVersion"), text("/kind"), text("/metadata/name"))
+        else {
+            return Err(Error::new("a manifest lacks apiVersion, kind or metadata.name"));
+        };
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        Ok(Self {
+            resource: api_resource(group, version, kind),
+            namespace: text("/metadata/namespace").map(str::to_owned),
+            name: name.to_owned(),
+        })
+    }
+
+    /// Returns the object as messages name it, such as `Secret dev/prod1-kubeconfig`.
+    #[must_use]
+    pub fn display(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{} {namespace}/{}", self.resource.kind, self.name),
+            None => format!("{} {}", self.resource.kind, self.name),
+        }
+    }
+}
+
+/// Returns the resource of a kind; the plurals of all kinds used here are regular.
+#[must_use]
+pub fn api_resource(group: &str, version: &str, kind: &str) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
+}
+
+/// What a permission check asks for: a verb on a resource, as RBAC rules spell them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access<'a> {
+    /// The verb, such as `create`.
+    pub verb: &'a str,
+    /// The API group; empty for core.
+    pub group: &'a str,
+    /// The plural resource name, such as `secrets`.
+    pub resource: &'a str,
+    /// The namespace.
+    pub namespace: &'a str,
+}
+
+impl Cluster {
+    /// Returns which part the cluster plays.
+    #[must_use]
+    pub fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// Returns the cluster as messages name it, such as "the build cluster (context `build`)".
+    #[must_use]
+    pub fn display(&self) -> String {
+        let role = match &self.role {
+            Role::Build => "the build cluster".to_owned(),
+            Role::Run(name) => format!("the run cluster `{name}`"),
+        };
+        if self.context.is_empty() { role } else { format!("{role} (context `{}`)", self.context) }
+    }
+
+    /// Returns the URL of the API server.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Returns the kubeconfig context the cluster was reached through; empty for a stored credential.
+    #[must_use]
+    pub fn context(&self) -> &str {
+        &self.context
+    }
+
+    /// Returns the namespace of the context, or `default`.
+    #[must_use]
+    pub fn default_namespace(&self) -> &str {
+        &self.default_namespace
+    }
+
+    /// Lists the API groups with their served versions; the first request to a cluster, so it also proves that
+    /// the cluster is reachable and the credential is accepted.
+    pub async fn served_versions(&self) -> Result<ServedVersions> {
+        let groups = self
+            .client
+            .list_api_groups()
+            .await
+            .map_err(|error| self.failure("cannot be asked which APIs it serves", error))?;
+        Ok(ServedVersions(
+            groups
+                .groups
+                .into_iter()
+                .map(|group| (group.name, group.versions.into_iter().map(|version| version.version).collect()))
+                .collect(),
+        ))
+    }
+
+    /// Returns the UID of the namespace `kube-system`, which identifies a cluster for as long as it lives.
+    pub async fn uid(&self) -> Result<String> {
+        let reference = ObjectReference {
+            resource: api_resource("", "v1", "Namespace"),
+            namespace: None,
+            name: "kube-system".to_owned(),
+        };
+        let namespace = self.get(&reference).await?;
+        namespace
+            .and_then(|namespace| namespace.metadata.uid)
+            .ok_or_else(|| Error::new(format!("{} shows no namespace kube-system", self.display())))
+    }
+
+    /// Reads an object; `None` when it does not exist.
+    pub async fn get(&self, reference: &ObjectReference) -> Result<Option<DynamicObject>> {
+        self.api(reference)
+            .get_opt(&reference.name)
+            .await
+            .map_err(|error| self.failure(&format!("cannot read {}", reference.display()), error))
+    }
+
+    /// Reads an object into its type; `None` when it does not exist.
+    pub async fn read<K>(&self, resource: &ApiResource, namespace: &str, name: &str) -> Result<Option<K>>
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        Api::<K>::namespaced_with(self.client.clone(), namespace, resource)
+            .get_opt(name)
+            .await
+            .map_err(|error| self.failure(&format!("cannot read {} {namespace}/{name}", resource.kind), error))
+    }
+
+    /// Lists all objects of a kind in a namespace.
+    pub async fn list<K>(&self, resource: &ApiResource, namespace: &str) -> Result<Vec<K>>
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        let list = Api::<K>::namespaced_with(self.client.clone(), namespace, resource)
+            .list(&ListParams::default())
+            .await
+            .map_err(|error| self.failure(&format!("cannot list {} in namespace {namespace}", resource.plural), error))?;
+        Ok(list.items)
+    }
+
+    /// Watches all objects of a kind in a namespace; errors are retried with a growing pause and shown to the caller.
+    pub fn watch<K>(
+        &self,
+        resource: &ApiResource,
+        namespace: &str,
+    ) -> impl Stream<Item = Result<watcher::Event<K>, WatchFailure>> + Send + use<K>
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + 'static,
+    {
+        let api = Api::<K>::namespaced_with(self.client.clone(), namespace, resource);
+        let what = format!("cannot watch {} in namespace {namespace}", resource.plural);
+        let cluster = self.clone();
+        watcher(api, watcher::Config::default()).default_backoff().map_err(move |error| cluster.watch_failure(&what, error))
+    }
+
+    /// Applies a manifest server-side and returns the object as the API server keeps it.
+    ///
+    /// With `dry_run` the API server validates and merges, and keeps nothing.
+    pub async fn apply(&self, manifest: &Value, dry_run: bool) -> Result<DynamicObject> {
+        let reference = ObjectReference::of(manifest)?;
+        let mut parameters = PatchParams::apply(FIELD_MANAGER).validation_strict();
+        if dry_run {
+            parameters = parameters.dry_run();
+        }
+        self.api(&reference)
+            .patch(&reference.name, &parameters, &Patch::Apply(manifest))
+            .await
+            .map_err(|error| self.failure(&format!("cannot apply {}", reference.display()), error))
+    }
+
+    /// Sets one annotation, and nothing else.
+    pub async fn annotate(&self, reference: &ObjectReference, key: &str, value: &str) -> Result<()> {
+        let patch = json!({"metadata": {"annotations": {key: value}}});
+        self.api(reference)
+            .patch(&reference.name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .map(drop)
+            .map_err(|error| self.failure(&format!("cannot annotate {}", reference.display()), error))
+    }
+
+    /// Waits until the object exists and `ready` finds in it what it looks for.
+    pub async fn wait_for<T>(
+        &self,
+        reference: &ObjectReference,
+        limit: Duration,
+        ready: impl Fn(&DynamicObject) -> Option<T>,
+    ) -> Result<T> {
+        let configuration = watcher::Config::default().fields(&format!("metadata.name={}", reference.name));
+        let mut events = std::pin::pin!(watcher(self.api(reference), configuration).default_backoff().applied_objects());
+        let search = async {
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(object) => {
+                        if let Some(found) = ready(&object) {
+                            return Ok(found);
+                        }
+                    }
+                    Err(error) => {
+                        let error = self.watch_failure(&format!("cannot watch {}", reference.display()), error);
+                        if !error.is_transient {
+                            return Err(error.error);
+                        }
+                    }
+                }
+            }
+            Err(Error::new(format!("the watch of {} ended", reference.display())))
+        };
+        tokio::time::timeout(limit, search).await.unwrap_or_else(|_| {
+            Err(Error::new(format!(
+                "{} did not become complete on {} within {} s",
+                reference.display(),
+                self.display(),
+                limit.as_secs()
+            )))
+        })
+    }
+
+    /// Asks the API server whether the current user may do something in a namespace.
+    pub async fn allows(&self, access: Access<'_>) -> Result<bool> {
+        let review = SelfSubjectAccessReview {
+            spec: SelfSubjectAccessReviewSpec {
+                resource_attributes: Some(ResourceAttributes {
+                    verb: Some(access.verb.to_owned()),
+                    group: Some(access.group.to_owned()),
+                    resource: Some(access.resource.to_owned()),
+                    namespace: Some(access.namespace.to_owned()),
+                    ..ResourceAttributes::default()
+                }),
+                ..SelfSubjectAccessReviewSpec::default()
+            },
+            ..SelfSubjectAccessReview::default()
+        };
+        let answer = Api::<SelfSubjectAccessReview>::all(self.client.clone())
+            .create(&PostParams::default(), &review)
+            .await
+            .map_err(|error| self.failure("cannot be asked for permissions", error))?;
+        Ok(answer.status.is_some_and(|status| status.allowed))
+    }
+
+    fn api(&self, reference: &ObjectReference) -> Api<DynamicObject> {
+        match &reference.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &reference.resource),
+            None => Api::all_with(self.client.clone(), &reference.resource),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! How a cluster is reached: kubeconfig files, contexts and kubectl's connection flags.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+use super::{Cluster, Role};
+use crate::error::{Error, Result};
+
+/// Time to establish a connection; an unreachable cluster is reported after it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Which kubeconfig entries to use, and as whom.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// Kubeconfig file; `None` means `$KUBECONFIG`, then `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// Context; `None` means the current one.
+    pub context: Option<String>,
+    /// Cluster entry instead of the context's.
+    pub cluster: Option<String>,
+    /// User entry instead of the context's.
+    pub user: Option<String>,
+    /// User to impersonate.
+    pub impersonate: Option<String>,
+    /// Groups to impersonate.
+    pub impersonate_groups: Vec<String>,
+    /// Longest time for one request; `None` or zero means no limit.
+    pub request_timeout: Option<Duration>,
+}
+
+impl Cluster {
+    /// Makes a client from kubeconfig files; no request is sent yet.
+    pub async fn connect(role: Role, connection: &Connection) -> Result<Self> {
+        let kubeconfig = load_kubeconfig(connection.kubeconfig.as_deref())?;
+        let context = connection.context.clone().or_else(|| kubeconfig.current_context.clone()).unwrap_or_default();
+        if !context.is_empty() && !kubeconfig.contexts.iter().any(|entry| entry.name == context) {
+            return Err(unknown_context(&role, &context, &kubeconfig));
+        }
+        let options = KubeConfigOptions {
+            context: connection.context.clone(),
+            cluster: connection.cluster.clone(),
+            user: connection.user.clone(),
+        };
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| {
+            Error::usage(format!("the kubeconfig has no usable entry for {}", describe(&role)))
+                .because(error)
+                .hint("see what there is: kubectl config get-contexts")
+        })?;
+        if connection.impersonate.is_some() {
+            config.auth_info.impersonate.clone_from(&connection.impersonate);
+        }
+        if !connection.impersonate_groups.is_empty() {
+            config.auth_info.impersonate_groups = Some(connection.impersonate_groups.clone());
+        }
+        config.read_timeout = connection.request_timeout.filter(|timeout| !timeout.is_zero());
+        Self::from_config(role, context, config)
+    }
+
+    /// Makes a client from one self-contained kubeconfig, as Flux does from a Secret.
+    pub async fn from_kubeconfig(role: Role, kubeconfig: Kubeconfig, impersonate: Option<String>) -> Result<Self> {
+        let options = KubeConfigOptions::default();
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| Error::new(format!("the kubeconfig for {} is not usable", describe(&role))).because(error))?;
+        config.auth_info.impersonate = impersonate;
+        Self::from_config(role, String::new(), config)
+    }
+
+    fn from_config(role: Role, context: String, mut config: Config) -> Result<Self> {
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let default_namespace = config.default_namespace.clone();
+        let client = Client::try_from(config).map_err(|error| {
+            Error::new(format!("no client can be made for {} at {server}", describe(&role))).because(error)
+        })?;
+        Ok(Self { role, context, server, default_namespace, client })
+    }
+}
+
+/// Reads and merges kubeconfig files as kubectl does: `path`, else the files of `$KUBECONFIG` that exist, else
+/// `~/.kube/config`. The first file that defines a name wins.
+pub fn load_kubeconfig(path: Option<&Path>) -> Result<Kubeconfig> {
+    let files = match path {
+        Some(path) => vec![path.to_owned()],
+        None => default_files(),
+    };
+    let mut merged: Option<Kubeconfig> = None;
+    for file in &files {
+        // kube refuses a missing file of $KUBECONFIG; kubectl skips it.
+        if path.is_none() && !file.exists() {
+            continue;
+        }
+        let unreadable =
+            |error| Error::usage(format!("cannot read the kubeconfig {}", file.display())).because(error);
+        let next = Kubeconfig::read_from(file).map_err(unreadable)?;
+        merged = Some(match merged {
+            Some(merged) => merged.merge(next).map_err(unreadable)?,
+            None => next,
+        });
+    }
+    merged.ok_or_else(|| {
+        let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        Error::usage(format!("there is no kubeconfig: {} does not exist", names.join(", ")))
+            .hint("name one with --kubeconfig or in $KUBECONFIG")
+    })
+}
+
+fn default_files() -> Vec<PathBuf> {
+    match std::env::var_os("KUBECONFIG") {
+        Some(value) if !value.is_empty() => {
+            std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect()
+        }
+        _ => std::env::home_dir().map(|home| home.join(".kube").join("config")).into_iter().collect(),
+    }
+}
+
+fn unknown_context(role: &Role, context: &str, kubeconfig: &Kubeconfig) -> Error {
+    let names: Vec<&str> = kubeconfig.contexts.iter().map(|entry| entry.name.as_str()).collect();
+    let flag = if *role == Role::Build { "--context" } else { "--run-context" };
+    Error::usage(format!("the kubeconfig has no context `{context}` for {}", describe(role))).hint(if names.is_empty() {
+        "it has no contexts at all; name another file with --kubeconfig".to_owned()
+    } else {
+        format!("name one of these with {flag}: {}", names.join(", "))
+    })
+}
+
+fn describe(role: &Role) -> String {
+    match role {
+        Role::Build => "the build cluster".to_owned(),
+        Role::Run(name) => format!("the run cluster `{name}`"),
+    }
+}

@@ -1,0 +1,189 @@
+//! Kustomization of `kustomize.toolkit.fluxcd.io` (kustomize-controller `api/v1/kustomization_types.go`).
+
+use kube::api::ApiResource;
+use kube::core::Object;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::git_repository::LocalReference;
+use crate::cluster::api_resource;
+use crate::conditions::Condition;
+use crate::names;
+
+/// The API group of Flux Kustomizations.
+pub const KUSTOMIZATION_GROUP: &str = "kustomize.toolkit.fluxcd.io";
+
+/// A directory of a source that Flux applies to a cluster.
+pub type Kustomization = Object<KustomizationSpec, KustomizationStatus>;
+
+/// What is read of a Kustomization's spec.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KustomizationSpec {
+    /// The directory in the source, with or without `./`.
+    pub path: String,
+    /// The source.
+    pub source_ref: SourceReference,
+    /// How the run cluster is reached; `None` means the build cluster itself.
+    pub kube_config: Option<KubeConfig>,
+    /// The namespace that every object is put into.
+    pub target_namespace: Option<String>,
+    /// Whom Flux impersonates.
+    pub service_account_name: Option<String>,
+    /// Whether applying is switched off.
+    pub suspend: bool,
+}
+
+/// A source in this or another namespace.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default)]
+pub struct SourceReference {
+    /// The kind, such as `GitRepository`.
+    pub kind: String,
+    /// The name.
+    pub name: String,
+    /// The namespace; `None` means the Kustomization's.
+    pub namespace: Option<String>,
+}
+
+/// Where the credential for the run cluster is.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KubeConfig {
+    /// A Secret with a kubeconfig.
+    pub secret_ref: Option<KubeConfigReference>,
+    /// A ConfigMap that names a workload identity.
+    pub config_map_ref: Option<LocalReference>,
+}
+
+/// A kubeconfig in a Secret of the same namespace.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(default)]
+pub struct KubeConfigReference {
+    /// The name of the Secret.
+    pub name: String,
+    /// The key; `None` means `value`, then `value.yaml`.
+    pub key: Option<String>,
+}
+
+/// What is read of a Kustomization's status.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KustomizationStatus {
+    /// What kustomize-controller found.
+    pub conditions: Vec<Condition>,
+    /// The revision that was applied and found healthy last.
+    pub last_applied_revision: String,
+    /// The revision that was checked out last.
+    pub last_attempted_revision: String,
+    /// The last answered reconcile request.
+    pub last_handled_reconcile_at: Option<String>,
+    /// What was applied.
+    pub inventory: Option<Inventory>,
+}
+
+/// The objects a Kustomization has applied.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Inventory {
+    /// One entry per object.
+    pub entries: Vec<InventoryEntry>,
+}
+
+/// One applied object.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct InventoryEntry {
+    /// `<namespace>_<name>_<group>_<kind>` (fluxcd/cli-utils `object/objmetadata.go`).
+    pub id: String,
+}
+
+impl InventoryEntry {
+    /// Splits the id into namespace, name, group and kind; names hold no underscore but the RBAC ones' escapes.
+    #[must_use]
+    pub fn parts(&self) -> Option<(&str, &str, &str, &str)> {
+        let (namespace, rest) = self.id.split_once('_')?;
+        let (rest, kind) = rest.rsplit_once('_')?;
+        let (name, group) = rest.rsplit_once('_')?;
+        Some((namespace, name, group, kind))
+    }
+}
+
+/// What a Kustomization of a delivery is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct KustomizationRequest<'a> {
+    /// The served API version.
+    pub version: &'a str,
+    /// The namespace on the build cluster.
+    pub namespace: &'a str,
+    /// The package.
+    pub package: &'a str,
+    /// The run cluster.
+    pub run_cluster: &'a str,
+    /// The namespace on the run cluster.
+    pub target_namespace: &'a str,
+}
+
+/// Returns the resource of Kustomizations in the served version.
+#[must_use]
+pub fn kustomization_resource(version: &str) -> ApiResource {
+    api_resource(KUSTOMIZATION_GROUP, version, "Kustomization")
+}
+
+/// Builds one Kustomization of a delivery; `name` and `path` tell the two apart.
+///
+/// The short timeout and retry interval keep an install that does not finish from blocking one of Flux's four workers
+/// (fluxcd/flux2#5622).
+#[must_use]
+pub fn kustomization(request: &KustomizationRequest<'_>, name: &str, path: &str) -> Value {
+    let mut manifest = json!({
+        "apiVersion": format!("{KUSTOMIZATION_GROUP}/{}", request.version),
+        "kind": "Kustomization",
+        "metadata": {
+            "name": name,
+            "namespace": request.namespace,
+            "labels": crate::labels::managed(),
+        },
+        "spec": {
+            "sourceRef": {"kind": "GitRepository", "name": names::git_repository(request.package)},
+            "path": path,
+            "interval": "5m",
+            "retryInterval": "1m",
+            "timeout": "2m",
+            "prune": true,
+            "wait": true,
+            "targetNamespace": request.target_namespace,
+            "kubeConfig": {"secretRef": {"name": names::kubeconfig(request.run_cluster)}},
+        },
+    });
+    // Flux 2.5 brought healthCheckExprs, to v1 only.
+    if request.version == "v1" {
+        manifest["spec"]["healthCheckExprs"] = package_install_health();
+    }
+    manifest
+}
+
+/// Tells Flux how to judge a PackageInstall: without this, kstatus takes a failed one for healthy
+/// (kubernetes-sigs/cli-utils `kstatus/status/generic.go` knows no `ReconcileFailed`).
+fn package_install_health() -> Value {
+    json!([{
+        "apiVersion": "packaging.carvel.dev/v1alpha1",
+        "kind": "PackageInstall",
+        "inProgress": "!has(status.conditions) || status.conditions.exists(c, c.type == 'Reconciling')",
+        "failed": "status.conditions.exists(c, c.type in ['ReconcileFailed', 'DeleteFailed'] && c.status == 'True')",
+        "current": "status.conditions.exists(c, c.type == 'ReconcileSucceeded' && c.status == 'True')",
+    }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inventory_ids_split_at_the_outer_underscores() {
+        let entry = InventoryEntry { id: "apps_hello-app.default.tap_packaging.carvel.dev_PackageInstall".to_owned() };
+        assert_eq!(entry.parts(), Some(("apps", "hello-app.default.tap", "packaging.carvel.dev", "PackageInstall")));
+        let cluster_scoped = InventoryEntry { id: "_system:admin__ClusterRole".to_owned() };
+        assert_eq!(cluster_scoped.parts(), Some(("", "system:admin", "", "ClusterRole")));
+    }
+}

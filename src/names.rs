@@ -1,0 +1,145 @@
+//! The names of everything the plugin makes, and the limits they must keep.
+//!
+//! Pure. The names on the build cluster are the guide's; those on a run cluster derive from the full package name.
+
+use crate::error::{Error, Result};
+
+/// The longest name of a Kustomization that Flux can apply: it becomes the value of the label
+/// `kustomize.toolkit.fluxcd.io/name` on every object (fluxcd/flux2#2004), and label values end at 63 characters.
+const LONGEST_KUSTOMIZATION: usize = 63;
+
+const PACKAGES_SUFFIX: &str = "-packages";
+const PACKAGE_INSTALLS_SUFFIX: &str = "-packageinstalls";
+
+/// Returns the name of the GitRepository of a package.
+#[must_use]
+pub fn git_repository(package: &str) -> String {
+    format!("{package}-gitops-repo")
+}
+
+/// Returns the name of the Secret with the Git credentials of a package.
+#[must_use]
+pub fn git_credentials(package: &str) -> String {
+    format!("{package}-gitops-auth")
+}
+
+/// Returns the name of the Secret with the kubeconfig of a run cluster.
+#[must_use]
+pub fn kubeconfig(run_cluster: &str) -> String {
+    format!("{run_cluster}-kubeconfig")
+}
+
+/// Returns the name of the Kustomization that applies a package's Packages.
+#[must_use]
+pub fn packages_kustomization(package: &str, run_cluster: &str) -> String {
+    format!("{package}-{run_cluster}{PACKAGES_SUFFIX}")
+}
+
+/// Returns the name of the Kustomization that applies a delivery's PackageInstall.
+#[must_use]
+pub fn package_installs_kustomization(package: &str, run_cluster: &str) -> String {
+    format!("{package}-{run_cluster}{PACKAGE_INSTALLS_SUFFIX}")
+}
+
+/// Returns the name of the deployer's ServiceAccount, Role and RoleBinding on a run cluster.
+#[must_use]
+pub fn deployer(build_namespace: &str, run_cluster: &str) -> String {
+    format!("{build_namespace}-{run_cluster}-deployer")
+}
+
+/// Returns the name of the deployer's token Secret on a run cluster.
+#[must_use]
+pub fn deployer_token(build_namespace: &str, run_cluster: &str) -> String {
+    format!("{}-token", deployer(build_namespace, run_cluster))
+}
+
+/// Returns the name of the installer's ServiceAccount, Role and RoleBinding on a run cluster.
+#[must_use]
+pub fn installer(package: &str) -> String {
+    format!("{package}-installer")
+}
+
+/// Checks a package's name: a directory of the repository and the beginning of object names.
+pub fn check_package(package: &str) -> Result<()> {
+    if is_subdomain(package) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("the package name `{package}` cannot be part of a Kubernetes object's name"))
+        .because("it must be a lowercase DNS subdomain: letters, digits, `-` and `.`, such as `hello-app.default.tap`")
+        .hint("name the package's directory in the GitOps repository"))
+}
+
+/// Checks a run cluster's name, and with it the names of its Kustomizations for `package`.
+pub fn check_run_cluster(run_cluster: &str, package: &str) -> Result<()> {
+    if run_cluster == "packages" {
+        return Err(Error::usage("a run cluster cannot be named `packages`")
+            .because(format!("`{package}/packages/` holds the package's versions, `{package}/<run cluster>/` its installs"))
+            .hint("choose another name for the run cluster, such as `prod1`"));
+    }
+    if !is_label(run_cluster) {
+        return Err(Error::usage(format!("the run cluster name `{run_cluster}` cannot be part of a Kubernetes object's name"))
+            .because("it must be a lowercase DNS label: letters, digits and `-`, such as `prod1`")
+            .hint("choose another name for the run cluster"));
+    }
+    let longest = package_installs_kustomization(package, run_cluster);
+    if longest.len() > LONGEST_KUSTOMIZATION {
+        let excess = longest.len() - LONGEST_KUSTOMIZATION;
+        return Err(Error::usage(format!(
+            "the Kustomization `{longest}` would have {} characters; Flux can apply at most {LONGEST_KUSTOMIZATION}",
+            longest.len()
+        ))
+        .because("Flux writes the name as a label value on every object it applies (fluxcd/flux2#2004)")
+        .hint(format!("choose a name for the run cluster that is at least {excess} characters shorter than `{run_cluster}`")));
+    }
+    Ok(())
+}
+
+/// Tells whether `name` is a DNS-1123 label, which namespaces and run clusters must be.
+#[must_use]
+pub fn is_label(name: &str) -> bool {
+    let edge = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
+    name.len() <= 63
+        && name.starts_with(edge)
+        && name.ends_with(edge)
+        && name.chars().all(|character| edge(character) || character == '-')
+}
+
+/// Tells whether `name` is a DNS-1123 subdomain, which most object names must be.
+#[must_use]
+pub fn is_subdomain(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACKAGE: &str = "hello-app.default.tap";
+
+    #[test]
+    fn a_kustomization_of_63_characters_passes_and_of_64_does_not() {
+        let run_cluster = "r".repeat(46 - PACKAGE.len());
+        assert_eq!(package_installs_kustomization(PACKAGE, &run_cluster).len(), 63);
+        assert!(check_run_cluster(&run_cluster, PACKAGE).is_ok());
+        let error = check_run_cluster(&format!("{run_cluster}r"), PACKAGE).map_err(|error| error.to_string());
+        assert!(error.is_err_and(|text| text.contains("would have 64 characters")));
+    }
+
+    #[test]
+    fn the_directory_of_the_packages_is_no_run_cluster() {
+        assert!(check_run_cluster("packages", PACKAGE).is_err());
+        assert!(check_run_cluster("prod1", PACKAGE).is_ok());
+    }
+
+    #[test]
+    fn names_follow_dns_1123() {
+        for good in ["a", "prod-1", "0"] {
+            assert!(is_label(good), "{good}");
+        }
+        for bad in ["", "-a", "a-", "A", "a.b", "a_b", &"a".repeat(64)] {
+            assert!(!is_label(bad), "{bad}");
+        }
+        assert!(is_subdomain(PACKAGE));
+        assert!(!is_subdomain("hello..app"));
+    }
+}
