@@ -1,1 +1,31 @@
-//! Real components as local processes.
+//! Real components as local processes: etcd, Kubernetes, Flux, kapp-controller, an OCI registry, a Git server.
+//!
+//! A program that uses it calls [`sandbox::enter`] first in `main`, then [`Testbed::start`].
+
+pub mod cache;
+mod certificates;
+mod cluster;
+mod command;
+mod error;
+mod flux;
+mod git_server;
+mod kapp_controller;
+mod kubeconfig;
+mod kubectl;
+pub mod package;
+mod ports;
+mod process;
+mod registry;
+pub mod sandbox;
+mod testbed;
+mod tools;
+mod workspace;
+
+pub use error::{Error, Result};
+pub use git_server::{GitServer, Repository};
+pub use package::{PackageVersion, Variant};
+pub use process::Process;
+pub use registry::Registry;
+pub use testbed::{BUILD, Options, Testbed};
+pub use tools::Tools;
+pub use workspace::{KEEP_VARIABLE, USER, Workspace};

@@ -1,0 +1,95 @@
+//! A private Git server on 127.0.0.1: smart HTTP with basic authentication, in front of `git http-backend`.
+
+mod backend;
+mod repository;
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::cache::create_directory;
+use crate::error::{Error, Result};
+
+pub use repository::Repository;
+
+/// A Git server that runs on a thread of this process.
+#[derive(Debug)]
+pub struct GitServer {
+    state: Arc<State>,
+    port: u16,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+/// What the HTTP side and the repositories share.
+#[derive(Debug)]
+struct State {
+    root: PathBuf,
+    accounts: Mutex<HashMap<String, Accounts>>,
+    available: AtomicBool,
+}
+
+/// Who may do what with one repository.
+#[derive(Debug, Clone)]
+struct Accounts {
+    username: String,
+    password: String,
+    read_only_username: String,
+    read_only_password: String,
+}
+
+impl State {
+    fn accounts(&self) -> MutexGuard<'_, HashMap<String, Accounts>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl GitServer {
+    /// Starts a server whose repositories lie below `root`.
+    pub fn start(root: &Path) -> Result<Self> {
+        create_directory(root)?;
+        let state =
+            Arc::new(State { root: root.to_path_buf(), accounts: Mutex::default(), available: AtomicBool::new(true) });
+        let failed = |error: std::io::Error| Error::failed(format!("cannot start the Git server: {error}"));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("git-server")
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let listener = runtime.block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).map_err(failed)?;
+        let port = listener.local_addr().map_err(failed)?.port();
+        let application = axum::Router::new().fallback(backend::serve).with_state(Arc::clone(&state));
+        runtime.spawn(async move { axum::serve(listener, application).await });
+        Ok(Self { state, port, runtime: Some(runtime) })
+    }
+
+    /// Creates an empty, private repository with the default branch `main` and users of its own.
+    pub fn create_repository(&self, name: &str) -> Result<Repository> {
+        let directory = self.state.root.join(format!("{name}.git"));
+        let accounts = Accounts {
+            username: format!("user-{name}"),
+            password: format!("fake-password-{name}"),
+            read_only_username: format!("reader-{name}"),
+            read_only_password: format!("fake-read-password-{name}"),
+        };
+        let url = format!("http://127.0.0.1:{}/{name}.git", self.port);
+        let repository = Repository::create(name, url, directory, Arc::clone(&self.state))?;
+        self.state.accounts().insert(name.to_owned(), accounts);
+        Ok(repository)
+    }
+
+    /// Lets every request fail with "503 Service Unavailable", or lets them work again.
+    pub fn set_available(&self, available: bool) {
+        self.state.available.store(available, Ordering::Relaxed);
+    }
+}
+
+impl Drop for GitServer {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

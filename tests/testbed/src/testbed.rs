@@ -1,0 +1,236 @@
+//! The testbed as a whole: clusters, Git server and registry, started together.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::cache::create_directory;
+use crate::cluster::{Cluster, Places};
+use crate::error::{Error, Result};
+use crate::git_server::{GitServer, Repository};
+use crate::kubectl::Kubectl;
+use crate::package::{self, PackageVersion};
+use crate::process::Process;
+use crate::registry::Registry;
+use crate::sandbox::Sandbox;
+use crate::tools::Tools;
+use crate::workspace::Workspace;
+use crate::{flux, kapp_controller, kubeconfig};
+
+/// The name, and the kube context, of the build cluster.
+pub const BUILD: &str = "build";
+
+/// What a testbed consists of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many run clusters there are: `prod1`, `prod2`, …
+    pub run_clusters: usize,
+    /// How many Kustomizations Flux works on at a time.
+    pub kustomize_controller_concurrency: usize,
+    /// Additional arguments of a cluster's API server, by the cluster's name.
+    pub extra_api_server_arguments: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { run_clusters: 2, kustomize_controller_concurrency: 4, extra_api_server_arguments: BTreeMap::new() }
+    }
+}
+
+/// Running clusters with everything a delivery needs around them.
+#[derive(Debug)]
+pub struct Testbed {
+    // Fields are dropped in this order: components first, then what they talk to.
+    clusters: Vec<Cluster>,
+    git: GitServer,
+    registry: Registry,
+    tools: Tools,
+    places: Places,
+    kubeconfig: PathBuf,
+    run_clusters: Vec<String>,
+}
+
+impl Testbed {
+    /// Starts a build cluster, run clusters, a Git server and a registry, and waits until all are ready.
+    ///
+    /// The process has to be in the sandbox, see [`crate::sandbox::enter`].
+    pub fn start(options: &Options) -> Result<Self> {
+        let places = places()?;
+        let tools = Tools::prepare()?.mount_below(&places.work.join("tools"))?;
+        let run_clusters: Vec<String> = (1..=options.run_clusters).map(|number| format!("prod{number}")).collect();
+        let start = |name: &str| {
+            let extra = options.extra_api_server_arguments.get(name).map_or(&[][..], Vec::as_slice);
+            let mut cluster = Cluster::start(name, &tools, &places, extra)?;
+            if name == BUILD {
+                flux::install(&mut cluster, &tools, options.kustomize_controller_concurrency)?;
+            } else {
+                cluster.start_workloads(&tools, &places)?;
+                kapp_controller::install(&mut cluster, &tools)?;
+            }
+            Ok(cluster)
+        };
+        let clusters: Vec<Cluster> = std::thread::scope(|scope| {
+            let names = std::iter::once(BUILD).chain(run_clusters.iter().map(String::as_str));
+            let threads: Vec<_> = names.map(|name| scope.spawn(|| start(name))).collect();
+            threads.into_iter().map(join).collect::<Result<_>>()
+        })?;
+        let contexts: Vec<_> = clusters.iter().map(|cluster| cluster.context.clone()).collect();
+        let path = places.work.join("kubeconfig.yaml");
+        kubeconfig::write(&path, &contexts)?;
+        Self::around(clusters, tools, places, path, run_clusters)
+    }
+
+    /// Starts only a Git server and a registry, for clusters that somebody else runs on this machine.
+    ///
+    /// The kubeconfig needs administrator contexts called `build`, `prod1`, `prod2`, …
+    pub fn connect(kubeconfig: &Path) -> Result<Self> {
+        let places = places()?;
+        let tools = Tools::prepare_for_packages()?.mount_below(&places.work.join("tools"))?;
+        let listing = Kubectl::new(tools.kubectl(), kubeconfig, BUILD, &places.work).run(&[
+            "config",
+            "get-contexts",
+            "-o",
+            "name",
+        ])?;
+        let mut run_clusters: Vec<String> =
+            listing.lines().filter(|name| name.starts_with("prod")).map(ToOwned::to_owned).collect();
+        run_clusters.sort();
+        if run_clusters.is_empty() || !listing.lines().any(|name| name == BUILD) {
+            return Err(Error::failed(format!(
+                "{} has no contexts called build and prod1: use one that `testbed up` wrote",
+                kubeconfig.display()
+            )));
+        }
+        Self::around(Vec::new(), tools, places, kubeconfig.to_path_buf(), run_clusters)
+    }
+
+    fn around(
+        clusters: Vec<Cluster>,
+        tools: Tools,
+        places: Places,
+        kubeconfig: PathBuf,
+        run_clusters: Vec<String>,
+    ) -> Result<Self> {
+        let git = GitServer::start(&places.work.join("git"))?;
+        let registry = Registry::start(&tools, &places)?;
+        Ok(Self { clusters, git, registry, tools, places, kubeconfig, run_clusters })
+    }
+
+    /// Returns the administrator's kubeconfig, with the contexts `build`, `prod1`, `prod2`, …
+    #[must_use]
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// Writes the administrator's kubeconfig to another place too, readable by its owner only.
+    pub fn copy_kubeconfig(&self, path: &Path) -> Result<()> {
+        let contexts: Vec<_> = self.clusters.iter().map(|cluster| cluster.context.clone()).collect();
+        kubeconfig::write(path, &contexts)
+    }
+
+    /// Returns the names of the run clusters, which are their contexts too.
+    #[must_use]
+    pub fn run_clusters(&self) -> &[String] {
+        &self.run_clusters
+    }
+
+    /// Returns the Git server.
+    #[must_use]
+    pub fn git(&self) -> &GitServer {
+        &self.git
+    }
+
+    /// Returns the OCI registry.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Returns the programs of the testbed.
+    #[must_use]
+    pub fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
+    /// Returns the directory of log files.
+    #[must_use]
+    pub fn logs(&self) -> &Path {
+        &self.places.logs
+    }
+
+    /// Returns the directory of this testbed, which is removed at the end.
+    #[must_use]
+    pub fn work(&self) -> &Path {
+        &self.places.work
+    }
+
+    /// Returns a component by its name, such as `build/kustomize-controller` or `prod1/kube-apiserver`.
+    pub fn process(&self, name: &str) -> Result<&Process> {
+        let all: Vec<&Arc<Process>> = self.clusters.iter().flat_map(|cluster| &cluster.processes).collect();
+        if let Some(process) = all.iter().find(|process| process.name() == name) {
+            return Ok(process);
+        }
+        let names: Vec<&str> = all.iter().map(|process| process.name()).collect();
+        Err(Error::failed(format!("this testbed has no process {name}; it has: {}", names.join(", "))))
+    }
+
+    /// Waits until a cluster answers, after one of its components was restarted.
+    pub fn wait_until_ready(&self, name: &str) -> Result<()> {
+        let cluster = self
+            .clusters
+            .iter()
+            .find(|cluster| cluster.name == name)
+            .ok_or_else(|| Error::failed(format!("this testbed runs no cluster {name}")))?;
+        cluster.wait_until_ready()?;
+        let controller = format!("{name}/kapp-controller");
+        match cluster.processes.iter().find(|process| process.name() == controller) {
+            Some(controller) => kapp_controller::wait_until_ready(&cluster.kubectl, controller, None),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs kubectl as administrator in a context and returns what it printed.
+    pub fn kubectl(&self, context: &str, arguments: &[&str]) -> Result<String> {
+        self.administrator(context).run(arguments)
+    }
+
+    /// Applies YAML manifests as administrator, server-side.
+    pub fn apply(&self, context: &str, manifests: &str) -> Result<String> {
+        self.administrator(context).apply(manifests, &[])
+    }
+
+    pub(crate) fn administrator(&self, context: &str) -> Kubectl {
+        Kubectl::new(self.tools.kubectl(), &self.kubeconfig, context, &self.places.work)
+    }
+
+    /// Creates an isolated place to work in as an ordinary user.
+    pub fn workspace(&self, name: &str) -> Result<Workspace> {
+        Workspace::create(self, name)
+    }
+
+    /// Publishes a package version into a repository, as the supply chain does; returns the new revision.
+    pub fn publish(&self, repository: &Repository, version: &PackageVersion) -> Result<String> {
+        package::publish(&self.tools, &self.registry, repository, version)
+    }
+}
+
+/// Returns a directory of its own for each testbed of this process.
+fn places() -> Result<Places> {
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    let sandbox = Sandbox::current()?;
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let (mut work, mut logs) = (sandbox.work().to_path_buf(), sandbox.logs().to_path_buf());
+    if number > 0 {
+        work.push(format!("testbed-{number}"));
+        logs.push(format!("testbed-{number}"));
+    }
+    create_directory(&work)?;
+    create_directory(&logs)?;
+    Ok(Places { work, logs })
+}
+
+/// Returns what a thread returned; a panic in it goes on here.
+pub(crate) fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
