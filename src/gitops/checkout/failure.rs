@@ -1,0 +1,214 @@
+//! What `git` means by its error texts, and what a user can do about it.
+//!
+//! Pure: texts in, [`Error`] out. `git` runs with `LC_ALL=C`, so these are its English texts; those of servers may differ.
+
+use super::git::Output;
+use crate::error::Error;
+use crate::gitops::credentials::redact_url;
+
+/// How many of the last lines of `git` are shown.
+const LINES: usize = 4;
+
+/// The kinds of failure that a user can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    Authentication,
+    Forbidden,
+    HostKey,
+    Certificate,
+    Unreachable,
+    BranchNotFound,
+    RepositoryNotFound,
+    /// Someone else was faster.
+    Outdated,
+    /// The server refused the update of the branch.
+    Refused,
+    Identity,
+    Signature,
+    Other,
+}
+
+/// The texts by which a failure is recognised, the most telling first.
+const SIGNS: [(Failure, &[&str]); 11] = [
+    (
+        Failure::Outdated,
+        &[
+            "(fetch first)",
+            "(non-fast-forward)",
+            "(stale info)",
+            "failed to update ref",
+            "cannot lock ref",
+            "incorrect old value",
+        ],
+    ),
+    (Failure::Refused, &["[remote rejected]", "hook declined", "protected branch"]),
+    (Failure::BranchNotFound, &["remote branch ", "couldn't find remote ref"]),
+    (
+        Failure::Identity,
+        &[
+            "tell me who you are",
+            "empty ident",
+            "no email was given",
+            "no name was given",
+            "auto-detect email",
+            "auto-detect name",
+        ],
+    ),
+    (Failure::Signature, &["failed to sign", "gpg failed", "signing failed"]),
+    (Failure::HostKey, &["host key verification failed"]),
+    (Failure::Certificate, &["certificate", "ssl: no alternative"]),
+    (
+        Failure::Authentication,
+        &[
+            "authentication failed",
+            "could not read username",
+            "could not read password",
+            "permission denied (",
+            "returned error: 401",
+            "access denied",
+            "terminal prompts disabled",
+        ],
+    ),
+    (
+        Failure::Forbidden,
+        &["returned error: 403", "permission to ", "write access", "read-only", "not allowed to push", "no permission"],
+    ),
+    (
+        Failure::Unreachable,
+        &[
+            "could not resolve",
+            "failed to connect",
+            "couldn't connect",
+            "connection refused",
+            "timed out",
+            "no route to host",
+            "network is unreachable",
+            "connection reset",
+            "empty reply from server",
+            "name or service not known",
+            "returned error: 502",
+            "returned error: 503",
+            "returned error: 504",
+        ],
+    ),
+    (
+        Failure::RepositoryNotFound,
+        &["not found", "returned error: 404", "does not appear to be a git repository", "does not exist"],
+    ),
+];
+
+impl Failure {
+    /// Recognises what went wrong from the standard error of `git`.
+    pub(super) fn of(output: &Output) -> Self {
+        let text = output.stderr.to_lowercase();
+        let found = SIGNS.iter().find(|(_, signs)| signs.iter().any(|sign| text.contains(sign)));
+        found.map_or(Self::Other, |(failure, _)| *failure)
+    }
+
+    /// Makes the error for a failed attempt to reach a repository; `what` names the attempt, for example `clone`.
+    pub(super) fn error(self, what: &str, url: &str, branch: &str, output: &Output) -> Error {
+        let url = redact_url(url);
+        let host = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest.split('/').next().unwrap_or(rest));
+        let host_name = host.rsplit('@').next().unwrap_or(host);
+        let check = format!("git ls-remote {url}");
+        let error = match self {
+            Self::Authentication if url.starts_with("ssh://") => {
+                Error::new(format!("{url} does not accept your SSH key")).hint(format!("Check it with `ssh -T {host}`."))
+            }
+            Self::Authentication => Error::new(format!("{url} requires a user name and password that it accepts"))
+                .hint("Use --git-username and --git-password-file, or GIT_USERNAME and GIT_PASSWORD; they need Git 2.31 or newer.")
+                .hint(format!("Without them, `git` uses its own credential helpers; check with `{check}`.")),
+            Self::Forbidden => Error::new(format!("you are not allowed to {what} {url}"))
+                .hint("Use credentials with the necessary rights: --git-username and --git-password-file, or GIT_USERNAME and GIT_PASSWORD."),
+            Self::HostKey => Error::new(format!("the SSH host key of {host_name} is not known"))
+                .hint(format!("Connect once with `ssh -T {host}` and compare the key, then try again.")),
+            Self::Certificate => Error::new(format!("the certificate of {host_name} is not trusted"))
+                .hint(format!("Check with `{check}`; for a private authority: `git config --global http.https://{host_name}/.sslCAInfo FILE`.")),
+            Self::Unreachable => Error::new(format!("{host_name} cannot be reached from here")).hint(format!("Check with `{check}`.")),
+            Self::BranchNotFound => Error::new(format!("{url} has no branch {branch}")),
+            Self::RepositoryNotFound => Error::new(format!("there is no repository at {url}, or you may not see it"))
+                .hint(format!("Check the URL and your rights with `{check}`.")),
+            Self::Refused => Error::new(format!("{url} refuses changes to the branch {branch}; nothing was pushed"))
+                .hint("If the branch is protected, ask its owner for the right to push, or name another branch."),
+            Self::Identity => identity(),
+            Self::Signature => Error::new("git could not sign the commit; nothing was pushed")
+                .hint("Try `git commit --allow-empty -m test` in another repository, or `git config --global commit.gpgSign false`."),
+            Self::Outdated | Self::Other => Error::new(format!("git could not {what} {url}")).hint(format!("Check with `{check}`.")),
+        };
+        error.because(last_lines(&output.stderr))
+    }
+}
+
+/// Makes the error for a user that `git` does not know.
+pub(super) fn identity() -> Error {
+    Error::new("git does not know who you are, so it cannot commit")
+        .hint("Run `git config --global user.name \"Your Name\"` and `git config --global user.email you@example.com`.")
+}
+
+/// Returns the last lines that say something, in one line.
+pub(super) fn last_lines(stderr: &str) -> String {
+    let says_something = |line: &&str| {
+        let noise = [
+            "hint:",
+            "Cloning into",
+            "To ",
+            "warning: redirecting",
+            "Updating ",
+            "Please make sure you have",
+            "and the repository exists",
+        ];
+        !line.is_empty() && !noise.iter().any(|prefix| line.starts_with(prefix)) && *line != "remote:"
+    };
+    let lines: Vec<&str> = stderr.split(['\n', '\r']).map(str::trim).filter(says_something).collect();
+    lines[lines.len().saturating_sub(LINES)..].join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_recognised_by_what_git_says() {
+        for (stderr, failure) in [
+            ("fatal: Authentication failed for 'https://h/a/'", Failure::Authentication),
+            ("fatal: could not read Username for 'https://h': terminal prompts disabled", Failure::Authentication),
+            (
+                "git@h: Permission denied (publickey).\nfatal: Could not read from remote repository.",
+                Failure::Authentication,
+            ),
+            ("fatal: unable to access 'https://h/': The requested URL returned error: 403", Failure::Forbidden),
+            (
+                "remote: Permission to a/b.git denied to me.\nfatal: unable to access: The requested URL returned error: 403",
+                Failure::Forbidden,
+            ),
+            ("fatal: unable to access 'https://h/': Could not resolve host: h", Failure::Unreachable),
+            ("ssh: connect to host h port 22: Connection refused", Failure::Unreachable),
+            ("fatal: Remote branch x not found in upstream origin", Failure::BranchNotFound),
+            ("remote: Repository not found.\nfatal: repository 'https://h/a/' not found", Failure::RepositoryNotFound),
+            ("fatal: '/x' does not appear to be a git repository", Failure::RepositoryNotFound),
+            (
+                "fatal: unable to access 'https://h/': server certificate verification failed. CAfile: none",
+                Failure::Certificate,
+            ),
+            ("Host key verification failed.\nfatal: Could not read from remote repository.", Failure::HostKey),
+            (" ! [rejected]        HEAD -> main (fetch first)", Failure::Outdated),
+            (" ! [remote rejected] HEAD -> main (failed to update ref)", Failure::Outdated),
+            (" ! [remote rejected] HEAD -> main (pre-receive hook declined)", Failure::Refused),
+            ("fatal: unable to auto-detect email address (got 'root@x.(none)')", Failure::Identity),
+            ("error: gpg failed to sign the data", Failure::Signature),
+            ("fatal: something else", Failure::Other),
+        ] {
+            let output = Output { success: false, stdout: String::new(), stderr: stderr.to_owned() };
+            assert_eq!(Failure::of(&output), failure, "{stderr}");
+            let error = failure.error("clone", "https://h/a", "main", &output);
+            assert!(!error.causes().is_empty(), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn the_cause_is_what_git_says_last() {
+        let stderr = "Cloning into 'x'...\nremote:\nremote: no\nfatal: a\n\nhint: b\n";
+        assert_eq!(last_lines(stderr), "remote: no; fatal: a");
+        assert_eq!(last_lines(""), "");
+    }
+}

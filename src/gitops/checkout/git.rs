@@ -1,0 +1,149 @@
+//! Runs the user's own `git`, with its environment and what it says made safe to show.
+//!
+//! What a failure means lives in [`super::failure`]; nothing here knows deliveries.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::Stdio;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::process::Command;
+
+use super::GitAccess;
+use crate::error::{Error, Result};
+use crate::gitops::credentials::redact_url;
+
+/// The variables by which a running `git`, for example one whose hook we are, binds its children to its own repository.
+const FOREIGN: [&str; 11] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_CONFIG",
+    "GIT_GRAFT_FILE",
+];
+
+/// `git` with everything it needs to reach one repository.
+#[derive(Clone)]
+pub(super) struct Git {
+    pub(super) environment: Vec<(OsString, OsString)>,
+    password: Option<SecretString>,
+}
+
+/// What a run of `git` left.
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) success: bool,
+    pub(super) stdout: String,
+    /// Standard error without credentials.
+    pub(super) stderr: String,
+}
+
+impl fmt::Debug for Git {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The environment holds the password.
+        formatter.debug_struct("Git").finish_non_exhaustive()
+    }
+}
+
+impl Git {
+    pub(super) fn new(access: &GitAccess, url: &str) -> Self {
+        let mut environment: Vec<(OsString, OsString)> = access.environment.clone();
+        // Failures are recognised by their English text.
+        environment.push(("LC_ALL".into(), "C".into()));
+        // Large files are none of a delivery's business.
+        environment.push(("GIT_LFS_SKIP_SMUDGE".into(), "1".into()));
+        if !access.interactive {
+            environment.push(("GIT_TERMINAL_PROMPT".into(), "0".into()));
+        }
+        let is_http = url.starts_with("http://") || url.starts_with("https://");
+        let credentials = access.credentials.as_ref().filter(|_| is_http);
+        if let Some(credentials) = credentials {
+            let name = OsStr::new("GIT_CONFIG_COUNT");
+            let given = access.environment.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+            let configured = given.or_else(|| env::var_os(name));
+            let settings = credentials.environment(url, configured.as_deref().and_then(OsStr::to_str));
+            environment.extend(settings.into_iter().map(|(key, value)| (key.into(), value)));
+        }
+        Self { environment, password: credentials.map(|credentials| credentials.password.clone()) }
+    }
+
+    /// Runs `git` in a directory and waits; only a `git` that cannot be started is an error.
+    pub(super) async fn run(&self, directory: &Path, arguments: &[&str]) -> Result<Output> {
+        let mut command = Command::new("git");
+        for name in FOREIGN {
+            command.env_remove(name);
+        }
+        // Questions, if any, are asked on the terminal itself; standard input is not git's to read.
+        command.args(arguments).current_dir(directory).envs(self.environment.iter().map(|(key, value)| (key, value)));
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let output = command.output().await.map_err(|error| {
+            if error.kind() == ErrorKind::NotFound && directory.is_dir() {
+                Error::new("git is not installed")
+                    .hint("Install Git 2.31 or newer and make sure that `git --version` works.")
+            } else {
+                Error::new("cannot run git").because(error)
+            }
+        })?;
+        Ok(Output {
+            success: output.status.success(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: self.scrub(&String::from_utf8_lossy(&output.stderr)),
+        })
+    }
+
+    /// Runs `git` and returns what it printed, without the line end; `failed` makes the error of a failure.
+    pub(super) async fn read(
+        &self,
+        directory: &Path,
+        arguments: &[&str],
+        failed: impl FnOnce(&Output) -> Error,
+    ) -> Result<String> {
+        let output = self.run(directory, arguments).await?;
+        if output.success { Ok(output.stdout.trim_end().to_owned()) } else { Err(failed(&output)) }
+    }
+
+    /// Removes the password, and the credentials of any URL, from a text.
+    fn scrub(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        if let Some(password) = &self.password
+            && !password.expose_secret().is_empty()
+        {
+            text = text.replace(password.expose_secret(), "***");
+        }
+        let is_end = |c: char| c.is_whitespace() || c == '\'' || c == '"';
+        text.split_inclusive(is_end)
+            .map(|word| {
+                let url = word
+                    .find("://")
+                    .map_or(0, |end| word[..end].rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| at + 1));
+                format!("{}{}", &word[..url], redact_url(&word[url..]))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gitops::credentials::GitCredentials;
+
+    #[test]
+    fn nothing_secret_is_left_in_what_git_says() {
+        let credentials = Some(GitCredentials { username: "me".to_owned(), password: "hunter2".into() });
+        let git = Git::new(&GitAccess { credentials, ..GitAccess::default() }, "https://host/a");
+        let text =
+            "remote: token hunter2\nfatal: unable to access 'https://me:other@host/a/': no\nssh://git@host/a (fetch)\n";
+        let expected = "remote: token ***\nfatal: unable to access 'https://host/a/': no\nssh://git@host/a (fetch)\n";
+        assert_eq!(git.scrub(text), expected);
+        assert!(!format!("{git:?}").contains("hunter2"), "{git:?}");
+    }
+}

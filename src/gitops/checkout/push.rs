@@ -1,0 +1,166 @@
+//! One commit, from files to the branch of the server, also when others push at the same time.
+//!
+//! What the commit holds is computed in [`crate::gitops::delivery`] and [`crate::gitops::change`].
+
+use super::Checkout;
+use super::failure::{self, Failure};
+use super::git::Output;
+use crate::error::{Error, Result};
+use crate::gitops::change::FileChange;
+use crate::gitops::tree;
+
+/// How often a push is tried while others are faster.
+const ATTEMPTS: u32 = 5;
+
+/// A commit on the branch of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Its full hash.
+    pub sha: String,
+    /// Which attempt went through, from 1; more than 1 when others pushed at the same time.
+    pub pushed_at_attempt: u32,
+}
+
+/// What became of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PushOutcome {
+    /// The change is on the branch.
+    Pushed(Commit),
+    /// The branch held it already, at this revision.
+    Unchanged {
+        /// The full hash of the branch's newest commit.
+        sha: String,
+    },
+}
+
+impl PushOutcome {
+    /// Returns the revision of the branch that holds the change.
+    #[must_use]
+    pub fn sha(&self) -> &str {
+        match self {
+            Self::Pushed(commit) => &commit.sha,
+            Self::Unchanged { sha } => sha,
+        }
+    }
+}
+
+impl Checkout {
+    /// Writes files, commits them and pushes the commit to the branch.
+    ///
+    /// When others pushed in the meantime, the commit moves on top of theirs, up to five times. On any error the branch of the
+    /// server is as it was, unless the error says that this is unknown.
+    pub async fn commit_and_push(&self, changes: &[FileChange], message: &str) -> Result<PushOutcome> {
+        if !self.commit(changes, message).await? {
+            return Ok(PushOutcome::Unchanged { sha: self.revision().await? });
+        }
+        for attempt in 1..=ATTEMPTS {
+            let output = self.run(&["push", "--quiet", "origin", &self.target()]).await?;
+            let sha = self.revision().await?;
+            if output.success {
+                return Ok(PushOutcome::Pushed(Commit { sha, pushed_at_attempt: attempt }));
+            }
+            match Failure::of(&output) {
+                Failure::Outdated if attempt < ATTEMPTS => {
+                    if !self.move_onto_newest().await? {
+                        return Ok(PushOutcome::Unchanged { sha: self.revision().await? });
+                    }
+                }
+                Failure::Outdated => return Err(self.busy(&output)),
+                // The connection may have broken after the server took the commit.
+                Failure::Unreachable | Failure::Other if self.holds(&sha).await => {
+                    return Ok(PushOutcome::Pushed(Commit { sha, pushed_at_attempt: attempt }));
+                }
+                failure => return Err(failure.error("push to", &self.url, &self.branch, &output)),
+            }
+        }
+        Ok(PushOutcome::Unchanged { sha: self.revision().await? })
+    }
+
+    /// Commits the changes; says whether there was anything to commit.
+    async fn commit(&self, changes: &[FileChange], message: &str) -> Result<bool> {
+        let mut paths = Vec::new();
+        for change in changes {
+            if tree::apply(self.root(), change)? {
+                paths.push(change.path.strip_prefix("./").unwrap_or(&change.path));
+            }
+        }
+        if paths.is_empty() {
+            return Ok(false);
+        }
+        // A `.gitignore` is about files that lie around by accident, and names with `*` in them are names.
+        let mut arguments = vec!["--literal-pathspecs", "add", "--all", "--force", "--"];
+        arguments.extend(paths);
+        self.read(&arguments, "add files to").await?;
+        if self.run(&["diff", "--cached", "--quiet"]).await?.success {
+            return Ok(false);
+        }
+        let output = self.run(&["commit", "--quiet", &format!("--message={message}")]).await?;
+        if output.success {
+            return Ok(true);
+        }
+        Err(match Failure::of(&output) {
+            known @ (Failure::Identity | Failure::Signature) => {
+                known.error("commit to", &self.url, &self.branch, &output)
+            }
+            _ => Error::new("git refuses the commit; nothing was pushed")
+                .because(failure::last_lines(&output.stderr))
+                .hint("If a hook of yours refused it, see `git config --get-all core.hooksPath`."),
+        })
+    }
+
+    /// Moves the commit onto the newest revision of the branch; says whether anything of it is left.
+    async fn move_onto_newest(&self) -> Result<bool> {
+        let tracking = self.tracking();
+        let fetched = format!("+refs/heads/{}:{tracking}", self.branch);
+        // The depth is given again: after a forced push the old commits would bring their whole history along.
+        let output = self.run(&["fetch", "--quiet", "--no-tags", "--depth=1", "origin", &fetched]).await?;
+        if !output.success {
+            return Err(Failure::of(&output)
+                .error("fetch from", &self.url, &self.branch, &output)
+                .because("nothing was pushed"));
+        }
+        // Only our one commit moves; histories that are cut off have no common ancestor to find.
+        let output = self.run(&["rebase", "--quiet", "--empty=drop", "--onto", &tracking, "HEAD~1"]).await?;
+        if !output.success {
+            let files = self.run(&["diff", "--name-only", "--diff-filter=U"]).await?.stdout;
+            self.run(&["rebase", "--abort"]).await?;
+            return Err(self.conflict(&files, &output));
+        }
+        Ok(self.revision().await? != self.read(&["rev-parse", "--verify", &tracking], "read").await?)
+    }
+
+    /// Says whether the branch of the server is at a revision.
+    async fn holds(&self, sha: &str) -> bool {
+        let name = format!("refs/heads/{}", self.branch);
+        self.run(&["ls-remote", "origin", &name])
+            .await
+            .is_ok_and(|output| output.success && output.stdout.starts_with(sha))
+    }
+
+    fn conflict(&self, files: &str, output: &Output) -> Error {
+        let files: Vec<&str> = files.lines().collect();
+        if files.is_empty() {
+            return Error::new(format!(
+                "git could not move the commit onto the newest revision of {}; nothing was pushed",
+                self.branch
+            ))
+            .because(failure::last_lines(&output.stderr))
+            .hint("Run the command again: it starts from the newest revision.");
+        }
+        Error::new(format!(
+            "someone else changed {} on the branch {} at the same time; nothing was pushed",
+            files.join(", "),
+            self.branch
+        ))
+        .hint("Run the command again: it starts from the newest revision.")
+    }
+
+    fn busy(&self, output: &Output) -> Error {
+        Error::new(format!(
+            "others push to the branch {} all the time: {ATTEMPTS} attempts failed, and nothing was pushed",
+            self.branch
+        ))
+        .because(failure::last_lines(&output.stderr))
+        .hint("Run the command again.")
+    }
+}

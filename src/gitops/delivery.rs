@@ -1,0 +1,256 @@
+//! One package on one run cluster, as files: `<package>/<run-cluster>/{packageinstall,params}.yaml`.
+//!
+//! Reads what is there and computes the files that a new `PackageInstall` and its values need. The documents themselves are
+//! built in [`super::install`] and [`super::values`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use k8s_openapi::ByteString;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::change::{FileChange, RepositoryFile};
+use super::install::{INSTALL_API_VERSION, values_secret_names};
+use super::layout::{PACKAGES, PackageDirectory};
+use super::values::is_same_values_secret;
+use super::{manifest, tree};
+use crate::error::{Error, Result};
+
+const INSTALL_FILE: &str = "packageinstall.yaml";
+const VALUES_FILE: &str = "params.yaml";
+
+/// The directory of a run cluster below a package; all empty when there is none yet.
+#[derive(Clone, Debug)]
+pub struct RunClusterDirectory {
+    /// The directory, relative to the root of the repository.
+    pub path: String,
+    /// The `PackageInstall` in any of its files.
+    pub install: Option<ExistingInstall>,
+    /// The Secrets in all of its files.
+    pub secrets: Vec<ExistingSecret>,
+    /// Its YAML files, those that hold nothing of interest included.
+    pub files: Vec<RepositoryFile>,
+    /// The file that limits what Flux applies from this directory, when there is one: others count only if it lists them.
+    pub kustomization: Option<String>,
+}
+
+/// A `PackageInstall` in the repository.
+#[derive(Clone, Debug)]
+pub struct ExistingInstall {
+    /// The file, relative to the root of the repository.
+    pub file: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`, which Flux's `targetNamespace` overrides.
+    pub namespace: Option<String>,
+    /// `spec.packageRef.refName`.
+    pub ref_name: Option<String>,
+    /// `spec.packageRef.versionSelection.constraints`.
+    pub constraints: Option<String>,
+    /// Whether `spec.packageRef.versionSelection.prereleases` is set.
+    pub prereleases: bool,
+    /// `spec.serviceAccountName`.
+    pub service_account: Option<String>,
+    /// The names in `spec.values[].secretRef`, in order.
+    pub values_secrets: Vec<String>,
+    /// All of it.
+    pub document: Value,
+}
+
+/// A Secret in the repository.
+#[derive(Clone, Debug)]
+pub struct ExistingSecret {
+    /// The file, relative to the root of the repository.
+    pub file: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// Whether SOPS has encrypted it; the contents are then ciphertext as it stands.
+    pub encrypted: bool,
+    /// The decoded contents per key; `stringData` wins over `data`, and contents that are no text are left out.
+    pub contents: BTreeMap<String, SecretString>,
+}
+
+impl RunClusterDirectory {
+    /// Reads the directory of a run cluster below a package.
+    ///
+    /// Fails when the name cannot be one, when a file is not valid YAML, or when there is more than one `PackageInstall`.
+    pub fn read(root: &Path, package: &PackageDirectory, run_cluster: &str) -> Result<Self> {
+        if run_cluster == PACKAGES || run_cluster.contains('/') || tree::segments(run_cluster).is_err() {
+            return Err(Error::usage(format!("{run_cluster:?} cannot be the name of a run cluster"))
+                .because(format!("it names a directory beside `{PACKAGES}` in the repository"))
+                .hint("Choose a short name such as `prod1`."));
+        }
+        let path = format!("{}/{run_cluster}", package.path);
+        let mut directory = Self { path, install: None, secrets: Vec::new(), files: Vec::new(), kustomization: None };
+        for name in tree::yaml_files(root, &directory.path)? {
+            let file = tree::read(root, &format!("{}/{name}", directory.path))?;
+            if matches!(name.as_str(), "kustomization.yaml" | "kustomization.yml") {
+                directory.kustomization = Some(file.path.clone());
+            }
+            for document in documents(&file)? {
+                directory.take(&file.path, document)?;
+            }
+            directory.files.push(file);
+        }
+        Ok(directory)
+    }
+
+    fn take(&mut self, file: &str, document: Value) -> Result<()> {
+        if is_install(&document) {
+            if let Some(other) = &self.install {
+                return Err(Error::new(format!(
+                    "the directory {} of the repository holds more than one PackageInstall",
+                    self.path
+                ))
+                .because(format!(
+                    "{} is in {} and {} in {file}",
+                    other.name,
+                    other.file,
+                    text(&document, "/metadata/name").unwrap_or_default()
+                ))
+                .hint("Keep one PackageInstall per run cluster and package, and push."));
+            }
+            self.install = Some(ExistingInstall::read(file, document));
+        } else if is_secret(&document) {
+            self.secrets.push(ExistingSecret::read(file, &document));
+        }
+        Ok(())
+    }
+
+    /// Computes the files that hold the given `PackageInstall` and, if any, its values Secret.
+    ///
+    /// Each takes the place of its predecessor, whatever the file; otherwise it goes to `packageinstall.yaml` or `params.yaml`.
+    /// All other documents and files stay. Only files that change are returned: none when all is as it should be.
+    pub fn with_delivery(&self, install: &Value, secret: Option<&Value>) -> Result<Vec<FileChange>> {
+        let secret_name = secret.and_then(|secret| text(secret, "/metadata/name"));
+        let is_earlier = |document: &Value| {
+            is_secret(document)
+                && matches!((text(document, "/metadata/name"), &secret_name), (Some(old), Some(new)) if is_same_values_secret(&old, new))
+        };
+        let mut wanted = self.parsed()?;
+        replace(&mut wanted, &format!("{}/{INSTALL_FILE}", self.path), is_install, install);
+        if let Some(secret) = secret {
+            replace(&mut wanted, &format!("{}/{VALUES_FILE}", self.path), is_earlier, secret);
+        }
+        self.differences(wanted)
+    }
+
+    /// Computes the files without the `PackageInstall` and the Secrets it takes values from; a file left empty is removed.
+    pub fn without_delivery(&self) -> Result<Vec<FileChange>> {
+        let values = self.install.as_ref().map(|install| install.values_secrets.clone()).unwrap_or_default();
+        let mut wanted = self.parsed()?;
+        for (_, documents) in &mut wanted {
+            documents.retain(|document| {
+                let is_values =
+                    is_secret(document) && text(document, "/metadata/name").is_some_and(|name| values.contains(&name));
+                !is_install(document) && !is_values
+            });
+        }
+        self.differences(wanted)
+    }
+
+    fn parsed(&self) -> Result<Vec<(String, Vec<Value>)>> {
+        self.files.iter().map(|file| Ok((file.path.clone(), documents(file)?))).collect()
+    }
+
+    fn differences(&self, wanted: Vec<(String, Vec<Value>)>) -> Result<Vec<FileChange>> {
+        let mut changes = Vec::new();
+        for (path, documents) in wanted {
+            let before = self.files.iter().find(|file| file.path == path).map(self::documents).transpose()?;
+            // A file is left alone when its documents are, comments and all.
+            if before.as_ref() != Some(&documents) {
+                let content =
+                    if documents.is_empty() { None } else { Some(manifest::write_documents(&documents)?.into()) };
+                changes.push(FileChange { path, content });
+            }
+        }
+        Ok(changes)
+    }
+}
+
+/// Puts a document in the place of the first that matches and drops the other matches; otherwise adds it to the file named.
+fn replace(files: &mut Vec<(String, Vec<Value>)>, path: &str, matches: impl Fn(&Value) -> bool, document: &Value) {
+    let mut placed = false;
+    for (_, documents) in files.iter_mut() {
+        documents.retain_mut(|existing| {
+            if !matches(existing) {
+                return true;
+            }
+            existing.clone_from(document);
+            !std::mem::replace(&mut placed, true)
+        });
+    }
+    if placed {
+        return;
+    }
+    match files.iter_mut().find(|(existing, _)| existing == path) {
+        Some((_, documents)) => documents.push(document.clone()),
+        None => files.push((path.to_owned(), vec![document.clone()])),
+    }
+}
+
+impl ExistingInstall {
+    fn read(file: &str, document: Value) -> Self {
+        Self {
+            file: file.to_owned(),
+            name: text(&document, "/metadata/name").unwrap_or_default(),
+            namespace: text(&document, "/metadata/namespace"),
+            ref_name: text(&document, "/spec/packageRef/refName"),
+            constraints: text(&document, "/spec/packageRef/versionSelection/constraints"),
+            prereleases: document
+                .pointer("/spec/packageRef/versionSelection/prereleases")
+                .is_some_and(|value| !value.is_null()),
+            service_account: text(&document, "/spec/serviceAccountName"),
+            values_secrets: values_secret_names(&document),
+            document,
+        }
+    }
+}
+
+impl ExistingSecret {
+    fn read(file: &str, document: &Value) -> Self {
+        let encrypted = document.get("sops").is_some();
+        let entries = |field: &str| document.get(field).and_then(Value::as_object).into_iter().flatten();
+        let decoded = entries("data").filter_map(|(key, value)| {
+            let content = if encrypted { value.as_str()?.to_owned() } else { decode(value)? };
+            Some((key.clone(), SecretString::from(content)))
+        });
+        let plain =
+            entries("stringData").filter_map(|(key, value)| Some((key.clone(), SecretString::from(value.as_str()?))));
+        Self {
+            file: file.to_owned(),
+            name: text(document, "/metadata/name").unwrap_or_default(),
+            encrypted,
+            contents: decoded.chain(plain).collect(),
+        }
+    }
+}
+
+fn decode(value: &Value) -> Option<String> {
+    let ByteString(bytes) = serde_json::from_value(value.clone()).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+/// Parses a file that may hold secrets: the error names the place only.
+fn documents(file: &RepositoryFile) -> Result<Vec<Value>> {
+    manifest::parse(file.content.expose_secret()).map_err(|fault| Error::new(fault.sentence(&file.path)))
+}
+
+fn is_install(document: &Value) -> bool {
+    document.get("apiVersion").and_then(Value::as_str) == Some(INSTALL_API_VERSION)
+        && document.get("kind").and_then(Value::as_str) == Some("PackageInstall")
+}
+
+fn is_secret(document: &Value) -> bool {
+    document.get("apiVersion").and_then(Value::as_str) == Some("v1")
+        && document.get("kind").and_then(Value::as_str) == Some("Secret")
+}
+
+fn text(document: &Value, pointer: &str) -> Option<String> {
+    document.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
+}
+
+#[cfg(test)]
+#[path = "delivery_tests.rs"]
+mod tests;

@@ -1,0 +1,160 @@
+//! Tests of [`super`] on the files of the guide.
+
+use std::fs;
+
+use super::*;
+use crate::gitops::install::{PackageInstallSpec, update_package_install};
+use crate::gitops::values::{values_secret, values_secret_name};
+
+const INSTALL: &str = "\
+# by hand
+apiVersion: packaging.carvel.dev/v1alpha1
+kind: PackageInstall
+metadata:
+  name: hello-app
+spec:
+  serviceAccountName: default-ns-sa
+  packageRef:
+    refName: hello-app.mycompany.com
+    versionSelection:
+      constraints: 1.0.0
+  values:
+  - secretRef:
+      name: hello-app-values
+";
+
+const PARAMS: &str = "\
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: hello-app-values
+stringData:
+  values.yml: |
+    ---
+    replicas: 2
+data:
+  extra.yml: cG9ydDogMQo=
+  binary: /w==
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: other
+";
+
+fn directory(files: &[(&str, &str)]) -> Result<RunClusterDirectory> {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir_all(root.path().join("hello/prod1")).unwrap();
+    for (name, text) in files {
+        fs::write(root.path().join("hello/prod1").join(name), text).unwrap();
+    }
+    let package = PackageDirectory {
+        path: "hello".to_owned(),
+        name: "hello".to_owned(),
+        ref_name: "a.b.c".to_owned(),
+        packages: Vec::new(),
+    };
+    RunClusterDirectory::read(root.path(), &package, "prod1")
+}
+
+fn content(change: &FileChange) -> Option<&str> {
+    change.content.as_ref().map(ExposeSecret::expose_secret)
+}
+
+fn spec(directory: &RunClusterDirectory, values_secret: &str) -> PackageInstallSpec {
+    let install = directory.install.as_ref().unwrap();
+    PackageInstallSpec {
+        name: install.name.clone(),
+        service_account: install.service_account.clone().unwrap(),
+        ref_name: install.ref_name.clone().unwrap(),
+        constraints: install.constraints.clone().unwrap(),
+        values_secret: Some(values_secret.to_owned()),
+        prereleases: install.prereleases,
+    }
+}
+
+#[test]
+fn reads_the_files_of_the_guide() {
+    let read = directory(&[("packageinstall.yaml", INSTALL), ("params.yaml", PARAMS), ("notes.txt", "x")]).unwrap();
+    let install = read.install.as_ref().unwrap();
+    assert_eq!((install.file.as_str(), install.name.as_str()), ("hello/prod1/packageinstall.yaml", "hello-app"));
+    assert_eq!(install.constraints.as_deref(), Some("1.0.0"));
+    assert_eq!(install.values_secrets, ["hello-app-values"]);
+    let [secret] = read.secrets.as_slice() else { panic!("{read:?}") };
+    assert_eq!(secret.contents["values.yml"].expose_secret(), "---\nreplicas: 2\n");
+    assert_eq!(secret.contents["extra.yml"].expose_secret(), "port: 1\n");
+    assert_eq!(secret.contents.len(), 2);
+    assert!(!secret.encrypted && read.kustomization.is_none());
+    assert!(!format!("{read:?}").contains("replicas"));
+}
+
+#[test]
+fn a_missing_directory_is_empty_and_a_wrong_one_is_refused() {
+    let read = directory(&[]).unwrap();
+    assert!(read.install.is_none() && read.secrets.is_empty() && read.files.is_empty());
+    assert!(
+        directory(&[("a.yaml", INSTALL), ("b.yaml", INSTALL)])
+            .unwrap_err()
+            .message()
+            .contains("more than one PackageInstall")
+    );
+    let error = directory(&[("params.yaml", "a: hunter2: x\n")]).unwrap_err();
+    assert_eq!(error.message(), "hello/prod1/params.yaml is not valid YAML at line 1, column 11");
+    assert!(!format!("{error:?}").contains("hunter2"));
+    let package = PackageDirectory {
+        path: "hello".to_owned(),
+        name: "hello".to_owned(),
+        ref_name: "a.b.c".to_owned(),
+        packages: Vec::new(),
+    };
+    for name in ["packages", "../x", "", "a/b", ".git"] {
+        assert!(RunClusterDirectory::read(Path::new("/nowhere"), &package, name).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_first_delivery_writes_both_files() {
+    let install = crate::gitops::install::package_install(&spec(&directory(&[("i.yaml", INSTALL)]).unwrap(), "v"));
+    let changes = directory(&[]).unwrap().with_delivery(&install, Some(&values_secret("v", &"a: 1\n".into()))).unwrap();
+    let paths: Vec<_> = changes.iter().map(|change| change.path.as_str()).collect();
+    assert_eq!(paths, ["hello/prod1/packageinstall.yaml", "hello/prod1/params.yaml"]);
+    assert!(content(&changes[1]).unwrap().ends_with("  values.yml: |\n    a: 1\n"));
+}
+
+#[test]
+fn new_values_replace_the_old_and_keep_all_else() {
+    let name = |values: &str| values_secret_name("hello", &values.into()).unwrap();
+    let before = directory(&[("all.yaml", &format!("{INSTALL}{PARAMS}"))]).unwrap();
+    let install = update_package_install(&before.install.as_ref().unwrap().document, &spec(&before, &name("a: 1\n")));
+    let changes = before.with_delivery(&install, Some(&values_secret(&name("a: 1\n"), &"a: 1\n".into()))).unwrap();
+    let [all, params] = changes.as_slice() else { panic!("{changes:?}") };
+    assert!(
+        content(all).unwrap().contains("kind: ConfigMap") && content(all).unwrap().contains("name: hello-app-values\n")
+    );
+
+    let after = directory(&[("all.yaml", content(all).unwrap()), ("params.yaml", content(params).unwrap())]).unwrap();
+    let install = &after.install.as_ref().unwrap().document;
+    assert!(after.with_delivery(install, Some(&values_secret(&name("a: 1\n"), &"a: 1\n".into()))).unwrap().is_empty());
+    let next = update_package_install(install, &spec(&after, &name("a: 2\n")));
+    let changes = after.with_delivery(&next, Some(&values_secret(&name("a: 2\n"), &"a: 2\n".into()))).unwrap();
+    assert_eq!(changes.len(), 2);
+    assert!(!content(&changes[1]).unwrap().contains("a: 1"));
+}
+
+#[test]
+fn unchanged_files_keep_their_comments_and_removal_keeps_the_rest() {
+    let read = directory(&[("packageinstall.yaml", INSTALL), ("params.yaml", PARAMS)]).unwrap();
+    assert!(read.with_delivery(&read.install.as_ref().unwrap().document, None).unwrap().is_empty());
+    let changes = read.without_delivery().unwrap();
+    assert_eq!(content(&changes[0]), None);
+    assert_eq!(content(&changes[1]), Some("---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: other\n"));
+}
+
+#[test]
+fn encrypted_secrets_are_recognised() {
+    let text = "apiVersion: v1\nkind: Secret\nmetadata: {name: v}\ndata: {values.yml: 'ENC[AES256_GCM,data:x]'}\nsops: {version: 3.9.0}\n";
+    let read = directory(&[("params.yaml", text)]).unwrap();
+    assert!(read.secrets[0].encrypted);
+    assert_eq!(read.secrets[0].contents["values.yml"].expose_secret(), "ENC[AES256_GCM,data:x]");
+}

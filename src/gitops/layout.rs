@@ -1,0 +1,251 @@
+//! Where packages live in a GitOps repository: `[subpath/]<package>/packages/*.yaml`, and one directory per run cluster.
+//!
+//! What a run cluster's directory holds lives in [`super::delivery`]; which version is selected, in `crate::carvel`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use super::{manifest, tree};
+use crate::error::{Error, Result};
+
+/// The directory of a package that holds its versions, which no run cluster can be named after.
+pub const PACKAGES: &str = "packages";
+
+const PACKAGE_API_VERSION: &str = "data.packaging.carvel.dev/v1alpha1";
+
+/// How many package directories an error lists.
+const LISTED: usize = 10;
+
+/// One version of a package, as a file of the repository describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PackageManifest {
+    /// The file, relative to the root of the repository.
+    pub file: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `spec.refName`, which all versions of a package share.
+    pub ref_name: String,
+    /// `spec.version`, unparsed.
+    pub version: String,
+    /// `spec.valuesSchema.openAPIv3`, the schema of the values.
+    pub values_schema: Option<Value>,
+}
+
+/// A package of the repository with its versions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PackageDirectory {
+    /// The directory, relative to the root of the repository, for example `sub/hello-app.default.tap`.
+    pub path: String,
+    /// The last segment of the path, which names everything that belongs to the package.
+    pub name: String,
+    /// The reference name of all its versions.
+    pub ref_name: String,
+    /// The versions in the order of their files; at least one.
+    pub packages: Vec<PackageManifest>,
+}
+
+impl PackageDirectory {
+    /// Reads the versions of a package, given by its path relative to the root of the repository.
+    ///
+    /// Fails when there are none, when a file is not valid YAML, or when the versions are of different packages.
+    pub fn read(root: &Path, package: &str) -> Result<Self> {
+        let segments = tree::segments(package)?;
+        let path = segments.join("/");
+        let directory = format!("{path}/{PACKAGES}");
+        let mut packages = Vec::new();
+        for file in tree::yaml_files(root, &directory)? {
+            let file = tree::read(root, &format!("{directory}/{file}"))?;
+            let documents = manifest::read_documents(file.content.expose_secret(), &file.path)?;
+            for document in documents.iter().filter(|document| is_package(document)) {
+                packages.push(PackageManifest::read(document, &file.path)?);
+            }
+        }
+        let ref_names: BTreeSet<&str> = packages.iter().map(|package| package.ref_name.as_str()).collect();
+        if ref_names.len() > 1 {
+            return Err(Error::new(format!("the directory {directory} of the repository mixes different packages"))
+                .because(format!("its versions have the reference names {}", listed(ref_names)))
+                .hint(
+                    "Move each package to a directory of its own; one with several reference names is not supported.",
+                ));
+        }
+        let Some(ref_name) = packages.first().map(|package| package.ref_name.clone()) else {
+            return Err(missing(root, &path)?);
+        };
+        let name = segments.last().copied().unwrap_or_default().to_owned();
+        Ok(Self { path, name, ref_name, packages })
+    }
+
+    /// Lists the run clusters that have a directory beside the packages, sorted.
+    pub fn run_clusters(&self, root: &Path) -> Result<Vec<String>> {
+        let mut names = tree::directories(root, &self.path)?;
+        names.retain(|name| name != PACKAGES);
+        Ok(names)
+    }
+}
+
+impl PackageManifest {
+    fn read(document: &Value, file: &str) -> Result<Self> {
+        let text = |pointer: &str, field: &str| match document.pointer(pointer) {
+            Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+            Some(Value::Number(_)) => Err(Error::new(format!("{file} holds a Package whose {field} is a number"))
+                .hint(format!("Put the {field} in quotes."))),
+            _ => Err(Error::new(format!("{file} holds a Package without {field}"))
+                .hint("Let the supply chain write the file again, or correct it and push.")),
+        };
+        Ok(Self {
+            file: file.to_owned(),
+            name: text("/metadata/name", "metadata.name")?,
+            ref_name: text("/spec/refName", "spec.refName")?,
+            version: text("/spec/version", "spec.version")?,
+            values_schema: document.pointer("/spec/valuesSchema/openAPIv3").filter(|schema| !schema.is_null()).cloned(),
+        })
+    }
+}
+
+/// Lists the package directories of a repository by their paths: directories, at the root or one below, with `packages/*.yaml`.
+pub fn package_directories(root: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for first in tree::directories(root, ".")? {
+        if is_package_directory(root, &first)? {
+            found.push(first);
+            continue;
+        }
+        for second in tree::directories(root, &first)? {
+            let path = format!("{first}/{second}");
+            if is_package_directory(root, &path)? {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_package_directory(root: &Path, path: &str) -> Result<bool> {
+    // A directory that is itself called `packages` holds the versions of what is around it.
+    let is_versions = path.rsplit('/').next() == Some(PACKAGES);
+    Ok(!is_versions && !tree::yaml_files(root, &format!("{path}/{PACKAGES}"))?.is_empty())
+}
+
+fn is_package(document: &Value) -> bool {
+    document.get("apiVersion").and_then(Value::as_str) == Some(PACKAGE_API_VERSION)
+        && document.get("kind").and_then(Value::as_str) == Some("Package")
+}
+
+fn missing(root: &Path, path: &str) -> Result<Error> {
+    let others = package_directories(root)?;
+    let error = if !tree::yaml_files(root, &format!("{path}/{PACKAGES}"))?.is_empty() {
+        Error::new(format!("no file in {path}/{PACKAGES} of the repository holds a Package"))
+    } else if root.join(path).is_dir() {
+        Error::new(format!("the package {path} has no files in {path}/{PACKAGES} of the repository"))
+    } else {
+        Error::new(format!("the repository has no directory {path}"))
+    };
+    let others: Vec<&str> = others.iter().map(String::as_str).filter(|other| *other != path).collect();
+    Ok(if others.is_empty() {
+        error.hint("The supply chain writes a package when a workload is built, or once its pull request is merged; check the branch.")
+    } else {
+        error.hint(format!("The repository has these packages: {}.", listed(others)))
+    })
+}
+
+fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    let shown = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
+    if names.len() > LISTED { format!("{shown} and {} more", names.len() - LISTED) } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    fn package(ref_name: &str, version: &str) -> String {
+        format!(
+            "apiVersion: {PACKAGE_API_VERSION}\nkind: Package\nmetadata:\n  name: {ref_name}.{version}\nspec:\n  refName: {ref_name}\n  version: {version}\n  valuesSchema:\n    openAPIv3: {{type: object}}\n"
+        )
+    }
+
+    #[test]
+    fn reads_every_version_and_ignores_other_documents() {
+        let two = format!(
+            "{}---\nkind: ConfigMap\napiVersion: v1\n---\n{}",
+            package("a.b.c", "20240101000000.0.0"),
+            package("a.b.c", "2.0.0+build.1")
+        );
+        let root = repository(&[
+            ("sub/app/packages/1.yaml", &two),
+            ("sub/app/packages/3.yml", &package("a.b.c", "3.0.0")),
+            ("sub/app/packages/README.md", "x"),
+            ("sub/app/prod1/params.yaml", ""),
+        ]);
+        let read = PackageDirectory::read(root.path(), "./sub/app/").unwrap();
+        assert_eq!((read.path.as_str(), read.name.as_str(), read.ref_name.as_str()), ("sub/app", "app", "a.b.c"));
+        assert_eq!(
+            read.packages.iter().map(|package| package.version.as_str()).collect::<Vec<_>>(),
+            ["20240101000000.0.0", "2.0.0+build.1", "3.0.0"]
+        );
+        assert_eq!(read.packages[2].file, "sub/app/packages/3.yml");
+        assert_eq!(read.packages[0].values_schema, Some(json!({ "type": "object" })));
+        assert_eq!(read.run_clusters(root.path()).unwrap(), ["prod1"]);
+    }
+
+    #[test]
+    fn a_missing_package_is_named_with_those_there_are() {
+        let root = repository(&[
+            ("a/packages/1.yaml", &package("a.b.c", "1.0.0")),
+            ("sub/b/packages/1.yaml", &package("a.b.c", "1.0.0")),
+            ("empty/x.txt", ""),
+            ("other/packages/1.yaml", "kind: ConfigMap\n"),
+        ]);
+        assert_eq!(package_directories(root.path()).unwrap(), ["a", "other", "sub/b"]);
+        for (package, message) in [
+            ("b", "the repository has no directory b"),
+            ("empty", "the package empty has no files in empty/packages of the repository"),
+            ("other", "no file in other/packages of the repository holds a Package"),
+        ] {
+            let error = PackageDirectory::read(root.path(), package).unwrap_err();
+            assert_eq!(error.message(), message);
+            assert!(error.hints()[0].contains("sub/b"), "{error:?}");
+        }
+        let nothing = PackageDirectory::read(repository(&[("README.md", "x")]).path(), "a").unwrap_err();
+        assert!(nothing.hints()[0].contains("supply chain"));
+    }
+
+    #[test]
+    fn packages_that_cannot_be_used_are_refused() {
+        let mixed = repository(&[
+            ("a/packages/1.yaml", &package("a.b.c", "1.0.0")),
+            ("a/packages/2.yaml", &package("x.y.z", "1.0.0")),
+        ]);
+        assert!(PackageDirectory::read(mixed.path(), "a").unwrap_err().causes()[0].ends_with("a.b.c, x.y.z"));
+        let broken = repository(&[("a/packages/1.yaml", "kind: Package\n  x: [\n")]);
+        assert!(
+            PackageDirectory::read(broken.path(), "a")
+                .unwrap_err()
+                .message()
+                .starts_with("a/packages/1.yaml is not valid YAML at line 2")
+        );
+        let number = repository(&[("a/packages/1.yaml", &package("a.b.c", "1.0"))]);
+        assert_eq!(
+            PackageDirectory::read(number.path(), "a").unwrap_err().message(),
+            "a/packages/1.yaml holds a Package whose spec.version is a number"
+        );
+        assert!(PackageDirectory::read(number.path(), "../a").is_err());
+    }
+}

@@ -1,0 +1,14 @@
+//! Deliveries as files of a Git repository: what a package's directory holds, what a delivery adds, and how it gets there.
+//!
+//! Only [`checkout`] runs programs and only [`tree`] reads files; everything else is pure. What the Flux and Carvel objects
+//! mean lives in `crate::flux` and `crate::carvel`; who decides what to write lives in the commands.
+
+pub mod change;
+pub mod checkout;
+pub mod credentials;
+pub mod delivery;
+pub mod install;
+pub mod layout;
+pub mod manifest;
+pub mod tree;
+pub mod values;

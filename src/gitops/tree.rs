@@ -1,0 +1,166 @@
+//! Files below one directory, reached only by paths that stay inside it.
+//!
+//! A repository is written by others: a symbolic link in it must neither show nor change a file of the machine. What the files
+//! mean lives in [`super::layout`] and [`super::delivery`].
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use super::change::{FileChange, RepositoryFile};
+use crate::error::{Error, Result};
+
+/// Splits a path given by a user or an argument into its segments, refusing one that could leave the directory.
+///
+/// A leading `./` and a trailing `/` are allowed. The segment `.git` is refused, because Git's own files are not the repository's.
+pub fn segments(path: &str) -> Result<Vec<&str>> {
+    let trimmed = path.strip_prefix("./").unwrap_or(path);
+    let segments: Vec<&str> = trimmed.strip_suffix('/').unwrap_or(trimmed).split('/').collect();
+    let allowed = |segment: &&str| {
+        !matches!(*segment, "" | "." | "..")
+            && !segment.eq_ignore_ascii_case(".git")
+            && !segment.contains(['\\', ':'])
+            && !segment.contains(char::is_control)
+    };
+    if segments.iter().all(allowed) {
+        Ok(segments)
+    } else {
+        Err(Error::usage(format!("{path:?} is not a path inside the repository"))
+            .hint("Name it relative to the root of the repository, for example `hello-app.default.tap`."))
+    }
+}
+
+/// Lists the directories in a directory by name, sorted, without hidden ones and links; none when there is no such directory.
+pub(super) fn directories(root: &Path, path: &str) -> Result<Vec<String>> {
+    list(root, path, |kind| kind.is_dir())
+}
+
+/// Lists the YAML files in a directory by name, sorted; none when there is no such directory.
+pub(super) fn yaml_files(root: &Path, path: &str) -> Result<Vec<String>> {
+    let mut names = list(root, path, |kind| !kind.is_dir())?;
+    names.retain(|name| Path::new(name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml"));
+    Ok(names)
+}
+
+fn list(root: &Path, path: &str, wanted: fn(fs::FileType) -> bool) -> Result<Vec<String>> {
+    let Some(directory) = inside(root, path)? else { return Ok(Vec::new()) };
+    let failed = |error| Error::new(format!("cannot list the directory {path} of the repository")).because(error);
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let kind = entry.file_type().map_err(failed)?;
+        // A name that is no text cannot be spelled in a Kustomization either.
+        if let Ok(name) = entry.file_name().into_string()
+            && wanted(kind)
+            && !name.starts_with('.')
+        {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Reads one file of the repository as text, kept secret because it may hold values.
+pub fn read(root: &Path, path: &str) -> Result<RepositoryFile> {
+    let failed = |cause: String| Error::new(format!("cannot read {path} of the repository")).because(cause);
+    let file = inside(root, path)?.ok_or_else(|| failed("there is no such file".to_owned()))?;
+    let content = fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+    Ok(RepositoryFile { path: path.to_owned(), content: SecretString::from(content) })
+}
+
+/// Finds a path below the root with all links followed; none when it does not exist.
+fn inside(root: &Path, path: &str) -> Result<Option<PathBuf>> {
+    let failed = |error| Error::new(format!("cannot read {path} of the repository")).because(error);
+    let root = root.canonicalize().map_err(failed)?;
+    let found = match root.join(path).canonicalize() {
+        Ok(found) => found,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    if found.starts_with(&root) {
+        Ok(Some(found))
+    } else {
+        Err(Error::new(format!("{path} of the repository is a symbolic link that leads outside it"))
+            .hint("Replace the link by the file it stands for, commit and push that, and try again."))
+    }
+}
+
+/// Writes or removes one file below the root; says whether there was anything to do.
+pub(super) fn apply(root: &Path, change: &FileChange) -> Result<bool> {
+    let path = &change.path;
+    let failed = |error| Error::new(format!("cannot write {path} in the checkout")).because(error);
+    let mut target = root.to_path_buf();
+    for segment in segments(path)? {
+        target.push(segment);
+        // Git itself refuses to add what lies beyond a link, so even one that stays inside is of no use.
+        if target.is_symlink() {
+            return Err(Error::new(format!("{path} lies behind a symbolic link in the repository"))
+                .hint("Replace the link by a real directory or file, commit and push that, and try again."));
+        }
+    }
+    match &change.content {
+        Some(content) => {
+            if let Some(parent) = target.parent() {
+                fs::create_dir_all(parent).map_err(failed)?;
+            }
+            fs::write(&target, secrecy::ExposeSecret::expose_secret(content)).map_err(failed)?;
+            Ok(true)
+        }
+        None => match fs::remove_file(&target) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed(error)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_leave_the_repository_are_refused() {
+        assert_eq!(segments("./sub/app/").unwrap(), ["sub", "app"]);
+        for path in
+            ["", "/etc", "../x", "a/../../x", "a//b", ".", ".git/config", "a/.GIT/hooks", "c:\\x", "a\nb", "a/./b"]
+        {
+            assert!(segments(path).is_err(), "{path:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_outside_are_neither_read_nor_written() {
+        let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(outside.path().join("secret.yaml"), "a: 1").unwrap();
+        std::os::unix::fs::symlink(outside.path(), root.path().join("link")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret.yaml"), root.path().join("file.yaml")).unwrap();
+        assert!(read(root.path(), "file.yaml").unwrap_err().message().contains("leads outside"));
+        assert!(yaml_files(root.path(), "link").is_err());
+        for path in ["link/new.yaml", "file.yaml"] {
+            let change = FileChange { path: path.to_owned(), content: Some("b: 2".into()) };
+            assert!(apply(root.path(), &change).unwrap_err().message().contains("symbolic link"));
+        }
+        assert_eq!(fs::read_to_string(outside.path().join("secret.yaml")).unwrap(), "a: 1");
+    }
+
+    #[test]
+    fn writes_creates_directories_and_removes() {
+        let root = tempfile::tempdir().unwrap();
+        let change =
+            |content: Option<&str>| FileChange { path: "a/b/c.yaml".to_owned(), content: content.map(Into::into) };
+        assert!(apply(root.path(), &change(Some("x: 1\n"))).unwrap());
+        assert_eq!(yaml_files(root.path(), "a/b").unwrap(), ["c.yaml"]);
+        assert!(apply(root.path(), &change(None)).unwrap());
+        assert!(!apply(root.path(), &change(None)).unwrap());
+        assert!(yaml_files(root.path(), "nowhere").unwrap().is_empty());
+    }
+}

@@ -1,0 +1,154 @@
+//! Values of a package: the check of a values file, the Secret that carries it, and that Secret's name.
+//!
+//! Values may be secret, so nothing here repeats them. Which file the Secret goes to is decided in [`super::delivery`].
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::manifest;
+use crate::error::{Error, Result};
+
+/// The key of a values Secret, as in the guide.
+pub const VALUES_KEY: &str = "values.yml";
+
+/// How many characters of the content's digest end the name of a values Secret.
+const SUFFIX_LENGTH: usize = 10;
+
+/// The longest name that Kubernetes allows for a Secret.
+const MAXIMUM_NAME_LENGTH: usize = 253;
+
+/// Checks that a text can be used as values: YAML, with a mapping in every document, and at least one.
+///
+/// The error names `origin`, line and column, and never the content.
+pub fn check_values(text: &str, origin: &str) -> Result<()> {
+    let hint = "Values look like this: `replicas: 2`.";
+    let documents = manifest::parse(text).map_err(|fault| Error::usage(fault.sentence(origin)).hint(hint))?;
+    if documents.is_empty() {
+        return Err(Error::usage(format!("{origin} holds no values")).hint(hint));
+    }
+    for (index, document) in documents.iter().enumerate() {
+        let found = match document {
+            Value::Object(_) => continue,
+            Value::Array(_) => "a list",
+            _ => "a single value",
+        };
+        let place = if documents.len() == 1 { String::new() } else { format!(" in document {}", index + 1) };
+        return Err(
+            Error::usage(format!("{origin} holds {found}{place} instead of a mapping of names to values")).hint(hint)
+        );
+    }
+    Ok(())
+}
+
+/// Builds the Secret that hands values to a `PackageInstall`; it holds them in plain text.
+#[must_use]
+pub fn values_secret(name: &str, values_yaml: &SecretString) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": { "name": name },
+        "stringData": { VALUES_KEY: values_yaml.expose_secret() },
+    })
+}
+
+/// Names the values Secret of a package as `<package>-values-<suffix>`, where the suffix changes with the content.
+///
+/// A new name changes the `PackageInstall` that refers to it, so its generation moves and Flux waits for the new values. The
+/// suffix is the first ten hexadecimal characters of the content's SHA-256. Fails when the name is none that Kubernetes accepts.
+pub fn values_secret_name(package: &str, values: &SecretString) -> Result<String> {
+    let digest = Sha256::digest(values.expose_secret().as_bytes());
+    let mut suffix: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    suffix.truncate(SUFFIX_LENGTH);
+    let name = format!("{package}-values-{suffix}");
+    if is_subdomain(&name) {
+        return Ok(name);
+    }
+    Err(Error::usage(format!("{name} is not a name that Kubernetes accepts for a Secret"))
+        .because(
+            "a name has at most 253 lower case letters, digits, `-` and `.`, with a letter or digit around each `.`",
+        )
+        .hint("Choose the name with --values-secret-name."))
+}
+
+/// Says whether two names differ only in the suffix that follows the content: one replaces the other.
+#[must_use]
+pub fn is_same_values_secret(left: &str, right: &str) -> bool {
+    left == right || matches!((without_suffix(left), without_suffix(right)), (Some(left), Some(right)) if left == right)
+}
+
+fn without_suffix(name: &str) -> Option<&str> {
+    let (prefix, suffix) = name.rsplit_once('-')?;
+    let is_digest =
+        suffix.len() == SUFFIX_LENGTH && suffix.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (is_digest && prefix.ends_with("-values")).then_some(prefix)
+}
+
+/// Says whether Kubernetes accepts a name as a DNS-1123 subdomain.
+fn is_subdomain(name: &str) -> bool {
+    let is_alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_label = |label: &str| {
+        label.bytes().next().is_some_and(is_alphanumeric)
+            && label.bytes().last().is_some_and(is_alphanumeric)
+            && label.bytes().all(|byte| is_alphanumeric(byte) || byte == b'-')
+    };
+    name.len() <= MAXIMUM_NAME_LENGTH && name.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_mappings() {
+        for text in ["a: 1\n", "---\na: 1\n---\nb: 2\n", "{}\n", "a: 1\n---\n"] {
+            check_values(text, "v.yaml").unwrap();
+        }
+        for (text, message) in [
+            ("", "v.yaml holds no values"),
+            ("# nothing\n", "v.yaml holds no values"),
+            ("- a\n", "v.yaml holds a list instead of a mapping of names to values"),
+            ("hunter2\n", "v.yaml holds a single value instead of a mapping of names to values"),
+            ("a: 1\n---\n- b\n", "v.yaml holds a list in document 2 instead of a mapping of names to values"),
+        ] {
+            assert_eq!(check_values(text, "v.yaml").unwrap_err().message(), message);
+        }
+    }
+
+    #[test]
+    fn errors_name_the_place_and_never_the_content() {
+        for text in [
+            "hunter2: 1\nhunter2: 2\n",
+            "a: 1\nb: hunter2: x\n",
+            "a: 'hunter2\n",
+            "a: @hunter2",
+            "a: *hunter2\n",
+            "a: !!int hunter2\n",
+        ] {
+            let error = check_values(text, "v.yaml").unwrap_err();
+            assert!(error.message().starts_with("v.yaml is not valid YAML at line "), "{error}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn the_name_follows_the_content() {
+        let name = |text: &str| values_secret_name("hello-app.default.tap", &text.into()).unwrap();
+        assert_eq!(name("a: 1\n"), "hello-app.default.tap-values-37b128c59f");
+        assert_ne!(name("a: 1\n"), name("a: 2\n"));
+        assert!(is_same_values_secret(&name("a: 1\n"), &name("a: 2\n")));
+        assert!(!is_same_values_secret(&name("a: 1\n"), "hello-app-values"));
+        assert!(!is_same_values_secret("a-values-0123456789", "b-values-0123456789"));
+        for package in ["Hello", "a_b", ".a", "a..b", "", &"a".repeat(236)] {
+            assert!(values_secret_name(package, &"a: 1".into()).is_err(), "{package:?}");
+        }
+    }
+
+    #[test]
+    fn the_secret_is_the_one_of_the_guide() {
+        let text =
+            manifest::write_documents(&[values_secret("hello-app-values", &"---\nreplicas: 2\n".into())]).unwrap();
+        let expected = "---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: hello-app-values\nstringData:\n  values.yml: |\n    ---\n    replicas: 2\n";
+        assert_eq!(text, expected);
+    }
+}
