@@ -18,7 +18,7 @@ use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::core::{DynamicResourceScope, GroupVersionKind};
+use kube::core::{DynamicResourceScope, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
@@ -189,6 +189,14 @@ impl Cluster {
     pub async fn get(&self, reference: &ObjectReference) -> Result<Option<DynamicObject>> {
         self.api(reference)
             .get_opt(&reference.name)
+            .await
+            .map_err(|error| self.failure(&format!("cannot read {}", reference.display()), error))
+    }
+
+    /// Reads an object's metadata and nothing of its content; `None` when it does not exist.
+    pub async fn get_metadata(&self, reference: &ObjectReference) -> Result<Option<PartialObjectMeta<DynamicObject>>> {
+        self.api(reference)
+            .get_metadata_opt(&reference.name)
             .await
             .map_err(|error| self.failure(&format!("cannot read {}", reference.display()), error))
     }

@@ -14,3 +14,4 @@ pub mod gitops;
 pub mod kubeconfig;
 pub mod labels;
 pub mod names;
+pub mod observe;

@@ -5,6 +5,7 @@ use kube::core::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::selection::VersionRequest;
 use crate::cluster::api_resource;
 use crate::conditions::Condition;
 
@@ -68,25 +69,7 @@ pub struct PackageReference {
     /// The package's name.
     pub ref_name: String,
     /// The versions to choose from.
-    pub version_selection: VersionSelection,
-}
-
-/// The versions to choose from.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-pub struct VersionSelection {
-    /// A constraint as the Carvel fork of blang/semver reads it; empty means the highest version.
-    pub constraints: String,
-    /// Which prereleases count as well.
-    pub prereleases: Option<Prereleases>,
-}
-
-/// Which prereleases count.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-pub struct Prereleases {
-    /// Identifiers one of which a prerelease must contain; empty means any.
-    pub identifiers: Vec<String>,
+    pub version_selection: VersionRequest,
 }
 
 /// One source of values.

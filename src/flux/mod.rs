@@ -10,7 +10,7 @@ pub use git_repository::{
     git_repository_resource,
 };
 pub use kustomization::{
-    KUSTOMIZATION_GROUP, KubeConfigReference, Kustomization, KustomizationRequest, KustomizationSpec,
+    InventoryEntry, KUSTOMIZATION_GROUP, KubeConfigReference, Kustomization, KustomizationRequest, KustomizationSpec,
     KustomizationStatus, kustomization, kustomization_resource,
 };
 

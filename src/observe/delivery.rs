@@ -1,0 +1,198 @@
+//! Which deliveries there are: found by what Kustomizations contain, so that those made by hand after the guide count too.
+
+use std::collections::BTreeSet;
+
+use kube::ResourceExt;
+
+use crate::flux::{KubeConfigReference, Kustomization};
+
+/// One package on one run cluster, as two Kustomizations describe it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The package: the name of its directory in the repository.
+    pub package: String,
+    /// The run cluster: the name of its directory in the package's.
+    pub run_cluster: String,
+    /// The namespace of the Flux objects.
+    pub namespace: String,
+    /// The GitRepository, as namespace and name.
+    pub source: (String, String),
+    /// The Kustomization that applies the Packages; `None` where another delivery to the same place does.
+    pub packages_kustomization: String,
+    /// The Kustomization that applies the PackageInstall.
+    pub installs_kustomization: String,
+    /// The namespace on the run cluster.
+    pub target_namespace: String,
+    /// How Flux reaches the run cluster.
+    pub access: RunAccess,
+}
+
+/// How Flux reaches a run cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RunAccess {
+    /// With the kubeconfig of a Secret, impersonating a user if one is named.
+    Kubeconfig {
+        /// The Secret, in the Kustomization's namespace.
+        secret: KubeConfigReference,
+        /// The user that Flux impersonates.
+        impersonate: Option<String>,
+    },
+    /// With a workload identity named by a ConfigMap.
+    WorkloadIdentity {
+        /// The name of the ConfigMap.
+        config_map: String,
+    },
+}
+
+impl Delivery {
+    /// Returns the delivery as messages name it, such as `hello-app.default.tap on prod1`.
+    #[must_use]
+    pub fn display(&self) -> String {
+        format!("{} on {}", self.package, self.run_cluster)
+    }
+}
+
+/// Finds the deliveries among the Kustomizations of a namespace, ordered by run cluster and package.
+///
+/// A delivery is a Kustomization of `<package>/<run cluster>` beside one of `<package>/packages`, from the same source to
+/// the same place.
+#[must_use]
+pub fn find(kustomizations: &[Kustomization]) -> Vec<Delivery> {
+    let mut deliveries: Vec<Delivery> = kustomizations
+        .iter()
+        .filter_map(|installs| {
+            let (directory, run_cluster) = split_path(&installs.spec.path)?;
+            if run_cluster == "packages" {
+                return None;
+            }
+            let packages = kustomizations.iter().find(|packages| {
+                split_path(&packages.spec.path) == Some((directory, "packages")) && same_place(packages, installs)
+            })?;
+            delivery(installs, packages, directory, run_cluster)
+        })
+        .collect();
+    deliveries.sort_by(|left, right| (&left.run_cluster, &left.package).cmp(&(&right.run_cluster, &right.package)));
+    deliveries
+}
+
+/// Keeps the deliveries of the named packages and run clusters; no names mean all.
+#[must_use]
+pub fn select(deliveries: Vec<Delivery>, packages: &[String], run_clusters: &[String]) -> Vec<Delivery> {
+    let wanted = |names: &[String], name: &String| names.is_empty() || names.contains(name);
+    deliveries
+        .into_iter()
+        .filter(|delivery| wanted(packages, &delivery.package) && wanted(run_clusters, &delivery.run_cluster))
+        .collect()
+}
+
+/// Returns the named packages and run clusters that no delivery has, which are most likely misspelled.
+#[must_use]
+pub fn unknown_names(deliveries: &[Delivery], packages: &[String], run_clusters: &[String]) -> Vec<String> {
+    let known_packages: BTreeSet<&String> = deliveries.iter().map(|delivery| &delivery.package).collect();
+    let known_clusters: BTreeSet<&String> = deliveries.iter().map(|delivery| &delivery.run_cluster).collect();
+    packages
+        .iter()
+        .filter(|name| !known_packages.contains(name))
+        .chain(run_clusters.iter().filter(|name| !known_clusters.contains(name)))
+        .cloned()
+        .collect()
+}
+
+fn delivery(
+    installs: &Kustomization,
+    packages: &Kustomization,
+    directory: &str,
+    run_cluster: &str,
+) -> Option<Delivery> {
+    let namespace = installs.namespace()?;
+    let kube_config = installs.spec.kube_config.as_ref()?;
+    let access = match (&kube_config.secret_ref, &kube_config.config_map_ref) {
+        (Some(secret), _) => RunAccess::Kubeconfig {
+            secret: secret.clone(),
+            // Flux takes the Kustomization's own namespace, also on the run cluster (fluxcd/pkg `runtime/client/impersonator.go`).
+            impersonate: installs
+                .spec
+                .service_account_name
+                .as_ref()
+                .map(|account| format!("system:serviceaccount:{namespace}:{account}")),
+        },
+        (None, Some(config_map)) => RunAccess::WorkloadIdentity { config_map: config_map.name.clone() },
+        (None, None) => return None,
+    };
+    let source = &installs.spec.source_ref;
+    Some(Delivery {
+        package: directory.rsplit('/').next().unwrap_or(directory).to_owned(),
+        run_cluster: run_cluster.to_owned(),
+        source: (source.namespace.clone().unwrap_or_else(|| namespace.clone()), source.name.clone()),
+        namespace,
+        packages_kustomization: packages.name_any(),
+        installs_kustomization: installs.name_any(),
+        target_namespace: installs.spec.target_namespace.clone().unwrap_or_default(),
+        access,
+    })
+}
+
+fn same_place(one: &Kustomization, other: &Kustomization) -> bool {
+    one.spec.source_ref == other.spec.source_ref
+        && one.spec.kube_config == other.spec.kube_config
+        && one.spec.target_namespace == other.spec.target_namespace
+}
+
+/// Splits `./sub/package/leaf` into `sub/package` and `leaf`.
+fn split_path(path: &str) -> Option<(&str, &str)> {
+    path.trim_start_matches("./").trim_end_matches('/').rsplit_once('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn kustomization(name: &str, path: &str, secret: &str, service_account: Option<&str>) -> Kustomization {
+        serde_json::from_value(json!({
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+            "kind": "Kustomization",
+            "metadata": {"name": name, "namespace": "dev"},
+            "spec": {
+                "path": path,
+                "sourceRef": {"kind": "GitRepository", "name": "hello-gitops-repo"},
+                "kubeConfig": {"secretRef": {"name": secret}},
+                "targetNamespace": "apps",
+                "serviceAccountName": service_account,
+            },
+        }))
+        .expect("the fixture is a Kustomization")
+    }
+
+    #[test]
+    fn the_guides_kustomizations_are_one_delivery() {
+        let found = find(&[
+            kustomization("anything", "./hello/packages", "prod1-kubeconfig", Some("sa")),
+            kustomization("else", "hello/prod1/", "prod1-kubeconfig", Some("sa")),
+        ]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].display(), "hello on prod1");
+        assert_eq!(found[0].source, ("dev".to_owned(), "hello-gitops-repo".to_owned()));
+        let RunAccess::Kubeconfig { impersonate, .. } = &found[0].access else { panic!("it has a Secret") };
+        assert_eq!(impersonate.as_deref(), Some("system:serviceaccount:dev:sa"));
+    }
+
+    #[test]
+    fn packages_that_go_elsewhere_do_not_count() {
+        let found = find(&[
+            kustomization("a", "./hello/packages", "prod2-kubeconfig", None),
+            kustomization("b", "./hello/prod1", "prod1-kubeconfig", None),
+        ]);
+        assert_eq!(found, []);
+    }
+
+    #[test]
+    fn misspelled_names_are_found() {
+        let all = find(&[
+            kustomization("a", "./hello/packages", "prod1-kubeconfig", None),
+            kustomization("b", "./hello/prod1", "prod1-kubeconfig", None),
+        ]);
+        assert_eq!(unknown_names(&all, &["hello".to_owned()], &["prod2".to_owned()]), ["prod2"]);
+        assert_eq!(select(all, &["helo".to_owned()], &[]), []);
+    }
+}

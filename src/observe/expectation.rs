@@ -1,0 +1,73 @@
+//! What a Git revision asks of a delivery.
+
+/// The revisions that count, and what the source must have answered before any does.
+///
+/// The version and the values that a revision asks for are not kept here: they are read on the run cluster once the
+/// revision has been applied, because Flux's apply is what puts them there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expectation {
+    /// The reconcile request that the source must have answered; `None` where it could not be asked.
+    pub request: Option<String>,
+    /// The expected revision and those that the source was seen with after it, such as `main@sha1:0123…`.
+    revisions: Vec<String>,
+}
+
+impl Expectation {
+    /// Expects whatever revision the source has once it has answered `request`.
+    #[must_use]
+    pub fn after_request(request: Option<String>) -> Self {
+        Self { request, revisions: Vec::new() }
+    }
+
+    /// Adds a revision that the source was seen with: the expected one first, then later ones, which count as well.
+    pub fn saw(&mut self, revision: &str) {
+        if !self.accepts(revision) {
+            self.revisions.push(revision.to_owned());
+        }
+    }
+
+    /// Tells whether a revision is the expected one or was seen after it.
+    #[must_use]
+    pub fn accepts(&self, revision: &str) -> bool {
+        self.revisions.iter().any(|known| known == revision)
+    }
+
+    /// Returns the newest revision that counts.
+    #[must_use]
+    pub fn newest(&self) -> Option<&str> {
+        self.revisions.last().map(String::as_str)
+    }
+}
+
+/// Shortens `main@sha1:0123456789…` for people.
+#[must_use]
+pub fn short_revision(revision: &str) -> String {
+    match revision.rsplit_once(':') {
+        Some((prefix, commit)) if commit.is_char_boundary(8.min(commit.len())) => {
+            format!("{prefix}:{}", &commit[..8.min(commit.len())])
+        }
+        _ => revision.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_revisions_count_and_earlier_ones_do_not() {
+        let mut expectation = Expectation::after_request(None);
+        expectation.saw("main@sha1:b");
+        expectation.saw("main@sha1:c");
+        assert!(!expectation.accepts("main@sha1:a"));
+        assert!(expectation.accepts("main@sha1:b") && expectation.accepts("main@sha1:c"));
+        assert_eq!(expectation.newest(), Some("main@sha1:c"));
+    }
+
+    #[test]
+    fn revisions_are_shortened() {
+        assert_eq!(short_revision("main@sha1:0123456789abcdef"), "main@sha1:01234567");
+        assert_eq!(short_revision("main@sha1:ab"), "main@sha1:ab");
+        assert_eq!(short_revision("odd"), "odd");
+    }
+}

@@ -1,0 +1,126 @@
+//! What the stages of an App say: how far a deploy is, and why it failed. Pure.
+
+use super::{Cause, Failure, Stage, Verdict};
+use crate::carvel::AppStatus;
+
+/// Lines of a tool's output that a failure quotes at most.
+const QUOTED_LINES: usize = 12;
+
+/// Says how far a reconciling App is.
+pub(super) fn progress(status: &AppStatus) -> Verdict {
+    let started = |stage: Option<&crate::carvel::Stage>| stage.and_then(|stage| stage.started_at.or(stage.updated_at));
+    let fetch_started = started(status.fetch.as_ref());
+    // Stages that began before the last fetch speak of the run before.
+    let current = |stage: Option<&crate::carvel::Stage>| started(stage) >= fetch_started && fetch_started.is_some();
+    let Some(deploy) = status.deploy.as_ref().filter(|deploy| current(Some(deploy)) && !deploy.finished) else {
+        if status.fetch.is_some() && current(status.template.as_ref()) {
+            return Verdict::pending(Stage::Template, "rendering the templates");
+        }
+        return Verdict::pending(Stage::Fetch, "fetching the bundle");
+    };
+    Verdict::pending(Stage::Deploy, waiting_on(&deploy.stdout).unwrap_or_else(|| "deploying".to_owned()))
+}
+
+/// Finds in kapp's output what it waits for: its own count, such as `[3/5 done]`, and the resource.
+fn waiting_on(output: &str) -> Option<String> {
+    let lines: Vec<&str> = output.lines().map(str::trim).collect();
+    let header = lines.iter().rposition(|line| line.contains("---- waiting on "));
+    let count = header.and_then(|at| lines[at].split_once('[')).and_then(|(_, rest)| rest.split_once(" done]"));
+    let resource = lines.iter().rev().find_map(|line| line.split_once("ongoing: reconcile ")).map(|(_, resource)| resource);
+    match (count, resource) {
+        (Some((count, _)), Some(resource)) => Some(format!("[{count} done] waiting on {resource}")),
+        (Some((count, _)), None) => Some(format!("[{count} done]")),
+        (None, Some(resource)) => Some(format!("waiting on {resource}")),
+        (None, None) => None,
+    }
+}
+
+/// Names the failed stage of an App, with the tool's own last lines.
+pub(super) fn failure(status: &AppStatus, namespace: &str, name: &str, service_account: &str) -> Failure {
+    let object = format!("App {namespace}/{name}");
+    let failed = |stage: &Option<crate::carvel::Stage>| stage.as_ref().filter(|stage| stage.exit_code != 0 || !stage.error.is_empty()).cloned();
+    let (stage, words) = if let Some(fetch) = failed(&status.fetch) {
+        (Stage::Fetch, said(&fetch, status))
+    } else if let Some(template) = failed(&status.template) {
+        (Stage::Template, said(&template, status))
+    } else if let Some(deploy) = failed(&status.deploy) {
+        (Stage::Deploy, said(&deploy, status))
+    } else {
+        (Stage::Deploy, status.useful_error_message.clone())
+    };
+    let message = if words.trim().is_empty() {
+        status.conditions.first().map(|condition| condition.message.clone()).unwrap_or_default()
+    } else {
+        words
+    };
+    let (cause, is_transient, hint) = explain(stage, &message, namespace, name, service_account);
+    Failure { cause, stage, object, message: last_lines(&message), hint, is_transient }
+}
+
+fn said(stage: &crate::carvel::Stage, status: &AppStatus) -> String {
+    [&stage.stderr, &stage.error, &status.useful_error_message]
+        .into_iter()
+        .find(|words| !words.trim().is_empty())
+        .cloned()
+        .unwrap_or_default()
+}
+
+fn explain(stage: Stage, message: &str, namespace: &str, name: &str, account: &str) -> (Cause, bool, String) {
+    if message.contains("Getting service account") || message.contains("serviceaccounts") && message.contains("not found") {
+        return (Cause::NoServiceAccount, true, format!("create the service account: kubectl -n {namespace} create serviceaccount {account}"));
+    }
+    if message.to_lowercase().contains("forbidden") {
+        return (
+            Cause::Forbidden,
+            true,
+            format!("add the permission that the message names to the role of the service account {account} in namespace {namespace}"),
+        );
+    }
+    match stage {
+        Stage::Fetch => (
+            Cause::FetchFailed,
+            true,
+            "is the bundle in the registry, and may kapp-controller read it? See `fetch` in the Package".to_owned(),
+        ),
+        Stage::Template => (
+            Cause::TemplateFailed,
+            false,
+            "correct the values in params.yaml, or the package's templates, in the GitOps repository".to_owned(),
+        ),
+        _ => (Cause::DeployFailed, false, format!("see the whole output: kubectl -n {namespace} get app {name} -o jsonpath='{{.status.deploy.stdout}}'")),
+    }
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.trim().lines().filter(|line| !line.trim().is_empty()).collect();
+    let skipped = lines.len().saturating_sub(QUOTED_LINES);
+    let kept = lines[skipped..].join("\n");
+    if skipped == 0 { kept } else { format!("…\n{kept}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kapps_own_count_and_resource_are_found() {
+        let output = "\
+10:00:01AM: ---- waiting on 3 changes [0/3 done] ----
+10:00:02AM: ok: reconcile configmap/hello (v1) namespace: apps
+10:00:02AM: ---- waiting on 1 changes [2/3 done] ----
+10:00:02AM: ongoing: reconcile deployment/hello (apps/v1) namespace: apps
+10:00:02AM:  ^ Waiting for 2 unavailable replicas";
+        assert_eq!(
+            waiting_on(output).as_deref(),
+            Some("[2/3 done] waiting on deployment/hello (apps/v1) namespace: apps")
+        );
+        assert_eq!(waiting_on("Target cluster"), None);
+    }
+
+    #[test]
+    fn only_the_last_lines_are_quoted() {
+        let long: Vec<String> = (1..=20).map(|number| number.to_string()).collect();
+        let quoted = last_lines(&long.join("\n"));
+        assert!(quoted.starts_with("…\n9\n") && quoted.ends_with("\n20"), "{quoted}");
+    }
+}

@@ -1,0 +1,210 @@
+//! The decision table of PackageInstall and App, from recorded shapes of status.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const VERSION: &str = "20261122120000.0.0+build.abc1234";
+
+/// An install that is done; each test breaks one thing.
+struct Fixture {
+    install: Value,
+    app: Value,
+    versions: Vec<&'static str>,
+    secret: (&'static str, &'static str),
+}
+
+impl Fixture {
+    fn done() -> Self {
+        Self {
+            install: json!({
+                "apiVersion": "packaging.carvel.dev/v1alpha1", "kind": "PackageInstall",
+                "metadata": {"name": "hello", "namespace": "apps", "generation": 2},
+                "spec": {
+                    "serviceAccountName": "installer",
+                    "packageRef": {"refName": "hello.tap", "versionSelection": {"constraints": ""}},
+                    "values": [{"secretRef": {"name": "values"}}],
+                },
+                "status": {"observedGeneration": 2, "version": VERSION, "conditions": [{"type": "ReconcileSucceeded", "status": "True"}]},
+            }),
+            app: json!({
+                "apiVersion": "kappctrl.k14s.io/v1alpha1", "kind": "App",
+                "metadata": {
+                    "name": "hello", "namespace": "apps", "generation": 1,
+                    "annotations": {"packaging.carvel.dev/package-version": VERSION},
+                },
+                "spec": {
+                    "serviceAccountName": "installer",
+                    "template": [{"ytt": {"valuesFrom": [{"secretRef": {"name": "values"}}]}}],
+                },
+                "status": {
+                    "observedGeneration": 1,
+                    "conditions": [{"type": "ReconcileSucceeded", "status": "True"}],
+                    "fetch": {"exitCode": 0, "startedAt": "2026-11-22T12:00:05Z", "updatedAt": "2026-11-22T12:00:06Z"},
+                    "template": {"exitCode": 0, "updatedAt": "2026-11-22T12:00:06Z"},
+                    "deploy": {"exitCode": 0, "finished": true, "startedAt": "2026-11-22T12:00:06Z", "updatedAt": "2026-11-22T12:00:08Z"},
+                },
+            }),
+            versions: vec![VERSION],
+            secret: ("2026-11-22T12:00:00Z", "2026-11-22T12:00:00Z"),
+        }
+    }
+
+    fn judge(&self) -> Verdict {
+        let installed = Installed {
+            install: Some(serde_json::from_value(self.install.clone()).expect("a PackageInstall")),
+            app: serde_json::from_value(self.app.clone()).expect("an App or null"),
+            packages: Some(
+                self.versions
+                    .iter()
+                    .map(|version| PackageSpec { ref_name: "hello.tap".to_owned(), version: (*version).to_owned() })
+                    .collect(),
+            ),
+            values: Some(vec![ValuesSecret {
+                name: "values".to_owned(),
+                created: self.secret.0.parse().ok(),
+                changed: self.secret.1.parse().ok(),
+            }]),
+        };
+        judge(&installed, "apps", "hello")
+    }
+
+    fn cause(&self) -> Cause {
+        match self.judge() {
+            Verdict::Failed(failure) => failure.cause,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn fail_app(&mut self, stage: &str, fields: Value) {
+        self.app["status"]["conditions"] = json!([{"type": "ReconcileFailed", "status": "True", "message": "failed"}]);
+        self.install["status"]["conditions"] = self.app["status"]["conditions"].clone();
+        self.app["status"][stage] = fields;
+    }
+
+    fn assert_pending(&self) {
+        let verdict = self.judge();
+        assert!(matches!(verdict, Verdict::Pending { .. }), "{verdict:?}");
+    }
+}
+
+#[test]
+fn what_is_done_is_ready() {
+    assert_eq!(Fixture::done().judge(), Verdict::Ready { version: VERSION.to_owned() });
+}
+
+#[test]
+fn an_old_success_does_not_count_for_a_new_generation() {
+    let mut fixture = Fixture::done();
+    fixture.install["metadata"]["generation"] = json!(3);
+    fixture.assert_pending();
+    let mut fixture = Fixture::done();
+    fixture.app["metadata"]["generation"] = json!(2);
+    fixture.assert_pending();
+}
+
+#[test]
+fn a_success_before_the_app_is_updated_does_not_count() {
+    // kapp-controller v0.53.1 writes the PackageInstall's status from the old App before it updates the App.
+    let mut fixture = Fixture::done();
+    fixture.install["spec"]["values"] = json!([{"secretRef": {"name": "values-2"}}]);
+    fixture.assert_pending();
+    let mut fixture = Fixture::done();
+    fixture.versions.push("20261122130000.0.0+build.def5678");
+    fixture.assert_pending();
+}
+
+#[test]
+fn an_old_failure_does_not_count_for_new_values() {
+    let mut fixture = Fixture::done();
+    fixture.fail_app("template", json!({"exitCode": 1, "stderr": "ytt: Error"}));
+    fixture.install["spec"]["values"] = json!([{"secretRef": {"name": "values-2"}}]);
+    fixture.assert_pending();
+}
+
+#[test]
+fn values_changed_after_the_last_run_are_awaited() {
+    let mut fixture = Fixture::done();
+    fixture.secret.1 = "2026-11-22T12:00:09Z";
+    fixture.assert_pending();
+}
+
+#[test]
+fn values_changed_in_the_second_of_the_last_run_are_awaited_unless_the_secret_was_only_created() {
+    let mut fixture = Fixture::done();
+    fixture.secret.1 = "2026-11-22T12:00:05Z";
+    fixture.assert_pending();
+    fixture.secret.0 = fixture.secret.1;
+    assert!(matches!(fixture.judge(), Verdict::Ready { .. }));
+    fixture.app["status"]["template"] = json!({"exitCode": 1});
+    fixture.assert_pending();
+}
+
+#[test]
+fn a_constraint_without_build_metadata_is_explained() {
+    let mut fixture = Fixture::done();
+    fixture.install["spec"]["packageRef"]["versionSelection"]["constraints"] = json!("20261122120000.0.0");
+    let Verdict::Failed(failure) = fixture.judge() else { panic!("no version matches") };
+    assert_eq!(failure.cause, Cause::NoVersionMatches);
+    assert!(failure.hint.contains(VERSION), "{}", failure.hint);
+    fixture.install["spec"]["packageRef"]["versionSelection"]["constraints"] = json!(">");
+    assert_eq!(fixture.cause(), Cause::InvalidConstraints);
+}
+
+#[test]
+fn a_failed_template_quotes_ytt() {
+    let mut fixture = Fixture::done();
+    fixture.fail_app("template", json!({"exitCode": 1, "stderr": "ytt: Error: unexpected key"}));
+    let Verdict::Failed(failure) = fixture.judge() else { panic!("ytt failed") };
+    assert_eq!((failure.cause, failure.stage), (Cause::TemplateFailed, Stage::Template));
+    assert_eq!(failure.message, "ytt: Error: unexpected key");
+    assert!(!failure.is_transient);
+}
+
+#[test]
+fn each_cause_is_named() {
+    let mut fixture = Fixture::done();
+    fixture.fail_app("deploy", json!({"exitCode": 1, "finished": true, "stderr": "kapp: Error: configmaps is forbidden"}));
+    assert_eq!(fixture.cause(), Cause::Forbidden);
+    fixture.fail_app("deploy", json!({"exitCode": 1, "finished": true, "stderr": "kapp: Error: Timed out"}));
+    assert_eq!(fixture.cause(), Cause::DeployFailed);
+    fixture.fail_app("deploy", json!({"error": "Preparing kapp: Getting service account: serviceaccounts \"installer\" not found"}));
+    assert_eq!(fixture.cause(), Cause::NoServiceAccount);
+    fixture.fail_app("fetch", json!({"exitCode": 1, "stderr": "vendir: Error: not found"}));
+    assert_eq!(fixture.cause(), Cause::FetchFailed);
+}
+
+#[test]
+fn a_paused_or_canceled_install_is_never_ready() {
+    for field in ["paused", "canceled"] {
+        let mut fixture = Fixture::done();
+        fixture.install["spec"][field] = json!(true);
+        assert_eq!(fixture.cause(), Cause::Paused, "{field}");
+    }
+}
+
+#[test]
+fn a_refused_downgrade_fails_at_once() {
+    let mut fixture = Fixture::done();
+    fixture.versions = vec!["1.0.0"];
+    fixture.install["status"]["conditions"] = json!([{"type": "ReconcileFailed", "status": "True"}]);
+    fixture.install["status"]["usefulErrorMessage"] = json!("Stopped installing matched version '1.0.0' since last attempted version '2.0.0' is higher.");
+    assert_eq!(fixture.cause(), Cause::DowngradeRefused);
+}
+
+#[test]
+fn an_install_without_app_is_pending_or_rejected() {
+    let mut fixture = Fixture::done();
+    fixture.app = Value::Null;
+    fixture.install["status"] = json!({"observedGeneration": 2, "conditions": [{"type": "Reconciling", "status": "True"}]});
+    fixture.assert_pending();
+    fixture.install["status"]["conditions"] = json!([{"type": "ReconcileFailed", "status": "True", "message": "Invalid fields: spec.values[0].secretRef"}]);
+    assert_eq!(fixture.cause(), Cause::InstallRejected);
+}
+
+#[test]
+fn a_missing_package_resource_is_not_a_success() {
+    let mut fixture = Fixture::done();
+    fixture.versions.clear();
+    assert_eq!(fixture.cause(), Cause::NoVersionMatches);
+}

@@ -1,0 +1,185 @@
+//! The verdict on a Kustomization: has it applied a revision that counts? Pure.
+//!
+//! Whether what it applied is healthy is not asked here: Flux cannot tell for a PackageInstall.
+
+use kube::ResourceExt;
+
+use super::expectation::{Expectation, short_revision};
+use super::{Cause, Failure, Stage, Verdict};
+use crate::conditions::find;
+use crate::flux::Kustomization;
+
+/// What a Kustomization says about the expectation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It has applied a revision that counts.
+    Yes {
+        /// Whether Flux found what it applied unhealthy, which may be an old finding.
+        unhealthy: Option<String>,
+    },
+    /// It has applied one, and Flux still waits for what it applied to become healthy.
+    Checking,
+    /// Not yet, or not by itself.
+    Not(Verdict),
+}
+
+/// Judges a Kustomization.
+///
+/// A revision is applied when `lastAppliedRevision` says so, or when it was attempted and the outcome at this generation
+/// is a health check's: then the apply before it succeeded (kustomize-controller `kustomization_controller.go`, v1.9).
+#[must_use]
+pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectation: &Expectation) -> Applied {
+    let Some(object) = object else {
+        return Applied::Not(Verdict::pending(stage, format!("Kustomization {name} does not exist yet")));
+    };
+    let status = object.status.clone().unwrap_or_default();
+    let generation = object.metadata.generation;
+    let ready = find(&status.conditions, "Ready").filter(|ready| ready.observed_generation == generation);
+    let attempted = expectation.accepts(&status.last_attempted_revision);
+    let applied = expectation.accepts(&status.last_applied_revision);
+    if let Some(ready) = ready {
+        if ready.is_true() && applied {
+            return Applied::Yes { unhealthy: None };
+        }
+        if ready.is_false() && attempted && matches!(ready.reason.as_str(), "HealthCheckFailed" | "HealthCheckCanceled")
+        {
+            return Applied::Yes { unhealthy: Some(ready.message.clone()) };
+        }
+    }
+    let display = format!("Kustomization {}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    if object.spec.suspend {
+        return Applied::Not(Verdict::Failed(Failure {
+            cause: Cause::Suspended,
+            stage,
+            object: display,
+            message: format!(
+                "it is suspended, and has not applied {}",
+                short_revision(expectation.newest().unwrap_or("the expected revision"))
+            ),
+            hint: format!(
+                "flux resume kustomization {} -n {}",
+                object.name_any(),
+                object.namespace().unwrap_or_default()
+            ),
+            is_transient: false,
+        }));
+    }
+    match ready {
+        Some(ready) if ready.is_false() && attempted => Applied::Not(Verdict::Failed(Failure {
+            cause: if is_forbidden(&ready.message) { Cause::Forbidden } else { Cause::NotApplied },
+            stage,
+            hint: hint(&ready.message, object),
+            object: display,
+            message: ready.message.clone(),
+            is_transient: true,
+        })),
+        // A source that is missing or a path that is not there fails before any revision is attempted.
+        Some(ready) if ready.is_false() && ready.reason == "ArtifactFailed" => Applied::Not(Verdict::Failed(Failure {
+            cause: Cause::NotApplied,
+            stage,
+            hint: hint(&ready.message, object),
+            object: display,
+            message: ready.message.clone(),
+            is_transient: true,
+        })),
+        _ if attempted => match find(&status.conditions, "Reconciling") {
+            Some(reconciling)
+                if reconciling.observed_generation == generation
+                    && checks_health_of(&reconciling.message, &status.last_attempted_revision) =>
+            {
+                Applied::Checking
+            }
+            Some(reconciling) => Applied::Not(Verdict::pending(stage, &reconciling.message)),
+            None => Applied::Not(Verdict::pending(stage, "applying")),
+        },
+        _ => Applied::Not(Verdict::pending(
+            stage,
+            format!(
+                "waiting for Flux to apply {}",
+                short_revision(expectation.newest().unwrap_or("the expected revision"))
+            ),
+        )),
+    }
+}
+
+/// Recognises the message that kustomize-controller writes between applying and the health checks (v1.9,
+/// `kustomization_controller.go`, `checkHealth`).
+fn checks_health_of(message: &str, revision: &str) -> bool {
+    message.starts_with(&format!("Running health checks for revision {revision} "))
+}
+
+fn is_forbidden(message: &str) -> bool {
+    message.contains("is forbidden") || message.contains(" cannot ")
+}
+
+fn hint(message: &str, object: &Kustomization) -> String {
+    let name = object.name_any();
+    let namespace = object.namespace().unwrap_or_default();
+    if is_forbidden(message) {
+        format!("grant the permission to the user that the message names, on the run cluster, in namespace {}; Flux tries again within a minute", object.spec.target_namespace.as_deref().unwrap_or_default())
+    } else if message.contains("Unauthorized") || message.contains("401") {
+        "the run cluster refuses Flux's credential; store a new one: kubectl carvelflux add-cluster".to_owned()
+    } else if message.contains("namespaces") && message.contains("not found") {
+        format!("create the namespace on the run cluster: kubectl create namespace {}", object.spec.target_namespace.as_deref().unwrap_or_default())
+    } else {
+        format!("see the whole status: kubectl -n {namespace} describe kustomizations.kustomize.toolkit.fluxcd.io {name}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn kustomization(spec: Value, ready: Value, attempted: &str, applied: &str) -> Kustomization {
+        serde_json::from_value(json!({
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+            "metadata": {"name": "k", "namespace": "dev", "generation": 2},
+            "spec": spec,
+            "status": {"conditions": [ready], "lastAttemptedRevision": attempted, "lastAppliedRevision": applied},
+        }))
+        .expect("the fixture is a Kustomization")
+    }
+
+    fn ready(status: &str, reason: &str, generation: i64) -> Value {
+        json!({"type": "Ready", "status": status, "reason": reason, "message": "words", "observedGeneration": generation})
+    }
+
+    fn judged(object: &Kustomization) -> Applied {
+        let mut expectation = Expectation::after_request(None);
+        expectation.saw("main@sha1:b");
+        judge(Some(object), "dev/k", Stage::Install, &expectation)
+    }
+
+    #[test]
+    fn an_older_revision_is_pending_though_flux_says_ready() {
+        let object = kustomization(json!({}), ready("True", "ReconciliationSucceeded", 2), "main@sha1:a", "main@sha1:a");
+        assert!(matches!(judged(&object), Applied::Not(Verdict::Pending { .. })));
+    }
+
+    #[test]
+    fn an_older_generation_is_pending() {
+        let object = kustomization(json!({}), ready("True", "ReconciliationSucceeded", 1), "main@sha1:b", "main@sha1:b");
+        assert!(matches!(judged(&object), Applied::Not(Verdict::Pending { .. })));
+    }
+
+    #[test]
+    fn a_failed_health_check_means_applied() {
+        let object = kustomization(json!({}), ready("False", "HealthCheckFailed", 2), "main@sha1:b", "main@sha1:a");
+        assert_eq!(judged(&object), Applied::Yes { unhealthy: Some("words".to_owned()) });
+    }
+
+    #[test]
+    fn a_build_error_of_an_older_revision_is_not_ours() {
+        let object = kustomization(json!({}), ready("False", "BuildFailed", 2), "main@sha1:a", "");
+        assert!(matches!(judged(&object), Applied::Not(Verdict::Pending { .. })));
+    }
+
+    #[test]
+    fn a_suspended_kustomization_fails_only_with_a_new_revision() {
+        let old = kustomization(json!({"suspend": true}), ready("True", "", 2), "main@sha1:a", "main@sha1:a");
+        assert!(matches!(judged(&old), Applied::Not(Verdict::Failed(Failure { cause: Cause::Suspended, .. }))));
+        let current = kustomization(json!({"suspend": true}), ready("True", "", 2), "main@sha1:b", "main@sha1:b");
+        assert_eq!(judged(&current), Applied::Yes { unhealthy: None });
+    }
+}

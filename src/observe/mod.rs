@@ -1,0 +1,142 @@
+//! What is, and whether it is what a revision asks for.
+//!
+//! Verdicts are pure functions of objects and an [`Expectation`]: [`source`], [`kustomization`] and [`install`] judge one
+//! node each, [`verdict`] the whole delivery. [`watch`] and [`reach`] bring the objects in, [`wait`] follows them until
+//! every delivery is decided. How it looks on a screen lives in [`crate::ui`].
+
+pub mod delivery;
+pub mod expectation;
+pub mod install;
+pub mod kustomization;
+pub mod reach;
+pub mod source;
+pub mod verdict;
+pub mod wait;
+pub mod watch;
+
+pub use delivery::{Delivery, RunAccess};
+pub use expectation::Expectation;
+
+/// The part of a delivery's way that a verdict speaks of, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Flux fetches the Git revision.
+    Source,
+    /// Flux applies the Packages.
+    Packages,
+    /// Flux applies the PackageInstall, and kapp-controller selects a version.
+    Install,
+    /// kapp-controller fetches the bundle.
+    Fetch,
+    /// kapp-controller renders the templates with the values.
+    Template,
+    /// kapp deploys, and waits for the resources.
+    Deploy,
+}
+
+impl Stage {
+    /// Returns the word for the stage.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Packages => "packages",
+            Self::Install => "install",
+            Self::Fetch => "fetch",
+            Self::Template => "template",
+            Self::Deploy => "deploy",
+        }
+    }
+}
+
+/// Whether a delivery is what the expectation asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Ready {
+        /// The installed version of the package.
+        version: String,
+    },
+    /// It is on its way.
+    Pending {
+        /// Where it is.
+        stage: Stage,
+        /// What it waits for.
+        why: String,
+    },
+    /// It will not get there by waiting.
+    Failed(Failure),
+    /// It cannot be read from here.
+    Unknown {
+        /// Why not.
+        why: String,
+        /// What to do about it.
+        hint: String,
+    },
+}
+
+impl Verdict {
+    /// Makes a pending verdict.
+    #[must_use]
+    pub fn pending(stage: Stage, why: impl Into<String>) -> Self {
+        Self::Pending { stage, why: why.into() }
+    }
+
+    /// Tells whether waiting longer cannot be expected to change it.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        matches!(self, Self::Ready { .. } | Self::Failed(_))
+    }
+}
+
+/// Why a delivery failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which kind of failure.
+    pub cause: Cause,
+    /// Which part of the way.
+    pub stage: Stage,
+    /// Which object shows it, such as `PackageInstall apps/hello-app.default.tap`.
+    pub object: String,
+    /// The words of the server or the failing tool.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+    /// Whether the failure may pass by itself, so that it counts only after a grace period.
+    pub is_transient: bool,
+}
+
+/// The kinds of failure that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Flux cannot fetch the Git repository.
+    SourceNotFetched,
+    /// Flux is told not to reconcile.
+    Suspended,
+    /// Flux cannot build or apply a directory.
+    NotApplied,
+    /// The Secret with the run cluster's kubeconfig is missing or unusable.
+    NoCredential,
+    /// kapp-controller is told not to reconcile.
+    Paused,
+    /// No version of the package matches the constraints.
+    NoVersionMatches,
+    /// The constraints cannot be parsed.
+    InvalidConstraints,
+    /// The installed version is higher than the selected one.
+    DowngradeRefused,
+    /// kapp-controller rejects the PackageInstall itself.
+    InstallRejected,
+    /// The bundle cannot be fetched.
+    FetchFailed,
+    /// The templates cannot be rendered with the values.
+    TemplateFailed,
+    /// kapp cannot deploy.
+    DeployFailed,
+    /// The service account lacks a permission.
+    Forbidden,
+    /// The service account does not exist.
+    NoServiceAccount,
+    /// A delete does not come to an end.
+    DeleteFailed,
+}

@@ -1,0 +1,99 @@
+//! How a run cluster is reached, and the fresh reads that confirm a verdict.
+
+use jiff::Timestamp;
+use kube::api::DynamicObject;
+
+use super::delivery::{Delivery, RunAccess};
+use super::install::{Installed, ValuesSecret};
+use super::{Cause, Failure, Stage, Verdict};
+use crate::carvel::{App, Package, PackageInstall, app_resource, package_install_resource, package_resource};
+use crate::cluster::{Cluster, Connection, ObjectReference, Role, api_resource};
+use crate::error::Result;
+use crate::kubeconfig;
+
+/// Reaches the run cluster of a delivery: through the context that the user named for it, else with the credential that
+/// Flux uses, exactly as Flux would use it.
+pub async fn reach(
+    build: &Cluster,
+    delivery: &Delivery,
+    run_contexts: &[(String, String)],
+    connection: &Connection,
+) -> Result<Cluster, Verdict> {
+    let role = Role::Run(delivery.run_cluster.clone());
+    let unknown = |why: String| Verdict::Unknown {
+        why,
+        hint: format!("read the run cluster with your own credential: --run-context {}=CONTEXT", delivery.run_cluster),
+    };
+    if let Some((_, context)) = run_contexts.iter().find(|(name, _)| *name == delivery.run_cluster) {
+        let connection = Connection {
+            kubeconfig: connection.kubeconfig.clone(),
+            context: Some(context.clone()),
+            request_timeout: connection.request_timeout,
+            ..Connection::default()
+        };
+        return Cluster::connect(role, &connection).await.map_err(|error| unknown(error.to_string()));
+    }
+    let RunAccess::Kubeconfig { secret, impersonate } = &delivery.access else {
+        return Err(unknown("Flux reaches it with a workload identity".to_owned()));
+    };
+    let reference = ObjectReference {
+        resource: api_resource("", "v1", "Secret"),
+        namespace: Some(delivery.namespace.clone()),
+        name: secret.name.clone(),
+    };
+    let failed = |message: String| {
+        Verdict::Failed(Failure {
+            cause: Cause::NoCredential,
+            stage: Stage::Install,
+            object: reference.display(),
+            message,
+            hint: format!(
+                "store a credential: kubectl carvelflux add-cluster {} --package {} -n {}",
+                delivery.run_cluster, delivery.package, delivery.namespace
+            ),
+            is_transient: false,
+        })
+    };
+    let object = build.get(&reference).await.map_err(|error| unknown(error.to_string()))?;
+    let object = object.ok_or_else(|| failed("it does not exist, so Flux cannot reach the run cluster".to_owned()))?;
+    let content = kubeconfig::of_secret(&object.data, secret.key.as_deref()).map_err(|error| failed(error.to_string()))?;
+    Cluster::from_kubeconfig(role, content, impersonate.clone()).await.map_err(|error| failed(error.to_string()))
+}
+
+/// Reads everything that decides about one PackageInstall, parents before children.
+pub async fn read_installed(cluster: &Cluster, namespace: &str, name: &str) -> Result<Installed> {
+    let install: Option<PackageInstall> = cluster.read(&package_install_resource(), namespace, name).await?;
+    let app: Option<App> = cluster.read(&app_resource(), namespace, name).await?;
+    let packages: Vec<Package> = cluster.list(&package_resource(), namespace).await?;
+    let mut values = Vec::new();
+    for secret in install.iter().flat_map(|install| install.spec.values_secrets()) {
+        values.push(read_values_secret(cluster, namespace, secret).await?);
+    }
+    Ok(Installed {
+        install,
+        app,
+        packages: Some(packages.into_iter().map(|package| package.spec).collect()),
+        values: Some(values),
+    })
+}
+
+async fn read_values_secret(cluster: &Cluster, namespace: &str, name: &str) -> Result<ValuesSecret> {
+    let reference = ObjectReference {
+        resource: api_resource("", "v1", "Secret"),
+        namespace: Some(namespace.to_owned()),
+        name: name.to_owned(),
+    };
+    let metadata = cluster.get_metadata(&reference).await?;
+    Ok(ValuesSecret {
+        name: name.to_owned(),
+        created: metadata.as_ref().and_then(|object| object.metadata.creation_timestamp.as_ref()).map(|time| time.0),
+        changed: metadata.as_ref().and_then(last_write),
+    })
+}
+
+/// Returns when any field of the object was written last; labels and annotations count as well, which can only make
+/// the verdict later, never wrong.
+fn last_write(object: &kube::core::PartialObjectMeta<DynamicObject>) -> Option<Timestamp> {
+    let entries = object.metadata.managed_fields.as_deref().unwrap_or_default();
+    entries.iter().filter_map(|entry| entry.time.as_ref()).map(|time| time.0).max()
+}

@@ -1,0 +1,143 @@
+//! The verdict on a GitRepository. Pure.
+
+use kube::ResourceExt;
+
+use super::expectation::{Expectation, short_revision};
+use super::{Cause, Failure, Stage, Verdict};
+use crate::conditions::find;
+use crate::flux::GitRepository;
+
+/// What a GitRepository says about the expectation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It has fetched, and has this revision.
+    At(String),
+    /// Not yet, or never.
+    Not(Verdict),
+}
+
+/// Judges a GitRepository: it has caught up when it answered our request and its current spec is fetched.
+#[must_use]
+pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectation) -> Source {
+    let Some(object) = object else {
+        return Source::Not(Verdict::Failed(failure(
+            Cause::SourceNotFetched,
+            &format!("GitRepository {name}"),
+            "it does not exist".to_owned(),
+            "create it: kubectl carvelflux bootstrap PACKAGE --git-url URL --branch BRANCH",
+        )));
+    };
+    let display = format!("GitRepository {}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    let status = object.status.clone().unwrap_or_default();
+    if object.spec.suspend {
+        return Source::Not(Verdict::Failed(failure(
+            Cause::Suspended,
+            &display,
+            "it is suspended, so Flux does not look for new commits".to_owned(),
+            &format!(
+                "flux resume source git {} -n {}",
+                object.name_any(),
+                object.namespace().unwrap_or_default()
+            ),
+        )));
+    }
+    if expectation.request.is_some() && status.last_handled_reconcile_at != expectation.request {
+        return Source::Not(Verdict::pending(Stage::Source, "waiting for Flux to look for new commits"));
+    }
+    let generation = object.metadata.generation;
+    let ready = find(&status.conditions, "Ready").filter(|ready| ready.observed_generation == generation);
+    match (ready, status.artifact) {
+        (Some(ready), Some(artifact)) if ready.is_true() => Source::At(artifact.revision),
+        (Some(ready), _) if ready.is_false() => Source::Not(Verdict::Failed(Failure {
+            is_transient: true,
+            ..failure(Cause::SourceNotFetched, &display, ready.message.clone(), &hint(&ready.message, object))
+        })),
+        (_, Some(artifact)) => Source::Not(Verdict::pending(
+            Stage::Source,
+            format!("fetching, {} so far", short_revision(&artifact.revision)),
+        )),
+        (_, None) => Source::Not(Verdict::pending(Stage::Source, "fetching")),
+    }
+}
+
+fn hint(message: &str, object: &GitRepository) -> String {
+    let text = message.to_lowercase();
+    let name = object.name_any();
+    let namespace = object.namespace().unwrap_or_default();
+    let package = name.strip_suffix("-gitops-repo").unwrap_or("PACKAGE");
+    if text.contains("authentication") || text.contains("authorization") || text.contains("secret") {
+        format!(
+            "give Flux working credentials: kubectl carvelflux bootstrap {package} -n {namespace} --git-url {} --git-username NAME --git-password-file FILE",
+            object.spec.url
+        )
+    } else if text.contains("reference not found") || text.contains("couldn't find remote ref") {
+        format!("the branch {} does not exist; push it or correct the GitRepository", object.spec.reference.branch.as_deref().unwrap_or("master"))
+    } else {
+        format!("see the whole status: kubectl -n {namespace} get gitrepository {name} -o yaml")
+    }
+}
+
+fn failure(cause: Cause, object: &str, message: String, hint: &str) -> Failure {
+    Failure {
+        cause,
+        stage: Stage::Source,
+        object: object.to_owned(),
+        message,
+        hint: hint.to_owned(),
+        is_transient: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn repository(status: Value) -> GitRepository {
+        serde_json::from_value(json!({
+            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+            "metadata": {"name": "hello-gitops-repo", "namespace": "dev", "generation": 2},
+            "spec": {"url": "https://git.example/repo"},
+            "status": status,
+        }))
+        .expect("the fixture is a GitRepository")
+    }
+
+    fn status(ready: &str, generation: i64, handled: &str) -> Value {
+        json!({
+            "conditions": [{"type": "Ready", "status": ready, "observedGeneration": generation, "message": "authentication required"}],
+            "artifact": {"revision": "main@sha1:b"},
+            "lastHandledReconcileAt": handled,
+        })
+    }
+
+    fn expectation() -> Expectation {
+        Expectation::after_request(Some("now".to_owned()))
+    }
+
+    #[test]
+    fn a_fetch_from_before_the_request_does_not_count() {
+        let verdict = judge(Some(&repository(status("True", 2, "earlier"))), "dev/x", &expectation());
+        assert!(matches!(verdict, Source::Not(Verdict::Pending { .. })), "{verdict:?}");
+    }
+
+    #[test]
+    fn a_fetch_of_an_older_spec_does_not_count() {
+        let verdict = judge(Some(&repository(status("True", 1, "now"))), "dev/x", &expectation());
+        assert!(matches!(verdict, Source::Not(Verdict::Pending { .. })), "{verdict:?}");
+    }
+
+    #[test]
+    fn an_answered_request_yields_the_revision() {
+        let verdict = judge(Some(&repository(status("True", 2, "now"))), "dev/x", &expectation());
+        assert_eq!(verdict, Source::At("main@sha1:b".to_owned()));
+    }
+
+    #[test]
+    fn a_failed_fetch_names_the_cause_although_an_old_artifact_is_there() {
+        let verdict = judge(Some(&repository(status("False", 2, "now"))), "dev/x", &expectation());
+        let Source::Not(Verdict::Failed(failure)) = verdict else { panic!("{verdict:?}") };
+        assert_eq!((failure.cause, failure.message.as_str()), (Cause::SourceNotFetched, "authentication required"));
+        assert!(failure.hint.contains("--git-password-file"), "{}", failure.hint);
+    }
+}

@@ -1,0 +1,124 @@
+//! The verdict on a whole delivery, from the verdicts on its nodes. Pure.
+
+use super::delivery::Delivery;
+use super::expectation::Expectation;
+use super::install::{self, Installed};
+use super::kustomization::{self, Applied};
+use super::source::{self, Source};
+use super::{Cause, Failure, Stage, Verdict};
+use crate::carvel::PACKAGING_GROUP;
+use crate::flux::{GitRepository, InventoryEntry, Kustomization};
+
+/// The Flux objects of a delivery, as read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FluxObjects<'a> {
+    /// The source.
+    pub source: Option<&'a GitRepository>,
+    /// The Kustomization that applies the Packages.
+    pub packages: Option<&'a Kustomization>,
+    /// The Kustomization that applies the PackageInstall.
+    pub installs: Option<&'a Kustomization>,
+}
+
+/// A verdict, and what may be done about it without a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assessment {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The Kustomization that failed at a revision that counts, and may be asked to try once more.
+    pub retry: Option<String>,
+}
+
+impl From<Verdict> for Assessment {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, retry: None }
+    }
+}
+
+/// Judges a delivery, parents before children; `installed` looks up a PackageInstall by namespace and name.
+///
+/// Adds the source's revision to the expectation once it counts.
+pub fn assess(
+    delivery: &Delivery,
+    objects: FluxObjects<'_>,
+    expectation: &mut Expectation,
+    installed: impl Fn(&str, &str) -> Installed,
+) -> Assessment {
+    let source_name = format!("{}/{}", delivery.source.0, delivery.source.1);
+    match source::judge(objects.source, &source_name, expectation) {
+        Source::At(revision) => expectation.saw(&revision),
+        Source::Not(verdict) => return verdict.into(),
+    }
+    let name = |name: &str| format!("{}/{name}", delivery.namespace);
+    let packages =
+        kustomization::judge(objects.packages, &name(&delivery.packages_kustomization), Stage::Packages, expectation);
+    let installs =
+        kustomization::judge(objects.installs, &name(&delivery.installs_kustomization), Stage::Install, expectation);
+    let is_failed = |applied: &Applied| matches!(applied, Applied::Not(Verdict::Failed(_)));
+    for (applied, kustomization) in
+        [(&packages, &delivery.packages_kustomization), (&installs, &delivery.installs_kustomization)]
+    {
+        if is_failed(applied)
+            && let Applied::Not(verdict) = applied
+        {
+            return Assessment { verdict: verdict.clone(), retry: Some(kustomization.clone()) };
+        }
+    }
+    for applied in [&packages, &installs] {
+        if let Applied::Not(verdict) = applied {
+            return verdict.clone().into();
+        }
+    }
+    let is_checking = packages == Applied::Checking || installs == Applied::Checking;
+    let verdict = judge_installs(delivery, objects.installs, installed);
+    match verdict {
+        Verdict::Ready { .. } if is_checking => {
+            Verdict::pending(Stage::Deploy, "installed; Flux has yet to finish its health checks").into()
+        }
+        // Versions are selected among what the packages Kustomization applies, which it may still be doing.
+        verdict => verdict.into(),
+    }
+}
+
+/// Judges all PackageInstalls that the Kustomization has applied: the least advanced one decides.
+fn judge_installs(
+    delivery: &Delivery,
+    installs: Option<&Kustomization>,
+    installed: impl Fn(&str, &str) -> Installed,
+) -> Verdict {
+    let names = installs.map(package_installs).unwrap_or_default();
+    let mut verdicts: Vec<Verdict> = names
+        .iter()
+        .map(|(namespace, name)| install::judge(&installed(namespace, name), namespace, name))
+        .collect();
+    verdicts.sort_by_key(|verdict| match verdict {
+        Verdict::Failed(_) => 0,
+        Verdict::Unknown { .. } => 1,
+        Verdict::Pending { .. } => 2,
+        Verdict::Ready { .. } => 3,
+    });
+    verdicts.into_iter().next().unwrap_or_else(|| {
+        Verdict::Failed(Failure {
+            cause: Cause::NotApplied,
+            stage: Stage::Install,
+            object: format!("Kustomization {}/{}", delivery.namespace, delivery.installs_kustomization),
+            message: "what it applied holds no PackageInstall".to_owned(),
+            hint: format!("add packageinstall.yaml to {}/{} in the GitOps repository", delivery.package, delivery.run_cluster),
+            is_transient: false,
+        })
+    })
+}
+
+/// Returns namespace and name of every PackageInstall in a Kustomization's inventory.
+#[must_use]
+pub fn package_installs(kustomization: &Kustomization) -> Vec<(String, String)> {
+    let entries = kustomization.status.as_ref().and_then(|status| status.inventory.as_ref());
+    entries
+        .map(|inventory| inventory.entries.as_slice())
+        .unwrap_or_default()
+        .iter()
+        .filter_map(InventoryEntry::parts)
+        .filter(|(_, _, group, kind)| (*group, *kind) == (PACKAGING_GROUP, "PackageInstall"))
+        .map(|(namespace, name, _, _)| (namespace.to_owned(), name.to_owned()))
+        .collect()
+}
