@@ -49,13 +49,7 @@ fn directory(files: &[(&str, &str)]) -> Result<RunClusterDirectory> {
     for (name, text) in files {
         fs::write(root.path().join("hello/prod1").join(name), text).unwrap();
     }
-    let package = PackageDirectory {
-        path: "hello".to_owned(),
-        name: "hello".to_owned(),
-        ref_name: "a.b.c".to_owned(),
-        packages: Vec::new(),
-    };
-    RunClusterDirectory::read(root.path(), &package, "prod1")
+    RunClusterDirectory::read(root.path(), "hello/", "prod1")
 }
 
 fn content(change: &FileChange) -> Option<&str> {
@@ -102,14 +96,8 @@ fn a_missing_directory_is_empty_and_a_wrong_one_is_refused() {
     let error = directory(&[("params.yaml", "a: hunter2: x\n")]).unwrap_err();
     assert_eq!(error.message(), "hello/prod1/params.yaml is not valid YAML at line 1, column 11");
     assert!(!format!("{error:?}").contains("hunter2"));
-    let package = PackageDirectory {
-        path: "hello".to_owned(),
-        name: "hello".to_owned(),
-        ref_name: "a.b.c".to_owned(),
-        packages: Vec::new(),
-    };
     for name in ["packages", "../x", "", "a/b", ".git"] {
-        assert!(RunClusterDirectory::read(Path::new("/nowhere"), &package, name).is_err(), "{name}");
+        assert!(RunClusterDirectory::read(Path::new("/nowhere"), "hello", name).is_err(), "{name}");
     }
 }
 

@@ -7,6 +7,7 @@ pub mod change;
 pub mod checkout;
 pub mod credentials;
 pub mod delivery;
+pub mod existing;
 pub mod install;
 pub mod layout;
 pub mod manifest;

@@ -58,8 +58,7 @@ pub fn values_secret(name: &str, values_yaml: &SecretString) -> Value {
 /// suffix is the first ten hexadecimal characters of the content's SHA-256. Fails when the name is none that Kubernetes accepts.
 pub fn values_secret_name(package: &str, values: &SecretString) -> Result<String> {
     let digest = Sha256::digest(values.expose_secret().as_bytes());
-    let mut suffix: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    suffix.truncate(SUFFIX_LENGTH);
+    let suffix = digest[..SUFFIX_LENGTH / 2].iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let name = format!("{package}-values-{suffix}");
     if is_subdomain(&name) {
         return Ok(name);

@@ -56,7 +56,17 @@ const SIGNS: [(Failure, &[&str]); 11] = [
     ),
     (Failure::Signature, &["failed to sign", "gpg failed", "signing failed"]),
     (Failure::HostKey, &["host key verification failed"]),
-    (Failure::Certificate, &["certificate", "ssl: no alternative"]),
+    (
+        Failure::Certificate,
+        &[
+            "ssl certificate",
+            "server certificate",
+            "certificate verif",
+            "certificate subject",
+            "signed certificate",
+            "ssl: no alternative",
+        ],
+    ),
     (
         Failure::Authentication,
         &[
@@ -115,7 +125,11 @@ impl Failure {
             Self::Authentication if url.starts_with("ssh://") => {
                 Error::new(format!("{url} does not accept your SSH key")).hint(format!("Check it with `ssh -T {host}`."))
             }
-            Self::Authentication => Error::new(format!("{url} requires a user name and password that it accepts"))
+            Self::Authentication => Error::new(if output.stderr.contains("could not read") {
+                format!("{url} asks for a user name and password")
+            } else {
+                format!("{url} does not accept the user name and password")
+            })
                 .hint("Use --git-username and --git-password-file, or GIT_USERNAME and GIT_PASSWORD; they need Git 2.31 or newer.")
                 .hint(format!("Without them, `git` uses its own credential helpers; check with `{check}`.")),
             Self::Forbidden => Error::new(format!("you are not allowed to {what} {url}"))

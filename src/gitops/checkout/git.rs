@@ -34,7 +34,7 @@ const FOREIGN: [&str; 11] = [
 /// `git` with everything it needs to reach one repository.
 #[derive(Clone)]
 pub(super) struct Git {
-    pub(super) environment: Vec<(OsString, OsString)>,
+    environment: Vec<(OsString, OsString)>,
     password: Option<SecretString>,
 }
 
@@ -120,14 +120,13 @@ impl Git {
             text = text.replace(password.expose_secret(), "***");
         }
         let is_end = |c: char| c.is_whitespace() || c == '\'' || c == '"';
-        text.split_inclusive(is_end)
-            .map(|word| {
-                let url = word
-                    .find("://")
-                    .map_or(0, |end| word[..end].rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| at + 1));
-                format!("{}{}", &word[..url], redact_url(&word[url..]))
-            })
-            .collect()
+        text.split_inclusive(is_end).fold(String::new(), |mut clean, word| {
+            let scheme = word.find("://").map_or("", |end| &word[..end]);
+            let start = scheme.rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
+            clean.push_str(&word[..start]);
+            clean.push_str(&redact_url(&word[start..]));
+            clean
+        })
     }
 }
 
@@ -145,5 +144,16 @@ mod tests {
         let expected = "remote: token ***\nfatal: unable to access 'https://host/a/': no\nssh://git@host/a (fetch)\n";
         assert_eq!(git.scrub(text), expected);
         assert!(!format!("{git:?}").contains("hunter2"), "{git:?}");
+    }
+
+    #[test]
+    fn credentials_leave_the_settings_of_the_environment_in_force() {
+        let credentials = Some(GitCredentials { username: "me".to_owned(), password: "hunter2".into() });
+        let environment = vec![("GIT_CONFIG_COUNT".into(), "3".into())];
+        let git = Git::new(&GitAccess { credentials, environment, interactive: false }, "https://host/a");
+        let get = |name: &str| git.environment.iter().rfind(|(key, _)| key == name).map(|(_, value)| value.as_os_str());
+        assert_eq!(get("GIT_CONFIG_COUNT"), Some(OsStr::new("5")));
+        assert!(get("GIT_CONFIG_KEY_4").is_some() && get("GIT_CONFIG_KEY_2").is_none());
+        assert_eq!(get("GIT_TERMINAL_PROMPT"), Some(OsStr::new("0")));
     }
 }

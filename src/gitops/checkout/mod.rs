@@ -1,4 +1,4 @@
-//! A checkout of a GitOps repository, made and written with the user's own `git`.
+//! A checkout of a Git repository, made and written with the user's own `git`.
 //!
 //! Their credential helpers, SSH keys, signing and hooks all work. What to write is computed elsewhere; this only brings it to
 //! the branch, whole or not at all.

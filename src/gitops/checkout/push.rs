@@ -67,8 +67,15 @@ impl Checkout {
                 }
                 Failure::Outdated => return Err(self.busy(&output)),
                 // The connection may have broken after the server took the commit.
-                Failure::Unreachable | Failure::Other if self.holds(&sha).await => {
-                    return Ok(PushOutcome::Pushed(Commit { sha, pushed_at_attempt: attempt }));
+                failure @ (Failure::Unreachable | Failure::Other) => {
+                    let error = failure.error("push to", &self.url, &self.branch, &output);
+                    return match self.holds(&sha).await {
+                        Some(true) => Ok(PushOutcome::Pushed(Commit { sha, pushed_at_attempt: attempt })),
+                        Some(false) => Err(error.because("nothing was pushed")),
+                        None => Err(error
+                            .because("it is not known whether the commit arrived")
+                            .hint("Run the command again.")),
+                    };
                 }
                 failure => return Err(failure.error("push to", &self.url, &self.branch, &output)),
             }
@@ -129,12 +136,11 @@ impl Checkout {
         Ok(self.revision().await? != self.read(&["rev-parse", "--verify", &tracking], "read").await?)
     }
 
-    /// Says whether the branch of the server is at a revision.
-    async fn holds(&self, sha: &str) -> bool {
+    /// Says whether the branch of the server is at a revision; none when the server does not answer.
+    async fn holds(&self, sha: &str) -> Option<bool> {
         let name = format!("refs/heads/{}", self.branch);
-        self.run(&["ls-remote", "origin", &name])
-            .await
-            .is_ok_and(|output| output.success && output.stdout.starts_with(sha))
+        let output = self.run(&["ls-remote", "origin", &name]).await.ok()?;
+        output.success.then(|| output.stdout.starts_with(sha))
     }
 
     fn conflict(&self, files: &str, output: &Output) -> Error {

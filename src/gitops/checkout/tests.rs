@@ -249,16 +249,3 @@ async fn paths_outside_the_checkout_are_refused() {
     }
     assert!(!Path::new("/tmp/x.yaml").exists());
 }
-
-#[test]
-fn credentials_leave_the_settings_of_the_environment_in_force() {
-    let server = Server::new();
-    let credentials = GitCredentials { username: "me".to_owned(), password: "hunter2".into() };
-    let access = GitAccess { credentials: Some(credentials), ..server.access() };
-    let git = Git::new(&access, "https://host/a");
-    let names: Vec<_> = git.environment.iter().filter_map(|(name, _)| name.to_str()).collect();
-    assert!(names.contains(&"GIT_CONFIG_KEY_0") && names.contains(&"GIT_CONFIG_KEY_4"), "{names:?}");
-    let count = git.environment.iter().rfind(|(name, _)| name == "GIT_CONFIG_COUNT").unwrap();
-    assert_eq!(count.1, "5");
-    assert!(!format!("{git:?}").contains("hunter2"));
-}

@@ -1,0 +1,91 @@
+//! Tests of [`super`] on small repositories.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::*;
+
+fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    root
+}
+
+fn package(ref_name: &str, version: &str) -> String {
+    format!(
+        "apiVersion: {PACKAGE_API_VERSION}\nkind: Package\nmetadata:\n  name: {ref_name}.{version}\nspec:\n  refName: {ref_name}\n  version: {version}\n  valuesSchema:\n    openAPIv3: {{type: object}}\n"
+    )
+}
+
+#[test]
+fn reads_every_version_and_ignores_other_documents() {
+    let two = format!(
+        "{}---\nkind: ConfigMap\napiVersion: v1\n---\n{}",
+        package("a.b.c", "20240101000000.0.0"),
+        package("a.b.c", "2.0.0+build.1")
+    );
+    let root = repository(&[
+        ("sub/app/packages/1.yaml", &two),
+        ("sub/app/packages/3.yml", &package("a.b.c", "3.0.0")),
+        ("sub/app/packages/README.md", "x"),
+        ("sub/app/prod1/params.yaml", ""),
+    ]);
+    let read = PackageDirectory::read(root.path(), "./sub/app/").unwrap();
+    assert_eq!((read.path.as_str(), read.name.as_str(), read.ref_name.as_str()), ("sub/app", "app", "a.b.c"));
+    assert_eq!(
+        read.packages.iter().map(|package| package.version.as_str()).collect::<Vec<_>>(),
+        ["20240101000000.0.0", "2.0.0+build.1", "3.0.0"]
+    );
+    assert_eq!(read.packages[2].file, "sub/app/packages/3.yml");
+    assert_eq!(read.packages[0].values_schema, Some(json!({ "type": "object" })));
+    assert_eq!(read.run_clusters(root.path()).unwrap(), ["prod1"]);
+}
+
+#[test]
+fn a_missing_package_is_named_with_those_there_are() {
+    let root = repository(&[
+        ("a/packages/1.yaml", &package("a.b.c", "1.0.0")),
+        ("sub/b/packages/1.yaml", &package("a.b.c", "1.0.0")),
+        ("empty/x.txt", ""),
+        ("other/packages/1.yaml", "kind: ConfigMap\n"),
+    ]);
+    assert_eq!(package_directories(root.path()).unwrap(), ["a", "other", "sub/b"]);
+    for (package, message) in [
+        ("b", "the repository has no directory b"),
+        ("empty", "the package empty has no files in empty/packages of the repository"),
+        ("other", "no file in other/packages of the repository holds a Package"),
+    ] {
+        let error = PackageDirectory::read(root.path(), package).unwrap_err();
+        assert_eq!(error.message(), message);
+        assert!(error.hints()[0].contains("sub/b"), "{error:?}");
+    }
+    let nothing = PackageDirectory::read(repository(&[("README.md", "x")]).path(), "a").unwrap_err();
+    assert!(nothing.hints()[0].contains("supply chain"));
+}
+
+#[test]
+fn packages_that_cannot_be_used_are_refused() {
+    let mixed = repository(&[
+        ("a/packages/1.yaml", &package("a.b.c", "1.0.0")),
+        ("a/packages/2.yaml", &package("x.y.z", "1.0.0")),
+    ]);
+    assert!(PackageDirectory::read(mixed.path(), "a").unwrap_err().causes()[0].ends_with("a.b.c, x.y.z"));
+    let broken = repository(&[("a/packages/1.yaml", "kind: Package\n  x: [\n")]);
+    assert!(
+        PackageDirectory::read(broken.path(), "a")
+            .unwrap_err()
+            .message()
+            .starts_with("a/packages/1.yaml is not valid YAML at line 2")
+    );
+    let number = repository(&[("a/packages/1.yaml", &package("a.b.c", "1.0"))]);
+    assert_eq!(
+        PackageDirectory::read(number.path(), "a").unwrap_err().message(),
+        "a/packages/1.yaml holds a Package whose spec.version is a number"
+    );
+    assert!(PackageDirectory::read(number.path(), "../a").is_err());
+}
