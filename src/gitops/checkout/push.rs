@@ -53,7 +53,8 @@ impl Checkout {
         if !self.commit(changes, message).await? {
             return Ok(PushOutcome::Unchanged { sha: self.revision().await? });
         }
-        for attempt in 1..=ATTEMPTS {
+        let mut attempt = 1;
+        loop {
             let output = self.run(&["push", "--quiet", "origin", &self.target()]).await?;
             let sha = self.revision().await?;
             if output.success {
@@ -79,8 +80,8 @@ impl Checkout {
                 }
                 failure => return Err(failure.error("push to", &self.url, &self.branch, &output)),
             }
+            attempt += 1;
         }
-        Ok(PushOutcome::Unchanged { sha: self.revision().await? })
     }
 
     /// Commits the changes; says whether there was anything to commit.
