@@ -45,6 +45,11 @@ pub(crate) fn write(path: &Path, contexts: &[Context]) -> Result<()> {
     let document = render(contexts);
     let text = serde_yaml::to_string(&document)
         .map_err(|error| Error::failed(format!("cannot write a kubeconfig: {error}")))?;
+    write_private(path, &text)
+}
+
+/// Writes a file that only its owner can read.
+pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     let mut file = std::fs::OpenOptions::new()
         .create(true)
         .write(true)

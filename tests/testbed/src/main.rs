@@ -1,6 +1,8 @@
 //! `testbed`: builds the tools, brings clusters up, and shows the plugin at work.
 
-use std::path::PathBuf;
+mod demo;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -26,8 +28,17 @@ enum Command {
         #[arg(long, default_value_t = 2)]
         run_clusters: usize,
         /// Where to write the kubeconfig.
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         kubeconfig: Option<PathBuf>,
+    },
+    /// Delivers a package to two run clusters with the plugin, from nothing.
+    Demo {
+        /// Leave everything running at the end, until Ctrl-C.
+        #[arg(long)]
+        keep: bool,
+        /// The plugin to show; without it, it is built first.
+        #[arg(long, value_name = "FILE")]
+        plugin: Option<PathBuf>,
     },
 }
 
@@ -35,47 +46,65 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln_error(&error);
+            report(&format!("error: {error}"));
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
-    if matches!(arguments.command, Command::Tools) {
-        Tools::prepare()?;
-        return Ok(ExitCode::SUCCESS);
+    match &arguments.command {
+        Command::Tools => {
+            Tools::prepare()?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        // Built before the sandbox is entered, so that Ctrl-C meets an ordinary build.
+        Command::Demo { plugin: None, .. } if sandbox::Sandbox::current().is_err() => {
+            Tools::prepare()?;
+            demo::build_plugin()?;
+        }
+        Command::Demo { .. } | Command::Up { .. } => {}
     }
     if let Entered::Finished(code) = sandbox::enter()? {
         return Ok(code.into());
     }
     match &arguments.command {
         Command::Tools => Ok(ExitCode::SUCCESS),
-        Command::Up { run_clusters, kubeconfig } => up(*run_clusters, kubeconfig.clone()),
+        Command::Up { run_clusters, kubeconfig } => {
+            let testbed = start(*run_clusters)?;
+            if let Some(path) = kubeconfig {
+                testbed.copy_kubeconfig(path)?;
+            }
+            stay(kubeconfig.as_deref().unwrap_or(testbed.kubeconfig()))
+        }
+        Command::Demo { keep, plugin } => {
+            let plugin = plugin.clone().map_or_else(demo::build_plugin, Ok)?;
+            let testbed = start(2)?;
+            let workspace = demo::run(&testbed, &plugin)?;
+            if *keep { stay(workspace.kubeconfig()) } else { Ok(ExitCode::SUCCESS) }
+        }
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is the program's result")]
-#[expect(clippy::print_stderr, reason = "this is the program's progress")]
-fn up(run_clusters: usize, kubeconfig: Option<PathBuf>) -> Result<ExitCode> {
+fn start(run_clusters: usize) -> Result<Testbed> {
     let started = Instant::now();
+    report(&format!("Starting a build cluster with Flux and {run_clusters} run clusters with kapp-controller …"));
     let testbed = Testbed::start(&Options { run_clusters, ..Options::default() })?;
-    eprintln!("ready after {} s; logs are in {}", started.elapsed().as_secs(), testbed.logs().display());
-    let path = match kubeconfig {
-        Some(path) => {
-            testbed.copy_kubeconfig(&path)?;
-            path
-        }
-        None => testbed.kubeconfig().to_path_buf(),
-    };
-    println!("export KUBECONFIG={}", path.display());
-    // The outer process handles signals and ends this one.
+    report(&format!("Ready after {} s; logs are in {}", started.elapsed().as_secs(), testbed.logs().display()));
+    Ok(testbed)
+}
+
+/// Waits for ever: the outer process handles signals and ends this one.
+#[expect(clippy::print_stdout, reason = "this is the program's result")]
+fn stay(kubeconfig: &Path) -> ! {
+    println!("export KUBECONFIG={}", kubeconfig.display());
+    report("Ctrl-C ends everything.");
     loop {
         std::thread::park();
     }
 }
 
-#[expect(clippy::print_stderr, reason = "this is where errors end up")]
-fn eprintln_error(error: &testbed::Error) {
-    eprintln!("error: {error}");
+#[expect(clippy::print_stderr, reason = "this is the program's progress")]
+fn report(text: &str) {
+    eprintln!("{text}");
 }

@@ -125,8 +125,8 @@ impl Testbed {
 
     /// Writes the administrator's kubeconfig to another place too, readable by its owner only.
     pub fn copy_kubeconfig(&self, path: &Path) -> Result<()> {
-        let contexts: Vec<_> = self.clusters.iter().map(|cluster| cluster.context.clone()).collect();
-        kubeconfig::write(path, &contexts)
+        let text = std::fs::read_to_string(&self.kubeconfig).map_err(Error::file("read", &self.kubeconfig))?;
+        kubeconfig::write_private(path, &text)
     }
 
     /// Returns the names of the run clusters, which are their contexts too.
