@@ -1,0 +1,8 @@
+//go:build tools
+
+// Package tools keeps the requirements of this module: `go mod tidy` drops what nothing imports.
+package tools
+
+import (
+	_ "k8s.io/kubernetes/cmd/kubectl"
+)
