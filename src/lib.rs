@@ -5,13 +5,18 @@
 //! only [`cluster`], [`gitops`]'s checkout and [`ui`] do I/O.
 
 pub mod carvel;
+pub mod check;
 pub mod cli;
 pub mod cluster;
+pub mod commands;
 pub mod conditions;
 pub mod error;
 pub mod flux;
 pub mod gitops;
+pub mod identities;
 pub mod kubeconfig;
 pub mod labels;
 pub mod names;
 pub mod observe;
+pub mod plan;
+pub mod ui;

@@ -170,7 +170,7 @@ fn each_cause_is_named() {
     assert_eq!(fixture.cause(), Cause::DeployFailed);
     fixture.fail_app("deploy", json!({"error": "Preparing kapp: Getting service account: serviceaccounts \"installer\" not found"}));
     assert_eq!(fixture.cause(), Cause::NoServiceAccount);
-    fixture.fail_app("fetch", json!({"exitCode": 1, "stderr": "vendir: Error: not found"}));
+    fixture.fail_app("fetch", json!({"exitCode": 1, "stderr": "vendir: Error: not found", "startedAt": "2026-11-22T12:00:05Z"}));
     assert_eq!(fixture.cause(), Cause::FetchFailed);
 }
 

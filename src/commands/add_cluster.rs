@@ -1,0 +1,51 @@
+//! `add-cluster`: delivers a package to a run cluster.
+//!
+//! What is asked lives in [`answers`], what is found out in [`gather`], what is refused in [`guard`], and what follows from
+//! it all in [`delivery_plan`].
+
+mod answers;
+mod delivery_plan;
+mod gather;
+mod guard;
+
+use super::outcome;
+use crate::cli::AddClusterArgs;
+use crate::cluster::Connection;
+use crate::error::{Error, Result};
+use crate::flux::{Kustomization, kustomization_resource};
+use crate::observe::delivery::{find, select};
+use crate::observe::wait::{WaitRequest, wait};
+use crate::plan::execute::{Executor, confirm_and_execute};
+use crate::ui::{Ui, progress};
+
+pub(super) async fn run(
+    ui: Ui,
+    mut connection: Connection,
+    namespace: Option<String>,
+    arguments: AddClusterArgs,
+) -> Result<()> {
+    super::choose_context(ui, &mut connection)?;
+    let answers = answers::ask(ui, &connection, namespace, &arguments).await?;
+
+    let facts = gather::gather(&answers).await?;
+    let plan = delivery_plan::plan(&answers, &facts).await?;
+    let executor = Executor { build: &answers.build, run: Some(&answers.run), checkout: Some(&facts.checkout), ui };
+    confirm_and_execute(&plan, executor, arguments.confirm.yes).await?;
+
+    let kustomizations: Vec<Kustomization> =
+        answers.build.list(&kustomization_resource(facts.versions.kustomization), &answers.namespace).await?;
+    let deliveries =
+        select(find(&kustomizations), &[facts.package.name.clone()], std::slice::from_ref(&answers.run_cluster));
+    if deliveries.is_empty() {
+        return Err(Error::new("the Kustomizations that were just applied are gone")
+            .hint(format!("see who deleted them: kubectl -n {} get events", answers.namespace)));
+    }
+    let request = WaitRequest {
+        deliveries: deliveries.clone(),
+        run_contexts: Vec::new(),
+        connection,
+        timeout: arguments.timeout,
+    };
+    let outcomes = wait(&answers.build, facts.versions, request, progress::reporter(ui).as_mut()).await?;
+    outcome::report(ui, &deliveries, &outcomes)
+}

@@ -1,0 +1,123 @@
+//! What `add-cluster` must be told: from flags, or asked with what the clusters offer as choices.
+
+use kube::ResourceExt;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::check;
+use crate::cli::AddClusterArgs;
+use crate::cluster::{Cluster, Connection, Role, ServedVersions, load_kubeconfig};
+use crate::commands::{context_names, git, namespace};
+use crate::error::{Error, Result};
+use crate::flux::{GitRepository, git_repository_resource};
+use crate::gitops::checkout::GitAccess;
+use crate::gitops::values::check_values;
+use crate::kubeconfig::Endpoint;
+use crate::names;
+use crate::observe::wait::FluxVersions;
+use crate::ui::{Ui, prompt};
+
+/// The answers, and the clusters they led to.
+pub(super) struct Answers {
+    pub(super) run_cluster: String,
+    pub(super) package: String,
+    pub(super) namespace: String,
+    pub(super) target_namespace: String,
+    pub(super) constraints: Option<String>,
+    pub(super) values: Option<SecretString>,
+    pub(super) access: GitAccess,
+    pub(super) endpoint: Endpoint,
+    pub(super) build: Cluster,
+    pub(super) run: Cluster,
+    pub(super) build_served: ServedVersions,
+    pub(super) run_served: ServedVersions,
+}
+
+/// Asks for what the flags leave open. Nothing is written; a wrong answer ends here, or with the checks.
+pub(super) async fn ask(
+    ui: Ui,
+    connection: &Connection,
+    given_namespace: Option<String>,
+    arguments: &AddClusterArgs,
+) -> Result<Answers> {
+    prompt::require(
+        ui,
+        &[
+            ("RUN_CLUSTER", arguments.run_cluster.is_some()),
+            ("--package", arguments.package.is_some()),
+            ("--run-context", arguments.run_context.is_some()),
+            ("--target-namespace", arguments.target_namespace.is_some()),
+            ("--yes", arguments.confirm.yes),
+        ],
+    )?;
+    let values = arguments.values.as_deref().map(read_values).transpose()?;
+    let run_cluster = match &arguments.run_cluster {
+        Some(name) => name.clone(),
+        None => prompt::text("Short name for the run cluster, such as prod1", None)?,
+    };
+
+    let build = Cluster::connect(Role::Build, connection).await?;
+    let build_served = build.served_versions().await?;
+    let namespace = namespace(ui, connection, given_namespace)?;
+    let package = match &arguments.package {
+        Some(package) => package.clone(),
+        None => {
+            let versions = check::flux(&build, &build_served)?;
+            prompt::choice("Package", &bootstrapped_packages(&build, versions, &namespace).await?)?
+        }
+    };
+    names::check_package(package.rsplit('/').next().unwrap_or(&package))?;
+    names::check_run_cluster(&run_cluster, package.rsplit('/').next().unwrap_or(&package))?;
+
+    let kubeconfig_file = arguments.run_kubeconfig.as_ref().or(connection.kubeconfig.as_ref());
+    let kubeconfig = load_kubeconfig(kubeconfig_file.map(std::path::PathBuf::as_path))?;
+    let context = match &arguments.run_context {
+        Some(context) => context.clone(),
+        None => prompt::choice("Context of the run cluster", &context_names(&kubeconfig))?,
+    };
+    let run_connection = Connection {
+        kubeconfig: kubeconfig_file.cloned(),
+        context: Some(context.clone()),
+        request_timeout: connection.request_timeout,
+        ..Connection::default()
+    };
+    let run = Cluster::connect(Role::Run(run_cluster.clone()), &run_connection).await?;
+    let endpoint = Endpoint::of_context(&kubeconfig, Some(&context), |path| std::fs::read(path))?;
+    let run_served = run.served_versions().await?;
+    let target_namespace = match &arguments.target_namespace {
+        Some(namespace) => namespace.clone(),
+        None => prompt::text("Namespace on the run cluster", Some(run.default_namespace()))?,
+    };
+    let credentials = git::given(ui, &arguments.credentials)?;
+    Ok(Answers {
+        run_cluster,
+        package,
+        namespace,
+        target_namespace,
+        constraints: arguments.version_constraints.clone(),
+        values,
+        access: GitAccess { credentials, interactive: ui.is_interactive, ..GitAccess::default() },
+        endpoint,
+        build,
+        run,
+        build_served,
+        run_served,
+    })
+}
+
+/// Reads a values file: it must be a YAML mapping. Its content may be secret, so no error quotes it.
+fn read_values(path: &std::path::Path) -> Result<SecretString> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::usage(format!("cannot read the values file {}", path.display())).because(error))?;
+    let text = SecretString::from(text);
+    check_values(text.expose_secret(), &path.display().to_string())?;
+    Ok(text)
+}
+
+/// Lists the packages that `bootstrap` has made known to Flux.
+async fn bootstrapped_packages(build: &Cluster, versions: FluxVersions, namespace: &str) -> Result<Vec<String>> {
+    let repositories: Vec<GitRepository> = build.list(&git_repository_resource(versions.source), namespace).await?;
+    Ok(repositories
+        .iter()
+        .filter_map(|repository| repository.name_any().strip_suffix("-gitops-repo").map(str::to_owned))
+        .collect())
+}

@@ -1,0 +1,154 @@
+//! What `add-cluster` finds out before it plans: clusters, repository, and what is there already. Reads only.
+
+use kube::api::DynamicObject;
+
+use super::answers::Answers;
+use super::guard;
+use crate::carvel::selection::{SelectionError, VersionRequest, select};
+use crate::carvel::version::Version;
+use crate::check::{self, Checks};
+use crate::cluster::{Cluster, ObjectReference, api_resource};
+use crate::commands::git;
+use crate::error::{Error, Result};
+use crate::flux::{GitRepository, git_repository_resource};
+use crate::gitops::checkout::Checkout;
+use crate::gitops::delivery::RunClusterDirectory;
+use crate::gitops::layout::PackageDirectory;
+use crate::names;
+use crate::observe::wait::FluxVersions;
+
+/// Which versions are chosen from where nothing else is said: all releases.
+const ANY_VERSION: &str = ">=0.0.0";
+
+/// What was found out.
+pub(super) struct Facts {
+    pub(super) versions: FluxVersions,
+    pub(super) build_uid: String,
+    pub(super) run_uid: String,
+    pub(super) checkout: Checkout,
+    pub(super) package: PackageDirectory,
+    pub(super) directory: RunClusterDirectory,
+    pub(super) constraints: String,
+    pub(super) kubeconfig_secret: Option<DynamicObject>,
+}
+
+/// Gathers and checks everything; all findings are reported together, before anything is written.
+pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
+    let mut checks = Checks::default();
+    let versions = checks.take(check::flux(&answers.build, &answers.build_served));
+    checks.take(check::namespace(&answers.build, &answers.namespace).await);
+    checks.take(check::namespace(&answers.run, &answers.target_namespace).await);
+    checks.take(check::kapp_controller(&answers.run, &answers.run_served, &answers.target_namespace).await);
+    let build_uid = checks.take(answers.build.uid().await);
+    let run_uid = checks.take(answers.run.uid().await);
+    let kubeconfig_secret = checks.take(answers.build.get(&kubeconfig_reference(answers)).await);
+    let repository = match versions {
+        Some(versions) => checks.take(read_repository(&answers.build, versions, answers).await),
+        None => None,
+    };
+    if let (Some(run_uid), Some(Some(secret))) = (&run_uid, &kubeconfig_secret) {
+        checks.take(guard::same_cluster(answers, secret, run_uid).await);
+    }
+    if let Some(versions) = versions {
+        checks.take(guard::same_kustomizations(answers, versions).await);
+    }
+    if let Some(build_uid) = &build_uid {
+        checks.take(guard::same_owner(answers, build_uid).await);
+    }
+    let git = match &repository {
+        Some(repository) => checks.take(read_git(answers, repository).await),
+        None => None,
+    };
+    let constraints = match &git {
+        Some((_, package, directory)) => {
+            checks.take(guard::same_install(answers, package, directory).await);
+            checks.take(choose_constraints(answers, package, directory))
+        }
+        None => None,
+    };
+    checks.refuse_if_failed()?;
+    let (Some(versions), Some(build_uid), Some(run_uid), Some((checkout, package, directory)), Some(constraints)) =
+        (versions, build_uid, run_uid, git, constraints)
+    else {
+        return Err(Error::new("a check neither passed nor failed"));
+    };
+    Ok(Facts {
+        versions,
+        build_uid,
+        run_uid,
+        checkout,
+        package,
+        directory,
+        constraints,
+        kubeconfig_secret: kubeconfig_secret.flatten(),
+    })
+}
+
+/// Names the Secret with the run cluster's kubeconfig.
+pub(super) fn kubeconfig_reference(answers: &Answers) -> ObjectReference {
+    ObjectReference {
+        resource: api_resource("", "v1", "Secret"),
+        namespace: Some(answers.namespace.clone()),
+        name: names::kubeconfig(&answers.run_cluster),
+    }
+}
+
+async fn read_repository(build: &Cluster, versions: FluxVersions, answers: &Answers) -> Result<GitRepository> {
+    let name = names::git_repository(answers.package.rsplit('/').next().unwrap_or(&answers.package));
+    let repository = build.read(&git_repository_resource(versions.source), &answers.namespace, &name).await?;
+    repository.ok_or_else(|| {
+        Error::new(format!("GitRepository {}/{name} does not exist on {}", answers.namespace, build.display())).hint(format!(
+            "make the repository known to Flux first: kubectl carvelflux bootstrap {} -n {} --git-url URL --branch BRANCH",
+            answers.package, answers.namespace
+        ))
+    })
+}
+
+async fn read_git(
+    answers: &Answers,
+    repository: &GitRepository,
+) -> Result<(Checkout, PackageDirectory, RunClusterDirectory)> {
+    let branch = repository.spec.reference.branch.as_deref().unwrap_or("master");
+    let checkout = git::writable_checkout(&repository.spec.url, branch, &answers.access).await?;
+    let package = PackageDirectory::read(checkout.root(), &answers.package)?;
+    let directory = RunClusterDirectory::read(checkout.root(), &package.path, &answers.run_cluster)?;
+    Ok((checkout, package, directory))
+}
+
+/// Takes the constraints of the flag, else those in the repository, else any; they must select a version.
+fn choose_constraints(
+    answers: &Answers,
+    package: &PackageDirectory,
+    directory: &RunClusterDirectory,
+) -> Result<String> {
+    let install = directory.install.as_ref();
+    let constraints = answers
+        .constraints
+        .clone()
+        .or_else(|| install.and_then(|install| install.constraints.clone()))
+        .unwrap_or_else(|| ANY_VERSION.to_owned());
+    let versions: Vec<Version> =
+        package.packages.iter().filter_map(|manifest| manifest.version.parse().ok()).collect();
+    let request = VersionRequest {
+        constraints: constraints.clone(),
+        prereleases: install.is_some_and(|install| install.prereleases).then(Default::default),
+    };
+    match select(&versions, &request) {
+        Ok(_) => Ok(constraints),
+        Err(error) => {
+            let hint = match &error {
+                SelectionError::NoneMatches { hint_build: Some(version), .. } => {
+                    format!("name the whole version: --version-constraints '{version}'")
+                }
+                SelectionError::NoneMatches { available, .. } => {
+                    let newest: Vec<String> = available.iter().rev().take(5).map(ToString::to_string).collect();
+                    format!("the repository offers: {}", newest.join(", "))
+                }
+                SelectionError::InvalidConstraint { .. } => {
+                    "write them as kapp-controller reads them, such as --version-constraints '>=1.0.0 <2.0.0'".to_owned()
+                }
+            };
+            Err(Error::usage(format!("no version of {} can be selected", package.name)).because(error).hint(hint))
+        }
+    }
+}

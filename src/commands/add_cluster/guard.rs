@@ -1,0 +1,155 @@
+//! What `add-cluster` refuses: pointing something that exists at another place. Flux would prune what the old place
+//! holds, or leave it behind without an owner.
+
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+
+use super::answers::Answers;
+use super::gather::kubeconfig_reference;
+use crate::carvel::{PackageInstall, package_install_resource};
+use crate::cluster::{Cluster, ObjectReference, Role, api_resource};
+use crate::error::{Error, Result};
+use crate::flux::{Kustomization, kustomization_resource};
+use crate::gitops::delivery::RunClusterDirectory;
+use crate::gitops::layout::PackageDirectory;
+use crate::kubeconfig;
+use crate::labels;
+use crate::names;
+use crate::observe::wait::FluxVersions;
+
+/// Refuses a run cluster's name that already points at another cluster.
+pub(super) async fn same_cluster(answers: &Answers, secret: &DynamicObject, run_uid: &str) -> Result<()> {
+    let display = kubeconfig_reference(answers).display();
+    let refuse = |why: String| {
+        Error::new(format!("the name `{}` is taken by another cluster", answers.run_cluster))
+            .because(why)
+            .because("pointing it at this one would leave everything on the other without an owner")
+            .hint(format!("choose another name for {}", answers.run.display()))
+    };
+    let known = match secret.annotations().get(labels::RUN_CLUSTER_UID) {
+        Some(uid) => uid.clone(),
+        None => uid_behind(answers, secret).await.map_err(|error| {
+            Error::new(format!("{display} exists, and it cannot be found out which cluster it points at"))
+                .because(error)
+                .hint(format!("choose another name for {}", answers.run.display()))
+        })?,
+    };
+    if known == run_uid {
+        return Ok(());
+    }
+    Err(refuse(format!("{display} points at the cluster with the kube-system UID {known}, {} has {run_uid}", answers.run.display())))
+}
+
+/// Asks the cluster that a kubeconfig made by hand points at for its identity.
+async fn uid_behind(answers: &Answers, secret: &DynamicObject) -> Result<String> {
+    let kubeconfig = kubeconfig::of_secret(&secret.data, None)?;
+    Cluster::from_kubeconfig(Role::Run(answers.run_cluster.clone()), kubeconfig, None).await?.uid().await
+}
+
+/// Refuses to change where an existing Kustomization reads from or applies to.
+pub(super) async fn same_kustomizations(answers: &Answers, versions: FluxVersions) -> Result<()> {
+    let package = answers.package.rsplit('/').next().unwrap_or(&answers.package);
+    let expected = [
+        (names::packages_kustomization(package, &answers.run_cluster), format!("{}/packages", answers.package)),
+        (
+            names::package_installs_kustomization(package, &answers.run_cluster),
+            format!("{}/{}", answers.package, answers.run_cluster),
+        ),
+    ];
+    for (name, path) in expected {
+        let existing: Option<Kustomization> =
+            answers.build.read(&kustomization_resource(versions.kustomization), &answers.namespace, &name).await?;
+        let Some(existing) = existing else { continue };
+        let spec = &existing.spec;
+        let secret = spec.kube_config.as_ref().and_then(|config| config.secret_ref.as_ref());
+        let fields = [
+            ("spec.path", spec.path.trim_start_matches("./").trim_matches('/').to_owned(), path),
+            ("spec.sourceRef.name", spec.source_ref.name.clone(), names::git_repository(package)),
+            (
+                "spec.kubeConfig.secretRef.name",
+                secret.map(|secret| secret.name.clone()).unwrap_or_default(),
+                names::kubeconfig(&answers.run_cluster),
+            ),
+            (
+                "spec.targetNamespace",
+                spec.target_namespace.clone().unwrap_or_default(),
+                answers.target_namespace.clone(),
+            ),
+        ];
+        for (field, is, would_be) in fields {
+            if is != would_be {
+                return Err(Error::new(format!(
+                    "Kustomization {}/{name} exists and has another {field}: `{is}`, not `{would_be}`",
+                    answers.namespace
+                ))
+                .because("changing it would make Flux prune what it has applied")
+                .hint("deliver to the same place, or under another run cluster name"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses service accounts on the run cluster that belong to another build cluster or namespace.
+pub(super) async fn same_owner(answers: &Answers, build_uid: &str) -> Result<()> {
+    let package = answers.package.rsplit('/').next().unwrap_or(&answers.package);
+    for name in [names::deployer(&answers.namespace, &answers.run_cluster), names::installer(package)] {
+        let reference = ObjectReference {
+            resource: api_resource("", "v1", "ServiceAccount"),
+            namespace: Some(answers.target_namespace.clone()),
+            name,
+        };
+        let Some(existing) = answers.run.get(&reference).await? else { continue };
+        let owner = |key: &str| existing.annotations().get(key).cloned().unwrap_or_default();
+        let (uid, namespace) = (owner(labels::BUILD_CLUSTER_UID), owner(labels::BUILD_NAMESPACE));
+        if uid != build_uid || namespace != answers.namespace {
+            return Err(Error::new(format!("{} on {} belongs to another owner", reference.display(), answers.run.display()))
+                .because(if uid.is_empty() {
+                    "it was not made by this plugin".to_owned()
+                } else {
+                    format!("it serves namespace {namespace} of the build cluster with the kube-system UID {uid}")
+                })
+                .hint("deliver to another target namespace"));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to turn an existing install into another one: of another package, or another owner's on the run cluster.
+pub(super) async fn same_install(
+    answers: &Answers,
+    package: &PackageDirectory,
+    directory: &RunClusterDirectory,
+) -> Result<()> {
+    if let Some(existing) = &directory.install
+        && let Some(ref_name) = existing.ref_name.as_ref().filter(|ref_name| **ref_name != package.ref_name)
+    {
+        return Err(Error::new(format!("{} installs `{ref_name}`, not `{}`", existing.file, package.ref_name))
+            .because("changing it would remove the installed package")
+            .hint("choose another run cluster name, or correct the file in the repository"));
+    }
+    if let Some(kustomization) = &directory.kustomization {
+        return Err(Error::new(format!("{kustomization} decides what Flux applies from {}", directory.path))
+            .because("files that it does not list would be ignored")
+            .hint("list packageinstall.yaml and params.yaml in it and manage the directory by hand, or remove it"));
+    }
+    let name = directory.install.as_ref().map_or(package.name.as_str(), |install| install.name.as_str());
+    let existing: Option<PackageInstall> =
+        answers.run.read(&package_install_resource(), &answers.target_namespace, name).await?;
+    let Some(existing) = existing else { return Ok(()) };
+    let kustomization = names::package_installs_kustomization(&package.name, &answers.run_cluster);
+    let owner = existing.labels().get("kustomize.toolkit.fluxcd.io/name");
+    if owner != Some(&kustomization) {
+        return Err(Error::new(format!(
+            "PackageInstall {}/{name} exists on {} and is not this delivery's",
+            answers.target_namespace,
+            answers.run.display()
+        ))
+        .because(match owner {
+            Some(owner) => format!("Flux applies it from the Kustomization {owner}"),
+            None => "it was made without Flux".to_owned(),
+        })
+        .hint("deliver to another target namespace, or delete it first"));
+    }
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! `bootstrap`: makes a package's Git repository known to Flux.
+
+use std::ffi::OsString;
+
+use kube::api::DynamicObject;
+
+use super::git;
+use crate::check::{self, Checks};
+use crate::cli::BootstrapArgs;
+use crate::cluster::{Cluster, Connection, ObjectReference, Role, api_resource};
+use crate::error::{Error, Result};
+use crate::flux::{
+    GitRepository, RECONCILE_REQUESTED_AT, git_credentials_secret, git_repository, git_repository_resource,
+};
+use crate::gitops::checkout::{Checkout, GitAccess};
+use crate::gitops::credentials::{GitCredentials, check_url};
+use crate::gitops::layout::PackageDirectory;
+use crate::names;
+use crate::observe::expectation::short_revision;
+use crate::observe::source::{self, Source};
+use crate::observe::{Expectation, Verdict};
+use crate::plan::execute::{Executor, confirm_and_execute};
+use crate::plan::{Apply, Place, Plan, Step, change_of};
+use crate::ui::{Ui, prompt};
+
+/// The answers to everything that can be asked.
+struct Answers {
+    package: String,
+    url: String,
+    branch: String,
+    namespace: String,
+    credentials: Option<GitCredentials>,
+}
+
+pub(super) async fn run(
+    ui: Ui,
+    connection: Connection,
+    namespace: Option<String>,
+    arguments: BootstrapArgs,
+) -> Result<()> {
+    let mut connection = connection;
+    super::choose_context(ui, &mut connection)?;
+    let answers = ask(ui, &connection, namespace, &arguments)?;
+    names::check_package(&answers.package)?;
+    check_url(&answers.url)?;
+
+    let build = Cluster::connect(Role::Build, &connection).await?;
+    let served = build.served_versions().await?;
+    let mut checks = Checks::default();
+    let versions = checks.take(check::flux(&build, &served));
+    checks.take(check::namespace(&build, &answers.namespace).await);
+    let has_secret = checks.take(has_credentials_secret(&build, &answers).await);
+    checks.take(check_repository(&answers, has_secret == Some(true)).await);
+    if let Some(versions) = versions {
+        checks.take(refuse_retarget(&build, versions.source, &answers).await);
+    }
+    checks.refuse_if_failed()?;
+    let Some(versions) = versions else { return Ok(()) };
+
+    let plan = plan(&build, versions.source, &answers, has_secret == Some(true)).await?;
+    let executor = Executor { build: &build, run: None, checkout: None, ui };
+    confirm_and_execute(&plan, executor, arguments.confirm.yes).await?;
+
+    let revision = wait_until_fetched(&build, versions.source, &answers, &arguments).await?;
+    ui.result(&format!("{}  fetched  {}", answers.package, short_revision(&revision)))
+}
+
+fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, arguments: &BootstrapArgs) -> Result<Answers> {
+    prompt::require(
+        ui,
+        &[
+            ("PACKAGE", arguments.package.is_some()),
+            ("--git-url", arguments.git_url.is_some()),
+            ("--branch", arguments.branch.is_some()),
+            ("--yes", arguments.confirm.yes),
+        ],
+    )?;
+    let or_ask = |given: &Option<String>, question: &str, default: Option<&str>| match given {
+        Some(given) => Ok(given.clone()),
+        None => prompt::text(question, default),
+    };
+    let namespace = super::namespace(ui, connection, namespace)?;
+    let package = or_ask(&arguments.package, "Package (its directory in the GitOps repository)", None)?;
+    let url = or_ask(&arguments.git_url, "URL of the GitOps repository", None)?;
+    let branch = or_ask(&arguments.branch, "Branch", Some("main"))?;
+    let is_complete = arguments.package.is_some() && arguments.git_url.is_some() && arguments.branch.is_some();
+    let credentials = match git::given(ui, &arguments.credentials)? {
+        // Who gave all flags but these has a public repository, or a Secret in place.
+        None if ui.is_interactive && !is_complete => git::ask()?,
+        given => given,
+    };
+    Ok(Answers { package, url, branch, namespace, credentials })
+}
+
+/// Checks that the repository can be read as Flux will read it, and holds the package.
+async fn check_repository(answers: &Answers, has_secret: bool) -> Result<()> {
+    let mut access = GitAccess { credentials: answers.credentials.clone(), ..GitAccess::default() };
+    if answers.credentials.is_none() && !has_secret {
+        // Flux has no credential helper: without credentials the repository must be public.
+        access.environment = anonymous();
+    }
+    let checkout = Checkout::clone(&answers.url, &answers.branch, &access).await?;
+    PackageDirectory::read(checkout.root(), &answers.package).map(drop)
+}
+
+/// Switches the user's own credential helpers off.
+fn anonymous() -> Vec<(OsString, OsString)> {
+    [("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "credential.helper"), ("GIT_CONFIG_VALUE_0", ""), ("GIT_ASKPASS", "")]
+        .map(|(name, value)| (name.into(), value.into()))
+        .to_vec()
+}
+
+async fn has_credentials_secret(build: &Cluster, answers: &Answers) -> Result<bool> {
+    let reference = ObjectReference {
+        resource: api_resource("", "v1", "Secret"),
+        namespace: Some(answers.namespace.clone()),
+        name: names::git_credentials(&answers.package),
+    };
+    Ok(build.get(&reference).await?.is_some())
+}
+
+/// Refuses to point an existing GitRepository elsewhere: Flux would prune everything that the new place does not hold.
+async fn refuse_retarget(build: &Cluster, version: &str, answers: &Answers) -> Result<()> {
+    let name = names::git_repository(&answers.package);
+    let existing: Option<GitRepository> =
+        build.read(&git_repository_resource(version), &answers.namespace, &name).await?;
+    let Some(existing) = existing else { return Ok(()) };
+    let branch = existing.spec.reference.branch.as_deref().unwrap_or("master");
+    for (field, is, would_be) in
+        [("url", existing.spec.url.as_str(), answers.url.as_str()), ("ref.branch", branch, answers.branch.as_str())]
+    {
+        if is != would_be {
+            return Err(Error::new(format!(
+                "GitRepository {}/{name} exists and has another {field}: {is}, not {would_be}",
+                answers.namespace
+            ))
+            .because("changing it would make Flux prune on every run cluster what the new place does not hold")
+            .hint(format!("to move a delivery on purpose, delete it first: kubectl -n {} delete gitrepository {name}", answers.namespace)));
+        }
+    }
+    Ok(())
+}
+
+async fn plan(build: &Cluster, version: &str, answers: &Answers, has_secret: bool) -> Result<Plan> {
+    let mut manifests = Vec::new();
+    if let Some(GitCredentials { username, password }) = &answers.credentials {
+        manifests.push(git_credentials_secret(&answers.namespace, &answers.package, username, password));
+    }
+    let with_credentials = answers.credentials.is_some() || has_secret;
+    manifests.push(git_repository(
+        version,
+        &answers.namespace,
+        &answers.package,
+        &answers.url,
+        &answers.branch,
+        with_credentials,
+    ));
+    let mut plan =
+        Plan { purpose: format!("make {} branch {} known to Flux", answers.url, answers.branch), ..Plan::default() };
+    for manifest in manifests {
+        let change = change_of(build, &manifest).await?;
+        plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
+    }
+    Ok(plan)
+}
+
+/// Asks Flux to fetch now, and waits for the outcome.
+async fn wait_until_fetched(
+    build: &Cluster,
+    version: &str,
+    answers: &Answers,
+    arguments: &BootstrapArgs,
+) -> Result<String> {
+    let name = names::git_repository(&answers.package);
+    let reference = ObjectReference {
+        resource: git_repository_resource(version),
+        namespace: Some(answers.namespace.clone()),
+        name: name.clone(),
+    };
+    let token = jiff::Timestamp::now().to_string();
+    build.annotate(&reference, RECONCILE_REQUESTED_AT, &token).await?;
+    let expectation = Expectation::after_request(Some(token));
+    let decided = |object: &DynamicObject| {
+        let repository: GitRepository = object.clone().try_parse().ok()?;
+        match source::judge(Some(&repository), &name, &expectation) {
+            Source::At(revision) => Some(Ok(revision)),
+            Source::Not(Verdict::Failed(failure)) => Some(Err(failure)),
+            Source::Not(_) => None,
+        }
+    };
+    let outcome = build.wait_for(&reference, arguments.timeout, decided).await?;
+    outcome.map_err(|failure| {
+        Error::new(format!("{} is not fetched", failure.object)).because(failure.message).hint(failure.hint)
+    })
+}

@@ -1,0 +1,47 @@
+//! The Git credentials that a user gives, and how they are asked for.
+
+use secrecy::SecretString;
+
+use crate::cli::GitCredentialArgs;
+use crate::error::{Error, Result};
+use crate::gitops::checkout::{Checkout, GitAccess};
+use crate::gitops::credentials::GitCredentials;
+use crate::ui::{Ui, prompt};
+
+/// Takes the credentials from flags, files and the environment; `None` where none are given.
+pub(super) fn given(ui: Ui, arguments: &GitCredentialArgs) -> Result<Option<GitCredentials>> {
+    let username = arguments.git_username.clone().filter(|name| !name.is_empty());
+    let password = match &arguments.git_password_file {
+        Some(path) => Some(prompt::secret_file(path, "the Git password")?),
+        None => std::env::var("GIT_PASSWORD").ok().filter(|password| !password.is_empty()).map(SecretString::from),
+    };
+    match (username, password) {
+        (Some(username), Some(password)) => Ok(Some(GitCredentials { username, password })),
+        (Some(username), None) if ui.is_interactive => {
+            let password = prompt::password(&format!("Password or access token of {username} for the Git repository"))?;
+            Ok(Some(GitCredentials { username, password }))
+        }
+        (Some(_), None) => Err(Error::usage("a Git user name is given, but no password")
+            .hint("give --git-password-file FILE, `--git-password-file -` for standard input, or $GIT_PASSWORD")),
+        (None, Some(_)) => Err(Error::usage("a Git password is given, but no user name")
+            .hint("give --git-username NAME or $GIT_USERNAME; with an access token any name will do")),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Asks for credentials; an empty user name means none.
+pub(super) fn ask() -> Result<Option<GitCredentials>> {
+    let Some(username) = prompt::optional_text("User name for the Git repository (empty if it is public)")? else {
+        return Ok(None);
+    };
+    let password = prompt::password("Password or access token")?;
+    Ok(Some(GitCredentials { username, password }))
+}
+
+/// Clones a branch, and proves that what will be written can be written: a committer and the permission to push.
+pub(super) async fn writable_checkout(url: &str, branch: &str, access: &GitAccess) -> Result<Checkout> {
+    let checkout = Checkout::clone(url, branch, access).await?;
+    checkout.check_identity().await?;
+    checkout.check_can_push().await?;
+    Ok(checkout)
+}

@@ -1,0 +1,90 @@
+//! The verbs, one file each, read top to bottom: gather → plan → confirm → apply → wait.
+
+mod add_cluster;
+mod bootstrap;
+mod git;
+mod outcome;
+mod wait;
+
+use kube::config::Kubeconfig;
+
+use crate::cli::{Cli, Command, ConnectionArgs};
+use crate::cluster::{Connection, load_kubeconfig};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ui::{Ui, prompt};
+
+/// Runs the command of the command line.
+pub fn run(ui: Ui, cli: Cli) -> Result<()> {
+    let connection = connection(&cli.connection);
+    let namespace = cli.connection.namespace.clone();
+    match cli.command {
+        Command::Version => ui.result(&format!("kubectl-carvelflux {}", env!("CARGO_PKG_VERSION"))),
+        Command::Bootstrap(arguments) => block_on(bootstrap::run(ui, connection, namespace, arguments)),
+        Command::AddCluster(arguments) => block_on(add_cluster::run(ui, connection, namespace, arguments)),
+        Command::Wait(arguments) => block_on(wait::run(ui, connection, namespace, arguments)),
+    }
+}
+
+/// Runs a command until it ends or the user interrupts it.
+fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new("cannot start the asynchronous runtime").because(error))?;
+    runtime.block_on(async {
+        tokio::select! {
+            result = command => result,
+            _ = tokio::signal::ctrl_c() => Err(Error::of_kind(
+                ErrorKind::Interrupted,
+                "interrupted; what was done stays",
+            ).hint("the same command completes the rest")),
+        }
+    })
+}
+
+fn connection(arguments: &ConnectionArgs) -> Connection {
+    Connection {
+        kubeconfig: arguments.kubeconfig.clone(),
+        context: arguments.context.clone(),
+        cluster: arguments.cluster.clone(),
+        user: arguments.user.clone(),
+        impersonate: arguments.impersonate.clone(),
+        impersonate_groups: arguments.impersonate_groups.clone(),
+        request_timeout: arguments.request_timeout,
+    }
+}
+
+/// Asks for the build cluster's context where the kubeconfig has no current one.
+fn choose_context(ui: Ui, connection: &mut Connection) -> Result<()> {
+    if connection.context.is_some() || !ui.is_interactive {
+        return Ok(());
+    }
+    let kubeconfig = load_kubeconfig(connection.kubeconfig.as_deref())?;
+    if kubeconfig.current_context.as_ref().is_none_or(String::is_empty) {
+        connection.context = Some(prompt::choice("Context of the build cluster", &context_names(&kubeconfig))?);
+    }
+    Ok(())
+}
+
+/// Returns the namespace of the Flux objects: the flag's, else the context's, as kubectl does; asked for where neither is.
+fn namespace(ui: Ui, connection: &Connection, given: Option<String>) -> Result<String> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let kubeconfig = load_kubeconfig(connection.kubeconfig.as_deref())?;
+    let context = connection.context.as_ref().or(kubeconfig.current_context.as_ref());
+    let configured = kubeconfig
+        .contexts
+        .iter()
+        .find(|entry| Some(&entry.name) == context)
+        .and_then(|entry| entry.context.as_ref()?.namespace.clone());
+    match configured {
+        Some(namespace) => Ok(namespace),
+        None if ui.is_interactive => prompt::text("Namespace on the build cluster", Some("default")),
+        None => Ok("default".to_owned()),
+    }
+}
+
+fn context_names(kubeconfig: &Kubeconfig) -> Vec<String> {
+    kubeconfig.contexts.iter().map(|entry| entry.name.clone()).collect()
+}

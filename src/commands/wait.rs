@@ -1,0 +1,40 @@
+//! `wait`: until every chosen delivery has installed what the Git repository asks for.
+
+use super::outcome;
+use crate::check;
+use crate::cli::WaitArgs;
+use crate::cluster::{Cluster, Connection, Role};
+use crate::error::{Error, Result};
+use crate::flux::{Kustomization, kustomization_resource};
+use crate::observe::delivery::{find, select, unknown_names};
+use crate::observe::wait::{WaitRequest, wait};
+use crate::ui::{Ui, progress};
+
+pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String>, arguments: WaitArgs) -> Result<()> {
+    let build = Cluster::connect(Role::Build, &connection).await?;
+    let versions = check::flux(&build, &build.served_versions().await?)?;
+    let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
+    let kustomizations: Vec<Kustomization> =
+        build.list(&kustomization_resource(versions.kustomization), &namespace).await?;
+
+    let all = find(&kustomizations);
+    let unknown = unknown_names(&all, &arguments.packages, &arguments.run_clusters);
+    if !unknown.is_empty() {
+        let known: Vec<String> = all.iter().map(crate::observe::Delivery::display).collect();
+        return Err(Error::usage(format!("namespace {namespace} has no delivery of {}", unknown.join(", ")))
+            .hint(format!("there are: {}", if known.is_empty() { "none".to_owned() } else { known.join("; ") })));
+    }
+    let deliveries = select(all, &arguments.packages, &arguments.run_clusters);
+    if deliveries.is_empty() {
+        return Err(Error::new(format!("there are no deliveries in namespace {namespace} on {}", build.display()))
+            .hint("name another namespace with -n, or make one: kubectl carvelflux add-cluster RUN_CLUSTER --package PACKAGE"));
+    }
+    let request = WaitRequest {
+        deliveries: deliveries.clone(),
+        run_contexts: arguments.run_contexts,
+        connection,
+        timeout: arguments.timeout,
+    };
+    let outcomes = wait(&build, versions, request, progress::reporter(ui).as_mut()).await?;
+    outcome::report(ui, &deliveries, &outcomes)
+}

@@ -1,0 +1,84 @@
+//! What applying a manifest would change, as the API server itself says in a dry run.
+
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+use crate::cluster::{Cluster, ObjectReference};
+use crate::error::Result;
+
+/// What a step changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: what is there is what is wanted.
+    None,
+    /// Something new is made.
+    Create,
+    /// These fields get other values, as paths such as `spec.path`.
+    Update(Vec<String>),
+}
+
+/// Asks the API server what applying the manifest would change. It validates and authorizes as for a real write.
+pub async fn change_of(cluster: &Cluster, manifest: &Value) -> Result<Change> {
+    let reference = ObjectReference::of(manifest)?;
+    let live = cluster.get(&reference).await?;
+    // A RoleBinding to a Role that the same plan makes is refused in a dry run: the Role is not there yet.
+    if live.is_none() && reference.resource.kind == "RoleBinding" {
+        return Ok(Change::Create);
+    }
+    let applied = cluster.apply(manifest, true).await?;
+    Ok(match live {
+        None => Change::Create,
+        Some(live) => {
+            let mut fields = Vec::new();
+            differing(&comparable(&live), &comparable(&applied), "", &mut fields);
+            if fields.is_empty() { Change::None } else { Change::Update(fields) }
+        }
+    })
+}
+
+/// Leaves out what the API server writes by itself.
+fn comparable(object: &DynamicObject) -> Value {
+    let mut value = object.data.clone();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("status");
+        fields.insert("labels".to_owned(), serde_json::json!(object.metadata.labels));
+        fields.insert("annotations".to_owned(), serde_json::json!(object.metadata.annotations));
+    }
+    value
+}
+
+fn differing(before: &Value, after: &Value, path: &str, fields: &mut Vec<String>) {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                differing(
+                    before.get(key).unwrap_or(&Value::Null),
+                    after.get(key).unwrap_or(&Value::Null),
+                    &path,
+                    fields,
+                );
+            }
+        }
+        (before, after) if before == after => {}
+        _ => fields.push(path.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn differing_fields_are_named_by_path() {
+        let mut fields = Vec::new();
+        let before = json!({"spec": {"path": "./a", "prune": true}, "data": {"x": "1"}});
+        let after = json!({"spec": {"path": "./b", "prune": true, "wait": true}, "data": {"x": "1"}});
+        differing(&before, &after, "", &mut fields);
+        assert_eq!(fields, ["spec.path", "spec.wait"]);
+    }
+}

@@ -1,0 +1,128 @@
+//! What a command will do: typed, ordered steps, shown, confirmed and executed by one piece of code.
+//!
+//! Computing a plan changes nothing: what a step would change is asked of the API server in a dry run. How it is shown lives
+//! in [`show`], how it is done in [`execute`].
+
+mod change;
+pub mod execute;
+pub mod show;
+
+pub use change::{Change, change_of};
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::cluster::ObjectReference;
+use crate::gitops::change::FileChange;
+use crate::kubeconfig::Endpoint;
+
+/// Which of the two clusters of a plan a step is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The cluster that runs Flux.
+    Build,
+    /// The run cluster.
+    Run,
+}
+
+/// What a command will do.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// What for, as the end of the sentence "This will …".
+    pub purpose: String,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// What to beware of.
+    pub warnings: Vec<String>,
+}
+
+/// One step; a later one may use what an earlier one made.
+#[derive(Debug)]
+pub enum Step {
+    /// Applies an object.
+    Apply(Apply),
+    /// Reads a minted token on the run cluster and stores a kubeconfig with it on the build cluster.
+    StoreCredential(Box<StoreCredential>),
+    /// Commits files to the GitOps repository and pushes them.
+    Commit(Commit),
+    /// Asks Flux to fetch, and waits until it has the pushed commit.
+    Fetch {
+        /// The GitRepository.
+        source: ObjectReference,
+    },
+}
+
+/// An object to be applied server-side.
+#[derive(Debug)]
+pub struct Apply {
+    /// Where.
+    pub place: Place,
+    /// The manifest; it may hold secrets and is never shown as it is.
+    pub manifest: Value,
+    /// What it will change.
+    pub change: Change,
+}
+
+/// A kubeconfig for Flux, made from a token that does not exist before the plan runs.
+#[derive(Debug)]
+pub struct StoreCredential {
+    /// The run cluster's short name.
+    pub run_cluster: String,
+    /// How Flux reaches it.
+    pub endpoint: Endpoint,
+    /// The name of the kubeconfig's user.
+    pub user: String,
+    /// The Secret on the run cluster in which the token appears.
+    pub token_secret: ObjectReference,
+    /// The namespace in which the credential must work.
+    pub target_namespace: String,
+    /// The Secret on the build cluster, without its data.
+    pub secret: Value,
+    /// What it will change.
+    pub change: Change,
+}
+
+/// Files to be committed and pushed.
+#[derive(Debug)]
+pub struct Commit {
+    /// The files that differ; empty when nothing does.
+    pub changes: Vec<FileChange>,
+    /// The commit's message.
+    pub message: String,
+    /// Where they go, as messages name it.
+    pub repository: String,
+}
+
+impl StoreCredential {
+    /// Completes the Secret with a kubeconfig that holds `token`.
+    #[must_use]
+    pub fn secret_with(&self, token: &SecretString) -> Value {
+        use secrecy::ExposeSecret;
+        let kubeconfig = self.endpoint.kubeconfig(&self.run_cluster, &self.user, token);
+        let mut secret = self.secret.clone();
+        secret["data"] =
+            serde_json::json!({crate::kubeconfig::SECRET_KEY: crate::kubeconfig::base64(kubeconfig.expose_secret().as_bytes())});
+        secret
+    }
+}
+
+impl Step {
+    /// Tells whether the step changes anything.
+    #[must_use]
+    pub fn changes_something(&self) -> bool {
+        match self {
+            Self::Apply(apply) => apply.change != Change::None,
+            Self::StoreCredential(store) => store.change != Change::None,
+            Self::Commit(commit) => !commit.changes.is_empty(),
+            Self::Fetch { .. } => false,
+        }
+    }
+}
+
+impl Plan {
+    /// Tells whether any step changes anything.
+    #[must_use]
+    pub fn changes_something(&self) -> bool {
+        self.steps.iter().any(Step::changes_something)
+    }
+}

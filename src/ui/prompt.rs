@@ -1,0 +1,103 @@
+//! Questions on the terminal. Every one has a flag; without a terminal the missing flags are named, all at once.
+
+use std::fmt;
+use std::path::Path;
+
+use dialoguer::theme::Theme;
+use dialoguer::{Confirm, Input, Password, Select};
+use secrecy::SecretString;
+
+use super::Ui;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Refuses to go on without a terminal when answers are missing: `(flag, is given)`.
+pub fn require(ui: Ui, answers: &[(&str, bool)]) -> Result<()> {
+    if ui.is_interactive {
+        return Ok(());
+    }
+    let missing: Vec<&str> = answers.iter().filter(|(_, is_given)| !is_given).map(|(flag, _)| *flag).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let noun = if missing.len() == 1 { "this is" } else { "these are" };
+    Err(Error::usage(format!("{noun} missing, and there is no terminal to ask on: {}", missing.join(", ")))
+        .hint("give them as arguments, or run the command in a terminal"))
+}
+
+/// Asks for a text.
+pub fn text(question: &str, default: Option<&str>) -> Result<String> {
+    let mut input = Input::<String>::with_theme(&Plain).with_prompt(question);
+    if let Some(default) = default {
+        input = input.default(default.to_owned());
+    }
+    finish(input.interact_text())
+}
+
+/// Asks for a text that may be left out.
+pub fn optional_text(question: &str) -> Result<Option<String>> {
+    let answer = finish(Input::<String>::with_theme(&Plain).with_prompt(question).allow_empty(true).interact_text())?;
+    Ok(Some(answer).filter(|answer| !answer.trim().is_empty()))
+}
+
+/// Asks for a text that is not shown.
+pub fn password(question: &str) -> Result<SecretString> {
+    finish(Password::with_theme(&Plain).with_prompt(question).interact()).map(SecretString::from)
+}
+
+/// Asks for one of several; a free text where there is nothing to choose from.
+pub fn choice(question: &str, choices: &[String]) -> Result<String> {
+    if choices.is_empty() {
+        return text(question, None);
+    }
+    let chosen = finish(Select::with_theme(&Plain).with_prompt(question).items(choices).default(0).interact())?;
+    Ok(choices[chosen].clone())
+}
+
+/// Asks whether to go on; anything but yes is no.
+pub fn confirm() -> Result<()> {
+    let question = "Do you want to continue?";
+    let confirmed =
+        finish(Confirm::with_theme(&Plain).with_prompt(question).default(false).wait_for_newline(true).interact())?;
+    if confirmed {
+        Ok(())
+    } else {
+        Err(Error::of_kind(ErrorKind::Interrupted, "nothing was changed").hint("answer y, or give --yes, to continue"))
+    }
+}
+
+/// Reads a secret from a file, or from standard input for `-`; one trailing line break does not count.
+pub fn secret_file(path: &Path, what: &str) -> Result<SecretString> {
+    let read = if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+    let text = read.map_err(|error| Error::usage(format!("cannot read {what} from {}", path.display())).because(error))?;
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    if text.is_empty() {
+        return Err(Error::usage(format!("{what} in {} is empty", path.display())));
+    }
+    Ok(SecretString::from(text))
+}
+
+fn finish<T>(answer: dialoguer::Result<T>) -> Result<T> {
+    answer.map_err(|error| {
+        // dialoguer leaves the cursor hidden on Ctrl-C (console-rs/dialoguer#77).
+        let _ = console::Term::stderr().show_cursor();
+        let dialoguer::Error::IO(error) = error;
+        if error.kind() == std::io::ErrorKind::Interrupted {
+            Error::of_kind(ErrorKind::Interrupted, "interrupted; nothing was changed")
+        } else {
+            Error::usage("cannot ask on this terminal").because(error).hint("give the answers as flags")
+        }
+    })
+}
+
+/// kubectl's plain way of asking.
+struct Plain;
+
+impl Theme for Plain {
+    fn format_confirm_prompt(&self, to: &mut dyn fmt::Write, prompt: &str, _default: Option<bool>) -> fmt::Result {
+        write!(to, "{prompt} (y/N) ")
+    }
+
+    fn format_select_prompt_item(&self, to: &mut dyn fmt::Write, text: &str, active: bool) -> fmt::Result {
+        write!(to, "{} {text}", if active { ">" } else { " " })
+    }
+}
