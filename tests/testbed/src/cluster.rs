@@ -95,9 +95,12 @@ impl Cluster {
 
     /// Waits until the API server answers that it is ready.
     pub(crate) fn wait_until_ready(&self) -> Result<()> {
-        self.api_server.wait_until(Duration::from_mins(2), || {
-            self.kubectl.run(&["get", "--raw", "/readyz"]).map(drop).map_err(|error| error.to_string())
-        })
+        self.watch_until(|| self.kubectl.run(&["get", "--raw", "/readyz"]).map(drop).map_err(|error| error.to_string()))
+    }
+
+    /// Repeats a probe until it succeeds, as long as the API server runs.
+    pub(crate) fn watch_until(&self, probe: impl FnMut() -> Result<(), String>) -> Result<()> {
+        self.api_server.wait_until(Duration::from_mins(2), probe)
     }
 
     /// Starts what makes Deployments become available without a kubelet.

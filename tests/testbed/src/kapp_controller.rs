@@ -1,7 +1,6 @@
 //! kapp-controller on a run cluster, as two local processes, with its aggregated API.
 
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -75,24 +74,26 @@ pub(crate) fn install(cluster: &mut Cluster, tools: &Tools) -> Result<()> {
         .argument("-enable-api-priority-and-fairness=false");
     cluster.launch(sidecar)?;
     let controller = cluster.launch(controller)?;
-    wait_until_ready(&cluster.kubectl, &controller, Some(&port))?;
+    let mut answers = probe(&cluster.kubectl);
+    controller.wait_until(Duration::from_mins(2), || {
+        TcpStream::connect(port.address()).map_err(|error| error.to_string())?;
+        answers()
+    })?;
+    drop(answers);
     cluster.ports.push(port);
     Ok(())
 }
 
-/// Waits until the aggregated API answers.
-pub(crate) fn wait_until_ready(kubectl: &Kubectl, controller: &Arc<Process>, port: Option<&Port>) -> Result<()> {
+/// Returns a probe of the aggregated API.
+pub(crate) fn probe(kubectl: &Kubectl) -> impl FnMut() -> Result<(), String> {
     let mut attempt = 0_u32;
-    controller.wait_until(Duration::from_mins(2), || {
-        if let Some(port) = port {
-            TcpStream::connect(port.address()).map_err(|error| error.to_string())?;
-        }
+    move || {
         attempt += 1;
         // The API server looks again after a growing while, or at once when the object changes.
         let poke = format!("testbed/attempt={attempt}");
         let poked = kubectl.run(&["annotate", "--overwrite", "apiservice", API_SERVICE, &poke]);
         poked.and_then(|_| kubectl.run(&["get", "packages", "-A"])).map(drop).map_err(|error| error.to_string())
-    })
+    }
 }
 
 /// Renders kapp-controller's own configuration and points its aggregated API at a local port.

@@ -90,11 +90,12 @@ impl Process {
         Ok(())
     }
 
-    /// Asks the component to end (SIGTERM), and ends it (SIGKILL) if it has not within ten seconds.
+    /// Asks the component to end (SIGTERM), and ends it (SIGKILL) if it has not within three seconds.
     pub fn stop(&self) -> Result<()> {
         let mut child = self.child();
         if let Some(running) = child.as_mut() {
-            let deadline = Instant::now() + Duration::from_secs(10);
+            // The API server would let long requests end for a minute.
+            let deadline = Instant::now() + Duration::from_secs(3);
             signal(running, Signal::TERM);
             while Instant::now() < deadline && matches!(running.try_wait(), Ok(None)) {
                 std::thread::sleep(Duration::from_millis(50));
@@ -130,6 +131,11 @@ impl Process {
         if let Some(running) = self.child().as_mut() {
             signal(running, Signal::CONT);
         }
+    }
+
+    /// Starts the component again if it ended by itself, as a kubelet would; a stopped one stays stopped.
+    pub(crate) fn revive(&self) -> Result<()> {
+        if self.ended().is_some() { self.start() } else { Ok(()) }
     }
 
     /// Returns the exit status of a component that ended by itself.

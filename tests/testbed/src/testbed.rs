@@ -183,11 +183,12 @@ impl Testbed {
             .find(|cluster| cluster.name == name)
             .ok_or_else(|| Error::failed(format!("this testbed runs no cluster {name}")))?;
         cluster.wait_until_ready()?;
-        let controller = format!("{name}/kapp-controller");
-        match cluster.processes.iter().find(|process| process.name() == controller) {
-            Some(controller) => kapp_controller::wait_until_ready(&cluster.kubectl, controller, None),
-            None => Ok(()),
-        }
+        let mut packages = kapp_controller::probe(&cluster.kubectl);
+        cluster.watch_until(|| {
+            // kapp-controller ends when it starts while the API server is away; a kubelet would start it again.
+            cluster.processes.iter().try_for_each(|process| process.revive()).map_err(|error| error.to_string())?;
+            if name == BUILD { Ok(()) } else { packages() }
+        })
     }
 
     /// Runs kubectl as administrator in a context and returns what it printed.
