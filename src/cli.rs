@@ -1,9 +1,12 @@
 //! The command line: clap types only. What a command does lives in [`crate::commands`].
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::ui::{Format, Verbosity};
 
 /// Deliver Carvel packages from a GitOps repository to run clusters with Flux
 #[derive(Debug, Parser)]
@@ -23,6 +26,52 @@ pub struct Cli {
     /// How to reach the build cluster.
     #[command(flatten)]
     pub connection: ConnectionArgs,
+    /// How much to say.
+    #[command(flatten)]
+    pub verbosity: VerbosityArgs,
+}
+
+impl Cli {
+    /// Returns the format of the result.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        match &self.command {
+            Command::Bootstrap(BootstrapArgs { output, .. })
+            | Command::AddCluster(AddClusterArgs { output, .. })
+            | Command::Wait(WaitArgs { output, .. }) => output.output,
+            Command::Version => Format::Text,
+        }
+    }
+}
+
+/// How much to say beside the result.
+#[derive(Args, Debug, Default)]
+pub struct VerbosityArgs {
+    /// Print only results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print also retries and reads; twice: also the controllers' own words in full
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl From<&VerbosityArgs> for Verbosity {
+    fn from(arguments: &VerbosityArgs) -> Self {
+        match (arguments.quiet, arguments.verbose) {
+            (true, _) => Self::Quiet,
+            (false, 0) => Self::Normal,
+            (false, 1) => Self::Details,
+            (false, _) => Self::Everything,
+        }
+    }
+}
+
+/// The format of the result.
+#[derive(Args, Debug, Default)]
+pub struct OutputArgs {
+    /// Format of the result; json: events, one a line, the last one the result
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Format,
 }
 
 /// The verbs.
@@ -109,6 +158,9 @@ pub struct BootstrapArgs {
     /// Time to wait until the source is fetched, such as 90s, 10m or 1h
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration)]
     pub timeout: Duration,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Arguments of `add-cluster`.
@@ -144,6 +196,9 @@ pub struct AddClusterArgs {
     /// Time to wait until the package is installed, such as 90s, 10m or 1h
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     pub timeout: Duration,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Arguments of `wait`.
@@ -161,6 +216,24 @@ pub struct WaitArgs {
     /// One deadline for everything, such as 90s, 10m or 1h
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     pub timeout: Duration,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Tells whether a command line that cannot be parsed asks for JSON.
+pub fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
+    let mut is_format = false;
+    for argument in arguments {
+        if is_format && argument == "json" {
+            return true;
+        }
+        is_format = argument == "-o" || argument == "--output";
+        if argument == "-ojson" || argument == "-o=json" || argument == "--output=json" {
+            return true;
+        }
+    }
+    false
 }
 
 /// Reads a duration such as `90s` or `1h30m`, or whole seconds, as kubectl's flags do.
@@ -190,6 +263,17 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wish_for_json_is_recognised_in_a_bad_command_line() {
+        let asks = |line: &str| asks_for_json(line.split(' ').map(OsString::from));
+        for line in ["wait --bad -o json", "wait -ojson --bad", "-o=json", "--output json", "--output=json -x"] {
+            assert!(asks(line), "{line}");
+        }
+        for line in ["wait --bad", "wait json -o", "--package json"] {
+            assert!(!asks(line), "{line}");
+        }
     }
 
     #[test]

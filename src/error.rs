@@ -41,6 +41,7 @@ pub struct Error {
     message: String,
     causes: Vec<String>,
     hints: Vec<String>,
+    is_reported: bool,
 }
 
 /// The result of everything in this crate that can fail.
@@ -62,7 +63,7 @@ impl Error {
     /// Makes an error of any kind.
     #[must_use]
     pub fn of_kind(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new() }
+        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new(), is_reported: false }
     }
 
     /// Adds why it failed, in the words of whoever refused: a server, a tool, the operating system.
@@ -84,6 +85,19 @@ impl Error {
             self.hints.push(hint);
         }
         self
+    }
+
+    /// Marks an error as part of a result that has been written already.
+    #[must_use]
+    pub fn reported(mut self) -> Self {
+        self.is_reported = true;
+        self
+    }
+
+    /// Tells whether a result that says the same has been written already.
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        self.is_reported
     }
 
     /// Returns what kind of failure this is.

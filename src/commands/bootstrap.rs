@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use kube::api::DynamicObject;
 
-use super::git;
+use super::{git, outcome};
 use crate::check::{self, Checks};
 use crate::cli::BootstrapArgs;
 use crate::cluster::{Cluster, Connection, ObjectReference, Role, api_resource};
@@ -16,7 +16,6 @@ use crate::gitops::checkout::{Checkout, GitAccess};
 use crate::gitops::credentials::{GitCredentials, check_url};
 use crate::gitops::layout::PackageDirectory;
 use crate::names;
-use crate::observe::expectation::short_revision;
 use crate::observe::source::{self, Source};
 use crate::observe::{Expectation, Verdict};
 use crate::plan::execute::{Executor, confirm_and_execute};
@@ -62,7 +61,7 @@ pub(super) async fn run(
     confirm_and_execute(&plan, executor, arguments.confirm.yes).await?;
 
     let revision = wait_until_fetched(&build, versions.source, &answers, &arguments).await?;
-    ui.result(&format!("{}  fetched  {}", answers.package, short_revision(&revision)))
+    outcome::report_fetched(ui, &answers.namespace, &answers.package, &revision)
 }
 
 fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, arguments: &BootstrapArgs) -> Result<Answers> {

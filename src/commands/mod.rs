@@ -3,7 +3,7 @@
 mod add_cluster;
 mod bootstrap;
 mod git;
-mod outcome;
+pub mod outcome;
 mod wait;
 
 use kube::config::Kubeconfig;
@@ -26,7 +26,7 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
 }
 
 /// Runs a command until it ends or the user interrupts it.
-fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
+pub fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

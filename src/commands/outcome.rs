@@ -1,68 +1,82 @@
-//! What a wait ended with: results on standard output, everything that is not ready explained.
+//! What a command ends with: results on standard output, everything that is not ready explained.
+
+use jiff::Timestamp;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::observe::expectation::short_revision;
 use crate::observe::wait::Outcome;
 use crate::observe::{Delivery, Verdict};
-use crate::ui::Ui;
+use crate::ui::conclusion::{explanation, result_line, verdict};
+use crate::ui::events::{Body, Conclusion, Event, SourceResult};
+use crate::ui::{Format, Ui};
 
-/// Prints a line per delivery, and turns what is not ready into an error with the next steps.
-pub(super) fn report(ui: Ui, deliveries: &[Delivery], outcomes: &[Outcome]) -> Result<()> {
-    for (delivery, outcome) in deliveries.iter().zip(outcomes) {
-        ui.result(&format!("{}  {}", delivery.display(), word(outcome)))?;
-    }
-    let unready: Vec<(&Delivery, &Outcome)> = deliveries
-        .iter()
-        .zip(outcomes)
-        .filter(|(_, outcome)| !matches!(outcome, Outcome::Decided(Verdict::Ready { .. })))
-        .collect();
-    if unready.is_empty() {
-        return Ok(());
-    }
-    let has_failed = unready.iter().any(|(_, outcome)| matches!(outcome, Outcome::Decided(_)));
-    let kind = if has_failed { ErrorKind::Failed } else { ErrorKind::Timeout };
-    let summary = match kind {
-        ErrorKind::Timeout => "not ready in time",
-        _ => "not ready",
-    };
-    let mut error = Error::of_kind(kind, format!("{} of {} deliveries {summary}", unready.len(), deliveries.len()));
-    for (delivery, outcome) in unready {
-        let (cause, hint) = explain(delivery, outcome);
-        error = error.because(cause);
-        if !hint.is_empty() {
-            error = error.hint(hint);
-        }
-    }
-    Err(error)
-}
-
-fn word(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Decided(Verdict::Ready { version }) => format!("ready  {version}"),
-        Outcome::Decided(Verdict::Failed(failure)) => format!("failed  {}", failure.stage.name()),
-        Outcome::Decided(Verdict::Unknown { .. }) => "unknown".to_owned(),
-        Outcome::Decided(Verdict::Pending { stage, .. }) | Outcome::TimedOut(Verdict::Pending { stage, .. }) => {
-            format!("pending  {}", stage.name())
-        }
-        Outcome::TimedOut(_) => "pending".to_owned(),
-    }
-}
-
-fn explain(delivery: &Delivery, outcome: &Outcome) -> (String, String) {
-    let place = delivery.display();
-    match outcome {
-        Outcome::Decided(verdict) | Outcome::TimedOut(verdict) => match verdict {
-            Verdict::Failed(failure) => {
-                (format!("{place}, {}, {}: {}", failure.stage.name(), failure.object, failure.message), failure.hint.clone())
+/// Reports every delivery, and turns what is not ready into an error.
+pub fn report(ui: Ui, deliveries: &[Delivery], outcomes: &[Outcome]) -> Result<()> {
+    let ended = || deliveries.iter().zip(outcomes);
+    let failure = failure(outcomes);
+    match ui.format {
+        Format::Json => ui.event(&Event::new(
+            Timestamp::now(),
+            Body::Result {
+                outcome: match failure {
+                    None => "ready",
+                    Some(ErrorKind::Timeout) => "timeout",
+                    Some(_) => "failed",
+                },
+                exit_code: failure.map_or(0, ErrorKind::exit_code),
+                deliveries: ended().map(|(delivery, outcome)| Conclusion::of(delivery, verdict(outcome))).collect(),
+                source: None,
+            },
+        ))?,
+        Format::Text => {
+            for (delivery, outcome) in ended() {
+                ui.result(&result_line(delivery, outcome))?;
             }
-            Verdict::Unknown { why, hint } => (format!("{place}: {why}"), hint.clone()),
-            Verdict::Pending { stage, why } => (
-                format!("{place}, {}: {why}", stage.name()),
-                format!(
-                    "keep waiting: kubectl carvelflux wait -n {} --package {} --run-cluster {} --timeout 30m",
-                    delivery.namespace, delivery.package, delivery.run_cluster
-                ),
-            ),
-            Verdict::Ready { .. } => (place, String::new()),
-        },
+            for (delivery, outcome) in ended() {
+                ui.explanation(&explanation(delivery, outcome));
+            }
+        }
     }
+    let Some(kind) = failure else { return Ok(()) };
+    let unready = outcomes.iter().filter(|outcome| !is_ready(outcome)).count();
+    let noun = if outcomes.len() == 1 { "delivery" } else { "deliveries" };
+    let verb = if unready == 1 { "is" } else { "are" };
+    let in_time = if kind == ErrorKind::Timeout { " in time" } else { "" };
+    Err(Error::of_kind(kind, format!("{unready} of {} {noun} {verb} not ready{in_time}", outcomes.len())).reported())
+}
+
+/// Reports a source that Flux has fetched.
+pub(super) fn report_fetched(ui: Ui, namespace: &str, package: &str, revision: &str) -> Result<()> {
+    match ui.format {
+        Format::Text => ui.result(&format!("{package}  fetched  {}", short_revision(revision))),
+        Format::Json => ui.event(&Event::new(
+            Timestamp::now(),
+            Body::Result {
+                outcome: "ready",
+                exit_code: 0,
+                deliveries: Vec::new(),
+                source: Some(SourceResult {
+                    namespace: namespace.to_owned(),
+                    package: package.to_owned(),
+                    revision: revision.to_owned(),
+                }),
+            },
+        )),
+    }
+}
+
+/// Returns the kind of failure of the whole: a timeout only where nothing was decided otherwise.
+fn failure(outcomes: &[Outcome]) -> Option<ErrorKind> {
+    let unready: Vec<&Outcome> = outcomes.iter().filter(|outcome| !is_ready(outcome)).collect();
+    if unready.is_empty() {
+        None
+    } else if unready.iter().any(|outcome| matches!(outcome, Outcome::Decided(_))) {
+        Some(ErrorKind::Failed)
+    } else {
+        Some(ErrorKind::Timeout)
+    }
+}
+
+fn is_ready(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Decided(Verdict::Ready { .. }))
 }

@@ -16,9 +16,11 @@ pub mod watch;
 
 pub use delivery::{Delivery, RunAccess};
 pub use expectation::Expectation;
+use serde::Serialize;
 
 /// The part of a delivery's way that a verdict speaks of, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Flux fetches the Git revision.
     Source,
@@ -106,8 +108,9 @@ pub struct Failure {
     pub is_transient: bool,
 }
 
-/// The kinds of failure that are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The kinds of failure that are told apart; their names in kebab case are part of the schema of `-o json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// Flux cannot fetch the Git repository.
     SourceNotFetched,

@@ -18,7 +18,7 @@ use super::watch::{self, Store, Update, Updates};
 use super::{Stage, Verdict};
 use crate::carvel::{App, PackageInstall};
 use crate::cluster::{Cluster, Connection, ObjectReference};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flux::{
     GitRepository, Kustomization, RECONCILE_REQUESTED_AT, git_repository_resource, kustomization_resource,
 };
@@ -66,12 +66,18 @@ pub trait Reporter {
     fn began(&mut self, deliveries: &[Delivery]);
     /// Says something that concerns all of them.
     fn notice(&mut self, text: &str);
+    /// Says something that only helps to find out why it takes so long.
+    fn detail(&mut self, _text: &str) {}
     /// Shows a new verdict on a delivery; `is_final` once it is decided.
     fn changed(&mut self, index: usize, verdict: &Verdict, is_final: bool);
     /// Gives the chance to show that time passes.
     fn tick(&mut self);
     /// Ends, and leaves the screen as it was found.
     fn ended(&mut self);
+    /// Returns why there is nobody left to report to, which ends the wait.
+    fn failure(&mut self) -> Option<Error> {
+        None
+    }
 }
 
 /// Follows the deliveries of the request until each is decided, and returns the outcomes in the same order.
@@ -86,6 +92,9 @@ pub async fn wait(
     let mut follower = Follower::begin(build, versions, request, reporter).await?;
     loop {
         follower.look(reporter);
+        if let Some(failure) = reporter.failure() {
+            return Err(failure);
+        }
         if follower.tracks.iter().all(|track| track.outcome.is_some()) {
             break;
         }
@@ -241,7 +250,7 @@ impl Follower {
     }
 
     /// Ends the deliveries that cannot be observed any more.
-    fn give_up(&mut self, view: Option<usize>, error: &crate::error::Error, reporter: &mut dyn Reporter) {
+    fn give_up(&mut self, view: Option<usize>, error: &Error, reporter: &mut dyn Reporter) {
         let verdict = Verdict::Unknown {
             why: error.to_string(),
             hint: error.hints().first().cloned().unwrap_or_default(),
@@ -282,6 +291,7 @@ impl Follower {
             }
             if assessment.verdict.is_decided() && !in_grace && now >= track.confirm_after {
                 track.is_confirming = true;
+                reporter.detail(&format!("reading everything about {} afresh", track.delivery.display()));
                 self.confirm(index);
             }
         }
@@ -432,6 +442,7 @@ async fn request_fetch(
         namespace: Some(source.0.clone()),
         name: source.1.clone(),
     };
+    reporter.detail(&format!("asking Flux to look for new commits in {}", reference.display()));
     match build.annotate(&reference, RECONCILE_REQUESTED_AT, &token).await {
         Ok(()) => Expectation::after_request(Some(token)),
         Err(error) => {

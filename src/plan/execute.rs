@@ -43,7 +43,8 @@ pub async fn confirm_and_execute(plan: &Plan, executor: Executor<'_>, is_confirm
         return Ok(());
     }
     for line in super::show::lines(plan, executor.build, executor.run) {
-        ui.status(&line);
+        // Who is asked must see what about.
+        if is_confirmed { ui.status(&line) } else { ui.proposal(&line) }
     }
     if !is_confirmed {
         prompt::confirm()?;

@@ -1,62 +1,127 @@
 //! Everything a person sees: results on standard output, all else on standard error.
 //!
-//! Questions live in [`prompt`], the display of a wait in [`progress`].
+//! Questions live in [`prompt`], the display of a wait in [`progress`], what is said at its end in [`conclusion`], and
+//! what a program reads instead in [`events`].
 
+pub mod clock;
+pub mod conclusion;
+pub mod events;
+pub mod phrases;
 pub mod progress;
 pub mod prompt;
+pub mod text;
 
 use std::io::{IsTerminal, Write};
 
+use clap::ValueEnum;
+use jiff::Timestamp;
 use owo_colors::OwoColorize;
 
 use crate::error::{Error, ErrorKind, Result};
+use events::{Body, Event};
+pub use text::escape;
 
-/// Where output goes, and whether a person is there to answer.
+/// Where output goes, how, and whether a person is there to answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Ui {
     /// Whether questions can be asked: standard input and standard error are a terminal.
     pub is_interactive: bool,
     /// Whether standard error is a terminal that can be redrawn.
     pub has_screen: bool,
+    /// Whether standard error may be coloured.
+    pub has_colors: bool,
+    /// The format of the result.
+    pub format: Format,
+    /// How much to say beside it.
+    pub verbosity: Verbosity,
+}
+
+/// The format of the result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A line per delivery, for people.
+    #[default]
+    Text,
+    /// Events, one a line, for programs.
+    Json,
+}
+
+/// How much to say beside results and errors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Nothing.
+    Quiet,
+    /// What changes.
+    #[default]
+    Normal,
+    /// Also retries and reads.
+    Details,
+    /// Also the controllers' own words in full.
+    Everything,
 }
 
 impl Ui {
-    /// Looks at the standard streams and `TERM`.
+    /// Looks at the standard streams, `TERM` and the variables about colour, such as `NO_COLOR`.
     #[must_use]
-    pub fn detect() -> Self {
-        let stderr = std::io::stderr().is_terminal();
+    pub fn detect(format: Format, verbosity: Verbosity) -> Self {
+        let stderr = std::io::stderr();
+        let is_terminal = stderr.is_terminal();
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { is_interactive: std::io::stdin().is_terminal() && stderr, has_screen: stderr && !is_dumb }
+        Self {
+            is_interactive: std::io::stdin().is_terminal() && is_terminal,
+            has_screen: is_terminal && !is_dumb,
+            has_colors: anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never,
+            format,
+            verbosity,
+        }
     }
 
     /// Prints one line of the result to standard output.
     pub fn result(self, line: &str) -> Result<()> {
-        writeln!(anstream::stdout(), "{}", escape(line)).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::BrokenPipe {
-                Error::of_kind(ErrorKind::BrokenPipe, "standard output is closed")
-            } else {
-                Error::new("cannot write to standard output").because(error)
-            }
-        })
+        writeln!(anstream::stdout(), "{}", escape(line)).map_err(closed_or_failed)
+    }
+
+    /// Writes an event to standard output.
+    pub fn event(self, event: &Event) -> Result<()> {
+        event.write(&mut std::io::stdout()).map_err(closed_or_failed)
     }
 
     /// Prints a line about what goes on.
     pub fn status(self, line: &str) {
+        if self.verbosity > Verbosity::Quiet {
+            print(&escape(line));
+        }
+    }
+
+    /// Prints a line about what is going to be asked.
+    pub fn proposal(self, line: &str) {
         print(&escape(line));
     }
 
     /// Prints a line about something that was done.
     pub fn done(self, line: &str) {
-        print(&format!("{} {}", "✔".green(), escape(line)));
+        if self.verbosity > Verbosity::Quiet {
+            print(&format!("{} {}", "✔".green(), escape(line)));
+        }
     }
 
     /// Prints something to beware of.
     pub fn warning(self, line: &str) {
-        print(&format!("{} {}", "Warning:".yellow().bold(), escape(line)));
+        if self.verbosity > Verbosity::Quiet {
+            print(&format!("{} {}", "Warning:".yellow().bold(), escape(line)));
+        }
     }
 
-    /// Prints an error: what failed, why, and what to do next.
+    /// Prints why a delivery is not ready: lines of [`conclusion`], which are escaped already.
+    pub fn explanation(self, lines: &[String]) {
+        for line in lines {
+            print(line);
+        }
+    }
+
+    /// Prints an error: what failed, why, and what to do next. Where events were asked for, it ends them.
     pub fn error(self, error: &Error) {
+        end_events(self.format, error);
         match error.kind() {
             ErrorKind::BrokenPipe => return,
             _ => print(&format!("{} {}", "Error:".red().bold(), indented(error.message()))),
@@ -77,6 +142,23 @@ impl Ui {
     }
 }
 
+/// Writes the last event of a command that ends without a result.
+pub fn end_events(format: Format, error: &Error) {
+    if format == Format::Json && !error.is_reported() && error.kind() != ErrorKind::BrokenPipe {
+        // Where nobody reads it, the message on standard error must do.
+        let _ = Event::new(Timestamp::now(), Body::error(error)).write(&mut std::io::stdout());
+    }
+}
+
+/// Tells a reader that went away, which is no failure, from other reasons why nothing can be written.
+fn closed_or_failed(error: std::io::Error) -> Error {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        Error::of_kind(ErrorKind::BrokenPipe, "standard output is closed")
+    } else {
+        Error::new("cannot write to standard output").because(error)
+    }
+}
+
 /// Prints a line to standard error. Where nobody reads it any more, there is nobody to tell.
 fn print(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
@@ -85,29 +167,4 @@ fn print(line: &str) {
 /// Escapes text and sets its further lines below the first.
 fn indented(text: &str) -> String {
     escape(text).replace('\n', "\n      ")
-}
-
-/// Makes control characters visible: what a server says must not drive the terminal.
-#[must_use]
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' | '\t' => escaped.push(character),
-            '\r' => {}
-            control if control.is_control() => escaped.extend(control.escape_unicode()),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escape_sequences_are_made_harmless() {
-        assert_eq!(escape("a\u{1b}[31mred\r\nb\u{9b}"), "a\\u{1b}[31mred\nb\\u{9b}");
-    }
 }

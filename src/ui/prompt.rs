@@ -8,6 +8,7 @@ use dialoguer::{Confirm, Input, Password, Select};
 use secrecy::SecretString;
 
 use super::Ui;
+use super::text::one_line;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Refuses to go on without a terminal when answers are missing: `(flag, is given)`.
@@ -49,7 +50,8 @@ pub fn choice(question: &str, choices: &[String]) -> Result<String> {
     if choices.is_empty() {
         return text(question, None);
     }
-    let chosen = finish(Select::with_theme(&Plain).with_prompt(question).items(choices).default(0).interact())?;
+    let shown = choices.iter().map(|choice| one_line(choice));
+    let chosen = finish(Select::with_theme(&Plain).with_prompt(question).items(shown).default(0).interact())?;
     Ok(choices[chosen].clone())
 }
 

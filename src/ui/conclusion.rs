@@ -1,0 +1,71 @@
+//! What a wait ends with: a line per delivery as the result, and a block for each that is not ready. Pure.
+
+use owo_colors::OwoColorize;
+
+use super::text::{escape, one_line};
+use crate::observe::wait::Outcome;
+use crate::observe::{Delivery, Verdict};
+
+/// Returns the line of the result for a delivery, such as `hello-app on prod1  ready  1.2.0`.
+#[must_use]
+pub fn result_line(delivery: &Delivery, outcome: &Outcome) -> String {
+    let rest = match verdict(outcome) {
+        Verdict::Ready { version } => format!("ready  {version}"),
+        Verdict::Failed(failure) => format!("failed  {}", failure.stage.name()),
+        Verdict::Pending { stage, .. } => format!("pending  {}", stage.name()),
+        Verdict::Unknown { .. } => "unknown".to_owned(),
+    };
+    one_line(&delivery.display()) + "  " + &one_line(&rest)
+}
+
+/// Returns the lines that explain a delivery that is not ready: where, why in the server's words, and the next command.
+#[must_use]
+pub fn explanation(delivery: &Delivery, outcome: &Outcome) -> Vec<String> {
+    let run_cluster = format!("run cluster {}", delivery.run_cluster);
+    let install = format!("namespace {} on {run_cluster}", delivery.target_namespace);
+    let (state, place, why, next) = match verdict(outcome) {
+        Verdict::Ready { .. } => return Vec::new(),
+        Verdict::Failed(failure) => {
+            let cluster = if is_on_run_cluster(&failure.object) { run_cluster } else { "the build cluster".to_owned() };
+            let place = format!("{} on {cluster}", failure.object);
+            (format!("failed in {}", failure.stage.name()), place, failure.message.clone(), failure.hint.clone())
+        }
+        Verdict::Pending { stage, why } => {
+            let state = format!("not ready in time, still in {}", stage.name());
+            (state, install, why.clone(), keep_waiting(delivery))
+        }
+        Verdict::Unknown { why, hint } => ("unknown".to_owned(), install, why.clone(), hint.clone()),
+    };
+    let mut lines = vec![format!("{} {}  {state}", "✗".red(), one_line(&delivery.display()).bold())];
+    for (label, text) in [("Where:", place), ("Why:", why), ("Next:", next)] {
+        let text = escape(&text);
+        let mut said = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
+        if let Some(first) = said.next() {
+            lines.push(format!("  {}{first}", format!("{label:<7}").bold()));
+            lines.extend(said.map(|line| format!("         {line}")));
+        }
+    }
+    lines
+}
+
+/// Returns the command that goes on waiting for a delivery.
+#[must_use]
+pub fn keep_waiting(delivery: &Delivery) -> String {
+    format!(
+        "kubectl carvelflux wait -n {} --package {} --run-cluster {} --timeout 30m",
+        delivery.namespace, delivery.package, delivery.run_cluster
+    )
+}
+
+/// Tells on which side an object is, by its kind: kapp-controller's are on the run cluster, Flux's on the build cluster.
+#[must_use]
+pub fn is_on_run_cluster(object: &str) -> bool {
+    matches!(object.split(' ').next(), Some("PackageInstall" | "App" | "Package"))
+}
+
+/// Returns the last verdict of an outcome.
+#[must_use]
+pub fn verdict(outcome: &Outcome) -> &Verdict {
+    let (Outcome::Decided(verdict) | Outcome::TimedOut(verdict)) = outcome;
+    verdict
+}
