@@ -70,12 +70,14 @@ pub fn assess(
         }
     }
     let is_checking = packages == Applied::Checking || installs == Applied::Checking;
-    let verdict = judge_installs(delivery, objects.installs, installed);
-    match verdict {
+    match judge_installs(delivery, objects.installs, installed) {
         Verdict::Ready { .. } if is_checking => {
             Verdict::pending(Stage::Deploy, "installed; Flux has yet to finish its health checks").into()
         }
-        // Versions are selected among what the packages Kustomization applies, which it may still be doing.
+        // Flux lists what it has applied only after it began to check it.
+        Verdict::Failed(failure) if is_checking && failure.cause == Cause::NotApplied => {
+            Verdict::pending(Stage::Install, "applied; Flux has yet to list what").into()
+        }
         verdict => verdict.into(),
     }
 }

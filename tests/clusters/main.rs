@@ -1,0 +1,90 @@
+//! The real binary on real clusters.
+//!
+//! Ordinary tests share one testbed, each in a workspace of its own and as an ordinary user. Disruptive tests stop
+//! components; they run one at a time on clusters of their own, and are skipped, visibly, where
+//! `CARVELFLUX_TESTBED_KUBECONFIG` names clusters that somebody else may be using.
+
+mod bad_input;
+mod delivery;
+mod disruption;
+mod interaction;
+mod plugin;
+mod retarget;
+mod support;
+mod truth;
+
+use std::process::ExitCode;
+use std::sync::{Mutex, OnceLock};
+
+use libtest_mimic::{Arguments, Trial};
+use testbed::sandbox::{self, Entered};
+use testbed::{Options, Testbed};
+
+/// Names the kubeconfig of clusters to use instead of starting a testbed.
+const KUBECONFIG_VARIABLE: &str = "CARVELFLUX_TESTBED_KUBECONFIG";
+
+/// What a test does with a testbed; it fails by panicking.
+type Test = fn(&Testbed);
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    if !arguments.list {
+        match sandbox::enter() {
+            Ok(Entered::Inside(_)) => {}
+            Ok(Entered::Finished(code)) => return code.into(),
+            Err(error) => {
+                eprintln!("error: {error}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    // Tests mostly wait for clusters, so more of them than processors may run.
+    arguments.test_threads.get_or_insert(4);
+    let ordinary = [bad_input::TESTS, delivery::TESTS, interaction::TESTS, plugin::TESTS, retarget::TESTS, truth::TESTS];
+    let mut trials: Vec<Trial> = ordinary
+        .into_iter()
+        .flatten()
+        .map(|&(name, test)| {
+            Trial::test(name, move || {
+                test(shared());
+                Ok(())
+            })
+        })
+        .collect();
+    let is_shared = std::env::var_os(KUBECONFIG_VARIABLE).is_some();
+    trials.extend(disruption::TESTS.iter().map(|&(name, test)| {
+        Trial::test(name, move || {
+            disrupt(test);
+            Ok(())
+        })
+        .with_kind("disruptive")
+        .with_ignored_flag(is_shared)
+    }));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Returns the testbed of the ordinary tests, which the first of them starts.
+fn shared() -> &'static Testbed {
+    static SHARED: OnceLock<Result<Testbed, String>> = OnceLock::new();
+    let shared = SHARED.get_or_init(|| {
+        match std::env::var_os(KUBECONFIG_VARIABLE) {
+            Some(kubeconfig) => Testbed::connect(kubeconfig.as_ref()),
+            None => Testbed::start(&Options { run_clusters: 2, ..Options::default() }),
+        }
+        .map_err(|error| error.to_string())
+    });
+    shared.as_ref().unwrap_or_else(|error| panic!("the testbed does not start: {error}"))
+}
+
+/// Runs a disruptive test on the testbed of the disruptive ones, alone.
+fn disrupt(test: Test) {
+    static OWN: Mutex<Option<Testbed>> = Mutex::new(None);
+    let mut own = OWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let testbed = own.take().unwrap_or_else(|| {
+        Testbed::start(&Options { run_clusters: 1, ..Options::default() })
+            .unwrap_or_else(|error| panic!("the testbed does not start: {error}"))
+    });
+    // A test that fails leaves its testbed in pieces: the next one gets a new one.
+    test(&testbed);
+    *own = Some(testbed);
+}

@@ -1,0 +1,219 @@
+//! What the tests share: running the plugin as a user does, and reading what came of it.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use testbed::{PackageVersion, Testbed, Workspace};
+
+pub const PACKAGE: &str = "hello-app.default.tap";
+pub const VERSION: &str = "20261122120000.0.0+build.abc1234";
+pub const NEXT_VERSION: &str = "20261122130000.0.0+build.def5678";
+pub const VALUES: &str = "workload_name: hello-app\nreplicas: 2\n";
+
+/// A workspace with a published package, and the plugin in the hands of its ordinary user.
+pub struct User<'a> {
+    pub testbed: &'a Testbed,
+    pub workspace: Workspace,
+    directory: tempfile::TempDir,
+    environment: BTreeMap<String, String>,
+}
+
+/// What a run of the plugin printed and returned.
+#[must_use]
+pub struct Output {
+    pub arguments: String,
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl<'a> User<'a> {
+    /// Makes a workspace whose repository holds one version of the package.
+    pub fn new(testbed: &'a Testbed, name: &str) -> Self {
+        let workspace = testbed.workspace(name).expect("a workspace");
+        testbed.publish(workspace.repository(), &PackageVersion::new(PACKAGE, VERSION)).expect("a package");
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(directory.path().join("values.yaml"), VALUES).expect("a values file");
+        let repository = workspace.repository();
+        let environment = [
+            ("KUBECONFIG", workspace.kubeconfig().display().to_string()),
+            ("GIT_USERNAME", repository.username()),
+            ("GIT_PASSWORD", repository.password()),
+            ("GIT_CONFIG_GLOBAL", "/dev/null".to_owned()),
+            ("GIT_AUTHOR_NAME", "Platform Engineer".to_owned()),
+            ("GIT_AUTHOR_EMAIL", "engineer@example.com".to_owned()),
+            ("GIT_COMMITTER_NAME", "Platform Engineer".to_owned()),
+            ("GIT_COMMITTER_EMAIL", "engineer@example.com".to_owned()),
+            ("HOME", directory.path().display().to_string()),
+        ];
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { testbed, workspace, directory, environment }
+    }
+
+    /// Sets a variable of the plugin's environment.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Writes a file into the user's working directory, and returns its path.
+    pub fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, content).expect("a file");
+        path
+    }
+
+    /// Prepares the plugin with this environment, in the user's working directory.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-carvelflux"));
+        command.current_dir(self.directory.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(&self.environment);
+        command
+    }
+
+    /// Runs the plugin without a terminal.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with_input(arguments, "")
+    }
+
+    /// Runs the plugin without a terminal, with standard input.
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
+        let mut child = self
+            .command()
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the plugin starts");
+        let mut stdin = child.stdin.take().expect("it has a standard input");
+        // A plugin that does not read its input closes the pipe.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().expect("the plugin ends");
+        let output = Output {
+            arguments: arguments.join(" "),
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        };
+        let password = self.workspace.repository().password();
+        assert!(!format!("{}{}", output.stdout, output.stderr).contains(&password), "the Git password leaks: {output}");
+        output
+    }
+
+    /// Runs `bootstrap` with everything it needs.
+    pub fn bootstrap(&self) -> Output {
+        self.run(&["bootstrap", PACKAGE, "--git-url", self.workspace.repository().url(), "--branch", "main", "--yes"])
+    }
+
+    /// Returns the arguments of `add-cluster` with everything it needs.
+    pub fn add_cluster_arguments<'b>(&'b self, run_cluster: &'b str, context: &'b str) -> Vec<&'b str> {
+        vec![
+            "add-cluster",
+            run_cluster,
+            "--package",
+            PACKAGE,
+            "--run-context",
+            context,
+            "--target-namespace",
+            self.workspace.target_namespace(),
+            "--values",
+            "values.yaml",
+            "--yes",
+        ]
+    }
+
+    /// Runs `add-cluster` with everything it needs.
+    pub fn add_cluster(&self, run_cluster: &str) -> Output {
+        self.run(&self.add_cluster_arguments(run_cluster, run_cluster))
+    }
+
+    /// Reads an object as an administrator; null if it does not exist.
+    pub fn get(&self, context: &str, namespace: &str, kind: &str, name: &str) -> Value {
+        let arguments = ["get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found"];
+        let text = self.testbed.kubectl(context, &arguments).expect("kubectl get");
+        if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") }
+    }
+
+    /// Lists the names of everything that the plugin could have written on both sides.
+    pub fn everything(&self) -> Vec<String> {
+        let build = self.testbed.kubectl(
+            "build",
+            &["get", "secrets,gitrepositories,kustomizations", "-n", self.workspace.build_namespace(), "-o", "name"],
+        );
+        let mut names: Vec<String> = build.expect("kubectl get").lines().map(|line| format!("build {line}")).collect();
+        for cluster in self.testbed.run_clusters() {
+            let kinds = "secrets,serviceaccounts,roles,rolebindings,packageinstalls";
+            let run =
+                self.testbed.kubectl(cluster, &["get", kinds, "-n", self.workspace.target_namespace(), "-o", "name"]);
+            names.extend(run.expect("kubectl get").lines().map(|line| format!("{cluster} {line}")));
+        }
+        names
+    }
+
+    /// Commits a change to the delivery's files, as a person would.
+    pub fn edit(&self, path: &str, edit: impl Fn(&str) -> String) -> String {
+        let repository = self.workspace.repository();
+        let before = repository.read(path).expect("Git").unwrap_or_else(|| panic!("{path} is in the repository"));
+        let after = edit(&before);
+        assert_ne!(before, after, "the edit changes nothing in:\n{before}");
+        repository.commit(&[(path, Some(&after))], &format!("Edit {path}")).expect("a commit")
+    }
+
+    /// Says what Flux's Ready says of the delivery's Kustomization.
+    pub fn flux_ready(&self, kustomization: &str) -> String {
+        let object = self.get("build", self.workspace.build_namespace(), "kustomization", kustomization);
+        let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions
+            .iter()
+            .find(|condition| condition["type"] == "Ready")
+            .map(|ready| format!("{} {}", ready["status"].as_str().unwrap_or("?"), ready["reason"].as_str().unwrap_or("?")))
+            .unwrap_or_default()
+    }
+}
+
+impl Output {
+    /// Asserts the exit code.
+    pub fn expect_code(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self}");
+        self
+    }
+
+    /// Asserts that the person is told something.
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text) || self.stdout.contains(text), "`{text}` is missing in {self}");
+        self
+    }
+
+    /// Asserts that the person is not told something.
+    pub fn does_not_say(self, text: &str) -> Self {
+        assert!(!self.stderr.contains(text) && !self.stdout.contains(text), "`{text}` is in {self}");
+        self
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "`kubectl carvelflux {}` (exit code {})\n--- stdout\n{}--- stderr\n{}",
+            self.arguments, self.code, self.stdout, self.stderr
+        )
+    }
+}
+
+/// Looks again and again until something is so.
+pub fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} did not happen within a minute");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
