@@ -8,23 +8,25 @@ mod stages;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Cause, Failure, Stage, Verdict};
+use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::carvel::selection::{self, SelectionError};
 use crate::carvel::version::Version;
 use crate::carvel::{App, AppStatus, PACKAGE_VERSION_ANNOTATION, PackageInstall, PackageInstallStatus, PackageSpec};
 use crate::conditions::{Condition, find};
 
 /// What is known on the run cluster about one install.
-#[derive(Clone, Debug, Default)]
-pub struct Installed {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Installed<'a> {
     /// The PackageInstall.
-    pub install: Option<PackageInstall>,
+    pub install: Option<&'a PackageInstall>,
     /// Its App.
-    pub app: Option<App>,
+    pub app: Option<&'a App>,
     /// The Packages of the namespace; `None` where they have not been read.
-    pub packages: Option<Vec<PackageSpec>>,
+    pub packages: Option<&'a [PackageSpec]>,
     /// The Secrets that the PackageInstall takes values from; `None` where they have not been read.
-    pub values: Option<Vec<ValuesSecret>>,
+    pub values: Option<&'a [ValuesSecret]>,
+    /// Whether the App has not changed for longer than a run that is due takes to show.
+    pub is_settled: bool,
 }
 
 /// When a values Secret was written, in whole seconds as the API server keeps it.
@@ -40,8 +42,8 @@ pub struct ValuesSecret {
 
 /// Judges an install that Flux has applied at the expected revision.
 #[must_use]
-pub fn judge(installed: &Installed, namespace: &str, name: &str) -> Verdict {
-    let Some(install) = &installed.install else {
+pub fn judge(installed: &Installed<'_>, namespace: &str, name: &str) -> Verdict {
+    let Some(install) = installed.install else {
         return Verdict::pending(Stage::Install, format!("PackageInstall {namespace}/{name} is gone; Flux creates it again"));
     };
     let object = format!("PackageInstall {namespace}/{name}");
@@ -49,7 +51,7 @@ pub fn judge(installed: &Installed, namespace: &str, name: &str) -> Verdict {
     if let Some(verdict) = judge_lifecycle(install, &status, &object) {
         return verdict;
     }
-    let selected = match installed.packages.as_deref().map(|packages| select(install, packages, &object)) {
+    let selected = match installed.packages.map(|packages| select(install, packages, &object)) {
         Some(Err(failure)) => return Verdict::Failed(failure),
         Some(Ok(version)) => Some(version),
         None => None,
@@ -57,7 +59,7 @@ pub fn judge(installed: &Installed, namespace: &str, name: &str) -> Verdict {
     if status.observed_generation != install.metadata.generation {
         return Verdict::pending(Stage::Install, "kapp-controller has not seen the new PackageInstall yet");
     }
-    let Some(app) = &installed.app else {
+    let Some(app) = installed.app else {
         return judge_without_app(&status, &object);
     };
     if let Some(verdict) = judge_up_to_date(install, &status, app, selected.as_ref(), &object) {
@@ -67,13 +69,15 @@ pub fn judge(installed: &Installed, namespace: &str, name: &str) -> Verdict {
     if app_status.observed_generation != app.metadata.generation {
         return Verdict::pending(Stage::Fetch, "kapp-controller has not seen the new App yet");
     }
-    if let Some(verdict) = judge_values(installed.values.as_deref(), &app_status, &object) {
+    if let Some(verdict) = judge_values(installed, &app_status, &object) {
         return verdict;
     }
     match app_status.conditions.first() {
         Some(condition) if condition.r#type == "ReconcileSucceeded" => {
             if find(&status.conditions, "ReconcileSucceeded").is_some_and(Condition::is_true) {
                 Verdict::Ready { version: status.version }
+            } else if let Some(failed) = find(&status.conditions, "ReconcileFailed") {
+                Verdict::Failed(rejected(&status, failed, &object))
             } else {
                 Verdict::pending(Stage::Deploy, "deployed; kapp-controller has yet to say so on the PackageInstall")
             }
@@ -94,6 +98,7 @@ fn judge_lifecycle(install: &PackageInstall, status: &PackageInstallStatus, obje
         return Some(match find(&status.conditions, "DeleteFailed") {
             Some(_) => Verdict::Failed(Failure {
                 message: status.useful_error_message.clone(),
+                patience: Patience::Long,
                 ..failure(Cause::DeleteFailed, Stage::Install, object, format!("see why: kubectl -n {namespace} get app {name} -o yaml"))
             }),
             None => Verdict::pending(Stage::Install, "being deleted"),
@@ -203,22 +208,29 @@ fn rejected(status: &PackageInstallStatus, condition: &Condition, object: &str) 
     Failure {
         message: message.clone(),
         // A Package that arrives a moment later resolves it, and a new reconcile is queued for it.
-        is_transient: matches!(cause, Cause::NoVersionMatches | Cause::InstallRejected),
+        patience: match cause {
+            Cause::NoVersionMatches | Cause::InstallRejected => Patience::Short,
+            _ => Patience::None,
+        },
         ..failure(cause, Stage::Install, object, hint.to_owned())
     }
 }
 
 /// Judges whether the App has read the values that are there now; `None` if it has.
 ///
-/// A Secret's change moves no generation. kapp-controller tracks the Secret and reconciles again, so a run that began
-/// later than the change has read it. Where both fall into one second they cannot be ordered, and the next run counts,
-/// unless the Secret was never changed after its creation: a run that rendered the templates found it there.
-fn judge_values(values: Option<&[ValuesSecret]>, status: &AppStatus, object: &str) -> Option<Verdict> {
-    for secret in values? {
+/// A Secret's change moves no generation. kapp-controller tracks the Secret and runs the App again; a run reads the values
+/// once its fetch is done, so a fetch that was done in a later second proves that they were read. Within one second there
+/// are two more ways: a Secret that was never changed after its creation was there if the templates could be rendered;
+/// else the run that the tracking starts has to come, and where none has come for long enough, the one in that second was it.
+fn judge_values(installed: &Installed<'_>, status: &AppStatus, object: &str) -> Option<Verdict> {
+    let fetched = status.fetch.as_ref().and_then(|fetch| fetch.updated_at.or(fetch.started_at));
+    let has_rendered =
+        status.template.as_ref().is_some_and(|template| template.exit_code == 0 && template.error.is_empty());
+    for secret in installed.values? {
         let Some(changed) = secret.changed.or(secret.created) else {
             return Some(Verdict::Failed(Failure {
                 message: format!("the values Secret {} does not exist", secret.name),
-                is_transient: true,
+                patience: Patience::Short,
                 ..failure(
                     Cause::TemplateFailed,
                     Stage::Template,
@@ -227,17 +239,14 @@ fn judge_values(values: Option<&[ValuesSecret]>, status: &AppStatus, object: &st
                 )
             }));
         };
-        let started = status.fetch.as_ref().and_then(|fetch| fetch.started_at);
-        let rendered = status.template.as_ref().filter(|template| template.exit_code == 0 && template.error.is_empty());
         let only_created = secret.created == Some(changed);
-        let has_read = match started {
-            Some(started) => started > changed || (started == changed && only_created && rendered.is_some()),
-            None => false,
-        };
+        let has_read = fetched.is_some_and(|fetched| {
+            fetched > changed || (fetched == changed && (installed.is_settled || (only_created && has_rendered)))
+        });
         if !has_read {
             return Some(Verdict::pending(
                 Stage::Template,
-                format!("waiting for kapp-controller to read the values in Secret {}", secret.name),
+                format!("kapp-controller has yet to read the new values in Secret {}", secret.name),
             ));
         }
     }
@@ -252,7 +261,7 @@ fn delete_failed(status: &AppStatus, object: &str) -> Failure {
 }
 
 fn failure(cause: Cause, stage: Stage, object: &str, hint: String) -> Failure {
-    Failure { cause, stage, object: object.to_owned(), message: String::new(), hint, is_transient: false }
+    Failure { cause, stage, object: object.to_owned(), message: String::new(), hint, patience: Patience::None }
 }
 
 fn join(versions: &[Version]) -> String {

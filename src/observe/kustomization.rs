@@ -5,7 +5,7 @@
 use kube::ResourceExt;
 
 use super::expectation::{Expectation, short_revision};
-use super::{Cause, Failure, Stage, Verdict};
+use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::conditions::find;
 use crate::flux::Kustomization;
 
@@ -61,27 +61,22 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
                 object.name_any(),
                 object.namespace().unwrap_or_default()
             ),
-            is_transient: false,
+            patience: Patience::None,
         }));
     }
     match ready {
-        Some(ready) if ready.is_false() && attempted => Applied::Not(Verdict::Failed(Failure {
-            cause: if is_forbidden(&ready.message) { Cause::Forbidden } else { Cause::NotApplied },
-            stage,
-            hint: hint(&ready.message, object),
-            object: display,
-            message: ready.message.clone(),
-            is_transient: true,
-        })),
-        // A source that is missing or a path that is not there fails before any revision is attempted.
-        Some(ready) if ready.is_false() && ready.reason == "ArtifactFailed" => Applied::Not(Verdict::Failed(Failure {
-            cause: Cause::NotApplied,
-            stage,
-            hint: hint(&ready.message, object),
-            object: display,
-            message: ready.message.clone(),
-            is_transient: true,
-        })),
+        // A missing source or path fails before any revision is attempted.
+        Some(ready) if ready.is_false() && (attempted || ready.reason == "ArtifactFailed") => {
+            let (cause, patience, hint) = explain(&ready.message, object);
+            Applied::Not(Verdict::Failed(Failure {
+                cause,
+                stage,
+                object: display,
+                message: ready.message.trim().to_owned(),
+                hint,
+                patience,
+            }))
+        }
         _ if attempted => match find(&status.conditions, "Reconciling") {
             Some(reconciling)
                 if reconciling.observed_generation == generation
@@ -108,21 +103,37 @@ fn checks_health_of(message: &str, revision: &str) -> bool {
     message.starts_with(&format!("Running health checks for revision {revision} "))
 }
 
-fn is_forbidden(message: &str) -> bool {
-    message.contains("is forbidden") || message.contains(" cannot ")
-}
-
-fn hint(message: &str, object: &Kustomization) -> String {
+/// Names the cause behind the words of kustomize-controller and client-go, and the next step.
+fn explain(message: &str, object: &Kustomization) -> (Cause, Patience, String) {
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     let name = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
-    if is_forbidden(message) {
-        format!("grant the permission to the user that the message names, on the run cluster, in namespace {}; Flux tries again within a minute", object.spec.target_namespace.as_deref().unwrap_or_default())
-    } else if message.contains("Unauthorized") || message.contains("401") {
-        "the run cluster refuses Flux's credential; store a new one: kubectl carvelflux add-cluster".to_owned()
-    } else if message.contains("namespaces") && message.contains("not found") {
-        format!("create the namespace on the run cluster: kubectl create namespace {}", object.spec.target_namespace.as_deref().unwrap_or_default())
+    let target = object.spec.target_namespace.as_deref().unwrap_or_default();
+    let secret = object.spec.kube_config.as_ref().and_then(|config| config.secret_ref.as_ref());
+    let secret = secret.map_or("the kubeconfig", |secret| secret.name.as_str());
+    if says(&["x509:", "certificate signed by unknown authority"]) {
+        let hint = format!("correct the certificate authority in the kubeconfig of Secret {namespace}/{secret}");
+        (Cause::CertificateRefused, Patience::Short, hint)
+    } else if says(&["dial tcp", "connection refused", "no such host", "i/o timeout", "TLS handshake timeout"]) {
+        let hint = format!("can Flux reach the address in the kubeconfig of Secret {namespace}/{secret}?");
+        (Cause::RunClusterUnreachable, Patience::Long, hint)
+    } else if says(&["Unauthorized", "the server has asked for the client to provide credentials"]) {
+        let hint = format!("the credential in Secret {namespace}/{secret} is expired or revoked; store a new one");
+        (Cause::CredentialRefused, Patience::Short, hint)
+    } else if message.contains("kubeconfig") || message.contains(&format!("secrets \"{secret}\" not found")) {
+        let hint = format!("store a kubeconfig in Secret {namespace}/{secret}: kubectl carvelflux add-cluster");
+        (Cause::NoCredential, Patience::Short, hint)
+    } else if says(&["is forbidden", " cannot "]) {
+        let hint = format!(
+            "grant what the message names to its user on the run cluster, in namespace {target}; Flux tries again within a minute"
+        );
+        (Cause::Forbidden, Patience::Short, hint)
+    } else if says(&["namespaces"]) && says(&["not found"]) {
+        let hint = format!("create the namespace on the run cluster: kubectl create namespace {target}");
+        (Cause::NoNamespace, Patience::Short, hint)
     } else {
-        format!("see the whole status: kubectl -n {namespace} describe kustomizations.kustomize.toolkit.fluxcd.io {name}")
+        let hint = format!("see all of it: kubectl -n {namespace} get kustomizations.kustomize.toolkit.fluxcd.io {name} -o yaml");
+        (Cause::NotApplied, Patience::Short, hint)
     }
 }
 

@@ -14,6 +14,8 @@ pub mod verdict;
 pub mod wait;
 pub mod watch;
 
+use std::time::Duration;
+
 pub use delivery::{Delivery, RunAccess};
 pub use expectation::Expectation;
 use serde::Serialize;
@@ -104,8 +106,31 @@ pub struct Failure {
     pub message: String,
     /// What to do next.
     pub hint: String,
-    /// Whether the failure may pass by itself, so that it counts only after a grace period.
-    pub is_transient: bool,
+    /// How long the failure may last before it counts.
+    pub patience: Patience,
+}
+
+/// How long a failure may last before it counts: some pass by themselves, because all controllers try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It counts at once: trying again gives the same.
+    None,
+    /// It may be a race between controllers, or a permission that is only just being granted.
+    Short,
+    /// It may be a restart: of an API server, a registry, a Git server.
+    Long,
+}
+
+impl Patience {
+    /// Returns how long the failure may last.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        match self {
+            Self::None => Duration::ZERO,
+            Self::Short => Duration::from_secs(15),
+            Self::Long => Duration::from_secs(60),
+        }
+    }
 }
 
 /// The kinds of failure that are told apart; their names in kebab case are part of the schema of `-o json`.
@@ -120,6 +145,14 @@ pub enum Cause {
     NotApplied,
     /// The Secret with the run cluster's kubeconfig is missing or unusable.
     NoCredential,
+    /// The run cluster refuses the credential that Flux uses.
+    CredentialRefused,
+    /// Flux does not trust the certificate of the run cluster's API server.
+    CertificateRefused,
+    /// Flux cannot reach the run cluster.
+    RunClusterUnreachable,
+    /// The target namespace does not exist on the run cluster.
+    NoNamespace,
     /// kapp-controller is told not to reconcile.
     Paused,
     /// No version of the package matches the constraints.

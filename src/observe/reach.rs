@@ -1,15 +1,18 @@
 //! How a run cluster is reached, and the fresh reads that confirm a verdict.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::api::DynamicObject;
 
 use super::delivery::{Delivery, RunAccess};
 use super::install::{Installed, ValuesSecret};
-use super::{Cause, Failure, Stage, Verdict};
-use crate::carvel::{App, Package, PackageInstall, app_resource, package_install_resource, package_resource};
+use super::{Cause, Failure, Patience, Stage, Verdict};
+use crate::carvel::{App, Package, PackageInstall, PackageSpec, app_resource, package_install_resource, package_resource};
 use crate::cluster::{Cluster, Connection, ObjectReference, Role, api_resource};
 use crate::error::Result;
 use crate::kubeconfig;
+
+/// How long ago a run must have ended for clocks that differ a little not to matter.
+const LONG_AGO: SignedDuration = SignedDuration::from_mins(2);
 
 /// Reaches the run cluster of a delivery: through the context that the user named for it, else with the credential that
 /// Flux uses, exactly as Flux would use it.
@@ -51,7 +54,7 @@ pub async fn reach(
                 "store a credential: kubectl carvelflux add-cluster {} --package {} -n {}",
                 delivery.run_cluster, delivery.package, delivery.namespace
             ),
-            is_transient: false,
+            patience: Patience::None,
         })
     };
     let object = build.get(&reference).await.map_err(|error| unknown(error.to_string()))?;
@@ -60,21 +63,48 @@ pub async fn reach(
     Cluster::from_kubeconfig(role, content, impersonate.clone()).await.map_err(|error| failed(error.to_string()))
 }
 
+/// What was read about one PackageInstall.
+#[derive(Debug)]
+pub struct ReadInstalled {
+    /// The PackageInstall.
+    pub install: Option<PackageInstall>,
+    /// Its App.
+    pub app: Option<App>,
+    packages: Vec<PackageSpec>,
+    values: Vec<ValuesSecret>,
+}
+
+impl ReadInstalled {
+    /// Returns what was read in the form that it is judged in.
+    ///
+    /// `is_unchanged` tells that the App was seen unchanged for long enough; one whose last run ended long ago is as settled.
+    #[must_use]
+    pub fn view(&self, is_unchanged: bool) -> Installed<'_> {
+        let status = self.app.as_ref().and_then(|app| app.status.as_ref());
+        let fetched = status.and_then(|status| status.fetch.as_ref()?.updated_at);
+        let is_old = fetched.is_some_and(|fetched| Timestamp::now().duration_since(fetched) >= LONG_AGO);
+        Installed {
+            install: self.install.as_ref(),
+            app: self.app.as_ref(),
+            packages: Some(&self.packages),
+            values: Some(&self.values),
+            is_settled: is_unchanged || is_old,
+        }
+    }
+}
+
 /// Reads everything that decides about one PackageInstall, parents before children.
-pub async fn read_installed(cluster: &Cluster, namespace: &str, name: &str) -> Result<Installed> {
+///
+/// The Packages come from kapp-controller's own API server, so that an answer also says that kapp-controller is alive.
+pub async fn read_installed(cluster: &Cluster, namespace: &str, name: &str) -> Result<ReadInstalled> {
     let install: Option<PackageInstall> = cluster.read(&package_install_resource(), namespace, name).await?;
-    let app: Option<App> = cluster.read(&app_resource(), namespace, name).await?;
-    let packages: Vec<Package> = cluster.list(&package_resource(), namespace).await?;
     let mut values = Vec::new();
     for secret in install.iter().flat_map(|install| install.spec.values_secrets()) {
         values.push(read_values_secret(cluster, namespace, secret).await?);
     }
-    Ok(Installed {
-        install,
-        app,
-        packages: Some(packages.into_iter().map(|package| package.spec).collect()),
-        values: Some(values),
-    })
+    let packages: Vec<Package> = cluster.list(&package_resource(), namespace).await?;
+    let app: Option<App> = cluster.read(&app_resource(), namespace, name).await?;
+    Ok(ReadInstalled { install, app, packages: packages.into_iter().map(|package| package.spec).collect(), values })
 }
 
 async fn read_values_secret(cluster: &Cluster, namespace: &str, name: &str) -> Result<ValuesSecret> {

@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 
 use super::expectation::{Expectation, short_revision};
-use super::{Cause, Failure, Stage, Verdict};
+use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::conditions::find;
 use crate::flux::GitRepository;
 
@@ -49,7 +49,7 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
     match (ready, status.artifact) {
         (Some(ready), Some(artifact)) if ready.is_true() => Source::At(artifact.revision),
         (Some(ready), _) if ready.is_false() => Source::Not(Verdict::Failed(Failure {
-            is_transient: true,
+            patience: Patience::Short,
             ..failure(Cause::SourceNotFetched, &display, ready.message.clone(), &hint(&ready.message, object))
         })),
         (_, Some(artifact)) => Source::Not(Verdict::pending(
@@ -84,7 +84,7 @@ fn failure(cause: Cause, object: &str, message: String, hint: &str) -> Failure {
         object: object.to_owned(),
         message,
         hint: hint.to_owned(),
-        is_transient: false,
+        patience: Patience::None,
     }
 }
 

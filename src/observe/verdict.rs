@@ -5,7 +5,7 @@ use super::expectation::Expectation;
 use super::install::{self, Installed};
 use super::kustomization::{self, Applied};
 use super::source::{self, Source};
-use super::{Cause, Failure, Stage, Verdict};
+use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::carvel::PACKAGING_GROUP;
 use crate::flux::{GitRepository, InventoryEntry, Kustomization};
 
@@ -38,11 +38,11 @@ impl From<Verdict> for Assessment {
 /// Judges a delivery, parents before children; `installed` looks up a PackageInstall by namespace and name.
 ///
 /// Adds the source's revision to the expectation once it counts.
-pub fn assess(
+pub fn assess<'a>(
     delivery: &Delivery,
     objects: FluxObjects<'_>,
     expectation: &mut Expectation,
-    installed: impl Fn(&str, &str) -> Installed,
+    installed: impl Fn(&str, &str) -> Installed<'a>,
 ) -> Assessment {
     let source_name = format!("{}/{}", delivery.source.0, delivery.source.1);
     match source::judge(objects.source, &source_name, expectation) {
@@ -83,10 +83,10 @@ pub fn assess(
 }
 
 /// Judges all PackageInstalls that the Kustomization has applied: the least advanced one decides.
-fn judge_installs(
+fn judge_installs<'a>(
     delivery: &Delivery,
     installs: Option<&Kustomization>,
-    installed: impl Fn(&str, &str) -> Installed,
+    installed: impl Fn(&str, &str) -> Installed<'a>,
 ) -> Verdict {
     let names = installs.map(package_installs).unwrap_or_default();
     let mut verdicts: Vec<Verdict> = names
@@ -106,7 +106,7 @@ fn judge_installs(
             object: format!("Kustomization {}/{}", delivery.namespace, delivery.installs_kustomization),
             message: "what it applied holds no PackageInstall".to_owned(),
             hint: format!("add packageinstall.yaml to {}/{} in the GitOps repository", delivery.package, delivery.run_cluster),
-            is_transient: false,
+            patience: Patience::None,
         })
     })
 }

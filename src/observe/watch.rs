@@ -1,6 +1,7 @@
 //! Watches of Flux's and kapp-controller's objects, merged into one stream: one watch per kind, cluster and namespace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use futures::stream::{BoxStream, SelectAll, StreamExt};
 use kube::ResourceExt;
@@ -13,14 +14,14 @@ use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomi
 /// Something that a watch brought.
 #[derive(Debug)]
 pub enum Update {
-    /// A GitRepository changed.
-    Source(Event<GitRepository>),
-    /// A Kustomization changed.
-    Kustomization(Event<Kustomization>),
-    /// A PackageInstall of the run cluster with this index changed.
-    Install(usize, Event<PackageInstall>),
-    /// An App of the run cluster with this index changed.
-    App(usize, Event<App>),
+    /// A GitRepository of this namespace changed.
+    Source(String, Event<GitRepository>),
+    /// A Kustomization of this namespace changed.
+    Kustomization(String, Event<Kustomization>),
+    /// A PackageInstall of the run cluster with this index, in this namespace, changed.
+    Install(usize, String, Event<PackageInstall>),
+    /// An App of the run cluster with this index, in this namespace, changed.
+    App(usize, String, Event<App>),
     /// A watch broke: of the run cluster with this index, or of the build cluster.
     Broken(Option<usize>, WatchFailure),
 }
@@ -31,21 +32,28 @@ pub type Updates = SelectAll<BoxStream<'static, Update>>;
 /// Watches the Flux objects of one namespace.
 pub fn watch_sources(updates: &mut Updates, build: &Cluster, version: &str, namespace: &str) {
     let stream = build.watch::<GitRepository>(&git_repository_resource(version), namespace);
-    updates.push(stream.map(|event| map(event, None, Update::Source)).boxed());
+    let namespace = namespace.to_owned();
+    updates.push(stream.map(move |event| map(event, None, |event| Update::Source(namespace.clone(), event))).boxed());
 }
 
 /// Watches the Kustomizations of one namespace.
 pub fn watch_kustomizations(updates: &mut Updates, build: &Cluster, version: &str, namespace: &str) {
     let stream = build.watch::<Kustomization>(&kustomization_resource(version), namespace);
-    updates.push(stream.map(|event| map(event, None, Update::Kustomization)).boxed());
+    let namespace = namespace.to_owned();
+    let update = move |event| map(event, None, |event| Update::Kustomization(namespace.clone(), event));
+    updates.push(stream.map(update).boxed());
 }
 
 /// Watches the PackageInstalls and Apps of one namespace of a run cluster.
 pub fn watch_run_cluster(updates: &mut Updates, cluster: &Cluster, index: usize, namespace: &str) {
     let installs = cluster.watch::<PackageInstall>(&package_install_resource(), namespace);
-    updates.push(installs.map(move |event| map(event, Some(index), |event| Update::Install(index, event))).boxed());
+    let owned = namespace.to_owned();
+    let update = move |event| map(event, Some(index), |event| Update::Install(index, owned.clone(), event));
+    updates.push(installs.map(update).boxed());
     let apps = cluster.watch::<App>(&app_resource(), namespace);
-    updates.push(apps.map(move |event| map(event, Some(index), |event| Update::App(index, event))).boxed());
+    let owned = namespace.to_owned();
+    let update = move |event| map(event, Some(index), |event| Update::App(index, owned.clone(), event));
+    updates.push(apps.map(update).boxed());
 }
 
 fn map<K>(
@@ -59,53 +67,118 @@ fn map<K>(
     }
 }
 
-/// The objects of one watch, by namespace and name.
+/// The objects of a kind that one watch per namespace brings, with the time of their last change.
 #[derive(Debug)]
 pub struct Store<K> {
-    objects: BTreeMap<(String, String), K>,
-    /// Objects of a list in progress; they replace the others when it is complete.
-    listing: BTreeMap<(String, String), K>,
+    objects: BTreeMap<Key, (K, Instant)>,
+    /// Objects of lists in progress, which replace those of their namespace when they are complete.
+    listing: BTreeMap<Key, K>,
+    /// The namespaces that have been listed.
+    complete: BTreeSet<String>,
+}
+
+type Key = (String, String);
+
+/// The objects that an event concerns.
+#[derive(Debug)]
+pub enum Names {
+    /// Possibly all.
+    All,
+    /// This one, by namespace and name.
+    One(Key),
+}
+
+impl Names {
+    /// Tells whether an object is among them.
+    #[must_use]
+    pub fn contains(&self, namespace: &str, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::One((known_namespace, known_name)) => known_namespace == namespace && known_name == name,
+        }
+    }
 }
 
 impl<K> Default for Store<K> {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), listing: BTreeMap::new() }
+        Self { objects: BTreeMap::new(), listing: BTreeMap::new(), complete: BTreeSet::new() }
     }
 }
 
 impl<K: ResourceExt> Store<K> {
-    /// Takes in an event.
-    pub fn apply(&mut self, event: Event<K>) {
+    /// Takes in an event, and returns what it concerns; nothing while a list is in progress.
+    pub fn apply(&mut self, namespace: &str, event: Event<K>, now: Instant) -> Option<Names> {
         match event {
-            Event::Init => self.listing.clear(),
+            Event::Init => {
+                self.listing.retain(|(listed, _), _| listed != namespace);
+                None
+            }
             Event::InitApply(object) => {
                 let (key, object) = slim(object);
                 self.listing.insert(key, object);
+                None
             }
-            Event::InitDone => self.objects = std::mem::take(&mut self.listing),
+            Event::InitDone => {
+                self.replace(namespace, now);
+                Some(Names::All)
+            }
             Event::Apply(object) => {
                 let (key, object) = slim(object);
-                self.objects.insert(key, object);
+                self.objects.insert(key.clone(), (object, now));
+                Some(Names::One(key))
             }
             Event::Delete(object) => {
-                self.objects.remove(&key(&object));
+                let key = key(&object);
+                self.objects.remove(&key);
+                Some(Names::One(key))
             }
         }
+    }
+
+    /// Puts the complete list of a namespace in the place of what was there.
+    fn replace(&mut self, namespace: &str, now: Instant) {
+        let is_here = |key: &Key| key.0 == namespace;
+        let before: BTreeMap<Key, (K, Instant)> = self.objects.extract_if(.., |key, _| is_here(key)).collect();
+        let listed: BTreeMap<Key, K> = self.listing.extract_if(.., |key, _| is_here(key)).collect();
+        for (key, object) in listed {
+            let since = before
+                .get(&key)
+                .filter(|(known, _)| known.resource_version() == object.resource_version())
+                .map_or(now, |(_, since)| *since);
+            self.objects.insert(key, (object, since));
+        }
+        self.complete.insert(namespace.to_owned());
+    }
+
+    /// Tells whether a namespace has been listed.
+    #[must_use]
+    pub fn is_complete(&self, namespace: &str) -> bool {
+        self.complete.contains(namespace)
     }
 
     /// Returns an object.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<&K> {
-        self.objects.get(&(namespace.to_owned(), name.to_owned()))
+        self.objects.get(&(namespace.to_owned(), name.to_owned())).map(|(object, _)| object)
+    }
+
+    /// Returns the objects that have not changed for at least so long, with their resourceVersions.
+    #[must_use]
+    pub fn unchanged_for(&self, duration: Duration, now: Instant) -> BTreeMap<Key, Option<String>> {
+        self.objects
+            .iter()
+            .filter(|(_, (_, since))| now.saturating_duration_since(*since) >= duration)
+            .map(|(key, (object, _))| (key.clone(), object.resource_version()))
+            .collect()
     }
 }
 
-fn key<K: ResourceExt>(object: &K) -> (String, String) {
+fn key<K: ResourceExt>(object: &K) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
 
 /// Drops what no verdict reads and would be kept for every object.
-fn slim<K: ResourceExt>(mut object: K) -> ((String, String), K) {
+fn slim<K: ResourceExt>(mut object: K) -> (Key, K) {
     object.meta_mut().managed_fields = None;
     (key(&object), object)
 }

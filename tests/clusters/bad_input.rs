@@ -5,7 +5,7 @@ use testbed::Testbed;
 use crate::Test;
 use crate::support::{Output, PACKAGE, User};
 
-pub const TESTS: &[(&str, Test)] = &[
+pub(crate) const TESTS: &[(&str, Test)] = &[
     ("bad_input::wrong_context", wrong_context),
     ("bad_input::unreachable_cluster", unreachable_cluster),
     ("bad_input::missing_flux", missing_flux),

@@ -5,7 +5,7 @@ use testbed::Testbed;
 use crate::Test;
 use crate::support::{PACKAGE, User, VERSION};
 
-pub const TESTS: &[(&str, Test)] = &[
+pub(crate) const TESTS: &[(&str, Test)] = &[
     ("delivery::reaches_both_run_clusters_and_a_second_run_changes_nothing", reaches_both_run_clusters),
     ("delivery::follows_new_values_and_new_versions", follows_new_values_and_new_versions),
     ("delivery::is_taken_up_where_it_was_left", is_taken_up_where_it_was_left),
@@ -81,7 +81,12 @@ fn is_taken_up_where_it_was_left(testbed: &Testbed) {
     user.add_cluster("prod1").expect_code(0);
     let (build, target) = (user.workspace.build_namespace(), user.workspace.target_namespace());
     // As if the first run had been killed after it minted the token and before it pushed.
-    testbed.kubectl("build", &["-n", build, "delete", "kustomizations", "--all"]).expect("kubectl");
+    let keep = r#"{"spec": {"prune": false}}"#;
+    for kustomization in ["packages", "packageinstalls"] {
+        let name = format!("kustomization/{PACKAGE}-prod1-{kustomization}");
+        testbed.kubectl("build", &["-n", build, "patch", &name, "--type=merge", "-p", keep]).expect("kubectl");
+        testbed.kubectl("build", &["-n", build, "delete", &name]).expect("kubectl");
+    }
     testbed.kubectl("build", &["-n", build, "delete", "secret", "prod1-kubeconfig"]).expect("kubectl");
     testbed.kubectl("prod1", &["-n", target, "delete", "rolebinding", &format!("{PACKAGE}-installer")]).expect("kubectl");
     user.add_cluster("prod1")

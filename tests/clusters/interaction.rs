@@ -10,7 +10,7 @@ use testbed::Testbed;
 use crate::Test;
 use crate::support::{PACKAGE, User};
 
-pub const TESTS: &[(&str, Test)] = &[
+pub(crate) const TESTS: &[(&str, Test)] = &[
     ("interaction::everything_can_be_asked", everything_can_be_asked),
     ("interaction::no_changes_nothing", no_changes_nothing),
 ];

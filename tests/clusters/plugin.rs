@@ -6,7 +6,7 @@ use testbed::Testbed;
 
 use crate::Test;
 
-pub const TESTS: &[(&str, Test)] = &[
+pub(crate) const TESTS: &[(&str, Test)] = &[
     ("plugin::the_krew_manifest_is_structurally_valid", manifest_is_valid),
     ("plugin::krew_installs_it_and_kubectl_runs_it", krew_installs_it),
 ];

@@ -6,7 +6,7 @@ use testbed::{PackageVersion, Testbed};
 use crate::Test;
 use crate::support::{PACKAGE, User, VERSION};
 
-pub const TESTS: &[(&str, Test)] = &[
+pub(crate) const TESTS: &[(&str, Test)] = &[
     ("retarget::a_run_clusters_name_for_another_cluster", another_cluster),
     ("retarget::an_existing_kustomization", another_path_or_namespace),
     ("retarget::an_existing_git_repository", another_repository),

@@ -9,31 +9,30 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use testbed::{PackageVersion, Testbed, Workspace};
 
-pub const PACKAGE: &str = "hello-app.default.tap";
-pub const VERSION: &str = "20261122120000.0.0+build.abc1234";
-pub const NEXT_VERSION: &str = "20261122130000.0.0+build.def5678";
-pub const VALUES: &str = "workload_name: hello-app\nreplicas: 2\n";
+pub(crate) const PACKAGE: &str = "hello-app.default.tap";
+pub(crate) const VERSION: &str = "20261122120000.0.0+build.abc1234";
+pub(crate) const NEXT_VERSION: &str = "20261122130000.0.0+build.def5678";
+pub(crate) const VALUES: &str = "workload_name: hello-app\nreplicas: 2\n";
 
 /// A workspace with a published package, and the plugin in the hands of its ordinary user.
-pub struct User<'a> {
-    pub testbed: &'a Testbed,
-    pub workspace: Workspace,
+pub(crate) struct User<'a> {
+    pub(crate) testbed: &'a Testbed,
+    pub(crate) workspace: Workspace,
     directory: tempfile::TempDir,
     environment: BTreeMap<String, String>,
 }
 
 /// What a run of the plugin printed and returned.
-#[must_use]
-pub struct Output {
-    pub arguments: String,
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Output {
+    pub(crate) arguments: String,
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl<'a> User<'a> {
     /// Makes a workspace whose repository holds one version of the package.
-    pub fn new(testbed: &'a Testbed, name: &str) -> Self {
+    pub(crate) fn new(testbed: &'a Testbed, name: &str) -> Self {
         let workspace = testbed.workspace(name).expect("a workspace");
         testbed.publish(workspace.repository(), &PackageVersion::new(PACKAGE, VERSION)).expect("a package");
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -55,19 +54,19 @@ impl<'a> User<'a> {
     }
 
     /// Sets a variable of the plugin's environment.
-    pub fn set(&mut self, name: &str, value: &str) {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
     }
 
     /// Writes a file into the user's working directory, and returns its path.
-    pub fn write(&self, name: &str, content: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, content: &str) -> PathBuf {
         let path = self.directory.path().join(name);
         std::fs::write(&path, content).expect("a file");
         path
     }
 
     /// Prepares the plugin with this environment, in the user's working directory.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-carvelflux"));
         command.current_dir(self.directory.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(&self.environment);
@@ -75,12 +74,12 @@ impl<'a> User<'a> {
     }
 
     /// Runs the plugin without a terminal.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.run_with_input(arguments, "")
     }
 
     /// Runs the plugin without a terminal, with standard input.
-    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
         let mut child = self
             .command()
             .args(arguments)
@@ -106,12 +105,12 @@ impl<'a> User<'a> {
     }
 
     /// Runs `bootstrap` with everything it needs.
-    pub fn bootstrap(&self) -> Output {
+    pub(crate) fn bootstrap(&self) -> Output {
         self.run(&["bootstrap", PACKAGE, "--git-url", self.workspace.repository().url(), "--branch", "main", "--yes"])
     }
 
     /// Returns the arguments of `add-cluster` with everything it needs.
-    pub fn add_cluster_arguments<'b>(&'b self, run_cluster: &'b str, context: &'b str) -> Vec<&'b str> {
+    pub(crate) fn add_cluster_arguments<'b>(&'b self, run_cluster: &'b str, context: &'b str) -> Vec<&'b str> {
         vec![
             "add-cluster",
             run_cluster,
@@ -128,19 +127,19 @@ impl<'a> User<'a> {
     }
 
     /// Runs `add-cluster` with everything it needs.
-    pub fn add_cluster(&self, run_cluster: &str) -> Output {
+    pub(crate) fn add_cluster(&self, run_cluster: &str) -> Output {
         self.run(&self.add_cluster_arguments(run_cluster, run_cluster))
     }
 
     /// Reads an object as an administrator; null if it does not exist.
-    pub fn get(&self, context: &str, namespace: &str, kind: &str, name: &str) -> Value {
+    pub(crate) fn get(&self, context: &str, namespace: &str, kind: &str, name: &str) -> Value {
         let arguments = ["get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found"];
         let text = self.testbed.kubectl(context, &arguments).expect("kubectl get");
         if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") }
     }
 
     /// Lists the names of everything that the plugin could have written on both sides.
-    pub fn everything(&self) -> Vec<String> {
+    pub(crate) fn everything(&self) -> Vec<String> {
         let build = self.testbed.kubectl(
             "build",
             &["get", "secrets,gitrepositories,kustomizations", "-n", self.workspace.build_namespace(), "-o", "name"],
@@ -156,7 +155,7 @@ impl<'a> User<'a> {
     }
 
     /// Commits a change to the delivery's files, as a person would.
-    pub fn edit(&self, path: &str, edit: impl Fn(&str) -> String) -> String {
+    pub(crate) fn edit(&self, path: &str, edit: impl Fn(&str) -> String) -> String {
         let repository = self.workspace.repository();
         let before = repository.read(path).expect("Git").unwrap_or_else(|| panic!("{path} is in the repository"));
         let after = edit(&before);
@@ -165,7 +164,7 @@ impl<'a> User<'a> {
     }
 
     /// Says what Flux's Ready says of the delivery's Kustomization.
-    pub fn flux_ready(&self, kustomization: &str) -> String {
+    pub(crate) fn flux_ready(&self, kustomization: &str) -> String {
         let object = self.get("build", self.workspace.build_namespace(), "kustomization", kustomization);
         let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
         conditions
@@ -178,19 +177,19 @@ impl<'a> User<'a> {
 
 impl Output {
     /// Asserts the exit code.
-    pub fn expect_code(self, code: i32) -> Self {
+    pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self}");
         self
     }
 
     /// Asserts that the person is told something.
-    pub fn says(self, text: &str) -> Self {
+    pub(crate) fn says(self, text: &str) -> Self {
         assert!(self.stderr.contains(text) || self.stdout.contains(text), "`{text}` is missing in {self}");
         self
     }
 
     /// Asserts that the person is not told something.
-    pub fn does_not_say(self, text: &str) -> Self {
+    pub(crate) fn does_not_say(self, text: &str) -> Self {
         assert!(!self.stderr.contains(text) && !self.stdout.contains(text), "`{text}` is in {self}");
         self
     }
@@ -207,7 +206,7 @@ impl std::fmt::Display for Output {
 }
 
 /// Looks again and again until something is so.
-pub fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = look() {

@@ -5,7 +5,7 @@ use testbed::{PackageVersion, Testbed, Variant};
 use crate::Test;
 use crate::support::{NEXT_VERSION, PACKAGE, User, VERSION, eventually};
 
-pub const TESTS: &[(&str, Test)] = &[
+pub(crate) const TESTS: &[(&str, Test)] = &[
     ("truth::no_version_matches", no_version_matches),
     ("truth::templates_fail_and_are_mended", templates_fail_and_are_mended),
     ("truth::a_commit_that_changes_only_the_values", only_values_change),
@@ -98,13 +98,14 @@ fn deploys_that_fail_or_never_end(testbed: &Testbed) {
 
 fn paused_and_suspended(testbed: &Testbed) {
     let user = delivered_by_hand(testbed, "paused");
-    let (build, target) = (user.workspace.build_namespace().to_owned(), user.workspace.target_namespace().to_owned());
+    let build = user.workspace.build_namespace().to_owned();
     let patch = |context: &str, namespace: &str, object: &str, patch: &str| {
         testbed.kubectl(context, &["-n", namespace, "patch", object, "--type=merge", "-p", patch]).expect("kubectl patch")
     };
-    patch("prod1", &target, &format!("packageinstall/{PACKAGE}"), r#"{"spec":{"paused":true}}"#);
+    let install = format!("{PACKAGE}/prod1/packageinstall.yaml");
+    user.edit(&install, |text| text.replace("spec:\n", "spec:\n  paused: true\n"));
     user.run(&["wait", "--timeout", "1m"]).expect_code(1).says("it is paused").says("\"paused\":false");
-    patch("prod1", &target, &format!("packageinstall/{PACKAGE}"), r#"{"spec":{"paused":false}}"#);
+    user.edit(&install, |text| text.replace("  paused: true\n", ""));
     user.run(&["wait", "--timeout", "1m"]).expect_code(0);
 
     patch("build", &build, &format!("kustomization/{INSTALLS}"), r#"{"spec":{"suspend":true}}"#);

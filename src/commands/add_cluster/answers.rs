@@ -107,7 +107,11 @@ pub(super) async fn ask(
 /// Reads a values file: it must be a YAML mapping. Its content may be secret, so no error quotes it.
 fn read_values(path: &std::path::Path) -> Result<SecretString> {
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::usage(format!("cannot read the values file {}", path.display())).because(error))?;
+        .map_err(|error| {
+            Error::usage(format!("cannot read the values file {}", path.display()))
+                .because(error)
+                .hint("name a file with the package's values, a YAML mapping: --values FILE")
+        })?;
     let text = SecretString::from(text);
     check_values(text.expose_secret(), &path.display().to_string())?;
     Ok(text)

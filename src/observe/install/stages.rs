@@ -1,6 +1,6 @@
 //! What the stages of an App say: how far a deploy is, and why it failed. Pure.
 
-use super::{Cause, Failure, Stage, Verdict};
+use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::carvel::AppStatus;
 
 /// Lines of a tool's output that a failure quotes at most.
@@ -53,8 +53,8 @@ pub(super) fn failure(status: &AppStatus, namespace: &str, name: &str, service_a
     } else {
         words
     };
-    let (cause, is_transient, hint) = explain(stage, &message, namespace, name, service_account);
-    Failure { cause, stage, object, message: last_lines(&message), hint, is_transient }
+    let (cause, patience, hint) = explain(stage, &message, namespace, name, service_account);
+    Failure { cause, stage, object, message: last_lines(&message), hint, patience }
 }
 
 fn said(stage: &crate::carvel::Stage, status: &AppStatus) -> String {
@@ -65,29 +65,29 @@ fn said(stage: &crate::carvel::Stage, status: &AppStatus) -> String {
         .unwrap_or_default()
 }
 
-fn explain(stage: Stage, message: &str, namespace: &str, name: &str, account: &str) -> (Cause, bool, String) {
+fn explain(stage: Stage, message: &str, namespace: &str, name: &str, account: &str) -> (Cause, Patience, String) {
     if message.contains("Getting service account") || message.contains("serviceaccounts") && message.contains("not found") {
-        return (Cause::NoServiceAccount, true, format!("create the service account: kubectl -n {namespace} create serviceaccount {account}"));
+        return (Cause::NoServiceAccount, Patience::Short, format!("create the service account: kubectl -n {namespace} create serviceaccount {account}"));
     }
     if message.to_lowercase().contains("forbidden") {
         return (
             Cause::Forbidden,
-            true,
+            Patience::Short,
             format!("add the permission that the message names to the role of the service account {account} in namespace {namespace}"),
         );
     }
     match stage {
         Stage::Fetch => (
             Cause::FetchFailed,
-            true,
+            Patience::Short,
             "is the bundle in the registry, and may kapp-controller read it? See `fetch` in the Package".to_owned(),
         ),
         Stage::Template => (
             Cause::TemplateFailed,
-            false,
+            Patience::None,
             "correct the values in params.yaml, or the package's templates, in the GitOps repository".to_owned(),
         ),
-        _ => (Cause::DeployFailed, false, format!("see the whole output: kubectl -n {namespace} get app {name} -o jsonpath='{{.status.deploy.stdout}}'")),
+        _ => (Cause::DeployFailed, Patience::None, format!("see the whole output: kubectl -n {namespace} get app {name} -o jsonpath='{{.status.deploy.stdout}}'")),
     }
 }
 

@@ -51,20 +51,28 @@ impl Fixture {
     }
 
     fn judge(&self) -> Verdict {
+        self.judge_settled(false)
+    }
+
+    fn judge_settled(&self, is_settled: bool) -> Verdict {
+        let install: PackageInstall = serde_json::from_value(self.install.clone()).expect("a PackageInstall");
+        let app: Option<App> = serde_json::from_value(self.app.clone()).expect("an App or null");
+        let packages: Vec<PackageSpec> = self
+            .versions
+            .iter()
+            .map(|version| PackageSpec { ref_name: "hello.tap".to_owned(), version: (*version).to_owned() })
+            .collect();
+        let values = [ValuesSecret {
+            name: "values".to_owned(),
+            created: self.secret.0.parse().ok(),
+            changed: self.secret.1.parse().ok(),
+        }];
         let installed = Installed {
-            install: Some(serde_json::from_value(self.install.clone()).expect("a PackageInstall")),
-            app: serde_json::from_value(self.app.clone()).expect("an App or null"),
-            packages: Some(
-                self.versions
-                    .iter()
-                    .map(|version| PackageSpec { ref_name: "hello.tap".to_owned(), version: (*version).to_owned() })
-                    .collect(),
-            ),
-            values: Some(vec![ValuesSecret {
-                name: "values".to_owned(),
-                created: self.secret.0.parse().ok(),
-                changed: self.secret.1.parse().ok(),
-            }]),
+            install: Some(&install),
+            app: app.as_ref(),
+            packages: Some(&packages),
+            values: Some(&values),
+            is_settled,
         };
         judge(&installed, "apps", "hello")
     }
@@ -130,14 +138,36 @@ fn values_changed_after_the_last_run_are_awaited() {
 }
 
 #[test]
-fn values_changed_in_the_second_of_the_last_run_are_awaited_unless_the_secret_was_only_created() {
+fn a_run_that_had_not_fetched_yet_when_the_values_changed_has_read_them() {
     let mut fixture = Fixture::done();
     fixture.secret.1 = "2026-11-22T12:00:05Z";
+    assert!(matches!(fixture.judge(), Verdict::Ready { .. }), "fetched at :06, so the templates were rendered later");
+}
+
+#[test]
+fn values_changed_in_the_second_of_the_fetch_are_awaited_until_nothing_more_comes() {
+    let mut fixture = Fixture::done();
+    fixture.secret.1 = "2026-11-22T12:00:06Z";
     fixture.assert_pending();
-    fixture.secret.0 = fixture.secret.1;
+    assert!(matches!(fixture.judge_settled(true), Verdict::Ready { .. }));
+    fixture.secret.1 = "2026-11-22T12:00:07Z";
+    assert!(matches!(fixture.judge_settled(true), Verdict::Pending { .. }), "a later change is never settled");
+}
+
+#[test]
+fn a_secret_that_was_only_created_was_there_when_the_templates_were_rendered() {
+    let mut fixture = Fixture::done();
+    fixture.secret = ("2026-11-22T12:00:06Z", "2026-11-22T12:00:06Z");
     assert!(matches!(fixture.judge(), Verdict::Ready { .. }));
     fixture.app["status"]["template"] = json!({"exitCode": 1});
     fixture.assert_pending();
+}
+
+#[test]
+fn a_failure_on_the_packageinstall_alone_is_not_covered_by_the_apps_success() {
+    let mut fixture = Fixture::done();
+    fixture.install["status"]["conditions"] = json!([{"type": "ReconcileFailed", "status": "True", "message": "Invalid fields"}]);
+    assert_eq!(fixture.cause(), Cause::InstallRejected);
 }
 
 #[test]
@@ -158,7 +188,7 @@ fn a_failed_template_quotes_ytt() {
     let Verdict::Failed(failure) = fixture.judge() else { panic!("ytt failed") };
     assert_eq!((failure.cause, failure.stage), (Cause::TemplateFailed, Stage::Template));
     assert_eq!(failure.message, "ytt: Error: unexpected key");
-    assert!(!failure.is_transient);
+    assert_eq!(failure.patience, Patience::None);
 }
 
 #[test]

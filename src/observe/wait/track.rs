@@ -1,0 +1,231 @@
+//! What is known about one delivery while it is waited for, and when to look at it again. Pure.
+
+use std::time::{Duration, Instant};
+
+use crate::observe::delivery::Delivery;
+use crate::observe::verdict::Assessment;
+use crate::observe::{Cause, Failure, Stage, Verdict};
+
+/// The first pause between two fresh reads that disagree with the watches; it doubles, and begins anew with any change.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The pause between two requests to a Kustomization to try again.
+const RETRY_PAUSE: Duration = Duration::from_secs(10);
+
+/// A request to a Kustomization to try once more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Retry {
+    /// The Kustomization.
+    pub(super) kustomization: String,
+    /// What it will answer with.
+    pub(super) token: String,
+}
+
+/// One delivery.
+#[derive(Debug)]
+pub(super) struct Track {
+    pub(super) delivery: Delivery,
+    /// Index of the run cluster's view.
+    pub(super) view: Option<usize>,
+    /// What was shown last.
+    pub(super) shown: Verdict,
+    /// The final verdict.
+    pub(super) outcome: Option<Verdict>,
+    /// Whether something changed since it was last judged.
+    pub(super) is_dirty: bool,
+    /// Whether fresh reads are on their way.
+    pub(super) is_confirming: bool,
+    /// The retry that was requested, and when.
+    pub(super) retry: Option<(Retry, Instant)>,
+    /// What fresh reads said, while the watches say more.
+    held: Option<Verdict>,
+    not_before: Instant,
+    pause: Duration,
+    /// Which failure fresh reads have been finding, and since when.
+    failing: Option<(Cause, Instant)>,
+}
+
+/// What follows from a fresh assessment.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The verdict is final.
+    Decided(Verdict),
+    /// Not yet: this is how it stands.
+    Wait(Verdict),
+    /// Not yet, and this Kustomization should try again.
+    Retry(String, Verdict),
+}
+
+impl Track {
+    pub(super) fn new(delivery: Delivery, view: Result<usize, Verdict>, now: Instant) -> Self {
+        Self {
+            delivery,
+            view: view.as_ref().ok().copied(),
+            shown: Verdict::pending(Stage::Source, "reading"),
+            outcome: view.err(),
+            is_dirty: true,
+            is_confirming: false,
+            retry: None,
+            held: None,
+            not_before: now,
+            pause: FIRST_PAUSE,
+            failing: None,
+        }
+    }
+
+    /// Takes note of a change that may concern it.
+    pub(super) fn touch(&mut self, now: Instant) {
+        self.is_dirty = true;
+        self.held = None;
+        self.pause = FIRST_PAUSE;
+        self.not_before = now;
+    }
+
+    /// Tells whether it is to be judged now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.outcome.is_none() && !self.is_confirming && (self.is_dirty || (self.held.is_some() && now >= self.not_before))
+    }
+
+    /// Returns what to show for what the watches say, which fresh reads may have contradicted.
+    pub(super) fn presentable(&self, watched: &Verdict) -> Verdict {
+        match (watched, &self.held) {
+            (Verdict::Pending { .. } | Verdict::Unknown { .. }, _) => watched.clone(),
+            (_, Some(held)) => held.clone(),
+            (Verdict::Ready { .. }, None) => Verdict::pending(Stage::Deploy, "confirming"),
+            (Verdict::Failed(failure), None) => may_pass(failure),
+        }
+    }
+
+    /// Takes in what fresh reads say; `is_answered` tells whether the requested retry has been made.
+    pub(super) fn conclude(&mut self, assessment: Assessment, is_answered: bool, now: Instant) -> Next {
+        self.is_confirming = false;
+        self.not_before = now + self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        let Verdict::Failed(failure) = assessment.verdict else {
+            self.failing = None;
+            if matches!(assessment.verdict, Verdict::Ready { .. }) {
+                return Next::Decided(assessment.verdict);
+            }
+            self.held = Some(assessment.verdict.clone());
+            return Next::Wait(assessment.verdict);
+        };
+        let since = match self.failing {
+            Some((cause, since)) if cause == failure.cause => since,
+            _ => now,
+        };
+        self.failing = Some((failure.cause, since));
+        let standing = may_pass(&failure);
+        self.held = Some(standing.clone());
+        if let Some(kustomization) = assessment.retry {
+            match &self.retry {
+                Some((retry, _)) if retry.kustomization == kustomization && !is_answered => return Next::Wait(standing),
+                Some((retry, requested)) if retry.kustomization == kustomization => {
+                    if now.duration_since(since) < failure.patience.duration() {
+                        let is_time = now.duration_since(*requested) >= RETRY_PAUSE;
+                        return if is_time { Next::Retry(kustomization, standing) } else { Next::Wait(standing) };
+                    }
+                }
+                _ => return Next::Retry(kustomization, standing),
+            }
+        }
+        if now.duration_since(since) >= failure.patience.duration() {
+            return Next::Decided(Verdict::Failed(failure));
+        }
+        Next::Wait(standing)
+    }
+
+    /// Takes note that fresh reads failed.
+    pub(super) fn unreadable(&mut self, why: &str, now: Instant) -> Verdict {
+        self.is_confirming = false;
+        self.not_before = now + self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        let verdict = Verdict::pending(Stage::Install, why);
+        self.held = Some(verdict.clone());
+        verdict
+    }
+}
+
+fn may_pass(failure: &Failure) -> Verdict {
+    let line = failure.message.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+    Verdict::pending(failure.stage, format!("not yet: {line}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flux::KubeConfigReference;
+    use crate::observe::{Patience, RunAccess};
+
+    fn track(now: Instant) -> Track {
+        let delivery = Delivery {
+            package: "hello".to_owned(),
+            run_cluster: "prod1".to_owned(),
+            namespace: "dev".to_owned(),
+            source: ("dev".to_owned(), "hello-gitops-repo".to_owned()),
+            packages_kustomization: "packages".to_owned(),
+            installs_kustomization: "installs".to_owned(),
+            target_namespace: "apps".to_owned(),
+            access: RunAccess::Kubeconfig { secret: KubeConfigReference::default(), impersonate: None },
+        };
+        Track::new(delivery, Ok(0), now)
+    }
+
+    fn failed(patience: Patience, retry: Option<&str>) -> Assessment {
+        let failure = Failure {
+            cause: Cause::NotApplied,
+            stage: Stage::Install,
+            object: "Kustomization dev/installs".to_owned(),
+            message: "words".to_owned(),
+            hint: String::new(),
+            patience,
+        };
+        Assessment { verdict: Verdict::Failed(failure), retry: retry.map(str::to_owned) }
+    }
+
+    fn is_decided(next: &Next) -> bool {
+        matches!(next, Next::Decided(_))
+    }
+
+    #[test]
+    fn a_failure_that_may_pass_counts_only_when_it_lasts() {
+        let start = Instant::now();
+        let mut track = track(start);
+        assert!(!is_decided(&track.conclude(failed(Patience::Short, None), true, start)));
+        assert!(!is_decided(&track.conclude(failed(Patience::Short, None), true, start + Duration::from_secs(14))));
+        assert!(is_decided(&track.conclude(failed(Patience::Short, None), true, start + Duration::from_secs(15))));
+    }
+
+    #[test]
+    fn a_failure_that_went_away_in_between_begins_anew() {
+        let start = Instant::now();
+        let mut track = track(start);
+        let _ = track.conclude(failed(Patience::Short, None), true, start);
+        let _ = track.conclude(Verdict::pending(Stage::Fetch, "again").into(), true, start + Duration::from_secs(10));
+        assert!(!is_decided(&track.conclude(failed(Patience::Short, None), true, start + Duration::from_secs(20))));
+    }
+
+    #[test]
+    fn a_kustomizations_failure_counts_only_after_it_has_tried_again() {
+        let start = Instant::now();
+        let mut track = track(start);
+        let next = track.conclude(failed(Patience::Short, Some("installs")), false, start);
+        assert!(matches!(next, Next::Retry(..)), "{next:?}");
+        track.retry = Some((Retry { kustomization: "installs".to_owned(), token: "t".to_owned() }, start));
+        let later = start + Duration::from_secs(30);
+        assert!(!is_decided(&track.conclude(failed(Patience::Short, Some("installs")), false, later)));
+        assert!(is_decided(&track.conclude(failed(Patience::Short, Some("installs")), true, later)));
+    }
+
+    #[test]
+    fn fresh_reads_that_disagree_are_shown_until_something_changes() {
+        let start = Instant::now();
+        let mut track = track(start);
+        let ready = Verdict::Ready { version: "1.0.0".to_owned() };
+        let pending = Verdict::pending(Stage::Template, "values");
+        let _ = track.conclude(pending.clone().into(), true, start);
+        assert_eq!(track.presentable(&ready), pending);
+        track.touch(start);
+        assert_eq!(track.presentable(&ready), Verdict::pending(Stage::Deploy, "confirming"));
+    }
+}
