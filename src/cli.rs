@@ -23,12 +23,12 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// How to reach the build cluster.
-    #[command(flatten)]
-    pub connection: ConnectionArgs,
     /// How much to say.
     #[command(flatten)]
     pub verbosity: VerbosityArgs,
+    /// How to reach the build cluster.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 impl Cli {
@@ -69,8 +69,8 @@ impl From<&VerbosityArgs> for Verbosity {
 /// The format of the result.
 #[derive(Args, Debug, Default)]
 pub struct OutputArgs {
-    /// Format of the result; json: events, one a line, the last one the result
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    /// Format of the result: text, or json for events, one a line, of which the last one is the result
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
     pub output: Format,
 }
 

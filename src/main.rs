@@ -32,7 +32,8 @@ fn without_command(answer: &clap::Error) -> ExitCode {
     if cli::asks_for_json(std::env::args_os()) {
         let text = answer.render().to_string();
         let message = text.lines().next().unwrap_or_default();
-        let error = Error::usage(message.trim_start_matches("error: ")).hint("see the flags: kubectl carvelflux --help");
+        let error =
+            Error::usage(message.trim_start_matches("error: ")).hint("see the flags: kubectl carvelflux --help");
         carvelflux::ui::end_events(Format::Json, &error);
     }
     ErrorKind::Usage.into()

@@ -4,25 +4,25 @@ use owo_colors::OwoColorize;
 
 use super::text::{escape, one_line};
 use crate::observe::wait::Outcome;
-use crate::observe::{Delivery, Verdict};
+use crate::observe::{Delivery, Stage, Verdict};
 
 /// Returns the line of the result for a delivery, such as `hello-app on prod1  ready  1.2.0`.
 #[must_use]
 pub fn result_line(delivery: &Delivery, outcome: &Outcome) -> String {
     let rest = match verdict(outcome) {
-        Verdict::Ready { version } => format!("ready  {version}"),
+        Verdict::Ready { version } => format!("ready  {}", one_line(version)),
         Verdict::Failed(failure) => format!("failed  {}", failure.stage.name()),
         Verdict::Pending { stage, .. } => format!("pending  {}", stage.name()),
         Verdict::Unknown { .. } => "unknown".to_owned(),
     };
-    one_line(&delivery.display()) + "  " + &one_line(&rest)
+    format!("{}  {rest}", one_line(&delivery.display()))
 }
 
-/// Returns the lines that explain a delivery that is not ready: where, why in the server's words, and the next command.
+/// Returns the lines, set off by an empty one, that explain a delivery that is not ready: where, why in the server's words, and the next command.
 #[must_use]
 pub fn explanation(delivery: &Delivery, outcome: &Outcome) -> Vec<String> {
     let run_cluster = format!("run cluster {}", delivery.run_cluster);
-    let install = format!("namespace {} on {run_cluster}", delivery.target_namespace);
+    let namespace = format!("namespace {} on {run_cluster}", delivery.target_namespace);
     let (state, place, why, next) = match verdict(outcome) {
         Verdict::Ready { .. } => return Vec::new(),
         Verdict::Failed(failure) => {
@@ -32,11 +32,23 @@ pub fn explanation(delivery: &Delivery, outcome: &Outcome) -> Vec<String> {
         }
         Verdict::Pending { stage, why } => {
             let state = format!("not ready in time, still in {}", stage.name());
-            (state, install, why.clone(), keep_waiting(delivery))
+            let place = match stage {
+                Stage::Source => {
+                    format!("GitRepository {}/{} on the build cluster", delivery.source.0, delivery.source.1)
+                }
+                Stage::Packages => {
+                    format!(
+                        "Kustomization {}/{} on the build cluster",
+                        delivery.namespace, delivery.packages_kustomization
+                    )
+                }
+                Stage::Install | Stage::Fetch | Stage::Template | Stage::Deploy => namespace,
+            };
+            (state, place, why.clone(), keep_waiting(delivery))
         }
-        Verdict::Unknown { why, hint } => ("unknown".to_owned(), install, why.clone(), hint.clone()),
+        Verdict::Unknown { why, hint } => ("unknown".to_owned(), namespace, why.clone(), hint.clone()),
     };
-    let mut lines = vec![format!("{} {}  {state}", "✗".red(), one_line(&delivery.display()).bold())];
+    let mut lines = vec![String::new(), format!("{} {}  {state}", "✗".red(), one_line(&delivery.display()).bold())];
     for (label, text) in [("Where:", place), ("Why:", why), ("Next:", next)] {
         let text = escape(&text);
         let mut said = text.lines().map(str::trim_end).filter(|line| !line.is_empty());

@@ -271,7 +271,9 @@ mod tests {
     fn nothing_in_a_line_drives_a_terminal() {
         let message = "a\u{1b}[2J\u{9b}2J\u{202e}b\u{7f} 包".to_owned();
         let mut line = Vec::new();
-        Event::new(Timestamp::UNIX_EPOCH, Body::Notice { message: message.clone() }).write(&mut line).expect("a Vec takes all");
+        Event::new(Timestamp::UNIX_EPOCH, Body::Notice { message: message.clone() })
+            .write(&mut line)
+            .expect("a Vec takes all");
         let line = String::from_utf8(line).expect("JSON is UTF-8");
         assert_eq!(
             line,

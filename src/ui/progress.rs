@@ -24,8 +24,8 @@ pub fn reporter(ui: Ui) -> Box<dyn Reporter> {
 #[must_use]
 pub fn reporter_with_clock(ui: Ui, clock: Clock) -> Box<dyn Reporter> {
     match ui.format {
+        _ if ui.verbosity == Verbosity::Quiet => Box::new(Silence),
         Format::Json => Box::new(json::Json::new(std::io::stdout(), clock, ui.verbosity)),
-        Format::Text if ui.verbosity == Verbosity::Quiet => Box::new(Silence),
         Format::Text if ui.has_screen => Box::new(bars::Bars::new(clock, ui.has_colors, ui.verbosity)),
         Format::Text => Box::new(lines::Lines::new(std::io::stderr(), clock, ui.verbosity)),
     }

@@ -69,8 +69,10 @@ pub fn confirm() -> Result<()> {
 
 /// Reads a secret from a file, or from standard input for `-`; one trailing line break does not count.
 pub fn secret_file(path: &Path, what: &str) -> Result<SecretString> {
-    let read = if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
-    let text = read.map_err(|error| Error::usage(format!("cannot read {what} from {}", path.display())).because(error))?;
+    let read =
+        if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+    let text =
+        read.map_err(|error| Error::usage(format!("cannot read {what} from {}", path.display())).because(error))?;
     let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
     if text.is_empty() {
         return Err(Error::usage(format!("{what} in {} is empty", path.display())));

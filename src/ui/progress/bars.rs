@@ -27,13 +27,14 @@ pub struct Bars {
     has_colors: bool,
     /// All rows together: one thing to draw, so that no half of a change is ever seen.
     rows: Option<ProgressBar>,
+    last_notice: String,
 }
 
 impl Bars {
     /// Makes bars for a terminal; with some verbosity, details are shown above them.
     #[must_use]
     pub fn new(clock: Clock, has_colors: bool, verbosity: Verbosity) -> Self {
-        Self { board: Arc::default(), clock, verbosity, has_colors, rows: None }
+        Self { board: Arc::default(), clock, verbosity, has_colors, rows: None, last_notice: String::new() }
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -49,7 +50,9 @@ impl Bars {
             let board = board.lock().unwrap_or_else(PoisonError::into_inner);
             let _ = output.write_str(&frame(&board, clock.elapsed(), screen).join("\n"));
         };
-        ProgressStyle::with_template("{rows}").unwrap_or_else(|_| ProgressStyle::default_spinner()).with_key("rows", draw)
+        ProgressStyle::with_template("{rows}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner())
+            .with_key("rows", draw)
     }
 
     fn above(&self, text: &str) {
@@ -62,14 +65,17 @@ impl Bars {
 
 impl Reporter for Bars {
     fn began(&mut self, deliveries: &[Delivery]) {
-        *self.board() = Board::new(deliveries);
+        *self.board() = Board::new(deliveries, self.verbosity == Verbosity::Everything);
         let rows = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(self.drawing());
         rows.enable_steady_tick(REDRAW);
         self.rows = Some(rows);
     }
 
     fn notice(&mut self, text: &str) {
-        self.above(text);
+        if text != self.last_notice {
+            self.above(text);
+            text.clone_into(&mut self.last_notice);
+        }
     }
 
     fn detail(&mut self, text: &str) {

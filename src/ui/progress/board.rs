@@ -9,6 +9,8 @@ use crate::ui::text::{headline, one_line};
 /// The deliveries of a wait, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Board {
+    /// Whether the controllers' own words are wanted in full.
+    pub is_wordy: bool,
     /// One entry per delivery.
     pub entries: Vec<Entry>,
 }
@@ -57,7 +59,7 @@ impl State {
 impl Board {
     /// Sets up the deliveries, none of them begun.
     #[must_use]
-    pub fn new(deliveries: &[Delivery]) -> Self {
+    pub fn new(deliveries: &[Delivery], is_wordy: bool) -> Self {
         let entry = |delivery: &Delivery| Entry {
             package: one_line(&delivery.package),
             run_cluster: one_line(&delivery.run_cluster),
@@ -65,7 +67,7 @@ impl Board {
             details: String::new(),
             since: Duration::ZERO,
         };
-        Self { entries: deliveries.iter().map(entry).collect() }
+        Self { is_wordy, entries: deliveries.iter().map(entry).collect() }
     }
 
     /// Takes in a new verdict, at a time since the beginning.
@@ -81,19 +83,13 @@ impl Board {
             entry.since = elapsed;
         }
         entry.state = state;
-        entry.details = details(verdict);
+        entry.details = details(verdict, self.is_wordy);
     }
 
     /// Returns how many are decided.
     #[must_use]
     pub fn decided(&self) -> usize {
         self.entries.iter().filter(|entry| !entry.is_pending()).count()
-    }
-
-    /// Returns how many failed or cannot be read.
-    #[must_use]
-    pub fn failed(&self) -> usize {
-        self.entries.iter().filter(|entry| matches!(entry.state, State::Failed(_) | State::Unknown)).count()
     }
 }
 
@@ -112,9 +108,9 @@ impl Entry {
 }
 
 /// Says on one line what a verdict has to say beside its state.
-#[must_use]
-pub fn details(verdict: &Verdict) -> String {
+fn details(verdict: &Verdict, is_wordy: bool) -> String {
     match verdict {
+        Verdict::Pending { why, .. } if is_wordy => one_line(why),
         Verdict::Ready { version } => one_line(version),
         Verdict::Pending { why, .. } => one_line(&shorten(why)),
         Verdict::Failed(failure) => headline(&failure.message),

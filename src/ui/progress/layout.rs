@@ -25,6 +25,12 @@ const STAGES: usize = 6;
 /// Below this width there is no room for the bars of the deliveries.
 const ROOM_FOR_BARS: usize = 60;
 
+/// Columns of a delivery's row beside its name, without bar and details.
+const FIXED: usize = 21;
+
+/// Fewer columns than this are of no use for details.
+const ROOM_FOR_DETAILS: usize = 10;
+
 const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 /// How long a frame of the spinner stands.
@@ -94,7 +100,8 @@ fn choose(board: &Board, rows: usize) -> Vec<usize> {
 fn more(hidden: &[&Entry]) -> String {
     let count = |is_meant: fn(&Entry) -> bool| hidden.iter().filter(|entry| is_meant(entry)).count();
     let kinds = [
-        (count(|entry| matches!(entry.state, State::Failed(_) | State::Unknown)), "failed"),
+        (count(|entry| matches!(entry.state, State::Failed(_))), "failed"),
+        (count(|entry| entry.state == State::Unknown), "unknown"),
         (count(Entry::is_pending), "unfinished"),
         (count(|entry| entry.state == State::Ready), "ready"),
     ];
@@ -105,13 +112,18 @@ fn more(hidden: &[&Entry]) -> String {
 
 /// Counts what is decided: no percentages, because nobody knows how long the rest takes.
 fn overall(board: &Board, elapsed: Duration, columns: usize) -> Vec<(String, Style)> {
-    let (all, decided, failed) = (board.entries.len(), board.decided(), board.failed());
+    let (all, decided) = (board.entries.len(), board.decided());
     let length = (columns / 4).clamp(4, 20);
     let filled = (length * decided).checked_div(all).unwrap_or(length);
-    let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
+    let count = |word: &str| match board.entries.iter().filter(|entry| entry.state.word() == word).count() {
+        0 => None,
+        count => Some(format!("{count} {word}")),
+    };
+    let bad: Vec<String> = ["failed", "unknown"].into_iter().filter_map(count).collect();
     vec![
         (format!("[{}{}]", "#".repeat(filled), "-".repeat(length - filled)), Style::new()),
-        (format!(" {decided}/{all} decided{failures}  {}", duration(elapsed)), Style::new()),
+        (format!(" {decided}/{all} decided  {}", duration(elapsed)), Style::new()),
+        (if bad.is_empty() { String::new() } else { format!("  {}", bad.join(", ")) }, Style::new().red()),
     ]
 }
 
@@ -119,12 +131,16 @@ fn overall(board: &Board, elapsed: Duration, columns: usize) -> Vec<(String, Sty
 struct Columns {
     name: usize,
     has_bar: bool,
+    has_details: bool,
 }
 
 impl Columns {
     fn of(board: &Board, columns: usize) -> Self {
         let widest = board.entries.iter().map(|entry| width(&entry.package)).max().unwrap_or_default();
-        Self { name: widest.min((columns / 3).max(8)), has_bar: columns >= ROOM_FOR_BARS }
+        let beside_details = widest.min(columns / 3);
+        let has_details = columns >= FIXED + beside_details + ROOM_FOR_DETAILS;
+        let name = if has_details { beside_details } else { widest.min(columns.saturating_sub(FIXED)) };
+        Self { name, has_bar: columns >= ROOM_FOR_BARS, has_details }
     }
 
     fn entry(&self, entry: &Entry, elapsed: Duration) -> Vec<(String, Style)> {
@@ -142,8 +158,10 @@ impl Columns {
             parts.push((format!("{} ", bar(entry.state)), style));
         }
         parts.push((format!("{:<8} ", entry.state.word()), style));
-        parts.push((format!("{:>6}  ", duration(time)), Style::new().dimmed()));
-        parts.push((entry.details.clone(), Style::new()));
+        parts.push((format!("{:>6}", duration(time)), Style::new().dimmed()));
+        if self.has_details {
+            parts.push((format!("  {}", entry.details), Style::new()));
+        }
         parts
     }
 }
@@ -159,8 +177,8 @@ fn mark(state: State, elapsed: Duration) -> char {
 }
 
 /// Draws the stages that lie behind a delivery.
-fn bar(state: State) -> String {
-    let (behind, here) = match state {
+fn bar(reached: State) -> String {
+    let (behind, here) = match reached {
         State::Pending(stage) => (behind(stage), "-"),
         State::Ready => (STAGES, ""),
         State::Failed(stage) => (behind(stage), "!"),

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::board::{Board, details};
+use super::board::Board;
 use crate::observe::wait::Reporter;
 use crate::observe::{Delivery, Verdict};
 use crate::ui::Verbosity;
@@ -69,7 +69,7 @@ impl<W: Write> Lines<W> {
 
 impl<W: Write> Reporter for Lines<W> {
     fn began(&mut self, deliveries: &[Delivery]) {
-        self.board = Board::new(deliveries);
+        self.board = Board::new(deliveries, self.verbosity == Verbosity::Everything);
         self.last = vec![String::new(); deliveries.len()];
         let noun = if deliveries.len() == 1 { "delivery" } else { "deliveries" };
         self.line(&format!("waiting for {} {noun}", deliveries.len()));
@@ -92,10 +92,6 @@ impl<W: Write> Reporter for Lines<W> {
     fn changed(&mut self, index: usize, verdict: &Verdict, is_final: bool) {
         self.board.change(index, verdict, self.clock.elapsed());
         let Some(entry) = self.board.entries.get(index) else { return };
-        let words = match verdict {
-            Verdict::Pending { why, .. } if self.verbosity == Verbosity::Everything => one_line(why),
-            _ => details(verdict),
-        };
         let state = match verdict {
             Verdict::Failed(failure) => format!("failed in {}", failure.stage.name()),
             _ => entry.state.word().to_owned(),
@@ -105,7 +101,7 @@ impl<W: Write> Reporter for Lines<W> {
             _ if is_final => "✗ ",
             _ => "",
         };
-        let text = format!("{mark}{}  {state}: {words}", entry.display());
+        let text = format!("{mark}{}  {state}: {}", entry.display(), entry.details);
         if self.last.get(index) != Some(&text) {
             self.line(&text);
             self.last[index] = text;
