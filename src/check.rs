@@ -48,8 +48,13 @@ pub fn flux(build: &Cluster, served: &ServedVersions) -> Result<FluxVersions> {
     let find = |group: &str, kind: &str, controller: &str| {
         served.first_of(group, API_VERSIONS).ok_or_else(|| {
             Error::new(format!("Flux is not complete on {}: it serves no {kind}", build.display()))
-                .because(format!("no version of the API group {group} that is spoken here: {}", API_VERSIONS.join(", ")))
-                .hint(format!("install Flux with its {controller}: flux install; or name another cluster with --context"))
+                .because(format!(
+                    "no version of the API group {group} that is spoken here: {}",
+                    API_VERSIONS.join(", ")
+                ))
+                .hint(format!(
+                    "install Flux with its {controller}: flux install; or name another cluster with --context"
+                ))
         })
     };
     Ok(FluxVersions {
@@ -69,7 +74,9 @@ pub async fn kapp_controller(run: &Cluster, served: &ServedVersions, namespace: 
     }
     // The group is listed even while kapp-controller's API server does not answer.
     run.list::<Package>(&package_resource(), namespace).await.map(drop).map_err(|error| {
-        error.hint("is kapp-controller's API server available? kubectl get apiservice v1alpha1.data.packaging.carvel.dev")
+        error.hint(
+            "is kapp-controller's API server available? kubectl get apiservice v1alpha1.data.packaging.carvel.dev",
+        )
     })
 }
 

@@ -132,7 +132,7 @@ pub struct GitCredentialArgs {
     /// User name for the Git repository
     #[arg(long, env = "GIT_USERNAME", value_name = "NAME", hide_env_values = true)]
     pub git_username: Option<String>,
-    /// File with the password or access token for the Git repository; `-` reads standard input (default: $GIT_PASSWORD)
+    /// File with the password or access token for the Git repository; `-` reads standard input (default: the variable `GIT_PASSWORD`)
     #[arg(long, value_name = "FILE")]
     pub git_password_file: Option<PathBuf>,
 }

@@ -14,9 +14,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, TryStreamExt};
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{DynamicResourceScope, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -78,8 +76,7 @@ impl ObjectReference {
     /// Fails when the manifest lacks `apiVersion`, `kind` or `metadata.name`, which a builder of this crate never leaves out.
     pub fn of(manifest: &Value) -> Result<Self> {
         let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
-        let (Some(api_version), Some(kind), Some(name)) =
-            (text("/apiVersion"), text("/kind"), text("/metadata/name"))
+        let (Some(api_version), Some(kind), Some(name)) = (text("/apiVersion"), text("/kind"), text("/metadata/name"))
         else {
             return Err(Error::new("a manifest lacks apiVersion, kind or metadata.name"));
         };
@@ -220,7 +217,9 @@ impl Cluster {
         let list = Api::<K>::namespaced_with(self.client.clone(), namespace, resource)
             .list(&ListParams::default())
             .await
-            .map_err(|error| self.failure(&format!("cannot list {} in namespace {namespace}", resource.plural), error))?;
+            .map_err(|error| {
+                self.failure(&format!("cannot list {} in namespace {namespace}", resource.plural), error)
+            })?;
         Ok(list.items)
     }
 
@@ -241,7 +240,9 @@ impl Cluster {
         let api = Api::<K>::namespaced_with(self.client.clone(), namespace, resource);
         let what = format!("cannot watch {} in namespace {namespace}", resource.plural);
         let cluster = self.clone();
-        watcher(api, watcher::Config::default()).default_backoff().map_err(move |error| cluster.watch_failure(&what, error))
+        watcher(api, watcher::Config::default())
+            .default_backoff()
+            .map_err(move |error| cluster.watch_failure(&what, error))
     }
 
     /// Applies a manifest server-side and returns the object as the API server keeps it.
@@ -277,7 +278,8 @@ impl Cluster {
         ready: impl Fn(&DynamicObject) -> Option<T>,
     ) -> Result<T> {
         let configuration = watcher::Config::default().fields(&format!("metadata.name={}", reference.name));
-        let mut events = std::pin::pin!(watcher(self.api(reference), configuration).default_backoff().applied_objects());
+        let mut events =
+            std::pin::pin!(watcher(self.api(reference), configuration).default_backoff().applied_objects());
         let search = async {
             while let Some(event) = events.next().await {
                 match event {

@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn exit_codes_are_the_documented_ones() {
-        let kinds = [ErrorKind::BrokenPipe, ErrorKind::Failed, ErrorKind::Usage, ErrorKind::Timeout, ErrorKind::Interrupted];
+        let kinds =
+            [ErrorKind::BrokenPipe, ErrorKind::Failed, ErrorKind::Usage, ErrorKind::Timeout, ErrorKind::Interrupted];
         assert_eq!(kinds.map(ErrorKind::exit_code), [0, 1, 2, 3, 130]);
     }
 }

@@ -93,7 +93,7 @@ pub fn deployer_rules() -> Value {
 
 /// Returns what the installer of a `server` workload may do: kapp's own records, and what such a package deploys.
 ///
-/// Pods and ReplicaSets are only read, for kapp's waiting (carvel-dev/carvel `site/content/kapp/docs/develop/rbac.md`).
+/// Pods and their `ReplicaSets` are only read, for kapp's waiting (carvel-dev/carvel `site/content/kapp/docs/develop/rbac.md`).
 #[must_use]
 pub fn installer_rules() -> Value {
     let write = ["get", "list", "watch", "create", "update", "patch", "delete"];

@@ -73,13 +73,17 @@ pub fn check_package(package: &str) -> Result<()> {
 pub fn check_run_cluster(run_cluster: &str, package: &str) -> Result<()> {
     if run_cluster == "packages" {
         return Err(Error::usage("a run cluster cannot be named `packages`")
-            .because(format!("`{package}/packages/` holds the package's versions, `{package}/<run cluster>/` its installs"))
+            .because(format!(
+                "`{package}/packages/` holds the package's versions, `{package}/<run cluster>/` its installs"
+            ))
             .hint("choose another name for the run cluster, such as `prod1`"));
     }
     if !is_label(run_cluster) {
-        return Err(Error::usage(format!("the run cluster name `{run_cluster}` cannot be part of a Kubernetes object's name"))
-            .because("it must be a lowercase DNS label: letters, digits and `-`, such as `prod1`")
-            .hint("choose another name for the run cluster"));
+        return Err(Error::usage(format!(
+            "the run cluster name `{run_cluster}` cannot be part of a Kubernetes object's name"
+        ))
+        .because("it must be a lowercase DNS label: letters, digits and `-`, such as `prod1`")
+        .hint("choose another name for the run cluster"));
     }
     let longest = package_installs_kustomization(package, run_cluster);
     if longest.len() > LONGEST_KUSTOMIZATION {
@@ -89,7 +93,9 @@ pub fn check_run_cluster(run_cluster: &str, package: &str) -> Result<()> {
             longest.len()
         ))
         .because("Flux writes the name as a label value on every object it applies (fluxcd/flux2#2004)")
-        .hint(format!("choose a name for the run cluster that is at least {excess} characters shorter than `{run_cluster}`")));
+        .hint(format!(
+            "choose a name for the run cluster that is at least {excess} characters shorter than `{run_cluster}`"
+        )));
     }
     Ok(())
 }

@@ -62,9 +62,9 @@ impl Cluster {
     /// Makes a client from one self-contained kubeconfig, as Flux does from a Secret.
     pub async fn from_kubeconfig(role: Role, kubeconfig: Kubeconfig, impersonate: Option<String>) -> Result<Self> {
         let options = KubeConfigOptions::default();
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .map_err(|error| Error::new(format!("the kubeconfig for {} is not usable", describe(&role))).because(error))?;
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| {
+            Error::new(format!("the kubeconfig for {} is not usable", describe(&role))).because(error)
+        })?;
         config.auth_info.impersonate = impersonate;
         Self::from_config(role, String::new(), config)
     }
@@ -93,8 +93,7 @@ pub fn load_kubeconfig(path: Option<&Path>) -> Result<Kubeconfig> {
         if path.is_none() && !file.exists() {
             continue;
         }
-        let unreadable =
-            |error| Error::usage(format!("cannot read the kubeconfig {}", file.display())).because(error);
+        let unreadable = |error| Error::usage(format!("cannot read the kubeconfig {}", file.display())).because(error);
         let next = Kubeconfig::read_from(file).map_err(unreadable)?;
         merged = Some(match merged {
             Some(merged) => merged.merge(next).map_err(unreadable)?,
@@ -120,11 +119,13 @@ fn default_files() -> Vec<PathBuf> {
 fn unknown_context(role: &Role, context: &str, kubeconfig: &Kubeconfig) -> Error {
     let names: Vec<&str> = kubeconfig.contexts.iter().map(|entry| entry.name.as_str()).collect();
     let flag = if *role == Role::Build { "--context" } else { "--run-context" };
-    Error::usage(format!("the kubeconfig has no context `{context}` for {}", describe(role))).hint(if names.is_empty() {
-        "it has no contexts at all; name another file with --kubeconfig".to_owned()
-    } else {
-        format!("name one of these with {flag}: {}", names.join(", "))
-    })
+    Error::usage(format!("the kubeconfig has no context `{context}` for {}", describe(role))).hint(
+        if names.is_empty() {
+            "it has no contexts at all; name another file with --kubeconfig".to_owned()
+        } else {
+            format!("name one of these with {flag}: {}", names.join(", "))
+        },
+    )
 }
 
 fn describe(role: &Role) -> String {

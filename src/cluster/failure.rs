@@ -30,14 +30,12 @@ impl Cluster {
             kube::Error::Auth(error) => Error::new(format!("no credential could be obtained for {place}"))
                 .because(root_cause(&error))
                 .hint(self.credential_hint()),
-            error => {
-                Error::new(format!("{place} is not reachable at {}", self.server())).because(root_cause(&error)).hint(
-                    match self.role() {
-                        Role::Build => "check the address and the network: kubectl cluster-info",
-                        Role::Run(_) => "check the address in the run cluster's kubeconfig context, and the network",
-                    },
-                )
-            }
+            error => Error::new(format!("{place} is not reachable at {}", self.server()))
+                .because(root_cause(&error))
+                .hint(match self.role() {
+                    Role::Build => "check the address and the network: kubectl cluster-info",
+                    Role::Run(_) => "check the address in the run cluster's kubeconfig context, and the network",
+                }),
         }
     }
 
@@ -72,8 +70,12 @@ impl Cluster {
 
     fn permission_hint(&self, message: &str) -> String {
         match self.role() {
-            Role::Build => format!("ask for the permission that is missing (docs/permissions/build-cluster.yaml): {message}"),
-            Role::Run(_) => format!("ask for the permission that is missing (docs/permissions/run-cluster.yaml): {message}"),
+            Role::Build => {
+                format!("ask for the permission that is missing (docs/permissions/build-cluster.yaml): {message}")
+            }
+            Role::Run(_) => {
+                format!("ask for the permission that is missing (docs/permissions/run-cluster.yaml): {message}")
+            }
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn run(
     let kustomizations: Vec<Kustomization> =
         answers.build.list(&kustomization_resource(facts.versions.kustomization), &answers.namespace).await?;
     let deliveries =
-        select(find(&kustomizations), &[facts.package.name.clone()], std::slice::from_ref(&answers.run_cluster));
+        select(find(&kustomizations), std::slice::from_ref(&facts.package.name), std::slice::from_ref(&answers.run_cluster));
     if deliveries.is_empty() {
         return Err(Error::new("the Kustomizations that were just applied are gone")
             .hint(format!("see who deleted them: kubectl -n {} get events", answers.namespace)));

@@ -104,9 +104,14 @@ async fn check_repository(answers: &Answers, has_secret: bool) -> Result<()> {
 
 /// Switches the user's own credential helpers off.
 fn anonymous() -> Vec<(OsString, OsString)> {
-    [("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "credential.helper"), ("GIT_CONFIG_VALUE_0", ""), ("GIT_ASKPASS", "")]
-        .map(|(name, value)| (name.into(), value.into()))
-        .to_vec()
+    [
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", "credential.helper"),
+        ("GIT_CONFIG_VALUE_0", ""),
+        ("GIT_ASKPASS", ""),
+    ]
+    .map(|(name, value)| (name.into(), value.into()))
+    .to_vec()
 }
 
 async fn has_credentials_secret(build: &Cluster, answers: &Answers) -> Result<bool> {
@@ -134,7 +139,10 @@ async fn refuse_retarget(build: &Cluster, version: &str, answers: &Answers) -> R
                 answers.namespace
             ))
             .because("changing it would make Flux prune on every run cluster what the new place does not hold")
-            .hint(format!("to move a delivery on purpose, delete it first: kubectl -n {} delete gitrepository {name}", answers.namespace)));
+            .hint(format!(
+                "to move a delivery on purpose, delete it first: kubectl -n {} delete gitrepository {name}",
+                answers.namespace
+            )));
         }
     }
     Ok(())

@@ -12,37 +12,42 @@ use crate::ui::{Format, Ui};
 
 /// Reports every delivery, and turns what is not ready into an error.
 pub fn report(ui: Ui, deliveries: &[Delivery], outcomes: &[Outcome]) -> Result<()> {
-    let ended = || deliveries.iter().zip(outcomes);
     let failure = failure(outcomes);
-    match ui.format {
-        Format::Json => ui.event(&Event::new(
-            Timestamp::now(),
-            Body::Result {
-                outcome: match failure {
-                    None => "ready",
-                    Some(ErrorKind::Timeout) => "timeout",
-                    Some(_) => "failed",
-                },
-                exit_code: failure.map_or(0, ErrorKind::exit_code),
-                deliveries: ended().map(|(delivery, outcome)| Conclusion::of(delivery, verdict(outcome))).collect(),
-                source: None,
-            },
-        ))?,
-        Format::Text => {
-            for (delivery, outcome) in ended() {
-                ui.result(&result_line(delivery, outcome))?;
-            }
-            for (delivery, outcome) in ended() {
-                ui.explanation(&explanation(delivery, outcome));
-            }
+    let written = match ui.format {
+        Format::Json => ui.event(&result_event(deliveries, outcomes, failure)),
+        Format::Text => deliveries
+            .iter()
+            .zip(outcomes)
+            .try_for_each(|(delivery, outcome)| ui.result(&result_line(delivery, outcome))),
+    };
+    // A reader of the results that went away does not hide a failure.
+    let Some(kind) = failure else { return written };
+    if ui.format == Format::Text {
+        for (delivery, outcome) in deliveries.iter().zip(outcomes) {
+            ui.explanation(&explanation(delivery, outcome));
         }
     }
-    let Some(kind) = failure else { return Ok(()) };
     let unready = outcomes.iter().filter(|outcome| !is_ready(outcome)).count();
     let noun = if outcomes.len() == 1 { "delivery" } else { "deliveries" };
     let verb = if unready == 1 { "is" } else { "are" };
     let in_time = if kind == ErrorKind::Timeout { " in time" } else { "" };
     Err(Error::of_kind(kind, format!("{unready} of {} {noun} {verb} not ready{in_time}", outcomes.len())).reported())
+}
+
+fn result_event(deliveries: &[Delivery], outcomes: &[Outcome], failure: Option<ErrorKind>) -> Event {
+    let conclusions =
+        deliveries.iter().zip(outcomes).map(|(delivery, outcome)| Conclusion::of(delivery, verdict(outcome)));
+    let body = Body::Result {
+        outcome: match failure {
+            None => "ready",
+            Some(ErrorKind::Timeout) => "timeout",
+            Some(_) => "failed",
+        },
+        exit_code: failure.map_or(0, ErrorKind::exit_code),
+        deliveries: conclusions.collect(),
+        source: None,
+    };
+    Event::new(Timestamp::now(), body)
 }
 
 /// Reports a source that Flux has fetched.

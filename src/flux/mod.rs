@@ -6,8 +6,8 @@ mod git_repository;
 mod kustomization;
 
 pub use git_repository::{
-    GIT_REPOSITORY_GROUP, GitRepository, GitRepositorySpec, GitRepositoryStatus, git_credentials_secret, git_repository,
-    git_repository_resource,
+    GIT_REPOSITORY_GROUP, GitRepository, GitRepositorySpec, GitRepositoryStatus, git_credentials_secret,
+    git_repository, git_repository_resource,
 };
 pub use kustomization::{
     InventoryEntry, KUSTOMIZATION_GROUP, KubeConfigReference, Kustomization, KustomizationRequest, KustomizationSpec,

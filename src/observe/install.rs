@@ -44,7 +44,10 @@ pub struct ValuesSecret {
 #[must_use]
 pub fn judge(installed: &Installed<'_>, namespace: &str, name: &str) -> Verdict {
     let Some(install) = installed.install else {
-        return Verdict::pending(Stage::Install, format!("PackageInstall {namespace}/{name} is gone; Flux creates it again"));
+        return Verdict::pending(
+            Stage::Install,
+            format!("PackageInstall {namespace}/{name} is gone; Flux creates it again"),
+        );
     };
     let object = format!("PackageInstall {namespace}/{name}");
     let status = install.status.clone().unwrap_or_default();
@@ -99,7 +102,12 @@ fn judge_lifecycle(install: &PackageInstall, status: &PackageInstallStatus, obje
             Some(_) => Verdict::Failed(Failure {
                 message: status.useful_error_message.clone(),
                 patience: Patience::Long,
-                ..failure(Cause::DeleteFailed, Stage::Install, object, format!("see why: kubectl -n {namespace} get app {name} -o yaml"))
+                ..failure(
+                    Cause::DeleteFailed,
+                    Stage::Install,
+                    object,
+                    format!("see why: kubectl -n {namespace} get app {name} -o yaml"),
+                )
             }),
             None => Verdict::pending(Stage::Install, "being deleted"),
         });
@@ -115,7 +123,9 @@ fn judge_lifecycle(install: &PackageInstall, status: &PackageInstallStatus, obje
             Cause::Paused,
             Stage::Install,
             object,
-            format!("let it go on, in Git if it is set there: kubectl -n {namespace} patch packageinstall {name} --type merge -p '{{\"spec\":{{\"{field}\":false}}}}'"),
+            format!(
+                "let it go on, in Git if it is set there: kubectl -n {namespace} patch packageinstall {name} --type merge -p '{{\"spec\":{{\"{field}\":false}}}}'"
+            ),
         )
     }))
 }
@@ -131,12 +141,17 @@ fn select(install: &PackageInstall, packages: &[PackageSpec], object: &str) -> R
         .collect();
     selection::select(&versions, &reference.version_selection).map_err(|error| {
         let (cause, hint) = match &error {
-            SelectionError::InvalidConstraint { .. } => {
-                (Cause::InvalidConstraints, "correct versionSelection.constraints in packageinstall.yaml, such as \">=1.0.0\"".to_owned())
-            }
+            SelectionError::InvalidConstraint { .. } => (
+                Cause::InvalidConstraints,
+                "correct versionSelection.constraints in packageinstall.yaml, such as \">=1.0.0\"".to_owned(),
+            ),
             SelectionError::NoneMatches { all: 0, .. } => (
                 Cause::NoVersionMatches,
-                format!("is `{}` the package's refName? The Packages of the namespace: kubectl -n {} get packages", reference.ref_name, install.namespace().unwrap_or_default()),
+                format!(
+                    "is `{}` the package's refName? The Packages of the namespace: kubectl -n {} get packages",
+                    reference.ref_name,
+                    install.namespace().unwrap_or_default()
+                ),
             ),
             SelectionError::NoneMatches { hint_build: Some(version), .. } => {
                 (Cause::NoVersionMatches, format!("name the whole version in packageinstall.yaml: \"{version}\""))
@@ -182,7 +197,9 @@ fn judge_up_to_date(
         }
     }
     let why = match selected {
-        Some(selected) if other_version && installed.is_empty() => format!("kapp-controller turns to version {selected}"),
+        Some(selected) if other_version && installed.is_empty() => {
+            format!("kapp-controller turns to version {selected}")
+        }
         Some(selected) if other_version => format!("kapp-controller turns from version {installed} to {selected}"),
         _ => "kapp-controller turns to the new PackageInstall".to_owned(),
     };
@@ -256,7 +273,12 @@ fn judge_values(installed: &Installed<'_>, status: &AppStatus, object: &str) -> 
 fn delete_failed(status: &AppStatus, object: &str) -> Failure {
     Failure {
         message: status.useful_error_message.clone(),
-        ..failure(Cause::DeleteFailed, Stage::Deploy, object, "see the App's deploy stage for what could not be deleted".to_owned())
+        ..failure(
+            Cause::DeleteFailed,
+            Stage::Deploy,
+            object,
+            "see the App's deploy stage for what could not be deleted".to_owned(),
+        )
     }
 }
 

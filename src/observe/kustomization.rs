@@ -132,7 +132,9 @@ fn explain(message: &str, object: &Kustomization) -> (Cause, Patience, String) {
         let hint = format!("create the namespace on the run cluster: kubectl create namespace {target}");
         (Cause::NoNamespace, Patience::Short, hint)
     } else {
-        let hint = format!("see all of it: kubectl -n {namespace} get kustomizations.kustomize.toolkit.fluxcd.io {name} -o yaml");
+        let hint = format!(
+            "see all of it: kubectl -n {namespace} get kustomizations.kustomize.toolkit.fluxcd.io {name} -o yaml"
+        );
         (Cause::NotApplied, Patience::Short, hint)
     }
 }
@@ -142,7 +144,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn kustomization(spec: Value, ready: Value, attempted: &str, applied: &str) -> Kustomization {
+    fn kustomization(spec: &Value, ready: &Value, attempted: &str, applied: &str) -> Kustomization {
         serde_json::from_value(json!({
             "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
             "metadata": {"name": "k", "namespace": "dev", "generation": 2},
@@ -164,33 +166,35 @@ mod tests {
 
     #[test]
     fn an_older_revision_is_pending_though_flux_says_ready() {
-        let object = kustomization(json!({}), ready("True", "ReconciliationSucceeded", 2), "main@sha1:a", "main@sha1:a");
+        let object =
+            kustomization(&json!({}), &ready("True", "ReconciliationSucceeded", 2), "main@sha1:a", "main@sha1:a");
         assert!(matches!(judged(&object), Applied::Not(Verdict::Pending { .. })));
     }
 
     #[test]
     fn an_older_generation_is_pending() {
-        let object = kustomization(json!({}), ready("True", "ReconciliationSucceeded", 1), "main@sha1:b", "main@sha1:b");
+        let object =
+            kustomization(&json!({}), &ready("True", "ReconciliationSucceeded", 1), "main@sha1:b", "main@sha1:b");
         assert!(matches!(judged(&object), Applied::Not(Verdict::Pending { .. })));
     }
 
     #[test]
     fn a_failed_health_check_means_applied() {
-        let object = kustomization(json!({}), ready("False", "HealthCheckFailed", 2), "main@sha1:b", "main@sha1:a");
+        let object = kustomization(&json!({}), &ready("False", "HealthCheckFailed", 2), "main@sha1:b", "main@sha1:a");
         assert_eq!(judged(&object), Applied::Yes { unhealthy: Some("words".to_owned()) });
     }
 
     #[test]
     fn a_build_error_of_an_older_revision_is_not_ours() {
-        let object = kustomization(json!({}), ready("False", "BuildFailed", 2), "main@sha1:a", "");
+        let object = kustomization(&json!({}), &ready("False", "BuildFailed", 2), "main@sha1:a", "");
         assert!(matches!(judged(&object), Applied::Not(Verdict::Pending { .. })));
     }
 
     #[test]
     fn a_suspended_kustomization_fails_only_with_a_new_revision() {
-        let old = kustomization(json!({"suspend": true}), ready("True", "", 2), "main@sha1:a", "main@sha1:a");
+        let old = kustomization(&json!({"suspend": true}), &ready("True", "", 2), "main@sha1:a", "main@sha1:a");
         assert!(matches!(judged(&old), Applied::Not(Verdict::Failed(Failure { cause: Cause::Suspended, .. }))));
-        let current = kustomization(json!({"suspend": true}), ready("True", "", 2), "main@sha1:b", "main@sha1:b");
+        let current = kustomization(&json!({"suspend": true}), &ready("True", "", 2), "main@sha1:b", "main@sha1:b");
         assert_eq!(judged(&current), Applied::Yes { unhealthy: None });
     }
 }

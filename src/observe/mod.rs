@@ -128,7 +128,7 @@ impl Patience {
         match self {
             Self::None => Duration::ZERO,
             Self::Short => Duration::from_secs(15),
-            Self::Long => Duration::from_secs(60),
+            Self::Long => Duration::from_mins(1),
         }
     }
 }

@@ -6,7 +6,9 @@ use kube::api::DynamicObject;
 use super::delivery::{Delivery, RunAccess};
 use super::install::{Installed, ValuesSecret};
 use super::{Cause, Failure, Patience, Stage, Verdict};
-use crate::carvel::{App, Package, PackageInstall, PackageSpec, app_resource, package_install_resource, package_resource};
+use crate::carvel::{
+    App, Package, PackageInstall, PackageSpec, app_resource, package_install_resource, package_resource,
+};
 use crate::cluster::{Cluster, Connection, ObjectReference, Role, api_resource};
 use crate::error::Result;
 use crate::kubeconfig;
@@ -59,7 +61,8 @@ pub async fn reach(
     };
     let object = build.get(&reference).await.map_err(|error| unknown(error.to_string()))?;
     let object = object.ok_or_else(|| failed("it does not exist, so Flux cannot reach the run cluster".to_owned()))?;
-    let content = kubeconfig::of_secret(&object.data, secret.key.as_deref()).map_err(|error| failed(error.to_string()))?;
+    let content =
+        kubeconfig::of_secret(&object.data, secret.key.as_deref()).map_err(|error| failed(error.to_string()))?;
     Cluster::from_kubeconfig(role, content, impersonate.clone()).await.map_err(|error| failed(error.to_string()))
 }
 

@@ -34,11 +34,7 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
             Cause::Suspended,
             &display,
             "it is suspended, so Flux does not look for new commits".to_owned(),
-            &format!(
-                "flux resume source git {} -n {}",
-                object.name_any(),
-                object.namespace().unwrap_or_default()
-            ),
+            &format!("flux resume source git {} -n {}", object.name_any(), object.namespace().unwrap_or_default()),
         )));
     }
     if expectation.request.is_some() && status.last_handled_reconcile_at != expectation.request {
@@ -71,7 +67,10 @@ fn hint(message: &str, object: &GitRepository) -> String {
             object.spec.url
         )
     } else if text.contains("reference not found") || text.contains("couldn't find remote ref") {
-        format!("the branch {} does not exist; push it or correct the GitRepository", object.spec.reference.branch.as_deref().unwrap_or("master"))
+        format!(
+            "the branch {} does not exist; push it or correct the GitRepository",
+            object.spec.reference.branch.as_deref().unwrap_or("master")
+        )
     } else {
         format!("see the whole status: kubectl -n {namespace} get gitrepository {name} -o yaml")
     }
@@ -93,7 +92,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn repository(status: Value) -> GitRepository {
+    fn repository(status: &Value) -> GitRepository {
         serde_json::from_value(json!({
             "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
             "metadata": {"name": "hello-gitops-repo", "namespace": "dev", "generation": 2},
@@ -117,25 +116,25 @@ mod tests {
 
     #[test]
     fn a_fetch_from_before_the_request_does_not_count() {
-        let verdict = judge(Some(&repository(status("True", 2, "earlier"))), "dev/x", &expectation());
+        let verdict = judge(Some(&repository(&status("True", 2, "earlier"))), "dev/x", &expectation());
         assert!(matches!(verdict, Source::Not(Verdict::Pending { .. })), "{verdict:?}");
     }
 
     #[test]
     fn a_fetch_of_an_older_spec_does_not_count() {
-        let verdict = judge(Some(&repository(status("True", 1, "now"))), "dev/x", &expectation());
+        let verdict = judge(Some(&repository(&status("True", 1, "now"))), "dev/x", &expectation());
         assert!(matches!(verdict, Source::Not(Verdict::Pending { .. })), "{verdict:?}");
     }
 
     #[test]
     fn an_answered_request_yields_the_revision() {
-        let verdict = judge(Some(&repository(status("True", 2, "now"))), "dev/x", &expectation());
+        let verdict = judge(Some(&repository(&status("True", 2, "now"))), "dev/x", &expectation());
         assert_eq!(verdict, Source::At("main@sha1:b".to_owned()));
     }
 
     #[test]
     fn a_failed_fetch_names_the_cause_although_an_old_artifact_is_there() {
-        let verdict = judge(Some(&repository(status("False", 2, "now"))), "dev/x", &expectation());
+        let verdict = judge(Some(&repository(&status("False", 2, "now"))), "dev/x", &expectation());
         let Source::Not(Verdict::Failed(failure)) = verdict else { panic!("{verdict:?}") };
         assert_eq!((failure.cause, failure.message.as_str()), (Cause::SourceNotFetched, "authentication required"));
         assert!(failure.hint.contains("--git-password-file"), "{}", failure.hint);

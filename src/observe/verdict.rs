@@ -89,10 +89,8 @@ fn judge_installs<'a>(
     installed: impl Fn(&str, &str) -> Installed<'a>,
 ) -> Verdict {
     let names = installs.map(package_installs).unwrap_or_default();
-    let mut verdicts: Vec<Verdict> = names
-        .iter()
-        .map(|(namespace, name)| install::judge(&installed(namespace, name), namespace, name))
-        .collect();
+    let mut verdicts: Vec<Verdict> =
+        names.iter().map(|(namespace, name)| install::judge(&installed(namespace, name), namespace, name)).collect();
     verdicts.sort_by_key(|verdict| match verdict {
         Verdict::Failed(_) => 0,
         Verdict::Unknown { .. } => 1,
@@ -105,7 +103,10 @@ fn judge_installs<'a>(
             stage: Stage::Install,
             object: format!("Kustomization {}/{}", delivery.namespace, delivery.installs_kustomization),
             message: "what it applied holds no PackageInstall".to_owned(),
-            hint: format!("add packageinstall.yaml to {}/{} in the GitOps repository", delivery.package, delivery.run_cluster),
+            hint: format!(
+                "add packageinstall.yaml to {}/{} in the GitOps repository",
+                delivery.package, delivery.run_cluster
+            ),
             patience: Patience::None,
         })
     })

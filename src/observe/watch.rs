@@ -56,11 +56,7 @@ pub fn watch_run_cluster(updates: &mut Updates, cluster: &Cluster, index: usize,
     updates.push(apps.map(update).boxed());
 }
 
-fn map<K>(
-    event: Result<Event<K>, WatchFailure>,
-    index: Option<usize>,
-    update: impl Fn(Event<K>) -> Update,
-) -> Update {
+fn map<K>(event: Result<Event<K>, WatchFailure>, index: Option<usize>, update: impl Fn(Event<K>) -> Update) -> Update {
     match event {
         Ok(event) => update(event),
         Err(failure) => Update::Broken(index, failure),

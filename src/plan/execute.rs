@@ -78,7 +78,11 @@ impl Executor<'_> {
             Step::Commit(commit) => {
                 let checkout = self.checkout.ok_or_else(|| Error::new("the plan has a commit, but no checkout"))?;
                 let outcome = checkout.commit_and_push(&commit.changes, &commit.message).await?;
-                self.ui.done(&format!("pushed {} to {}", &outcome.sha()[..8.min(outcome.sha().len())], commit.repository));
+                self.ui.done(&format!(
+                    "pushed {} to {}",
+                    &outcome.sha()[..8.min(outcome.sha().len())],
+                    commit.repository
+                ));
                 *pushed = Some(outcome.sha().to_owned());
                 Ok(())
             }
@@ -138,7 +142,8 @@ pub fn token_of(secret: &DynamicObject) -> Option<SecretString> {
 
 /// Proves that a new credential is let in and may do what Flux needs first; both may take the API server a moment.
 async fn prove(as_flux: &Cluster, namespace: &str) -> Result<()> {
-    let access = Access { verb: "patch", group: crate::carvel::PACKAGING_GROUP, resource: "packageinstalls", namespace };
+    let access =
+        Access { verb: "patch", group: crate::carvel::PACKAGING_GROUP, resource: "packageinstalls", namespace };
     let deadline = tokio::time::Instant::now() + MINT_LIMIT;
     loop {
         let answer = as_flux.allows(access).await;
@@ -149,7 +154,9 @@ async fn prove(as_flux: &Cluster, namespace: &str) -> Result<()> {
             let error = Error::new("the new deployer credential does not work on the run cluster; it was not stored");
             return Err(match answer {
                 Err(cause) => error.because(cause),
-                Ok(_) => error.because(format!("it may not {} {} in namespace {namespace}", access.verb, access.resource)),
+                Ok(_) => {
+                    error.because(format!("it may not {} {} in namespace {namespace}", access.verb, access.resource))
+                }
             });
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

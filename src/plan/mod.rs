@@ -100,8 +100,7 @@ impl StoreCredential {
         use secrecy::ExposeSecret;
         let kubeconfig = self.endpoint.kubeconfig(&self.run_cluster, &self.user, token);
         let mut secret = self.secret.clone();
-        secret["data"] =
-            serde_json::json!({crate::kubeconfig::SECRET_KEY: crate::kubeconfig::base64(kubeconfig.expose_secret().as_bytes())});
+        secret["data"] = serde_json::json!({crate::kubeconfig::SECRET_KEY: crate::kubeconfig::base64(kubeconfig.expose_secret().as_bytes())});
         secret
     }
 }

@@ -34,7 +34,10 @@ fn entries(step: &Step, build: &Cluster, run: Option<&Cluster>) -> (String, Vec<
                 Place::Build => Some(build),
                 Place::Run => run,
             };
-            (place(cluster), vec![format!("{} {}{}", sign(&apply.change), name(&apply.manifest), fields(&apply.change))])
+            (
+                place(cluster),
+                vec![format!("{} {}{}", sign(&apply.change), name(&apply.manifest), fields(&apply.change))],
+            )
         }
         Step::StoreCredential(store) => (
             place(Some(build)),

@@ -75,7 +75,9 @@ fn missing_flux(testbed: &Testbed) {
     let namespace = user.workspace.target_namespace();
     let bootstrap =
         ["bootstrap", PACKAGE, "--git-url", url, "--branch", "main", "--yes", "--context", "prod1", "-n", namespace];
-    refused(&user, &bootstrap, 1).says("Flux is not complete on the build cluster (context `prod1`)").says("flux install");
+    refused(&user, &bootstrap, 1)
+        .says("Flux is not complete on the build cluster (context `prod1`)")
+        .says("flux install");
 }
 
 fn missing_kapp_controller(testbed: &Testbed) {
@@ -99,7 +101,9 @@ fn run_cluster_names(testbed: &Testbed) {
     let user = bootstrapped(testbed, "names");
     refused(&user, &user.add_cluster_arguments("packages", "prod1"), 2).says("cannot be named `packages`");
     let long = "r".repeat(47 - PACKAGE.len());
-    refused(&user, &user.add_cluster_arguments(&long, "prod1"), 2).says("would have 64 characters").says("at least 1 character");
+    refused(&user, &user.add_cluster_arguments(&long, "prod1"), 2)
+        .says("would have 64 characters")
+        .says("at least 1 character");
     refused(&user, &user.add_cluster_arguments("Prod_1", "prod1"), 2).says("`Prod_1`");
 }
 
@@ -128,7 +132,8 @@ fn bad_git_password(testbed: &Testbed) {
 
 fn values_that_are_no_mapping(testbed: &Testbed) {
     let user = bootstrapped(testbed, "values");
-    for (name, content) in [("list.yaml", "- fake-secret\n"), ("broken.yaml", "a: [fake-secret\n"), ("empty.yaml", "")] {
+    for (name, content) in [("list.yaml", "- fake-secret\n"), ("broken.yaml", "a: [fake-secret\n"), ("empty.yaml", "")]
+    {
         user.write(name, content);
         refused(&user, &add_cluster_with(&user, "--values", name), 2).says(name).does_not_say("fake-secret");
     }

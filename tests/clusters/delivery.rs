@@ -20,7 +20,10 @@ fn reaches_both_run_clusters(testbed: &Testbed) {
         let output = user.add_cluster(cluster).expect_code(0);
         assert_eq!(output.stdout, result, "{output}");
     }
-    user.run(&["wait"]).expect_code(0).says(&format!("{PACKAGE} on prod1  ready")).says(&format!("{PACKAGE} on prod2  ready"));
+    user.run(&["wait"])
+        .expect_code(0)
+        .says(&format!("{PACKAGE} on prod1  ready"))
+        .says(&format!("{PACKAGE} on prod2  ready"));
 
     for cluster in ["prod1", "prod2"] {
         let deployment = user.get(cluster, namespace, "deployment", "hello-app");
@@ -36,7 +39,11 @@ fn reaches_both_run_clusters(testbed: &Testbed) {
     let versions = resource_versions(&user);
     user.bootstrap().expect_code(0).says("nothing to change").does_not_say("created").does_not_say("updated");
     for cluster in ["prod1", "prod2"] {
-        user.add_cluster(cluster).expect_code(0).says("nothing to change").does_not_say("created").does_not_say("pushed");
+        user.add_cluster(cluster)
+            .expect_code(0)
+            .says("nothing to change")
+            .does_not_say("created")
+            .does_not_say("pushed");
     }
     assert_eq!(before, (user.everything(), user.workspace.repository().head().expect("Git")));
     assert_eq!(versions, resource_versions(&user), "an object was written though nothing had to change");
@@ -88,7 +95,9 @@ fn is_taken_up_where_it_was_left(testbed: &Testbed) {
         testbed.kubectl("build", &["-n", build, "delete", &name]).expect("kubectl");
     }
     testbed.kubectl("build", &["-n", build, "delete", "secret", "prod1-kubeconfig"]).expect("kubectl");
-    testbed.kubectl("prod1", &["-n", target, "delete", "rolebinding", &format!("{PACKAGE}-installer")]).expect("kubectl");
+    testbed
+        .kubectl("prod1", &["-n", target, "delete", "rolebinding", &format!("{PACKAGE}-installer")])
+        .expect("kubectl");
     user.add_cluster("prod1")
         .expect_code(0)
         .says(&format!("created RoleBinding {target}/{PACKAGE}-installer"))

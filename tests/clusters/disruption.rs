@@ -48,7 +48,10 @@ fn kapp_controller_stopped(testbed: &Testbed) {
     process.start().expect("it starts");
     testbed.wait_until_ready("prod1").expect("it becomes ready");
     // What changed while it was away it notices with its next sync only, minutes later; until then nothing is green.
-    user.run(&["wait", "--timeout", "20s"]).expect_code(3).says("has yet to read the new values").does_not_say("  ready  ");
+    user.run(&["wait", "--timeout", "20s"])
+        .expect_code(3)
+        .says("has yet to read the new values")
+        .does_not_say("  ready  ");
     user.write("values.yaml", "workload_name: hello-app\nreplicas: 3\n# delivered anew\n");
     user.add_cluster("prod1").expect_code(0).says("pushed");
     assert_delivered(&user);

@@ -25,7 +25,8 @@ struct Terminal {
 impl Terminal {
     fn start(user: &User<'_>, arguments: &[&str]) -> Self {
         let (rows, cols) = (60, 160);
-        let pair = native_pty_system().openpty(PtySize { rows, cols, ..PtySize::default() }).expect("a pseudo-terminal");
+        let pair =
+            native_pty_system().openpty(PtySize { rows, cols, ..PtySize::default() }).expect("a pseudo-terminal");
         let prepared = user.command();
         let mut command = CommandBuilder::new(prepared.get_program());
         command.args(arguments);

@@ -4,6 +4,8 @@
 //! components; they run one at a time on clusters of their own, and are skipped, visibly, where
 //! `CARVELFLUX_TESTBED_KUBECONFIG` names clusters that somebody else may be using.
 
+#![allow(clippy::expect_used, clippy::print_stderr, reason = "a test fails by panicking, and says so")]
+
 mod bad_input;
 mod delivery;
 mod disruption;
@@ -40,7 +42,8 @@ fn main() -> ExitCode {
     }
     // Tests mostly wait for clusters, so more of them than processors may run.
     arguments.test_threads.get_or_insert(4);
-    let ordinary = [bad_input::TESTS, delivery::TESTS, interaction::TESTS, plugin::TESTS, retarget::TESTS, truth::TESTS];
+    let ordinary =
+        [bad_input::TESTS, delivery::TESTS, interaction::TESTS, plugin::TESTS, retarget::TESTS, truth::TESTS];
     let mut trials: Vec<Trial> = ordinary
         .into_iter()
         .flatten()

@@ -51,7 +51,9 @@ fn another_path_or_namespace(testbed: &Testbed) {
         });
         testbed.apply("build", &manifest.to_string()).expect("kubectl apply");
         let before = user.everything();
-        user.add_cluster("prod1").expect_code(1).says(&format!("another spec.{field}: `{}`", value.trim_start_matches("./")));
+        user.add_cluster("prod1")
+            .expect_code(1)
+            .says(&format!("another spec.{field}: `{}`", value.trim_start_matches("./")));
         assert_eq!(before, user.everything());
     }
 }

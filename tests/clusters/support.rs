@@ -170,7 +170,9 @@ impl<'a> User<'a> {
         conditions
             .iter()
             .find(|condition| condition["type"] == "Ready")
-            .map(|ready| format!("{} {}", ready["status"].as_str().unwrap_or("?"), ready["reason"].as_str().unwrap_or("?")))
+            .map(|ready| {
+                format!("{} {}", ready["status"].as_str().unwrap_or("?"), ready["reason"].as_str().unwrap_or("?"))
+            })
             .unwrap_or_default()
     }
 }
@@ -207,7 +209,7 @@ impl std::fmt::Display for Output {
 
 /// Looks again and again until something is so.
 pub(crate) fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(found) = look() {
             return found;

@@ -100,7 +100,9 @@ fn paused_and_suspended(testbed: &Testbed) {
     let user = delivered_by_hand(testbed, "paused");
     let build = user.workspace.build_namespace().to_owned();
     let patch = |context: &str, namespace: &str, object: &str, patch: &str| {
-        testbed.kubectl(context, &["-n", namespace, "patch", object, "--type=merge", "-p", patch]).expect("kubectl patch")
+        testbed
+            .kubectl(context, &["-n", namespace, "patch", object, "--type=merge", "-p", patch])
+            .expect("kubectl patch")
     };
     let install = format!("{PACKAGE}/prod1/packageinstall.yaml");
     user.edit(&install, |text| text.replace("spec:\n", "spec:\n  paused: true\n"));

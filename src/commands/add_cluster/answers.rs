@@ -58,12 +58,11 @@ pub(super) async fn ask(
     let build = Cluster::connect(Role::Build, connection).await?;
     let build_served = build.served_versions().await?;
     let namespace = namespace(ui, connection, given_namespace)?;
-    let package = match &arguments.package {
-        Some(package) => package.clone(),
-        None => {
-            let versions = check::flux(&build, &build_served)?;
-            prompt::choice("Package", &bootstrapped_packages(&build, versions, &namespace).await?)?
-        }
+    let package = if let Some(package) = &arguments.package {
+        package.clone()
+    } else {
+        let versions = check::flux(&build, &build_served)?;
+        prompt::choice("Package", &bootstrapped_packages(&build, versions, &namespace).await?)?
     };
     names::check_package(package.rsplit('/').next().unwrap_or(&package))?;
     names::check_run_cluster(&run_cluster, package.rsplit('/').next().unwrap_or(&package))?;
@@ -106,12 +105,11 @@ pub(super) async fn ask(
 
 /// Reads a values file: it must be a YAML mapping. Its content may be secret, so no error quotes it.
 fn read_values(path: &std::path::Path) -> Result<SecretString> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| {
-            Error::usage(format!("cannot read the values file {}", path.display()))
-                .because(error)
-                .hint("name a file with the package's values, a YAML mapping: --values FILE")
-        })?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Error::usage(format!("cannot read the values file {}", path.display()))
+            .because(error)
+            .hint("name a file with the package's values, a YAML mapping: --values FILE")
+    })?;
     let text = SecretString::from(text);
     check_values(text.expose_secret(), &path.display().to_string())?;
     Ok(text)

@@ -69,10 +69,8 @@ async fn add_identities(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Re
 /// Adds the kubeconfig Secret. One that was made by hand is left as it is.
 async fn add_credential(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result<()> {
     let Some(account_namespace) = deployer_namespace(answers, facts) else {
-        plan.warnings.push(format!(
-            "{} was made by hand and is used as it is",
-            kubeconfig_reference(answers).display()
-        ));
+        plan.warnings
+            .push(format!("{} was made by hand and is used as it is", kubeconfig_reference(answers).display()));
         return Ok(());
     };
     // Another delivery's namespace holds the token, and its credential serves this one as well.
@@ -142,8 +140,11 @@ fn commit(answers: &Answers, facts: &Facts) -> Result<Commit> {
     let secret = match &answers.values {
         Some(values) => {
             if let Some(encrypted) = facts.directory.secrets.iter().find(|secret| secret.encrypted) {
-                return Err(Error::new(format!("{} is encrypted, and would be replaced by plain text", encrypted.file))
-                    .hint("change the values with sops, and leave --values out"));
+                return Err(Error::new(format!(
+                    "{} is encrypted, and would be replaced by plain text",
+                    encrypted.file
+                ))
+                .hint("change the values with sops, and leave --values out"));
             }
             let name = values_secret_name(&facts.package.name, values)?;
             Some((name.clone(), values_secret(&name, values)))

@@ -127,8 +127,7 @@ fn choose_constraints(
         .clone()
         .or_else(|| install.and_then(|install| install.constraints.clone()))
         .unwrap_or_else(|| ANY_VERSION.to_owned());
-    let versions: Vec<Version> =
-        package.packages.iter().filter_map(|manifest| manifest.version.parse().ok()).collect();
+    let versions: Vec<Version> = package.packages.iter().filter_map(|manifest| manifest.version.parse().ok()).collect();
     let request = VersionRequest {
         constraints: constraints.clone(),
         prereleases: install.is_some_and(|install| install.prereleases).then(Default::default),
@@ -145,7 +144,8 @@ fn choose_constraints(
                     format!("the repository offers: {}", newest.join(", "))
                 }
                 SelectionError::InvalidConstraint { .. } => {
-                    "write them as kapp-controller reads them, such as --version-constraints '>=1.0.0 <2.0.0'".to_owned()
+                    "write them as kapp-controller reads them, such as --version-constraints '>=1.0.0 <2.0.0'"
+                        .to_owned()
                 }
             };
             Err(Error::usage(format!("no version of {} can be selected", package.name)).because(error).hint(hint))

@@ -37,7 +37,10 @@ pub(super) async fn same_cluster(answers: &Answers, secret: &DynamicObject, run_
     if known == run_uid {
         return Ok(());
     }
-    Err(refuse(format!("{display} points at the cluster with the kube-system UID {known}, {} has {run_uid}", answers.run.display())))
+    Err(refuse(format!(
+        "{display} points at the cluster with the kube-system UID {known}, {} has {run_uid}",
+        answers.run.display()
+    )))
 }
 
 /// Asks the cluster that a kubeconfig made by hand points at for its identity.
@@ -103,13 +106,17 @@ pub(super) async fn same_owner(answers: &Answers, build_uid: &str) -> Result<()>
         let owner = |key: &str| existing.annotations().get(key).cloned().unwrap_or_default();
         let (uid, namespace) = (owner(labels::BUILD_CLUSTER_UID), owner(labels::BUILD_NAMESPACE));
         if uid != build_uid || namespace != answers.namespace {
-            return Err(Error::new(format!("{} on {} belongs to another owner", reference.display(), answers.run.display()))
-                .because(if uid.is_empty() {
-                    "it was not made by this plugin".to_owned()
-                } else {
-                    format!("it serves namespace {namespace} of the build cluster with the kube-system UID {uid}")
-                })
-                .hint("deliver to another target namespace"));
+            return Err(Error::new(format!(
+                "{} on {} belongs to another owner",
+                reference.display(),
+                answers.run.display()
+            ))
+            .because(if uid.is_empty() {
+                "it was not made by this plugin".to_owned()
+            } else {
+                format!("it serves namespace {namespace} of the build cluster with the kube-system UID {uid}")
+            })
+            .hint("deliver to another target namespace"));
         }
     }
     Ok(())

@@ -26,7 +26,8 @@ fn waiting_on(output: &str) -> Option<String> {
     let lines: Vec<&str> = output.lines().map(str::trim).collect();
     let header = lines.iter().rposition(|line| line.contains("---- waiting on "));
     let count = header.and_then(|at| lines[at].split_once('[')).and_then(|(_, rest)| rest.split_once(" done]"));
-    let resource = lines.iter().rev().find_map(|line| line.split_once("ongoing: reconcile ")).map(|(_, resource)| resource);
+    let resource =
+        lines.iter().rev().find_map(|line| line.split_once("ongoing: reconcile ")).map(|(_, resource)| resource);
     match (count, resource) {
         (Some((count, _)), Some(resource)) => Some(format!("[{count} done] waiting on {resource}")),
         (Some((count, _)), None) => Some(format!("[{count} done]")),
@@ -38,7 +39,9 @@ fn waiting_on(output: &str) -> Option<String> {
 /// Names the failed stage of an App, with the tool's own last lines.
 pub(super) fn failure(status: &AppStatus, namespace: &str, name: &str, service_account: &str) -> Failure {
     let object = format!("App {namespace}/{name}");
-    let failed = |stage: &Option<crate::carvel::Stage>| stage.as_ref().filter(|stage| stage.exit_code != 0 || !stage.error.is_empty()).cloned();
+    let failed = |stage: &Option<crate::carvel::Stage>| {
+        stage.as_ref().filter(|stage| stage.exit_code != 0 || !stage.error.is_empty()).cloned()
+    };
     let (stage, words) = if let Some(fetch) = failed(&status.fetch) {
         (Stage::Fetch, said(&fetch, status))
     } else if let Some(template) = failed(&status.template) {
@@ -66,14 +69,22 @@ fn said(stage: &crate::carvel::Stage, status: &AppStatus) -> String {
 }
 
 fn explain(stage: Stage, message: &str, namespace: &str, name: &str, account: &str) -> (Cause, Patience, String) {
-    if message.contains("Getting service account") || message.contains("serviceaccounts") && message.contains("not found") {
-        return (Cause::NoServiceAccount, Patience::Short, format!("create the service account: kubectl -n {namespace} create serviceaccount {account}"));
+    if message.contains("Getting service account")
+        || message.contains("serviceaccounts") && message.contains("not found")
+    {
+        return (
+            Cause::NoServiceAccount,
+            Patience::Short,
+            format!("create the service account: kubectl -n {namespace} create serviceaccount {account}"),
+        );
     }
     if message.to_lowercase().contains("forbidden") {
         return (
             Cause::Forbidden,
             Patience::Short,
-            format!("add the permission that the message names to the role of the service account {account} in namespace {namespace}"),
+            format!(
+                "add the permission that the message names to the role of the service account {account} in namespace {namespace}"
+            ),
         );
     }
     match stage {
@@ -87,7 +98,13 @@ fn explain(stage: Stage, message: &str, namespace: &str, name: &str, account: &s
             Patience::None,
             "correct the values in params.yaml, or the package's templates, in the GitOps repository".to_owned(),
         ),
-        _ => (Cause::DeployFailed, Patience::None, format!("see the whole output: kubectl -n {namespace} get app {name} -o jsonpath='{{.status.deploy.stdout}}'")),
+        _ => (
+            Cause::DeployFailed,
+            Patience::None,
+            format!(
+                "see the whole output: kubectl -n {namespace} get app {name} -o jsonpath='{{.status.deploy.stdout}}'"
+            ),
+        ),
     }
 }
 

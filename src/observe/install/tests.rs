@@ -166,7 +166,8 @@ fn a_secret_that_was_only_created_was_there_when_the_templates_were_rendered() {
 #[test]
 fn a_failure_on_the_packageinstall_alone_is_not_covered_by_the_apps_success() {
     let mut fixture = Fixture::done();
-    fixture.install["status"]["conditions"] = json!([{"type": "ReconcileFailed", "status": "True", "message": "Invalid fields"}]);
+    fixture.install["status"]["conditions"] =
+        json!([{"type": "ReconcileFailed", "status": "True", "message": "Invalid fields"}]);
     assert_eq!(fixture.cause(), Cause::InstallRejected);
 }
 
@@ -194,13 +195,20 @@ fn a_failed_template_quotes_ytt() {
 #[test]
 fn each_cause_is_named() {
     let mut fixture = Fixture::done();
-    fixture.fail_app("deploy", json!({"exitCode": 1, "finished": true, "stderr": "kapp: Error: configmaps is forbidden"}));
+    fixture
+        .fail_app("deploy", json!({"exitCode": 1, "finished": true, "stderr": "kapp: Error: configmaps is forbidden"}));
     assert_eq!(fixture.cause(), Cause::Forbidden);
     fixture.fail_app("deploy", json!({"exitCode": 1, "finished": true, "stderr": "kapp: Error: Timed out"}));
     assert_eq!(fixture.cause(), Cause::DeployFailed);
-    fixture.fail_app("deploy", json!({"error": "Preparing kapp: Getting service account: serviceaccounts \"installer\" not found"}));
+    fixture.fail_app(
+        "deploy",
+        json!({"error": "Preparing kapp: Getting service account: serviceaccounts \"installer\" not found"}),
+    );
     assert_eq!(fixture.cause(), Cause::NoServiceAccount);
-    fixture.fail_app("fetch", json!({"exitCode": 1, "stderr": "vendir: Error: not found", "startedAt": "2026-11-22T12:00:05Z"}));
+    fixture.fail_app(
+        "fetch",
+        json!({"exitCode": 1, "stderr": "vendir: Error: not found", "startedAt": "2026-11-22T12:00:05Z"}),
+    );
     assert_eq!(fixture.cause(), Cause::FetchFailed);
 }
 
@@ -218,7 +226,8 @@ fn a_refused_downgrade_fails_at_once() {
     let mut fixture = Fixture::done();
     fixture.versions = vec!["1.0.0"];
     fixture.install["status"]["conditions"] = json!([{"type": "ReconcileFailed", "status": "True"}]);
-    fixture.install["status"]["usefulErrorMessage"] = json!("Stopped installing matched version '1.0.0' since last attempted version '2.0.0' is higher.");
+    fixture.install["status"]["usefulErrorMessage"] =
+        json!("Stopped installing matched version '1.0.0' since last attempted version '2.0.0' is higher.");
     assert_eq!(fixture.cause(), Cause::DowngradeRefused);
 }
 
@@ -226,9 +235,11 @@ fn a_refused_downgrade_fails_at_once() {
 fn an_install_without_app_is_pending_or_rejected() {
     let mut fixture = Fixture::done();
     fixture.app = Value::Null;
-    fixture.install["status"] = json!({"observedGeneration": 2, "conditions": [{"type": "Reconciling", "status": "True"}]});
+    fixture.install["status"] =
+        json!({"observedGeneration": 2, "conditions": [{"type": "Reconciling", "status": "True"}]});
     fixture.assert_pending();
-    fixture.install["status"]["conditions"] = json!([{"type": "ReconcileFailed", "status": "True", "message": "Invalid fields: spec.values[0].secretRef"}]);
+    fixture.install["status"]["conditions"] =
+        json!([{"type": "ReconcileFailed", "status": "True", "message": "Invalid fields: spec.values[0].secretRef"}]);
     assert_eq!(fixture.cause(), Cause::InstallRejected);
 }
 

@@ -56,8 +56,7 @@ impl Inquiry {
         let installs: Option<Kustomization> =
             self.build.read(&kind, namespace, &delivery.installs_kustomization).await?;
         *is_answered = self.retry.as_ref().is_none_or(|retry| {
-            let asked =
-                if retry.kustomization == delivery.packages_kustomization { &packages } else { &installs };
+            let asked = if retry.kustomization == delivery.packages_kustomization { &packages } else { &installs };
             asked.as_ref().and_then(|object| object.status.as_ref()?.last_handled_reconcile_at.as_ref())
                 == Some(&retry.token)
         });

@@ -121,8 +121,7 @@ impl Follower {
             let view = if let Some(view) = reached.get(&key) {
                 view.clone()
             } else {
-                let reached_now =
-                    reach::reach(&self.build, delivery, &request.run_contexts, &request.connection).await;
+                let reached_now = reach::reach(&self.build, delivery, &request.run_contexts, &request.connection).await;
                 let view = reached_now.map(|cluster| {
                     self.views.push(RunView {
                         cluster,
@@ -170,7 +169,8 @@ impl Follower {
             Update::Kustomization(namespace, event) => {
                 if let Some(names) = self.kustomizations.apply(&namespace, event, now) {
                     self.touch(now, |track| {
-                        let Delivery { namespace, packages_kustomization, installs_kustomization, .. } = &track.delivery;
+                        let Delivery { namespace, packages_kustomization, installs_kustomization, .. } =
+                            &track.delivery;
                         names.contains(namespace, packages_kustomization)
                             || names.contains(namespace, installs_kustomization)
                     });
@@ -218,10 +218,8 @@ impl Follower {
 
     /// Ends the deliveries that cannot be observed any more.
     fn give_up(&mut self, view: Option<usize>, error: &Error, reporter: &mut dyn Reporter) {
-        let verdict = Verdict::Unknown {
-            why: error.to_string(),
-            hint: error.hints().first().cloned().unwrap_or_default(),
-        };
+        let verdict =
+            Verdict::Unknown { why: error.to_string(), hint: error.hints().first().cloned().unwrap_or_default() };
         for (index, track) in self.tracks.iter_mut().enumerate() {
             if track.outcome.is_none() && (view.is_none() || track.view == view) {
                 reporter.changed(index, &verdict, true);

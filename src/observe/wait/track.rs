@@ -84,7 +84,9 @@ impl Track {
 
     /// Tells whether it is to be judged now.
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.outcome.is_none() && !self.is_confirming && (self.is_dirty || (self.held.is_some() && now >= self.not_before))
+        self.outcome.is_none()
+            && !self.is_confirming
+            && (self.is_dirty || (self.held.is_some() && now >= self.not_before))
     }
 
     /// Returns what to show for what the watches say, which fresh reads may have contradicted.
@@ -119,7 +121,9 @@ impl Track {
         self.held = Some(standing.clone());
         if let Some(kustomization) = assessment.retry {
             match &self.retry {
-                Some((retry, _)) if retry.kustomization == kustomization && !is_answered => return Next::Wait(standing),
+                Some((retry, _)) if retry.kustomization == kustomization && !is_answered => {
+                    return Next::Wait(standing);
+                }
                 Some((retry, requested)) if retry.kustomization == kustomization => {
                     if now.duration_since(since) < failure.patience.duration() {
                         let is_time = now.duration_since(*requested) >= RETRY_PAUSE;
