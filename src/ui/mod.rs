@@ -66,10 +66,9 @@ impl Ui {
     pub fn detect(format: Format, verbosity: Verbosity) -> Self {
         let stderr = std::io::stderr();
         let is_terminal = stderr.is_terminal();
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
             is_interactive: std::io::stdin().is_terminal() && is_terminal,
-            has_screen: is_terminal && !is_dumb,
+            has_screen: is_terminal && !console::is_dumb(),
             has_colors: anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never,
             format,
             verbosity,

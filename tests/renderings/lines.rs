@@ -5,7 +5,7 @@ use carvelflux::ui::progress::lines::Lines;
 use insta::assert_snapshot;
 
 use crate::script::{Script, clock};
-use crate::terminal::piped;
+use crate::terminal::{piped, unread};
 
 pub(crate) fn trials() -> Vec<(&'static str, fn())> {
     vec![
@@ -14,6 +14,7 @@ pub(crate) fn trials() -> Vec<(&'static str, fn())> {
         ("lines::a_heartbeat_names_some_and_counts_the_rest", a_heartbeat_names_some_and_counts_the_rest),
         ("lines::the_end_explains_what_is_not_ready", the_end_explains_what_is_not_ready),
         ("lines::quiet_leaves_results_and_errors", quiet_leaves_results_and_errors),
+        ("lines::a_reader_that_goes_away_hides_no_failure", a_reader_that_goes_away_hides_no_failure),
     ]
 }
 
@@ -105,4 +106,11 @@ fn quiet_leaves_results_and_errors() {
       Next:  kubectl carvelflux wait -n dev --package slow-app.default.tap --run-cluster prod1 --timeout 30m
     Error: 1 of 1 delivery is not ready in time
     ");
+}
+
+fn a_reader_that_goes_away_hides_no_failure() {
+    assert_eq!(unread(&["ready", "quiet", "stdin"]), (0, String::new()));
+    let (exit_code, stderr) = unread(&["timeout", "quiet", "stdin"]);
+    assert_eq!(exit_code, 3);
+    assert!(stderr.ends_with("Error: 1 of 1 delivery is not ready in time\n"), "{stderr}");
 }
