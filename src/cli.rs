@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::ui::{Format, Verbosity};
 
@@ -39,7 +39,8 @@ impl Cli {
             Command::Bootstrap(BootstrapArgs { output, .. })
             | Command::AddCluster(AddClusterArgs { output, .. })
             | Command::Wait(WaitArgs { output, .. }) => output.output,
-            Command::Version => Format::Text,
+            Command::Status(StatusArgs { output: StatusFormat::Json, .. }) => Format::Json,
+            Command::Status(_) | Command::Version => Format::Text,
         }
     }
 }
@@ -83,6 +84,8 @@ pub enum Command {
     AddCluster(AddClusterArgs),
     /// Wait until deliveries have installed what the Git repository asks for
     Wait(WaitArgs),
+    /// Show all deliveries as they are now, on all run clusters
+    Status(StatusArgs),
     /// Print the version
     Version,
 }
@@ -199,6 +202,45 @@ pub struct AddClusterArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// How `status` shows what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    /// A tree: sources, run clusters, deliveries.
+    #[default]
+    Tree,
+    /// A table, a line per delivery.
+    Wide,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+    /// The names only.
+    Name,
+}
+
+/// Arguments of `status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// Package to show; may be repeated (default: all)
+    #[arg(long = "package", value_name = "PACKAGE")]
+    pub packages: Vec<String>,
+    /// Run cluster to show; may be repeated (default: all)
+    #[arg(long = "run-cluster", value_name = "RUN_CLUSTER")]
+    pub run_clusters: Vec<String>,
+    /// Reach a run cluster through a kubeconfig context instead of Flux's credential; may be repeated
+    #[arg(long = "run-context", value_name = "NAME=CONTEXT", value_parser = parse_run_context)]
+    pub run_contexts: Vec<(String, String)>,
+    /// Show the deliveries of all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Show it again with every change, until interrupted
+    #[arg(short, long)]
+    pub watch: bool,
+    /// Format: tree, wide, json, yaml or name
+    #[arg(short, long, value_name = "FORMAT", default_value = "tree", hide_possible_values = true)]
+    pub output: StatusFormat,
 }
 
 /// Arguments of `wait`.

@@ -223,6 +223,34 @@ impl Cluster {
         Ok(list.items)
     }
 
+    /// Lists all objects of a kind in a namespace, or in all namespaces.
+    pub async fn list_in<K>(&self, resource: &ApiResource, namespace: Option<&str>) -> Result<Vec<K>>
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        let Some(namespace) = namespace else {
+            let list = Api::<K>::all_with(self.client.clone(), resource).list(&ListParams::default()).await;
+            let failure = |error| self.failure(&format!("cannot list {} in all namespaces", resource.plural), error);
+            return list.map(|list| list.items).map_err(failure);
+        };
+        self.list(resource, namespace).await
+    }
+
+    /// Lists the metadata of all objects of a kind in a namespace, and nothing of their content.
+    pub async fn list_metadata(
+        &self,
+        resource: &ApiResource,
+        namespace: &str,
+    ) -> Result<Vec<PartialObjectMeta<DynamicObject>>> {
+        let list = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, resource)
+            .list_metadata(&ListParams::default())
+            .await
+            .map_err(|error| {
+                self.failure(&format!("cannot list {} in namespace {namespace}", resource.plural), error)
+            })?;
+        Ok(list.items)
+    }
+
     /// Watches all objects of a kind in a namespace; errors are retried with a growing pause and shown to the caller.
     pub fn watch<K>(
         &self,

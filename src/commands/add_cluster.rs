@@ -34,8 +34,11 @@ pub(super) async fn run(
 
     let kustomizations: Vec<Kustomization> =
         answers.build.list(&kustomization_resource(facts.versions.kustomization), &answers.namespace).await?;
-    let deliveries =
-        select(find(&kustomizations), std::slice::from_ref(&facts.package.name), std::slice::from_ref(&answers.run_cluster));
+    let deliveries = select(
+        find(&kustomizations),
+        std::slice::from_ref(&facts.package.name),
+        std::slice::from_ref(&answers.run_cluster),
+    );
     if deliveries.is_empty() {
         return Err(Error::new("the Kustomizations that were just applied are gone")
             .hint(format!("see who deleted them: kubectl -n {} get events", answers.namespace)));

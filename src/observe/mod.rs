@@ -10,6 +10,7 @@ pub mod install;
 pub mod kustomization;
 pub mod reach;
 pub mod source;
+pub mod survey;
 pub mod verdict;
 pub mod wait;
 pub mod watch;

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use kube::api::DynamicObject;
+use kube::core::PartialObjectMeta;
 
 use super::delivery::{Delivery, RunAccess};
 use super::install::{Installed, ValuesSecret};
@@ -83,17 +84,21 @@ impl ReadInstalled {
     /// `is_unchanged` tells that the App was seen unchanged for long enough; one whose last run ended long ago is as settled.
     #[must_use]
     pub fn view(&self, is_unchanged: bool) -> Installed<'_> {
-        let status = self.app.as_ref().and_then(|app| app.status.as_ref());
-        let fetched = status.and_then(|status| status.fetch.as_ref()?.updated_at);
-        let is_old = fetched.is_some_and(|fetched| Timestamp::now().duration_since(fetched) >= LONG_AGO);
         Installed {
             install: self.install.as_ref(),
             app: self.app.as_ref(),
             packages: Some(&self.packages),
             values: Some(&self.values),
-            is_settled: is_unchanged || is_old,
+            is_settled: is_unchanged || is_settled(self.app.as_ref()),
         }
     }
+}
+
+/// Tells whether an App's last run ended so long ago that a run that was due after it would show.
+#[must_use]
+pub fn is_settled(app: Option<&App>) -> bool {
+    let fetched = app.and_then(|app| app.status.as_ref()?.fetch.as_ref()?.updated_at);
+    fetched.is_some_and(|fetched| Timestamp::now().duration_since(fetched) >= LONG_AGO)
 }
 
 /// Reads everything that decides about one PackageInstall, parents before children.
@@ -117,16 +122,22 @@ async fn read_values_secret(cluster: &Cluster, namespace: &str, name: &str) -> R
         name: name.to_owned(),
     };
     let metadata = cluster.get_metadata(&reference).await?;
-    Ok(ValuesSecret {
+    Ok(values_secret(name, metadata.as_ref()))
+}
+
+/// Takes from a Secret's metadata when it was written; `None` stands for a Secret that does not exist.
+#[must_use]
+pub fn values_secret(name: &str, metadata: Option<&PartialObjectMeta<DynamicObject>>) -> ValuesSecret {
+    ValuesSecret {
         name: name.to_owned(),
-        created: metadata.as_ref().and_then(|object| object.metadata.creation_timestamp.as_ref()).map(|time| time.0),
-        changed: metadata.as_ref().and_then(last_write),
-    })
+        created: metadata.and_then(|object| object.metadata.creation_timestamp.as_ref()).map(|time| time.0),
+        changed: metadata.and_then(last_write),
+    }
 }
 
 /// Returns when any field of the object was written last; labels and annotations count as well, which can only make
 /// the verdict later, never wrong.
-fn last_write(object: &kube::core::PartialObjectMeta<DynamicObject>) -> Option<Timestamp> {
+fn last_write(object: &PartialObjectMeta<DynamicObject>) -> Option<Timestamp> {
     let entries = object.metadata.managed_fields.as_deref().unwrap_or_default();
     entries.iter().filter_map(|entry| entry.time.as_ref()).map(|time| time.0).max()
 }

@@ -9,6 +9,7 @@ pub mod events;
 pub mod phrases;
 pub mod progress;
 pub mod prompt;
+pub mod status;
 pub mod text;
 
 use std::io::{IsTerminal, Write};
@@ -78,6 +79,27 @@ impl Ui {
     /// Prints one line of the result to standard output.
     pub fn result(self, line: &str) -> Result<()> {
         writeln!(anstream::stdout(), "{}", escape(line)).map_err(closed_or_failed)
+    }
+
+    /// Prints one line of the result that is escaped already, and may be styled.
+    pub fn result_styled(self, line: &str) -> Result<()> {
+        writeln!(anstream::stdout(), "{line}").map_err(closed_or_failed)
+    }
+
+    /// Prints lines of the result in the place of the ones before; one after the other where there is no screen.
+    pub fn screen(self, lines: &[String]) -> Result<()> {
+        let terminal = console::Term::stdout();
+        let mut lines = lines.to_vec();
+        if terminal.is_term() && self.has_screen {
+            terminal.clear_screen().map_err(closed_or_failed)?;
+            let rows = usize::from(terminal.size().0).saturating_sub(1);
+            if lines.len() > rows {
+                let hidden = lines.len() - rows.saturating_sub(1);
+                lines.truncate(rows.saturating_sub(1));
+                lines.push(format!("… and {hidden} more lines"));
+            }
+        }
+        lines.iter().try_for_each(|line| self.result_styled(line))
     }
 
     /// Writes an event to standard output.

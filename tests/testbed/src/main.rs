@@ -80,8 +80,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Command::Demo { keep, plugin } => {
             let plugin = plugin.clone().map_or_else(demo::build_plugin, Ok)?;
             // It is linked to from another directory.
-            let plugin = std::path::absolute(&plugin)
-                .map_err(|source| testbed::Error::File { action: "find", path: plugin.clone(), source })?;
+            let plugin = std::path::absolute(&plugin).map_err(|source| testbed::Error::File {
+                action: "find",
+                path: plugin.clone(),
+                source,
+            })?;
             let testbed = start(2)?;
             let workspace = demo::run(&testbed, &plugin)?;
             if *keep { stay(workspace.kubeconfig()) } else { Ok(ExitCode::SUCCESS) }
