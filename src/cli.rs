@@ -255,6 +255,15 @@ pub struct WaitArgs {
     /// Reach a run cluster through a kubeconfig context instead of Flux's credential; may be repeated
     #[arg(long = "run-context", value_name = "NAME=CONTEXT", value_parser = parse_run_context)]
     pub run_contexts: Vec<(String, String)>,
+    /// Wait for this commit, for use right after `git push` (default: what the source has once it has looked)
+    #[arg(long, value_name = "COMMIT", value_parser = parse_commit)]
+    pub revision: Option<String>,
+    /// Only watch: do not ask Flux to look for new commits
+    #[arg(long)]
+    pub no_reconcile: bool,
+    /// End with the first failure, instead of waiting for the others
+    #[arg(long)]
+    pub fail_fast: bool,
     /// One deadline for everything, such as 90s, 10m or 1h
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     pub timeout: Duration,
@@ -288,6 +297,16 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())
         .ok_or_else(|| "expected a duration such as 90s, 10m or 1h30m".to_owned())
+}
+
+/// Reads a commit: at least seven characters of its hash; a revision as Flux writes it, `main@sha1:<hash>`, will do.
+fn parse_commit(text: &str) -> Result<String, String> {
+    let commit = text.rsplit_once(':').map_or(text, |(_, commit)| commit).to_lowercase();
+    if commit.len() >= 7 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(commit)
+    } else {
+        Err("expected a commit, such as the output of git rev-parse HEAD".to_owned())
+    }
 }
 
 fn parse_run_context(text: &str) -> Result<(String, String), String> {

@@ -48,6 +48,9 @@ pub(super) async fn run(
         run_contexts: Vec::new(),
         connection,
         timeout: arguments.timeout,
+        commit: None,
+        requests_fetch: true,
+        fails_fast: false,
     };
     let outcomes = wait(&answers.build, facts.versions, request, progress::reporter(ui).as_mut()).await?;
     outcome::report(ui, &deliveries, &outcomes)

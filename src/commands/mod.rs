@@ -36,12 +36,28 @@ pub fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
     runtime.block_on(async {
         tokio::select! {
             result = command => result,
-            _ = tokio::signal::ctrl_c() => Err(Error::of_kind(
+            () = interrupted() => Err(Error::of_kind(
                 ErrorKind::Interrupted,
                 "interrupted; what was done stays",
             ).hint("the same command completes the rest")),
         }
     })
+}
+
+/// Returns when the user presses Ctrl-C, or a pipeline asks the command to end.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }
 
 fn connection(arguments: &ConnectionArgs) -> Connection {

@@ -34,6 +34,9 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
         run_contexts: arguments.run_contexts,
         connection,
         timeout: arguments.timeout,
+        commit: arguments.revision,
+        requests_fetch: !arguments.no_reconcile,
+        fails_fast: arguments.fail_fast,
     };
     let outcomes = wait(&build, versions, request, progress::reporter(ui).as_mut()).await?;
     outcome::report(ui, &deliveries, &outcomes)

@@ -3,6 +3,7 @@
 //! Only [`checkout`] runs programs and only [`tree`] reads files; everything else is pure. What the Flux and Carvel objects
 //! mean lives in `crate::flux` and `crate::carvel`; who decides what to write lives in the commands.
 
+pub mod ancestry;
 pub mod change;
 pub mod checkout;
 pub mod credentials;

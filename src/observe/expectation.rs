@@ -8,6 +8,8 @@
 pub struct Expectation {
     /// The reconcile request that the source must have answered; `None` where it could not be asked.
     pub request: Option<String>,
+    /// The commit that must be reached first; `None` where whatever the source has counts.
+    pub commit: Option<String>,
     /// The expected revision and those that the source was seen with after it, such as `main@sha1:0123…`.
     revisions: Vec<String>,
 }
@@ -16,7 +18,17 @@ impl Expectation {
     /// Expects whatever revision the source has once it has answered `request`.
     #[must_use]
     pub fn after_request(request: Option<String>) -> Self {
-        Self { request, revisions: Vec::new() }
+        Self { request, ..Self::default() }
+    }
+
+    /// Takes in the source's revision, and tells whether it counts: with a commit to be reached, that one and every
+    /// revision that the source is seen with after it.
+    pub fn reaches(&mut self, revision: &str) -> bool {
+        let is_awaited = self.commit.as_ref().is_none_or(|commit| commit_of(revision).starts_with(commit.as_str()));
+        if is_awaited || !self.revisions.is_empty() {
+            self.saw(revision);
+        }
+        self.accepts(revision)
     }
 
     /// Adds a revision that the source was seen with: the expected one first, then later ones, which count as well.
@@ -37,6 +49,12 @@ impl Expectation {
     pub fn newest(&self) -> Option<&str> {
         self.revisions.last().map(String::as_str)
     }
+}
+
+/// Returns the commit of a revision such as `main@sha1:0123…`.
+#[must_use]
+pub fn commit_of(revision: &str) -> &str {
+    revision.rsplit_once(':').map_or(revision, |(_, commit)| commit)
 }
 
 /// Shortens `main@sha1:0123456789…` for people.
@@ -62,6 +80,15 @@ mod tests {
         assert!(!expectation.accepts("main@sha1:a"));
         assert!(expectation.accepts("main@sha1:b") && expectation.accepts("main@sha1:c"));
         assert_eq!(expectation.newest(), Some("main@sha1:c"));
+    }
+
+    #[test]
+    fn a_named_commit_must_be_reached_before_later_ones_count() {
+        let mut expectation = Expectation { commit: Some("bbbbbbb".to_owned()), ..Expectation::default() };
+        assert!(!expectation.reaches("main@sha1:aaaaaaaa"));
+        assert!(!expectation.reaches("main@sha1:cccccccc"), "it may be older, or of another history");
+        assert!(expectation.reaches("main@sha1:bbbbbbbb"));
+        assert!(expectation.reaches("main@sha1:cccccccc"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The verdict on a whole delivery, from the verdicts on its nodes. Pure.
 
 use super::delivery::Delivery;
-use super::expectation::Expectation;
+use super::expectation::{Expectation, short_revision};
 use super::install::{self, Installed};
 use super::kustomization::{self, Applied};
 use super::source::{self, Source};
@@ -46,7 +46,12 @@ pub fn assess<'a>(
 ) -> Assessment {
     let source_name = format!("{}/{}", delivery.source.0, delivery.source.1);
     match source::judge(objects.source, &source_name, expectation) {
-        Source::At(revision) => expectation.saw(&revision),
+        Source::At(revision) if expectation.reaches(&revision) => {}
+        Source::At(revision) => {
+            let commit = expectation.commit.as_deref().unwrap_or_default();
+            let why = format!("waiting for commit {commit}; the source is at {}", short_revision(&revision));
+            return Verdict::pending(Stage::Source, why).into();
+        }
         Source::Not(verdict) => return verdict.into(),
     }
     let name = |name: &str| format!("{}/{name}", delivery.namespace);

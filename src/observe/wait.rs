@@ -41,6 +41,12 @@ pub struct WaitRequest {
     pub connection: Connection,
     /// The time for everything together.
     pub timeout: Duration,
+    /// The commit that the sources must reach; `None` means what they have once they have looked for new commits.
+    pub commit: Option<String>,
+    /// Whether to ask the sources to look for new commits.
+    pub requests_fetch: bool,
+    /// Whether the first failure ends the wait for all.
+    pub fails_fast: bool,
 }
 
 /// How a delivery ended.
@@ -84,17 +90,19 @@ pub async fn wait(
     let mut follower = tokio::select! {
         follower = Follower::begin(build, versions, &request, reporter) => follower?,
         () = tokio::time::sleep_until(deadline) => {
+            reporter.ended();
             let verdict = Verdict::pending(super::Stage::Source, "reading");
             return Ok(vec![Outcome::TimedOut(verdict); request.deliveries.len()]);
         }
     };
     let mut ticks = tokio::time::interval(TICK);
-    while !follower.is_decided() && reporter.failure().is_none() {
+    while !follower.is_decided(request.fails_fast) && reporter.failure().is_none() {
         follower.look(Instant::now(), reporter);
         tokio::select! {
             Some(update) = follower.updates.next() => follower.take(update, reporter),
             Some(confirmation) = follower.confirmations.next() => follower.confirmed(confirmation, reporter),
             Some(()) = follower.requests.next() => {}
+            Some(proof) = follower.proofs.next() => follower.proven(proof),
             _ = ticks.tick() => reporter.tick(),
             () = tokio::time::sleep_until(deadline) => break,
         }

@@ -15,8 +15,9 @@ use crate::error::{Error, Result};
 use crate::flux::{
     GitRepository, Kustomization, RECONCILE_REQUESTED_AT, git_repository_resource, kustomization_resource,
 };
+use crate::gitops::ancestry::is_ancestor;
 use crate::observe::delivery::{Delivery, RunAccess};
-use crate::observe::expectation::Expectation;
+use crate::observe::expectation::{Expectation, commit_of};
 use crate::observe::install::Installed;
 use crate::observe::verdict::{Assessment, FluxObjects, assess, package_installs};
 use crate::observe::watch::{self, Store, Update, Updates};
@@ -35,6 +36,13 @@ struct RunView {
     broken: Option<String>,
 }
 
+/// Whether a source's revision has the awaited commit in its history.
+pub(super) struct Proof {
+    source: (String, String),
+    revision: String,
+    is_descendant: bool,
+}
+
 /// Everything that a wait knows.
 pub(super) struct Follower {
     build: Cluster,
@@ -42,6 +50,7 @@ pub(super) struct Follower {
     pub(super) updates: Updates,
     pub(super) confirmations: FuturesUnordered<BoxFuture<'static, Confirmation>>,
     pub(super) requests: FuturesUnordered<BoxFuture<'static, ()>>,
+    pub(super) proofs: FuturesUnordered<BoxFuture<'static, Proof>>,
     sources: Store<GitRepository>,
     kustomizations: Store<Kustomization>,
     expectations: BTreeMap<(String, String), Expectation>,
@@ -63,13 +72,14 @@ impl Follower {
             updates: Updates::new(),
             confirmations: FuturesUnordered::new(),
             requests: FuturesUnordered::new(),
+            proofs: FuturesUnordered::new(),
             sources: Store::default(),
             kustomizations: Store::default(),
             expectations: BTreeMap::new(),
             views: Vec::new(),
             tracks: Vec::new(),
         };
-        follower.follow_sources(&request.deliveries, reporter).await;
+        follower.follow_sources(request, reporter).await;
         let namespaces: BTreeSet<&String> = request.deliveries.iter().map(|delivery| &delivery.namespace).collect();
         for namespace in namespaces {
             watch::watch_kustomizations(&mut follower.updates, build, versions.kustomization, namespace);
@@ -82,10 +92,15 @@ impl Follower {
     }
 
     /// Asks each source once to look for new commits, and watches them, one watch per namespace.
-    async fn follow_sources(&mut self, deliveries: &[Delivery], reporter: &mut dyn Reporter) {
-        let sources: BTreeSet<&(String, String)> = deliveries.iter().map(|delivery| &delivery.source).collect();
+    async fn follow_sources(&mut self, request: &WaitRequest, reporter: &mut dyn Reporter) {
+        let sources: BTreeSet<&(String, String)> = request.deliveries.iter().map(|delivery| &delivery.source).collect();
         for source in &sources {
-            let expectation = self.request_fetch(source, reporter).await;
+            let mut expectation = if request.requests_fetch {
+                self.request_fetch(source, reporter).await
+            } else {
+                Expectation::default()
+            };
+            expectation.commit.clone_from(&request.commit);
             self.expectations.insert((*source).clone(), expectation);
         }
         let namespaces: BTreeSet<&String> = sources.iter().map(|(namespace, _)| namespace).collect();
@@ -144,9 +159,40 @@ impl Follower {
         }
     }
 
-    /// Tells whether every delivery is decided.
-    pub(super) fn is_decided(&self) -> bool {
-        self.tracks.iter().all(|track| track.outcome.is_some())
+    /// Tells whether every delivery is decided, or one has failed and that is enough.
+    pub(super) fn is_decided(&self, fails_fast: bool) -> bool {
+        let is_failed =
+            |track: &Track| track.outcome.as_ref().is_some_and(|outcome| !matches!(outcome, Verdict::Ready { .. }));
+        self.tracks.iter().all(|track| track.outcome.is_some()) || (fails_fast && self.tracks.iter().any(is_failed))
+    }
+
+    /// Asks git whether a source's revision came after the awaited commit.
+    fn request_proof(&self, names: &watch::Names) {
+        for (source, expectation) in &self.expectations {
+            let Some(commit) = &expectation.commit else { continue };
+            let revision = self.sources.get(&source.0, &source.1).and_then(|object| {
+                let status = object.status.as_ref()?;
+                Some(status.artifact.as_ref()?.revision.clone())
+            });
+            let Some(revision) = revision.filter(|revision| !expectation.accepts(revision)) else { continue };
+            if !names.contains(&source.0, &source.1) || expectation.newest().is_some() {
+                continue;
+            }
+            let (source, commit) = (source.clone(), commit.clone());
+            self.proofs.push(Box::pin(async move {
+                let is_descendant = is_ancestor(&commit, commit_of(&revision)).await;
+                Proof { source, revision, is_descendant }
+            }));
+        }
+    }
+
+    /// Takes in what git said.
+    pub(super) fn proven(&mut self, proof: Proof) {
+        let Proof { source, revision, is_descendant } = proof;
+        if let Some(expectation) = self.expectations.get_mut(&source).filter(|_| is_descendant) {
+            expectation.saw(&revision);
+            self.touch(Instant::now(), |track| track.delivery.source == source);
+        }
     }
 
     /// Returns how each delivery ended.
@@ -163,6 +209,7 @@ impl Follower {
         match update {
             Update::Source(namespace, event) => {
                 if let Some(names) = self.sources.apply(&namespace, event, now) {
+                    self.request_proof(&names);
                     self.touch(now, |track| names.contains(&track.delivery.source.0, &track.delivery.source.1));
                 }
             }
