@@ -1,13 +1,39 @@
 //! The kubeconfig that Flux gets for a run cluster: minimal, self-contained, built and read as Flux reads it. Pure.
 //!
 //! Flux copies only the address, CA and credential *data*, TLS server name and proxy (fluxcd/pkg
-//! `runtime/client/kubeconfig.go`, v0.110) and drops the rest in silence, so nothing else is ever written.
+//! `runtime/client/kubeconfig.go`, v0.110) and drops the rest in silence, so nothing else is ever written. [`lint`] says
+//! what would become of any other kubeconfig, [`effective`] what is left of it, and [`inline_files`] makes it fit.
+
+mod base64;
+mod certificate;
+mod cluster;
+mod document;
+mod effective;
+mod escape;
+mod finding;
+mod inline;
+mod lint;
+mod node;
+mod scalar;
+mod shape;
+mod url;
+mod user;
+mod yaml;
+
+use std::io;
 
 use kube::config::{Kubeconfig, NamedCluster};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+pub use self::effective::{Effective, effective};
+pub use self::finding::{Finding, Severity};
+pub use self::inline::inline_files;
+pub use self::lint::{FluxBehaviour, lint};
 use crate::error::{Error, Result};
+
+/// Reads a file where the kubeconfig is used.
+type Disk<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
 
 /// The key of the Secret that holds the kubeconfig, as the guide names it; Flux looks for `value`, then for this.
 pub const SECRET_KEY: &str = "value.yaml";
@@ -50,11 +76,11 @@ impl Endpoint {
         let certificate_authority_data = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
             (Some(data), _) => Some(data.clone()),
             (None, Some(file)) => {
-                let content = read_file(file).map_err(|error| {
+                let pem = read_file(file).map_err(|error| {
                     Error::usage(format!("cannot read {file}, the certificate authority of the context `{context}`"))
                         .because(error)
                 })?;
-                Some(base64(&content))
+                Some(base64::encode(&pem))
             }
             (None, None) => None,
         };
@@ -80,63 +106,49 @@ impl Endpoint {
                 cluster[key] = json!(value);
             }
         }
-        let document = json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": run_cluster, "cluster": cluster}],
-            "users": [{"name": user, "user": {"token": token.expose_secret()}}],
-            "contexts": [{"name": run_cluster, "context": {"cluster": run_cluster, "user": user}}],
-            "current-context": run_cluster,
-        });
         // JSON is YAML, and needs no quoting rules.
-        document.to_string().into()
+        document_of(run_cluster, user, &cluster, &json!({"token": token.expose_secret()})).to_string().into()
     }
 }
 
-/// Reads the kubeconfig of a Secret's data as Flux does: `key` if given, else `value`, else `value.yaml`.
+/// Writes the kubeconfig of one cluster and one user.
+fn document_of(cluster_name: &str, user_name: &str, cluster: &Value, user: &Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": cluster_name, "cluster": cluster}],
+        "users": [{"name": user_name, "user": user}],
+        "contexts": [{"name": cluster_name, "context": {"cluster": cluster_name, "user": user_name}}],
+        "current-context": cluster_name,
+    })
+}
+
+/// Reads what Flux connects with from a Secret: from `key` if given, else from `value`, else from `value.yaml`
+/// (fluxcd/pkg `runtime/client/impersonator.go`, `getRESTConfigFromSecret`).
+///
+/// A kubeconfig that needs a file is refused: the controller's disk cannot be seen from here. One that only has such a
+/// reference in an unused entry is read, because whether Flux accepts it depends on its version.
 pub fn of_secret(secret: &Value, key: Option<&str>) -> Result<Kubeconfig> {
-    let keys = match key {
+    let keys = match key.filter(|key| !key.is_empty()) {
         Some(key) => vec![key],
         None => vec!["value", SECRET_KEY],
     };
     let encoded = keys
         .iter()
-        .find_map(|key| secret.get("data").and_then(|data| data.get(key)))
+        .find_map(|key| secret.get("data").and_then(|data| data.get(key)).and_then(Value::as_str))
         .ok_or_else(|| Error::new(format!("the Secret has no key `{}`", keys.join("` or `"))))?;
-    let content: k8s_openapi::ByteString = serde_json::from_value(encoded.clone())
-        .map_err(|_| Error::new("the Secret's data is not base64"))?;
-    let text = String::from_utf8(content.0).map_err(|_| Error::new("the kubeconfig is not UTF-8"))?;
+    let content = base64::decode(encoded).ok_or_else(|| Error::new("the Secret's data is not base64"))?;
+    let text = String::from_utf8(content).map_err(|_| Error::new("the kubeconfig is not UTF-8"))?;
+    let effective = effective(&text, FluxBehaviour::ReadsFiles, |_| Err(io::ErrorKind::NotFound.into()))?;
     // The parser quotes the text around a mistake, which may be the token.
-    let kubeconfig: Kubeconfig =
-        serde_yaml::from_str(&text).map_err(|_| Error::new("the Secret's content is no kubeconfig"))?;
-    Ok(sanitised(kubeconfig))
-}
-
-/// Drops what Flux drops: exec and auth-provider plugins, file references, insecure TLS and impersonation.
-fn sanitised(mut kubeconfig: Kubeconfig) -> Kubeconfig {
-    for cluster in kubeconfig.clusters.iter_mut().filter_map(|entry| entry.cluster.as_mut()) {
-        cluster.insecure_skip_tls_verify = None;
-        cluster.certificate_authority = None;
-    }
-    for user in kubeconfig.auth_infos.iter_mut().filter_map(|entry| entry.auth_info.as_mut()) {
-        user.exec = None;
-        user.auth_provider = None;
-        user.token_file = None;
-        user.client_certificate = None;
-        user.client_key = None;
-        user.impersonate = None;
-        user.impersonate_groups = None;
-    }
-    kubeconfig
+    serde_json::from_value(effective.document("run-cluster", "flux"))
+        .map_err(|_| Error::new("the kubeconfig cannot be used from here"))
 }
 
 /// Encodes bytes as Kubernetes does in `data` fields.
 #[must_use]
 pub fn base64(content: &[u8]) -> String {
-    match serde_json::to_value(k8s_openapi::ByteString(content.to_vec())) {
-        Ok(Value::String(text)) => text,
-        _ => String::new(),
-    }
+    base64::encode(content)
 }
 
 fn cluster_of<'a>(kubeconfig: &'a Kubeconfig, context: &str) -> Option<&'a NamedCluster> {
@@ -154,7 +166,7 @@ contexts: [{name: admin, context: {cluster: prod, user: me}}, {name: open, conte
 clusters:
 - {name: prod, cluster: {server: 'https://prod.example:6443', certificate-authority: /ca.pem, tls-server-name: kubernetes}}
 - {name: insecure, cluster: {server: 'https://open.example', insecure-skip-tls-verify: true}}
-users: [{name: me, user: {exec: {command: login, apiVersion: client.authentication.k8s.io/v1}}}]
+users: [{name: me, user: {exec: {command: login, apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never}}}]
 ";
 
     fn read() -> Kubeconfig {
@@ -183,7 +195,8 @@ users: [{name: me, user: {exec: {command: login, apiVersion: client.authenticati
 
     #[test]
     fn a_stored_kubeconfig_is_read_as_flux_reads_it() {
-        let secret = json!({"data": {"value.yaml": base64(KUBECONFIG.as_bytes())}});
+        let text = KUBECONFIG.replace("certificate-authority: /ca.pem, ", "");
+        let secret = json!({"data": {"value.yaml": base64(text.as_bytes())}});
         let kubeconfig = of_secret(&secret, None).expect("the key is there");
         assert!(kubeconfig.auth_infos[0].auth_info.as_ref().is_some_and(|user| user.exec.is_none()));
         assert!(of_secret(&secret, Some("other")).is_err());

@@ -1,0 +1,7 @@
+//go:build !older
+
+package main
+
+import "github.com/fluxcd/pkg/runtime/client"
+
+var load = client.KubeConfigFromBytes
