@@ -7,10 +7,11 @@ mod connect;
 mod failure;
 
 pub use connect::{Connection, load_kubeconfig};
-pub use failure::WatchFailure;
+pub use failure::{Remedy, WatchFailure};
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -22,10 +23,13 @@ use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The field manager of every write (server-side apply).
 pub const FIELD_MANAGER: &str = "carvelflux";
+
+/// How often lists are read where watching is forbidden.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Which part a cluster plays in deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +48,7 @@ pub struct Cluster {
     server: String,
     default_namespace: String,
     client: Client,
+    request_timeout: Option<Duration>,
 }
 
 /// The API groups a cluster serves, each with its versions.
@@ -71,6 +76,16 @@ pub struct ObjectReference {
 }
 
 impl ObjectReference {
+    /// Names a Secret.
+    #[must_use]
+    pub fn secret(namespace: &str, name: &str) -> Self {
+        Self {
+            resource: api_resource("", "v1", "Secret"),
+            namespace: Some(namespace.to_owned()),
+            name: name.to_owned(),
+        }
+    }
+
     /// Names the object that a manifest describes.
     ///
     /// Fails when the manifest lacks `apiVersion`, `kind` or `metadata.name`, which a builder of this crate never leaves out.
@@ -155,11 +170,7 @@ impl Cluster {
     /// Lists the API groups with their served versions; the first request to a cluster, so it also proves that
     /// the cluster is reachable and the credential is accepted.
     pub async fn served_versions(&self) -> Result<ServedVersions> {
-        let groups = self
-            .client
-            .list_api_groups()
-            .await
-            .map_err(|error| self.failure("cannot be asked which APIs it serves", error))?;
+        let groups = self.call("cannot be asked which APIs it serves", self.client.list_api_groups()).await?;
         Ok(ServedVersions(
             groups
                 .groups
@@ -184,18 +195,14 @@ impl Cluster {
 
     /// Reads an object; `None` when it does not exist.
     pub async fn get(&self, reference: &ObjectReference) -> Result<Option<DynamicObject>> {
-        self.api(reference)
-            .get_opt(&reference.name)
-            .await
-            .map_err(|error| self.failure(&format!("cannot read {}", reference.display()), error))
+        let what = format!("cannot read {}", reference.display());
+        self.call(&what, self.api(reference).get_opt(&reference.name)).await
     }
 
     /// Reads an object's metadata and nothing of its content; `None` when it does not exist.
     pub async fn get_metadata(&self, reference: &ObjectReference) -> Result<Option<PartialObjectMeta<DynamicObject>>> {
-        self.api(reference)
-            .get_metadata_opt(&reference.name)
-            .await
-            .map_err(|error| self.failure(&format!("cannot read {}", reference.display()), error))
+        let what = format!("cannot read {}", reference.display());
+        self.call(&what, self.api(reference).get_metadata_opt(&reference.name)).await
     }
 
     /// Reads an object into its type; `None` when it does not exist.
@@ -203,10 +210,8 @@ impl Cluster {
     where
         K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope> + Clone + DeserializeOwned + Debug,
     {
-        Api::<K>::namespaced_with(self.client.clone(), namespace, resource)
-            .get_opt(name)
-            .await
-            .map_err(|error| self.failure(&format!("cannot read {} {namespace}/{name}", resource.kind), error))
+        let api = Api::<K>::namespaced_with(self.client.clone(), namespace, resource);
+        self.call(&format!("cannot read {} {namespace}/{name}", resource.kind), api.get_opt(name)).await
     }
 
     /// Lists all objects of a kind in a namespace.
@@ -214,13 +219,7 @@ impl Cluster {
     where
         K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope> + Clone + DeserializeOwned + Debug,
     {
-        let list = Api::<K>::namespaced_with(self.client.clone(), namespace, resource)
-            .list(&ListParams::default())
-            .await
-            .map_err(|error| {
-                self.failure(&format!("cannot list {} in namespace {namespace}", resource.plural), error)
-            })?;
-        Ok(list.items)
+        self.list_in(resource, Some(namespace)).await
     }
 
     /// Lists all objects of a kind in a namespace, or in all namespaces.
@@ -228,12 +227,15 @@ impl Cluster {
     where
         K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope> + Clone + DeserializeOwned + Debug,
     {
-        let Some(namespace) = namespace else {
-            let list = Api::<K>::all_with(self.client.clone(), resource).list(&ListParams::default()).await;
-            let failure = |error| self.failure(&format!("cannot list {} in all namespaces", resource.plural), error);
-            return list.map(|list| list.items).map_err(failure);
+        let (api, place): (Api<K>, _) = match namespace {
+            Some(namespace) => (
+                Api::namespaced_with(self.client.clone(), namespace, resource),
+                format!("namespace {namespace}"),
+            ),
+            None => (Api::all_with(self.client.clone(), resource), "all namespaces".to_owned()),
         };
-        self.list(resource, namespace).await
+        let what = format!("cannot list {} in {place}", resource.plural);
+        self.call(&what, api.list(&ListParams::default())).await.map(|list| list.items)
     }
 
     /// Lists the metadata of all objects of a kind in a namespace, and nothing of their content.
@@ -242,16 +244,14 @@ impl Cluster {
         resource: &ApiResource,
         namespace: &str,
     ) -> Result<Vec<PartialObjectMeta<DynamicObject>>> {
-        let list = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, resource)
-            .list_metadata(&ListParams::default())
-            .await
-            .map_err(|error| {
-                self.failure(&format!("cannot list {} in namespace {namespace}", resource.plural), error)
-            })?;
-        Ok(list.items)
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, resource);
+        let what = format!("cannot list {} in namespace {namespace}", resource.plural);
+        self.call(&what, api.list_metadata(&ListParams::default())).await.map(|list| list.items)
     }
 
     /// Watches all objects of a kind in a namespace; errors are retried with a growing pause and shown to the caller.
+    ///
+    /// Where watching is forbidden, lists are read every few seconds instead.
     pub fn watch<K>(
         &self,
         resource: &ApiResource,
@@ -268,9 +268,52 @@ impl Cluster {
         let api = Api::<K>::namespaced_with(self.client.clone(), namespace, resource);
         let what = format!("cannot watch {} in namespace {namespace}", resource.plural);
         let cluster = self.clone();
-        watcher(api, watcher::Config::default())
+        let watched = watcher(api, watcher::Config::default())
             .default_backoff()
-            .map_err(move |error| cluster.watch_failure(&what, error))
+            .map_err(move |error| cluster.watch_failure(&what, error));
+        let is_forbidden = std::sync::Arc::new(AtomicBool::new(false));
+        let noticed = is_forbidden.clone();
+        watched
+            .inspect_err(move |failure| {
+                if failure.remedy == Remedy::Lists {
+                    noticed.store(true, Ordering::Relaxed);
+                }
+            })
+            // Ends one item late, so that the failure itself is still seen.
+            .scan(false, move |ended, item| {
+                let was_ended = std::mem::replace(ended, is_forbidden.load(Ordering::Relaxed));
+                std::future::ready((!was_ended).then_some(item))
+            })
+            .chain(self.clone().poll(resource.clone(), namespace.to_owned()))
+    }
+
+    /// Reads a list every few seconds, in the form of a watch that begins anew each time.
+    fn poll<K>(
+        self,
+        resource: ApiResource,
+        namespace: String,
+    ) -> impl Stream<Item = Result<watcher::Event<K>, WatchFailure>> + Send
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + 'static,
+    {
+        futures::stream::unfold((self, resource, namespace), |(cluster, resource, namespace)| async move {
+            tokio::time::sleep(POLL_INTERVAL).await;
+            let events = match cluster.list::<K>(&resource, &namespace).await {
+                Ok(objects) => std::iter::once(watcher::Event::Init)
+                    .chain(objects.into_iter().map(watcher::Event::InitApply))
+                    .chain(std::iter::once(watcher::Event::InitDone))
+                    .map(Ok)
+                    .collect(),
+                Err(error) => vec![Err(WatchFailure { error, remedy: Remedy::Time })],
+            };
+            Some((futures::stream::iter(events), (cluster, resource, namespace)))
+        })
+        .flatten()
     }
 
     /// Applies a manifest server-side and returns the object as the API server keeps it.
@@ -282,20 +325,16 @@ impl Cluster {
         if dry_run {
             parameters = parameters.dry_run();
         }
-        self.api(&reference)
-            .patch(&reference.name, &parameters, &Patch::Apply(manifest))
-            .await
-            .map_err(|error| self.failure(&format!("cannot apply {}", reference.display()), error))
+        let what = format!("cannot apply {}", reference.display());
+        self.call(&what, self.api(&reference).patch(&reference.name, &parameters, &Patch::Apply(manifest))).await
     }
 
     /// Sets one annotation, and nothing else.
     pub async fn annotate(&self, reference: &ObjectReference, key: &str, value: &str) -> Result<()> {
         let patch = json!({"metadata": {"annotations": {key: value}}});
-        self.api(reference)
-            .patch(&reference.name, &PatchParams::default(), &Patch::Merge(&patch))
-            .await
-            .map(drop)
-            .map_err(|error| self.failure(&format!("cannot annotate {}", reference.display()), error))
+        let what = format!("cannot annotate {}", reference.display());
+        let parameters = PatchParams::default();
+        self.call(&what, self.api(reference).patch(&reference.name, &parameters, &Patch::Merge(&patch))).await.map(drop)
     }
 
     /// Waits until the object exists and `ready` finds in it what it looks for.
@@ -318,7 +357,7 @@ impl Cluster {
                     }
                     Err(error) => {
                         let error = self.watch_failure(&format!("cannot watch {}", reference.display()), error);
-                        if !error.is_transient {
+                        if error.remedy != Remedy::Time {
                             return Err(error.error);
                         }
                     }
@@ -327,7 +366,7 @@ impl Cluster {
             Err(Error::new(format!("the watch of {} ended", reference.display())))
         };
         tokio::time::timeout(limit, search).await.unwrap_or_else(|_| {
-            Err(Error::new(format!(
+            Err(Error::of_kind(ErrorKind::Timeout, format!(
                 "{} did not become complete on {} within {} s",
                 reference.display(),
                 self.display(),
@@ -351,11 +390,20 @@ impl Cluster {
             },
             ..SelfSubjectAccessReview::default()
         };
-        let answer = Api::<SelfSubjectAccessReview>::all(self.client.clone())
-            .create(&PostParams::default(), &review)
-            .await
-            .map_err(|error| self.failure("cannot be asked for permissions", error))?;
+        let api = Api::<SelfSubjectAccessReview>::all(self.client.clone());
+        let answer = self.call("cannot be asked for permissions", api.create(&PostParams::default(), &review)).await?;
         Ok(answer.status.is_some_and(|status| status.allowed))
+    }
+
+    /// Sends a request, at most so long as requests may take, and turns a refusal into a sentence.
+    async fn call<T>(&self, what: &str, request: impl Future<Output = kube::Result<T>>) -> Result<T> {
+        let Some(limit) = self.request_timeout else {
+            return request.await.map_err(|error| self.failure(what, error));
+        };
+        match tokio::time::timeout(limit, request).await {
+            Ok(answer) => answer.map_err(|error| self.failure(what, error)),
+            Err(_) => Err(self.no_answer(what, limit)),
+        }
     }
 
     fn api(&self, reference: &ObjectReference) -> Api<DynamicObject> {

@@ -41,6 +41,7 @@ pub struct Error {
     message: String,
     causes: Vec<String>,
     hints: Vec<String>,
+    status: Option<u16>,
     is_reported: bool,
 }
 
@@ -63,7 +64,7 @@ impl Error {
     /// Makes an error of any kind.
     #[must_use]
     pub fn of_kind(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new(), is_reported: false }
+        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new(), status: None, is_reported: false }
     }
 
     /// Adds why it failed, in the words of whoever refused: a server, a tool, the operating system.
@@ -98,6 +99,19 @@ impl Error {
     #[must_use]
     pub fn is_reported(&self) -> bool {
         self.is_reported
+    }
+
+    /// Records the HTTP status with which an API server refused.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Returns the HTTP status with which an API server refused; `None` where none answered.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.status
     }
 
     /// Returns what kind of failure this is.

@@ -11,6 +11,12 @@ const LONGEST_KUSTOMIZATION: usize = 63;
 const PACKAGES_SUFFIX: &str = "-packages";
 const PACKAGE_INSTALLS_SUFFIX: &str = "-packageinstalls";
 
+/// Returns the name of a package: the last part of its path in the repository.
+#[must_use]
+pub fn of_package(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or(path)
+}
+
 /// Returns the name of the GitRepository of a package.
 #[must_use]
 pub fn git_repository(package: &str) -> String {

@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 /// Time to establish a connection; an unreachable cluster is reported after it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long one request may take where the user says nothing else; watches are not concerned.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Which kubeconfig entries to use, and as whom.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
@@ -27,7 +30,7 @@ pub struct Connection {
     pub impersonate: Option<String>,
     /// Groups to impersonate.
     pub impersonate_groups: Vec<String>,
-    /// Longest time for one request; `None` or zero means no limit.
+    /// Longest time for one request: zero means no limit, `None` the default of 30 s.
     pub request_timeout: Option<Duration>,
 }
 
@@ -55,8 +58,11 @@ impl Cluster {
         if !connection.impersonate_groups.is_empty() {
             config.auth_info.impersonate_groups = Some(connection.impersonate_groups.clone());
         }
-        config.read_timeout = connection.request_timeout.filter(|timeout| !timeout.is_zero());
-        Self::from_config(role, context, config)
+        let mut cluster = Self::from_config(role, context, config)?;
+        if let Some(timeout) = connection.request_timeout {
+            cluster.request_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
+        }
+        Ok(cluster)
     }
 
     /// Makes a client from one self-contained kubeconfig, as Flux does from a Secret.
@@ -71,12 +77,14 @@ impl Cluster {
 
     fn from_config(role: Role, context: String, mut config: Config) -> Result<Self> {
         config.connect_timeout = Some(CONNECT_TIMEOUT);
+        // kube would try again for minutes, in silence; watches and fresh reads have pauses of their own.
+        config.default_retry = false;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let default_namespace = config.default_namespace.clone();
         let client = Client::try_from(config).map_err(|error| {
             Error::new(format!("no client can be made for {} at {server}", describe(&role))).because(error)
         })?;
-        Ok(Self { role, context, server, default_namespace, client })
+        Ok(Self { role, context, server, default_namespace, client, request_timeout: Some(REQUEST_TIMEOUT) })
     }
 }
 

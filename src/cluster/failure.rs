@@ -1,5 +1,7 @@
 //! How an error of the Kubernetes client becomes a sentence with a next step.
 
+use std::time::Duration;
+
 use kube::runtime::watcher;
 
 use super::{Cluster, Role};
@@ -10,8 +12,19 @@ use crate::error::Error;
 pub struct WatchFailure {
     /// The failure as a user reads it.
     pub error: Error,
-    /// Whether trying again may help: everything but missing credentials, permissions and kinds.
-    pub is_transient: bool,
+    /// What may help.
+    pub remedy: Remedy,
+}
+
+/// What may help against an interrupted watch, which tries again by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Time: a restart, a network, an expired list.
+    Time,
+    /// Somebody must grant something, or log in again; a grant may also be only just on its way.
+    Grant,
+    /// Lists may be read, but not watched.
+    Lists,
 }
 
 impl Cluster {
@@ -20,10 +33,11 @@ impl Cluster {
         let place = self.display();
         match error {
             kube::Error::Api(status) => {
-                let error = Error::new(sentence(what, &place)).because(&status.message);
+                let error = Error::new(sentence(what, &place)).because(&status.message).with_status(status.code);
                 match status.code {
+                    409 => error.hint("another field manager owns what the message names; remove the field there, or delete the object, then try again"),
                     401 => error.hint(self.credential_hint()),
-                    403 => error.hint(self.permission_hint(&status.message)),
+                    403 => error.hint(self.permission_hint()),
                     _ => error,
                 }
             }
@@ -39,8 +53,16 @@ impl Cluster {
         }
     }
 
+    /// Says that a request was not answered in time.
+    pub(super) fn no_answer(&self, what: &str, limit: Duration) -> Error {
+        Error::new(sentence(what, &self.display()))
+            .because(format!("no answer within {} s", limit.as_secs()))
+            .hint("check the network, or allow more time with --request-timeout")
+    }
+
     /// Turns a watch's error into a sentence, and says whether trying again may help.
     pub(super) fn watch_failure(&self, what: &str, error: watcher::Error) -> WatchFailure {
+        let is_listed = !matches!(error, watcher::Error::InitialListFailed(_));
         let error = match error {
             watcher::Error::InitialListFailed(error)
             | watcher::Error::WatchStartFailed(error)
@@ -48,15 +70,16 @@ impl Cluster {
             watcher::Error::WatchError(status) => kube::Error::Api(status),
             watcher::Error::NoResourceVersion => {
                 let error = Error::new(sentence(what, &self.display())).because("the answer has no resourceVersion");
-                return WatchFailure { error, is_transient: false };
+                return WatchFailure { error, remedy: Remedy::Time };
             }
         };
-        let is_transient = match &error {
-            kube::Error::Api(status) => !matches!(status.code, 401 | 403 | 404 | 405),
-            kube::Error::Auth(_) => false,
-            _ => true,
+        let remedy = match &error {
+            kube::Error::Api(status) if status.code == 403 && is_listed => Remedy::Lists,
+            kube::Error::Api(status) if matches!(status.code, 401 | 403 | 404 | 405) => Remedy::Grant,
+            kube::Error::Auth(_) => Remedy::Grant,
+            _ => Remedy::Time,
         };
-        WatchFailure { error: self.failure(what, error), is_transient }
+        WatchFailure { error: self.failure(what, error), remedy }
     }
 
     fn credential_hint(&self) -> String {
@@ -68,15 +91,12 @@ impl Cluster {
         }
     }
 
-    fn permission_hint(&self, message: &str) -> String {
-        match self.role() {
-            Role::Build => {
-                format!("ask for the permission that is missing (docs/permissions/build-cluster.yaml): {message}")
-            }
-            Role::Run(_) => {
-                format!("ask for the permission that is missing (docs/permissions/run-cluster.yaml): {message}")
-            }
-        }
+    fn permission_hint(&self) -> String {
+        let file = match self.role() {
+            Role::Build => "build-cluster.yaml",
+            Role::Run(_) => "run-cluster.yaml",
+        };
+        format!("ask for the missing permission; docs/permissions/{file} has all that is needed")
     }
 }
 

@@ -2,22 +2,19 @@
 
 use std::ffi::OsString;
 
-use kube::api::DynamicObject;
-
 use super::{git, outcome};
 use crate::check::{self, Checks};
 use crate::cli::BootstrapArgs;
-use crate::cluster::{Cluster, Connection, ObjectReference, Role, api_resource};
+use crate::cluster::{Cluster, Connection, ObjectReference, Role};
 use crate::error::{Error, Result};
 use crate::flux::{
-    GitRepository, RECONCILE_REQUESTED_AT, git_credentials_secret, git_repository, git_repository_resource,
+    GitRepository, git_credentials_secret, git_repository, git_repository_resource,
 };
 use crate::gitops::checkout::{Checkout, GitAccess};
 use crate::gitops::credentials::{GitCredentials, check_url};
 use crate::gitops::layout::PackageDirectory;
 use crate::names;
-use crate::observe::source::{self, Source};
-use crate::observe::{Expectation, Verdict};
+use crate::observe::fetch::fetch;
 use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::plan::{Apply, Place, Plan, Step, change_of};
 use crate::ui::{Ui, prompt};
@@ -40,7 +37,7 @@ pub(super) async fn run(
     let mut connection = connection;
     super::choose_context(ui, &mut connection)?;
     let answers = ask(ui, &connection, namespace, &arguments)?;
-    names::check_package(&answers.package)?;
+    names::check_package(names::of_package(&answers.package))?;
     check_url(&answers.url)?;
 
     let build = Cluster::connect(Role::Build, &connection).await?;
@@ -60,7 +57,12 @@ pub(super) async fn run(
     let executor = Executor { build: &build, run: None, checkout: None, ui };
     confirm_and_execute(&plan, executor, arguments.confirm.yes).await?;
 
-    let revision = wait_until_fetched(&build, versions.source, &answers, &arguments).await?;
+    let source = ObjectReference {
+        resource: git_repository_resource(versions.source),
+        namespace: Some(answers.namespace.clone()),
+        name: names::git_repository(names::of_package(&answers.package)),
+    };
+    let revision = fetch(&build, &source, arguments.timeout).await?;
     outcome::report_fetched(ui, &answers.namespace, &answers.package, &revision)
 }
 
@@ -115,17 +117,13 @@ fn anonymous() -> Vec<(OsString, OsString)> {
 }
 
 async fn has_credentials_secret(build: &Cluster, answers: &Answers) -> Result<bool> {
-    let reference = ObjectReference {
-        resource: api_resource("", "v1", "Secret"),
-        namespace: Some(answers.namespace.clone()),
-        name: names::git_credentials(&answers.package),
-    };
+    let reference = ObjectReference::secret(&answers.namespace, &names::git_credentials(names::of_package(&answers.package)));
     Ok(build.get(&reference).await?.is_some())
 }
 
 /// Refuses to point an existing GitRepository elsewhere: Flux would prune everything that the new place does not hold.
 async fn refuse_retarget(build: &Cluster, version: &str, answers: &Answers) -> Result<()> {
-    let name = names::git_repository(&answers.package);
+    let name = names::git_repository(names::of_package(&answers.package));
     let existing: Option<GitRepository> =
         build.read(&git_repository_resource(version), &answers.namespace, &name).await?;
     let Some(existing) = existing else { return Ok(()) };
@@ -151,13 +149,13 @@ async fn refuse_retarget(build: &Cluster, version: &str, answers: &Answers) -> R
 async fn plan(build: &Cluster, version: &str, answers: &Answers, has_secret: bool) -> Result<Plan> {
     let mut manifests = Vec::new();
     if let Some(GitCredentials { username, password }) = &answers.credentials {
-        manifests.push(git_credentials_secret(&answers.namespace, &answers.package, username, password));
+        manifests.push(git_credentials_secret(&answers.namespace, names::of_package(&answers.package), username, password));
     }
     let with_credentials = answers.credentials.is_some() || has_secret;
     manifests.push(git_repository(
         version,
         &answers.namespace,
-        &answers.package,
+        names::of_package(&answers.package),
         &answers.url,
         &answers.branch,
         with_credentials,
@@ -169,34 +167,4 @@ async fn plan(build: &Cluster, version: &str, answers: &Answers, has_secret: boo
         plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
     }
     Ok(plan)
-}
-
-/// Asks Flux to fetch now, and waits for the outcome.
-async fn wait_until_fetched(
-    build: &Cluster,
-    version: &str,
-    answers: &Answers,
-    arguments: &BootstrapArgs,
-) -> Result<String> {
-    let name = names::git_repository(&answers.package);
-    let reference = ObjectReference {
-        resource: git_repository_resource(version),
-        namespace: Some(answers.namespace.clone()),
-        name: name.clone(),
-    };
-    let token = jiff::Timestamp::now().to_string();
-    build.annotate(&reference, RECONCILE_REQUESTED_AT, &token).await?;
-    let expectation = Expectation::after_request(Some(token));
-    let decided = |object: &DynamicObject| {
-        let repository: GitRepository = object.clone().try_parse().ok()?;
-        match source::judge(Some(&repository), &name, &expectation) {
-            Source::At(revision) => Some(Ok(revision)),
-            Source::Not(Verdict::Failed(failure)) => Some(Err(failure)),
-            Source::Not(_) => None,
-        }
-    };
-    let outcome = build.wait_for(&reference, arguments.timeout, decided).await?;
-    outcome.map_err(|failure| {
-        Error::new(format!("{} is not fetched", failure.object)).because(failure.message).hint(failure.hint)
-    })
 }

@@ -35,11 +35,13 @@ pub fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
         .map_err(|error| Error::new("cannot start the asynchronous runtime").because(error))?;
     runtime.block_on(async {
         tokio::select! {
-            result = command => result,
+            // The signals are listened for before the command's first question.
+            biased;
             () = interrupted() => Err(Error::of_kind(
                 ErrorKind::Interrupted,
                 "interrupted; what was done stays",
             ).hint("the same command completes the rest")),
+            result = command => result,
         }
     })
 }

@@ -1,5 +1,7 @@
 //! GitRepository of `source.toolkit.fluxcd.io` (source-controller `api/v1/gitrepository_types.go`).
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::ByteString;
 use kube::api::ApiResource;
 use kube::core::Object;
@@ -38,6 +40,18 @@ pub struct GitRepositorySpec {
 pub struct GitReference {
     /// The branch.
     pub branch: Option<String>,
+    /// Other ways to name a commit, all of which win over the branch: `tag`, `semver`, `name`, `commit`.
+    #[serde(flatten)]
+    others: BTreeMap<String, Value>,
+}
+
+impl GitReference {
+    /// Returns the branch that Flux follows; `None` where it follows something else.
+    #[must_use]
+    pub fn followed_branch(&self) -> Option<&str> {
+        let follows_other = self.others.values().any(|value| value.as_str().is_some_and(|text| !text.is_empty()));
+        (!follows_other).then(|| self.branch.as_deref().unwrap_or("master"))
+    }
 }
 
 /// The name of an object in the same namespace.

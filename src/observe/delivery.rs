@@ -17,7 +17,7 @@ pub struct Delivery {
     pub namespace: String,
     /// The GitRepository, as namespace and name.
     pub source: (String, String),
-    /// The Kustomization that applies the Packages; `None` where another delivery to the same place does.
+    /// The Kustomization that applies the Packages.
     pub packages_kustomization: String,
     /// The Kustomization that applies the PackageInstall.
     pub installs_kustomization: String,
@@ -119,11 +119,14 @@ fn delivery(
         (None, Some(config_map)) => RunAccess::WorkloadIdentity { config_map: config_map.name.clone() },
         (None, None) => return None,
     };
-    let source = &installs.spec.source_ref;
+    let (kind, source_namespace, source_name) = source_of(installs);
+    if kind != "GitRepository" {
+        return None;
+    }
     Some(Delivery {
         package: directory.rsplit('/').next().unwrap_or(directory).to_owned(),
         run_cluster: run_cluster.to_owned(),
-        source: (source.namespace.clone().unwrap_or_else(|| namespace.clone()), source.name.clone()),
+        source: (source_namespace, source_name.to_owned()),
         namespace,
         packages_kustomization: packages.name_any(),
         installs_kustomization: installs.name_any(),
@@ -132,10 +135,24 @@ fn delivery(
     })
 }
 
+/// Tells whether two Kustomizations of one namespace read from one source and apply to one place, however it is written.
 fn same_place(one: &Kustomization, other: &Kustomization) -> bool {
-    one.spec.source_ref == other.spec.source_ref
-        && one.spec.kube_config == other.spec.kube_config
+    source_of(one) == source_of(other)
         && one.spec.target_namespace == other.spec.target_namespace
+        && match (&one.spec.kube_config, &other.spec.kube_config) {
+            (Some(one), Some(other)) => {
+                let name = |reference: &Option<KubeConfigReference>| reference.as_ref().map(|secret| secret.name.clone());
+                name(&one.secret_ref) == name(&other.secret_ref) && one.config_map_ref == other.config_map_ref
+            }
+            (one, other) => one.is_none() && other.is_none(),
+        }
+}
+
+/// Returns kind, namespace and name of the source.
+fn source_of(kustomization: &Kustomization) -> (&str, String, &str) {
+    let source = &kustomization.spec.source_ref;
+    let own = || kustomization.namespace().unwrap_or_default();
+    (&source.kind, source.namespace.clone().unwrap_or_else(own), &source.name)
 }
 
 /// Splits `./sub/package/leaf` into `sub/package` and `leaf`.

@@ -38,6 +38,11 @@ impl Expectation {
         }
     }
 
+    /// Adds what another copy of it has seen.
+    pub fn merge(&mut self, other: &Self) {
+        other.revisions.iter().for_each(|revision| self.saw(revision));
+    }
+
     /// Tells whether a revision is the expected one or was seen after it.
     #[must_use]
     pub fn accepts(&self, revision: &str) -> bool {

@@ -6,6 +6,8 @@
 
 pub mod delivery;
 pub mod expectation;
+pub mod fetch;
+pub mod forbidden;
 pub mod install;
 pub mod kustomization;
 pub mod reach;
@@ -142,7 +144,11 @@ pub enum Cause {
     SourceNotFetched,
     /// Flux is told not to reconcile.
     Suspended,
-    /// Flux cannot build or apply a directory.
+    /// The directory is not in the Git repository.
+    NoDirectory,
+    /// Flux cannot build what the directory holds: invalid YAML, a missing resource.
+    BuildFailed,
+    /// Flux cannot apply a directory.
     NotApplied,
     /// The Secret with the run cluster's kubeconfig is missing or unusable.
     NoCredential,
@@ -156,6 +162,8 @@ pub enum Cause {
     NoNamespace,
     /// kapp-controller is told not to reconcile.
     Paused,
+    /// kapp-controller is told not to update the App.
+    ManuallyControlled,
     /// No version of the package matches the constraints.
     NoVersionMatches,
     /// The constraints cannot be parsed.
@@ -166,11 +174,15 @@ pub enum Cause {
     InstallRejected,
     /// The bundle cannot be fetched.
     FetchFailed,
+    /// The Secret with the values does not exist.
+    NoValuesSecret,
     /// The templates cannot be rendered with the values.
     TemplateFailed,
     /// kapp cannot deploy.
     DeployFailed,
-    /// The service account lacks a permission.
+    /// Another app of kapp has deployed the same resource.
+    OwnershipConflict,
+    /// Flux or the service account lacks a permission.
     Forbidden,
     /// The service account does not exist.
     NoServiceAccount,

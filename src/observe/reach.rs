@@ -10,7 +10,7 @@ use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::carvel::{
     App, Package, PackageInstall, PackageSpec, app_resource, package_install_resource, package_resource,
 };
-use crate::cluster::{Cluster, Connection, ObjectReference, Role, api_resource};
+use crate::cluster::{Cluster, Connection, ObjectReference, Role};
 use crate::error::Result;
 use crate::kubeconfig;
 
@@ -42,11 +42,7 @@ pub async fn reach(
     let RunAccess::Kubeconfig { secret, impersonate } = &delivery.access else {
         return Err(unknown("Flux reaches it with a workload identity".to_owned()));
     };
-    let reference = ObjectReference {
-        resource: api_resource("", "v1", "Secret"),
-        namespace: Some(delivery.namespace.clone()),
-        name: secret.name.clone(),
-    };
+    let reference = ObjectReference::secret(&delivery.namespace, &secret.name);
     let failed = |message: String| {
         Verdict::Failed(Failure {
             cause: Cause::NoCredential,
@@ -116,11 +112,7 @@ pub async fn read_installed(cluster: &Cluster, namespace: &str, name: &str) -> R
 }
 
 async fn read_values_secret(cluster: &Cluster, namespace: &str, name: &str) -> Result<ValuesSecret> {
-    let reference = ObjectReference {
-        resource: api_resource("", "v1", "Secret"),
-        namespace: Some(namespace.to_owned()),
-        name: name.to_owned(),
-    };
+    let reference = ObjectReference::secret(namespace, name);
     let metadata = cluster.get_metadata(&reference).await?;
     Ok(values_secret(name, metadata.as_ref()))
 }

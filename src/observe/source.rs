@@ -5,7 +5,7 @@ use kube::ResourceExt;
 use super::expectation::{Expectation, short_revision};
 use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::conditions::find;
-use crate::flux::GitRepository;
+use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT};
 
 /// What a GitRepository says about the expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
             &format!("flux resume source git {} -n {}", object.name_any(), object.namespace().unwrap_or_default()),
         )));
     }
-    if expectation.request.is_some() && status.last_handled_reconcile_at != expectation.request {
+    if expectation.newest().is_none() && !is_answered(object, status.last_handled_reconcile_at.as_ref(), expectation) {
         return Source::Not(Verdict::pending(Stage::Source, "waiting for Flux to look for new commits"));
     }
     let generation = object.metadata.generation;
@@ -54,6 +54,12 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
         )),
         (_, None) => Source::Not(Verdict::pending(Stage::Source, "fetching")),
     }
+}
+
+/// Tells whether our request was answered, or a later one of somebody else: only the newest is answered in the end.
+fn is_answered(object: &GitRepository, handled: Option<&String>, expectation: &Expectation) -> bool {
+    let Some(request) = &expectation.request else { return true };
+    handled.is_some_and(|handled| handled == request || object.annotations().get(RECONCILE_REQUESTED_AT) == Some(handled))
 }
 
 fn hint(message: &str, object: &GitRepository) -> String {

@@ -101,7 +101,7 @@ pub async fn wait(
         tokio::select! {
             Some(update) = follower.updates.next() => follower.take(update, reporter),
             Some(confirmation) = follower.confirmations.next() => follower.confirmed(confirmation, reporter),
-            Some(()) = follower.requests.next() => {}
+            Some(refused) = follower.requests.next() => follower.requested(refused),
             Some(proof) = follower.proofs.next() => follower.proven(proof),
             _ = ticks.tick() => reporter.tick(),
             () = tokio::time::sleep_until(deadline) => break,

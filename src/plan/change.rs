@@ -17,15 +17,23 @@ pub enum Change {
     Update(Vec<String>),
 }
 
-/// Asks the API server what applying the manifest would change. It validates and authorizes as for a real write.
+/// Asks the API server what applying the manifest would change.
 pub async fn change_of(cluster: &Cluster, manifest: &Value) -> Result<Change> {
-    let reference = ObjectReference::of(manifest)?;
-    let live = cluster.get(&reference).await?;
-    // A RoleBinding to a Role that the same plan makes is refused in a dry run: the Role is not there yet.
-    if live.is_none() && reference.resource.kind == "RoleBinding" {
-        return Ok(Change::Create);
-    }
-    let applied = cluster.apply(manifest, true).await?;
+    let live = cluster.get(&ObjectReference::of(manifest)?).await?;
+    change_from(cluster, live, manifest).await
+}
+
+/// Asks the API server what applying the manifest would change in the live object. It validates and authorizes as for a
+/// real write.
+pub async fn change_from(cluster: &Cluster, live: Option<DynamicObject>, manifest: &Value) -> Result<Change> {
+    let applied = match cluster.apply(manifest, true).await {
+        Ok(applied) => applied,
+        // The Role that the same plan makes is not there yet, and only what it holds may be bound.
+        Err(error) if error.status() == Some(404) && manifest["kind"] == "RoleBinding" => {
+            return Ok(if live.is_none() { Change::Create } else { Change::Update(vec!["roleRef".to_owned()]) });
+        }
+        Err(error) => return Err(error),
+    };
     Ok(match live {
         None => Change::Create,
         Some(live) => {

@@ -9,8 +9,9 @@ use secrecy::SecretString;
 use super::{Change, Place, Plan, Step, StoreCredential};
 use crate::cluster::{Access, Cluster, ObjectReference, Role};
 use crate::error::{Error, Result};
-use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT};
 use crate::gitops::checkout::Checkout;
+use crate::observe::expectation::short_revision;
+use crate::observe::fetch::fetch;
 use crate::ui::{Ui, prompt};
 
 /// How long the control plane may take to fill in a token, or to let it in.
@@ -49,10 +50,10 @@ pub async fn confirm_and_execute(plan: &Plan, executor: Executor<'_>, is_confirm
     if !is_confirmed {
         prompt::confirm()?;
     }
-    let mut pushed = None;
+    let is_pushed = plan.steps.iter().any(|step| matches!(step, Step::Commit(commit) if !commit.changes.is_empty()));
     for step in &plan.steps {
         executor
-            .execute(step, &mut pushed)
+            .execute(step, is_pushed)
             .await
             .map_err(|error| error.hint("what is done stays; the same command completes the rest"))?;
     }
@@ -60,7 +61,7 @@ pub async fn confirm_and_execute(plan: &Plan, executor: Executor<'_>, is_confirm
 }
 
 impl Executor<'_> {
-    async fn execute(self, step: &Step, pushed: &mut Option<String>) -> Result<()> {
+    async fn execute(self, step: &Step, is_pushed: bool) -> Result<()> {
         match step {
             Step::Apply(apply) if apply.change == Change::None => Ok(()),
             Step::Apply(apply) => {
@@ -83,13 +84,14 @@ impl Executor<'_> {
                     &outcome.sha()[..8.min(outcome.sha().len())],
                     commit.repository
                 ));
-                *pushed = Some(outcome.sha().to_owned());
                 Ok(())
             }
-            Step::Fetch { source } => match pushed {
-                Some(sha) => self.fetch(source, sha).await,
-                None => Ok(()),
-            },
+            Step::Fetch { source } if is_pushed => {
+                let revision = fetch(self.build, source, FETCH_LIMIT).await?;
+                self.ui.done(&format!("Flux has fetched {}", short_revision(&revision)));
+                Ok(())
+            }
+            Step::Fetch { .. } => Ok(()),
         }
     }
 
@@ -112,22 +114,6 @@ impl Executor<'_> {
         prove(&as_flux, &store.target_namespace).await?;
         self.build.apply(&secret, false).await?;
         self.report(&store.change, &ObjectReference::of(&secret)?.display(), self.build);
-        Ok(())
-    }
-
-    /// Asks Flux to look for commits, and waits until it has the pushed one or a later one.
-    async fn fetch(self, source: &ObjectReference, sha: &str) -> Result<()> {
-        let token = jiff::Timestamp::now().to_string();
-        self.build.annotate(source, RECONCILE_REQUESTED_AT, &token).await?;
-        let handled = |object: &DynamicObject| {
-            let repository: GitRepository = object.clone().try_parse().ok()?;
-            let status = repository.status?;
-            let revision = status.artifact.map(|artifact| artifact.revision).unwrap_or_default();
-            let is_handled = status.last_handled_reconcile_at.as_deref() == Some(token.as_str());
-            (is_handled || revision.ends_with(sha)).then_some(revision)
-        };
-        let revision = self.build.wait_for(source, FETCH_LIMIT, handled).await?;
-        self.ui.done(&format!("Flux has fetched {}", crate::observe::expectation::short_revision(&revision)));
         Ok(())
     }
 }

@@ -7,7 +7,9 @@ mod change;
 pub mod execute;
 pub mod show;
 
-pub use change::{Change, change_of};
+pub use change::{Change, change_from, change_of};
+
+use std::fmt;
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -53,7 +55,6 @@ pub enum Step {
 }
 
 /// An object to be applied server-side.
-#[derive(Debug)]
 pub struct Apply {
     /// Where.
     pub place: Place,
@@ -102,6 +103,13 @@ impl StoreCredential {
         let mut secret = self.secret.clone();
         secret["data"] = serde_json::json!({crate::kubeconfig::SECRET_KEY: crate::kubeconfig::base64(kubeconfig.expose_secret().as_bytes())});
         secret
+    }
+}
+
+impl fmt::Debug for Apply {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let object = ObjectReference::of(&self.manifest).map(|reference| reference.display()).unwrap_or_default();
+        write!(formatter, "Apply({:?}, {object}, {:?})", self.place, self.change)
     }
 }
 

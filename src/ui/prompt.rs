@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::Path;
 
 use dialoguer::theme::Theme;
-use dialoguer::{Confirm, Input, Password, Select};
+use console::{Key, Term};
+use dialoguer::{Confirm, Input, Select};
 use secrecy::SecretString;
 
 use super::Ui;
@@ -41,8 +42,25 @@ pub fn optional_text(question: &str) -> Result<Option<String>> {
 }
 
 /// Asks for a text that is not shown.
+///
+/// Reads key by key: dialoguer's own password prompt reads a line, and Ctrl-C would only be seen after Enter.
 pub fn password(question: &str) -> Result<SecretString> {
-    finish(Password::with_theme(&Plain).with_prompt(question).interact()).map(SecretString::from)
+    let terminal = Term::stderr();
+    let read = || -> std::io::Result<String> {
+        let mut typed = String::new();
+        terminal.write_str(&format!("{question}: "))?;
+        loop {
+            match terminal.read_key()? {
+                Key::Enter => break,
+                Key::Backspace => drop(typed.pop()),
+                Key::Char(character) if !character.is_control() => typed.push(character),
+                _ => {}
+            }
+        }
+        terminal.write_line("[hidden]")?;
+        Ok(typed)
+    };
+    finish(read().map_err(dialoguer::Error::IO)).map(SecretString::from)
 }
 
 /// Asks for one of several; a free text where there is nothing to choose from.
@@ -83,7 +101,7 @@ pub fn secret_file(path: &Path, what: &str) -> Result<SecretString> {
 fn finish<T>(answer: dialoguer::Result<T>) -> Result<T> {
     answer.map_err(|error| {
         // dialoguer leaves the cursor hidden on Ctrl-C (console-rs/dialoguer#77).
-        let _ = console::Term::stderr().show_cursor();
+        let _ = Term::stderr().show_cursor();
         let dialoguer::Error::IO(error) = error;
         if error.kind() == std::io::ErrorKind::Interrupted {
             Error::of_kind(ErrorKind::Interrupted, "interrupted; nothing was changed")

@@ -19,6 +19,9 @@ use crate::ui::{Ui, prompt};
 /// The answers, and the clusters they led to.
 pub(super) struct Answers {
     pub(super) run_cluster: String,
+    /// The package's directory in the repository, which may lie in another.
+    pub(super) package_path: String,
+    /// The name of that directory.
     pub(super) package: String,
     pub(super) namespace: String,
     pub(super) target_namespace: String,
@@ -58,14 +61,15 @@ pub(super) async fn ask(
     let build = Cluster::connect(Role::Build, connection).await?;
     let build_served = build.served_versions().await?;
     let namespace = namespace(ui, connection, given_namespace)?;
-    let package = if let Some(package) = &arguments.package {
+    let package_path = if let Some(package) = &arguments.package {
         package.clone()
     } else {
         let versions = check::flux(&build, &build_served)?;
         prompt::choice("Package", &bootstrapped_packages(&build, versions, &namespace).await?)?
     };
-    names::check_package(package.rsplit('/').next().unwrap_or(&package))?;
-    names::check_run_cluster(&run_cluster, package.rsplit('/').next().unwrap_or(&package))?;
+    let package = names::of_package(&package_path).to_owned();
+    names::check_package(&package)?;
+    names::check_run_cluster(&run_cluster, &package)?;
 
     let kubeconfig_file = arguments.run_kubeconfig.as_ref().or(connection.kubeconfig.as_ref());
     let kubeconfig = load_kubeconfig(kubeconfig_file.map(std::path::PathBuf::as_path))?;
@@ -89,6 +93,7 @@ pub(super) async fn ask(
     let credentials = git::given(ui, &arguments.credentials)?;
     Ok(Answers {
         run_cluster,
+        package_path,
         package,
         namespace,
         target_namespace,

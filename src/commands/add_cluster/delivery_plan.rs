@@ -5,16 +5,18 @@ use serde_json::{Value, json};
 
 use super::answers::Answers;
 use super::gather::{Facts, kubeconfig_reference};
-use crate::cluster::{Cluster, ObjectReference, api_resource};
+use super::guard;
+use crate::cluster::{Cluster, ObjectReference};
 use crate::error::{Error, Result};
 use crate::flux::{KustomizationRequest, WATCH_LABEL, git_repository_resource, kustomization};
 use crate::gitops::install::{PackageInstallSpec, package_install, update_package_install};
 use crate::gitops::values::{values_secret, values_secret_name};
 use crate::identities::{Owner, deployer_rules, installer_rules, role, role_binding, service_account, token_secret};
+use crate::kubeconfig::{self, Endpoint};
 use crate::labels;
 use crate::names;
 use crate::plan::execute::token_of;
-use crate::plan::{Apply, Change, Commit, Place, Plan, Step, StoreCredential, change_of};
+use crate::plan::{Apply, Change, Commit, Place, Plan, Step, StoreCredential, change_from, change_of};
 
 /// Computes the plan; asks both clusters what each step would change, and changes nothing.
 pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
@@ -34,7 +36,9 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
         },
     });
     for manifest in kustomizations(answers, facts) {
-        push(&mut plan, Place::Build, &answers.build, without_unknown_fields(&answers.build, manifest).await?).await?;
+        let manifest = without_unknown_fields(&answers.build, manifest).await?;
+        let change = change_of(&answers.build, &manifest).await?;
+        plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
     }
     Ok(plan)
 }
@@ -61,7 +65,7 @@ async fn add_identities(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Re
         manifests.push(role_binding(owner, namespace, &installer, namespace, &installer));
     }
     for manifest in manifests {
-        push(plan, Place::Run, &answers.run, manifest).await?;
+        push_on_run_cluster(plan, answers, manifest).await?;
     }
     Ok(())
 }
@@ -77,15 +81,12 @@ async fn add_credential(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Re
     if account_namespace != answers.target_namespace {
         return Ok(());
     }
-    let token_secret = ObjectReference {
-        resource: api_resource("", "v1", "Secret"),
-        namespace: Some(account_namespace.clone()),
-        name: names::deployer_token(&answers.namespace, &answers.run_cluster),
-    };
+    let token_secret = ObjectReference::secret(&account_namespace, &names::deployer_token(&answers.namespace, &answers.run_cluster));
     let minted = answers.run.get(&token_secret).await?.as_ref().and_then(token_of);
+    let endpoint = endpoint(plan, answers, facts);
     let mut store = StoreCredential {
         run_cluster: answers.run_cluster.clone(),
-        endpoint: answers.endpoint.clone(),
+        endpoint,
         user: names::deployer(&answers.namespace, &answers.run_cluster),
         token_secret,
         target_namespace: answers.target_namespace.clone(),
@@ -100,6 +101,24 @@ async fn add_credential(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Re
     };
     plan.steps.push(Step::StoreCredential(Box::new(store)));
     Ok(())
+}
+
+/// Returns how Flux is to reach the run cluster: as it does already, for the user's way there may be a tunnel.
+fn endpoint(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Endpoint {
+    let secret = facts.kubeconfig_secret.as_ref();
+    let stored = secret
+        .and_then(|secret| kubeconfig::of_secret(&secret.data, None).ok())
+        .and_then(|stored| Endpoint::of_context(&stored, None, |path| std::fs::read(path)).ok());
+    match stored {
+        Some(stored) if stored.server != answers.endpoint.server => {
+            plan.warnings.push(format!(
+                "Flux goes on reaching {} at {}, although your context has {}",
+                answers.run_cluster, stored.server, answers.endpoint.server
+            ));
+            stored
+        }
+        _ => answers.endpoint.clone(),
+    }
 }
 
 /// Returns where the deployer's account lives: with the first delivery; `None` where a person manages the credential.
@@ -208,8 +227,13 @@ async fn without_unknown_fields(build: &Cluster, mut manifest: Value) -> Result<
     Ok(manifest)
 }
 
-async fn push(plan: &mut Plan, place: Place, cluster: &Cluster, manifest: Value) -> Result<()> {
-    let change = change_of(cluster, &manifest).await?;
-    plan.steps.push(Step::Apply(Apply { place, manifest, change }));
+/// Adds an object on the run cluster, unless it belongs to somebody else.
+async fn push_on_run_cluster(plan: &mut Plan, answers: &Answers, manifest: Value) -> Result<()> {
+    let live = answers.run.get(&ObjectReference::of(&manifest)?).await?;
+    if let Some(live) = &live {
+        guard::same_owner(answers, &manifest, live)?;
+    }
+    let change = change_from(&answers.run, live, &manifest).await?;
+    plan.steps.push(Step::Apply(Apply { place: Place::Run, manifest, change }));
     Ok(())
 }

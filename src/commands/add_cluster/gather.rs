@@ -7,7 +7,7 @@ use super::guard;
 use crate::carvel::selection::{SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
 use crate::check::{self, Checks};
-use crate::cluster::{Cluster, ObjectReference, api_resource};
+use crate::cluster::{Cluster, ObjectReference};
 use crate::commands::git;
 use crate::error::{Error, Result};
 use crate::flux::{GitRepository, git_repository_resource};
@@ -52,9 +52,6 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     if let Some(versions) = versions {
         checks.take(guard::same_kustomizations(answers, versions).await);
     }
-    if let Some(build_uid) = &build_uid {
-        checks.take(guard::same_owner(answers, build_uid).await);
-    }
     let git = match &repository {
         Some(repository) => checks.take(read_git(answers, repository).await),
         None => None,
@@ -86,20 +83,16 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
 
 /// Names the Secret with the run cluster's kubeconfig.
 pub(super) fn kubeconfig_reference(answers: &Answers) -> ObjectReference {
-    ObjectReference {
-        resource: api_resource("", "v1", "Secret"),
-        namespace: Some(answers.namespace.clone()),
-        name: names::kubeconfig(&answers.run_cluster),
-    }
+    ObjectReference::secret(&answers.namespace, &names::kubeconfig(&answers.run_cluster))
 }
 
 async fn read_repository(build: &Cluster, versions: FluxVersions, answers: &Answers) -> Result<GitRepository> {
-    let name = names::git_repository(answers.package.rsplit('/').next().unwrap_or(&answers.package));
+    let name = names::git_repository(&answers.package);
     let repository = build.read(&git_repository_resource(versions.source), &answers.namespace, &name).await?;
     repository.ok_or_else(|| {
         Error::new(format!("GitRepository {}/{name} does not exist on {}", answers.namespace, build.display())).hint(format!(
             "make the repository known to Flux first: kubectl carvelflux bootstrap {} -n {} --git-url URL --branch BRANCH",
-            answers.package, answers.namespace
+            answers.package_path, answers.namespace
         ))
     })
 }
@@ -108,9 +101,13 @@ async fn read_git(
     answers: &Answers,
     repository: &GitRepository,
 ) -> Result<(Checkout, PackageDirectory, RunClusterDirectory)> {
-    let branch = repository.spec.reference.branch.as_deref().unwrap_or("master");
+    let branch = repository.spec.reference.followed_branch().ok_or_else(|| {
+        Error::new(format!("Flux does not follow a branch of {}", repository.spec.url))
+            .because("a commit can only be delivered through the branch that the GitRepository names")
+            .hint("give it `ref.branch` instead of a tag, a commit or a version range")
+    })?;
     let checkout = git::writable_checkout(&repository.spec.url, branch, &answers.access).await?;
-    let package = PackageDirectory::read(checkout.root(), &answers.package)?;
+    let package = PackageDirectory::read(checkout.root(), &answers.package_path)?;
     let directory = RunClusterDirectory::read(checkout.root(), &package.path, &answers.run_cluster)?;
     Ok((checkout, package, directory))
 }

@@ -3,11 +3,12 @@
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
+use serde_json::Value;
 
 use super::answers::Answers;
 use super::gather::kubeconfig_reference;
 use crate::carvel::{PackageInstall, package_install_resource};
-use crate::cluster::{Cluster, ObjectReference, Role, api_resource};
+use crate::cluster::{Cluster, ObjectReference, Role};
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, kustomization_resource};
 use crate::gitops::delivery::RunClusterDirectory;
@@ -51,12 +52,12 @@ async fn uid_behind(answers: &Answers, secret: &DynamicObject) -> Result<String>
 
 /// Refuses to change where an existing Kustomization reads from or applies to.
 pub(super) async fn same_kustomizations(answers: &Answers, versions: FluxVersions) -> Result<()> {
-    let package = answers.package.rsplit('/').next().unwrap_or(&answers.package);
+    let package = &answers.package;
     let expected = [
-        (names::packages_kustomization(package, &answers.run_cluster), format!("{}/packages", answers.package)),
+        (names::packages_kustomization(package, &answers.run_cluster), format!("{}/packages", answers.package_path)),
         (
             names::package_installs_kustomization(package, &answers.run_cluster),
-            format!("{}/{}", answers.package, answers.run_cluster),
+            format!("{}/{}", answers.package_path, answers.run_cluster),
         ),
     ];
     for (name, path) in expected {
@@ -93,33 +94,27 @@ pub(super) async fn same_kustomizations(answers: &Answers, versions: FluxVersion
     Ok(())
 }
 
-/// Refuses service accounts on the run cluster that belong to another build cluster or namespace.
-pub(super) async fn same_owner(answers: &Answers, build_uid: &str) -> Result<()> {
-    let package = answers.package.rsplit('/').next().unwrap_or(&answers.package);
-    for name in [names::deployer(&answers.namespace, &answers.run_cluster), names::installer(package)] {
-        let reference = ObjectReference {
-            resource: api_resource("", "v1", "ServiceAccount"),
-            namespace: Some(answers.target_namespace.clone()),
-            name,
-        };
-        let Some(existing) = answers.run.get(&reference).await? else { continue };
-        let owner = |key: &str| existing.annotations().get(key).cloned().unwrap_or_default();
-        let (uid, namespace) = (owner(labels::BUILD_CLUSTER_UID), owner(labels::BUILD_NAMESPACE));
-        if uid != build_uid || namespace != answers.namespace {
-            return Err(Error::new(format!(
-                "{} on {} belongs to another owner",
-                reference.display(),
-                answers.run.display()
-            ))
-            .because(if uid.is_empty() {
-                "it was not made by this plugin".to_owned()
-            } else {
-                format!("it serves namespace {namespace} of the build cluster with the kube-system UID {uid}")
-            })
-            .hint("deliver to another target namespace"));
-        }
+/// Refuses to write an object on the run cluster that belongs to another build cluster, another namespace or a person:
+/// every plugin writes with one field manager, so that the API server would see no conflict.
+pub(super) fn same_owner(answers: &Answers, manifest: &Value, live: &DynamicObject) -> Result<()> {
+    let wanted = |key: &str| manifest["metadata"]["annotations"][key].as_str().unwrap_or_default();
+    let owner = |key: &str| live.annotations().get(key).map(String::as_str).unwrap_or_default();
+    let keys = [labels::BUILD_CLUSTER_UID, labels::BUILD_NAMESPACE];
+    if keys.iter().all(|key| owner(key) == wanted(key)) {
+        return Ok(());
     }
-    Ok(())
+    let display = ObjectReference::of(manifest)?.display();
+    Err(Error::new(format!("{display} on {} belongs to another owner", answers.run.display()))
+        .because(if owner(labels::BUILD_CLUSTER_UID).is_empty() {
+            "it was not made by this plugin".to_owned()
+        } else {
+            format!(
+                "it serves namespace {} of the build cluster with the kube-system UID {}",
+                owner(labels::BUILD_NAMESPACE),
+                owner(labels::BUILD_CLUSTER_UID)
+            )
+        })
+        .hint("deliver to another target namespace"))
 }
 
 /// Refuses to turn an existing install into another one: of another package, or another owner's on the run cluster.
@@ -145,15 +140,19 @@ pub(super) async fn same_install(
         answers.run.read(&package_install_resource(), &answers.target_namespace, name).await?;
     let Some(existing) = existing else { return Ok(()) };
     let kustomization = names::package_installs_kustomization(&package.name, &answers.run_cluster);
-    let owner = existing.labels().get("kustomize.toolkit.fluxcd.io/name");
-    if owner != Some(&kustomization) {
+    let label = |key: &str| existing.labels().get(key).cloned();
+    let owner = label("kustomize.toolkit.fluxcd.io/name");
+    let owner_namespace = label("kustomize.toolkit.fluxcd.io/namespace");
+    if owner.as_ref() != Some(&kustomization) || owner_namespace.as_ref() != Some(&answers.namespace) {
         return Err(Error::new(format!(
             "PackageInstall {}/{name} exists on {} and is not this delivery's",
             answers.target_namespace,
             answers.run.display()
         ))
         .because(match owner {
-            Some(owner) => format!("Flux applies it from the Kustomization {owner}"),
+            Some(owner) => {
+                format!("Flux applies it from the Kustomization {}/{owner}", owner_namespace.unwrap_or_default())
+            }
             None => "it was made without Flux".to_owned(),
         })
         .hint("deliver to another target namespace, or delete it first"));

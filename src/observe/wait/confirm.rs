@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use super::FluxVersions;
 use super::track::Retry;
+use kube::ResourceExt;
+
 use crate::carvel::App;
 use crate::cluster::Cluster;
 use crate::error::Result;
-use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomization_resource};
+use crate::flux::{
+    GitRepository, Kustomization, RECONCILE_REQUESTED_AT, git_repository_resource, kustomization_resource,
+};
 use crate::observe::delivery::Delivery;
 use crate::observe::expectation::Expectation;
 use crate::observe::reach::{ReadInstalled, read_installed};
@@ -57,8 +61,10 @@ impl Inquiry {
             self.build.read(&kind, namespace, &delivery.installs_kustomization).await?;
         *is_answered = self.retry.as_ref().is_none_or(|retry| {
             let asked = if retry.kustomization == delivery.packages_kustomization { &packages } else { &installs };
-            asked.as_ref().and_then(|object| object.status.as_ref()?.last_handled_reconcile_at.as_ref())
-                == Some(&retry.token)
+            let handled = asked.as_ref().and_then(|object| object.status.as_ref()?.last_handled_reconcile_at.as_ref());
+            // Somebody else's later request overwrites ours; its answer is as good.
+            let newest = asked.as_ref().and_then(|object| object.annotations().get(RECONCILE_REQUESTED_AT));
+            handled.is_some() && (handled == Some(&retry.token) || handled == newest)
         });
         let mut installed: BTreeMap<(String, String), ReadInstalled> = BTreeMap::new();
         if let (Some(cluster), Some(installs)) = (&self.cluster, &installs) {

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use kube::runtime::watcher::Event;
 
 use super::confirm::{Confirmation, Inquiry};
 use super::track::{Next, Retry, Track};
 use super::{FluxVersions, Outcome, Reporter, WaitRequest};
 use crate::carvel::{App, PackageInstall};
-use crate::cluster::{Cluster, ObjectReference};
+use crate::cluster::{Cluster, ObjectReference, Remedy, WatchFailure};
 use crate::error::{Error, Result};
 use crate::flux::{
     GitRepository, Kustomization, RECONCILE_REQUESTED_AT, git_repository_resource, kustomization_resource,
@@ -21,11 +22,14 @@ use crate::observe::expectation::{Expectation, commit_of};
 use crate::observe::install::Installed;
 use crate::observe::verdict::{Assessment, FluxObjects, assess, package_installs};
 use crate::observe::watch::{self, Store, Update, Updates};
-use crate::observe::{Stage, Verdict, reach};
+use crate::observe::{Patience, Stage, Verdict, reach};
 
 /// How long an App must stay unchanged before the run that new values start is taken to have been made: kapp-controller
 /// starts it at once, and shows it when it deploys, or ends (`pkg/app/app.go`, v0.53.1, throttles what it writes before).
 const SETTLED: Duration = Duration::from_secs(10);
+
+/// The pause before a request to fetch is sent again.
+const REQUEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A run cluster as one or more deliveries reach it.
 struct RunView {
@@ -34,6 +38,18 @@ struct RunView {
     apps: Store<App>,
     /// What keeps it from being watched.
     broken: Option<String>,
+    /// Since when its watches have been refused, without a pause.
+    refused: Option<(Instant, Error)>,
+}
+
+impl RunView {
+    /// Takes note that a watch works: a list that only begins proves nothing yet.
+    fn mend<K>(&mut self, event: &Event<K>) {
+        if !matches!(event, Event::Init) {
+            self.broken = None;
+            self.refused = None;
+        }
+    }
 }
 
 /// Whether a source's revision has the awaited commit in its history.
@@ -49,13 +65,16 @@ pub(super) struct Follower {
     versions: FluxVersions,
     pub(super) updates: Updates,
     pub(super) confirmations: FuturesUnordered<BoxFuture<'static, Confirmation>>,
-    pub(super) requests: FuturesUnordered<BoxFuture<'static, ()>>,
+    /// Requests on their way; each yields the delivery whose request was refused, if it was.
+    pub(super) requests: FuturesUnordered<BoxFuture<'static, Option<usize>>>,
     pub(super) proofs: FuturesUnordered<BoxFuture<'static, Proof>>,
     sources: Store<GitRepository>,
     kustomizations: Store<Kustomization>,
     expectations: BTreeMap<(String, String), Expectation>,
     views: Vec<RunView>,
     tracks: Vec<Track>,
+    /// Since when watches of the build cluster have been refused, without a pause.
+    refused: Option<(Instant, Error)>,
 }
 
 impl Follower {
@@ -78,6 +97,7 @@ impl Follower {
             expectations: BTreeMap::new(),
             views: Vec::new(),
             tracks: Vec::new(),
+            refused: None,
         };
         follower.follow_sources(request, reporter).await;
         let namespaces: BTreeSet<&String> = request.deliveries.iter().map(|delivery| &delivery.namespace).collect();
@@ -118,11 +138,19 @@ impl Follower {
             name: source.1.clone(),
         };
         reporter.detail(&format!("asking Flux to look for new commits in {}", reference.display()));
-        match self.build.annotate(&reference, RECONCILE_REQUESTED_AT, &token).await {
-            Ok(()) => Expectation::after_request(Some(token)),
-            Err(error) => {
-                reporter.notice(&format!("{error}; a commit that Flux has not fetched yet is not waited for"));
-                Expectation::after_request(None)
+        loop {
+            match self.build.annotate(&reference, RECONCILE_REQUESTED_AT, &token).await {
+                Ok(()) => return Expectation::after_request(Some(token)),
+                // A source that does not exist is judged as such.
+                Err(error) if error.status() == Some(404) => return Expectation::default(),
+                Err(error) if error.status() == Some(403) => {
+                    reporter.notice(&format!("{error}; a commit that Flux has not fetched yet is not waited for"));
+                    return Expectation::default();
+                }
+                Err(error) => {
+                    reporter.notice(&format!("{error}; retrying"));
+                    tokio::time::sleep(REQUEST_PAUSE).await;
+                }
             }
         }
     }
@@ -143,6 +171,7 @@ impl Follower {
                         installs: Store::default(),
                         apps: Store::default(),
                         broken: None,
+                        refused: None,
                     });
                     self.views.len() - 1
                 });
@@ -186,6 +215,13 @@ impl Follower {
         }
     }
 
+    /// Takes note that a retry could not be requested.
+    pub(super) fn requested(&mut self, refused: Option<usize>) {
+        if let Some(index) = refused {
+            self.tracks[index].is_retry_refused = true;
+        }
+    }
+
     /// Takes in what git said.
     pub(super) fn proven(&mut self, proof: Proof) {
         let Proof { source, revision, is_descendant } = proof;
@@ -208,12 +244,14 @@ impl Follower {
         let now = Instant::now();
         match update {
             Update::Source(namespace, event) => {
+                self.refused = None;
                 if let Some(names) = self.sources.apply(&namespace, event, now) {
                     self.request_proof(&names);
                     self.touch(now, |track| names.contains(&track.delivery.source.0, &track.delivery.source.1));
                 }
             }
             Update::Kustomization(namespace, event) => {
+                self.refused = None;
                 if let Some(names) = self.kustomizations.apply(&namespace, event, now) {
                     self.touch(now, |track| {
                         let Delivery { namespace, packages_kustomization, installs_kustomization, .. } =
@@ -224,25 +262,49 @@ impl Follower {
                 }
             }
             Update::Install(view, namespace, event) => {
-                self.views[view].broken = None;
+                self.views[view].mend(&event);
                 if let Some(names) = self.views[view].installs.apply(&namespace, event, now) {
                     self.touch_view(view, now, &names);
                 }
             }
             Update::App(view, namespace, event) => {
-                self.views[view].broken = None;
+                self.views[view].mend(&event);
                 if let Some(names) = self.views[view].apps.apply(&namespace, event, now) {
                     self.touch_view(view, now, &names);
                 }
             }
-            Update::Broken(view, failure) if failure.is_transient => {
-                reporter.notice(&format!("{}; retrying", failure.error));
-                if let Some(view) = view {
-                    self.views[view].broken = Some(failure.error.to_string());
-                    self.touch(now, |track| track.view == Some(view));
+            Update::Broken(view, failure) => self.take_failure(view, &failure, reporter),
+        }
+    }
+
+    /// Takes note of an interrupted watch. It tries again by itself; what is refused for long ends the deliveries that
+    /// depend on it.
+    fn take_failure(&mut self, view: Option<usize>, failure: &WatchFailure, reporter: &mut dyn Reporter) {
+        let now = Instant::now();
+        let Some(view) = view else {
+            reporter.notice(&format!("{}; retrying", failure.error));
+            if failure.remedy == Remedy::Grant {
+                let (since, _) = self.refused.get_or_insert((now, failure.error.clone()));
+                if now.duration_since(*since) >= Patience::Short.duration() {
+                    self.give_up(None, &failure.error, reporter);
                 }
             }
-            Update::Broken(view, failure) => self.give_up(view, &failure.error, reporter),
+            return;
+        };
+        match failure.remedy {
+            Remedy::Lists => reporter.notice(&format!("{}; reading lists every few seconds instead", failure.error)),
+            Remedy::Time => reporter.notice(&format!("{}; retrying", failure.error)),
+            Remedy::Grant => {
+                reporter.notice(&format!("{}; retrying", failure.error));
+                let (since, _) = self.views[view].refused.get_or_insert((now, failure.error.clone()));
+                if now.duration_since(*since) >= Patience::Short.duration() {
+                    self.give_up(Some(view), &failure.error, reporter);
+                }
+            }
+        }
+        if failure.remedy != Remedy::Lists {
+            self.views[view].broken = Some(failure.error.to_string());
+            self.touch(now, |track| track.view == Some(view));
         }
     }
 
@@ -352,7 +414,7 @@ impl Follower {
         let Confirmation { index, assessment, is_answered, expectation } = confirmation;
         let now = Instant::now();
         let track = &mut self.tracks[index];
-        self.expectations.insert(track.delivery.source.clone(), expectation);
+        self.expectations.entry(track.delivery.source.clone()).or_default().merge(&expectation);
         if track.outcome.is_some() {
             return;
         }
@@ -390,8 +452,7 @@ impl Follower {
         track.retry = Some((Retry { kustomization, token: token.clone() }, Instant::now()));
         let build = self.build.clone();
         self.requests.push(Box::pin(async move {
-            // Without the permission Flux's own retries must do.
-            let _ = build.annotate(&reference, RECONCILE_REQUESTED_AT, &token).await;
+            build.annotate(&reference, RECONCILE_REQUESTED_AT, &token).await.is_err().then_some(index)
         }));
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct Track {
     pub(super) is_confirming: bool,
     /// The retry that was requested, and when.
     pub(super) retry: Option<(Retry, Instant)>,
+    /// Whether no retry can be requested, so that Flux's own must do.
+    pub(super) is_retry_refused: bool,
     /// What fresh reads said, while the watches say more.
     held: Option<Verdict>,
     not_before: Instant,
@@ -67,6 +69,7 @@ impl Track {
             is_dirty: true,
             is_confirming: false,
             retry: None,
+            is_retry_refused: false,
             held: None,
             not_before: now,
             pause: FIRST_PAUSE,
@@ -119,7 +122,9 @@ impl Track {
         self.failing = Some((failure.cause, since));
         let standing = may_pass(&failure);
         self.held = Some(standing.clone());
-        if let Some(kustomization) = assessment.retry {
+        // A suspended one does not try, and nobody but a person resumes it.
+        let can_retry = !self.is_retry_refused && failure.cause != Cause::Suspended;
+        if let Some(kustomization) = assessment.retry.filter(|_| can_retry) {
             match &self.retry {
                 Some((retry, _)) if retry.kustomization == kustomization && !is_answered => {
                     return Next::Wait(standing);

@@ -1,0 +1,123 @@
+//! What an API server's "forbidden" asks for: the rule that is missing, and whom it is missing for. Pure.
+//!
+//! The sentence is the one of k8s.io/apiserver `pkg/endpoints/handlers/responsewriters/errors.go` (`forbiddenMessage`), which
+//! Flux, kapp and kapp-controller quote. Refusals of admission, such as an exceeded quota, say "forbidden" too, and hold no rule.
+
+use std::fmt;
+
+/// A permission that somebody lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingRule {
+    /// The user as the API server knows it, such as `system:serviceaccount:apps:installer`.
+    pub user: String,
+    /// What was tried.
+    pub verb: String,
+    /// The kind of object in the plural, with its subresource if any.
+    pub resource: String,
+    /// The API group; empty for the core group.
+    pub api_group: String,
+    /// The namespace; `None` means the whole cluster.
+    pub namespace: Option<String>,
+}
+
+impl MissingRule {
+    /// Finds the first refusal in a text.
+    #[must_use]
+    pub fn find(text: &str) -> Option<Self> {
+        // Some layers quote the sentence inside of a quoted one.
+        let text = text.replace("\\\"", "\"");
+        text.split("User \"").skip(1).find_map(parse)
+    }
+
+    /// Returns namespace and name of the service account, if it is one.
+    #[must_use]
+    pub fn service_account(&self) -> Option<(&str, &str)> {
+        self.user.strip_prefix("system:serviceaccount:")?.split_once(':')
+    }
+
+    /// Says where the rule belongs: into which kind of role, and in which namespace.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("a Role of {} in namespace {namespace}", self.user),
+            None => format!("a ClusterRole of {}", self.user),
+        }
+    }
+
+    /// Returns the command that shows what the user may do there.
+    #[must_use]
+    pub fn review(&self) -> String {
+        let group = if self.api_group.is_empty() { String::new() } else { format!(".{}", self.api_group) };
+        let (resource, subresource) = match self.resource.split_once('/') {
+            Some((resource, subresource)) => (resource, format!(" --subresource={subresource}")),
+            None => (self.resource.as_str(), String::new()),
+        };
+        let namespace = self.namespace.as_ref().map(|namespace| format!("-n {namespace} ")).unwrap_or_default();
+        format!("kubectl {namespace}auth can-i {} {resource}{group}{subresource} --as={}", self.verb, self.user)
+    }
+}
+
+impl fmt::Display for MissingRule {
+    /// Writes the rule as it stands in a Role.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{{apiGroups: [\"{}\"], resources: [\"{}\"], verbs: [\"{}\"]}}",
+            self.api_group, self.resource, self.verb
+        )
+    }
+}
+
+/// Reads the sentence behind `User "`.
+fn parse(rest: &str) -> Option<MissingRule> {
+    let (user, rest) = rest.split_once("\" cannot ")?;
+    let (verb, rest) = rest.split_once(" resource \"")?;
+    let (resource, rest) = rest.split_once("\" in API group \"")?;
+    let (api_group, rest) = rest.split_once('"')?;
+    let namespace = match rest.strip_prefix(" in the namespace \"") {
+        Some(rest) => Some(rest.split_once('"')?.0.to_owned()),
+        None => None,
+    };
+    Some(MissingRule {
+        user: user.to_owned(),
+        verb: verb.to_owned(),
+        resource: resource.to_owned(),
+        api_group: api_group.to_owned(),
+        namespace,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_in_a_namespace_is_read() {
+        let text = "kapp: Error: Creating app: configmaps is forbidden: User \"system:serviceaccount:apps:installer\" cannot \
+                    create resource \"configmaps\" in API group \"\" in the namespace \"apps\" (reason: Forbidden)";
+        let rule = MissingRule::find(text).expect("it holds a rule");
+        assert_eq!(rule.to_string(), "{apiGroups: [\"\"], resources: [\"configmaps\"], verbs: [\"create\"]}");
+        assert_eq!(rule.place(), "a Role of system:serviceaccount:apps:installer in namespace apps");
+        assert_eq!(rule.service_account(), Some(("apps", "installer")));
+        assert_eq!(
+            rule.review(),
+            "kubectl -n apps auth can-i create configmaps --as=system:serviceaccount:apps:installer"
+        );
+    }
+
+    #[test]
+    fn a_rule_for_the_whole_cluster_is_read() {
+        let text = "namespaces is forbidden: User \\\"jane\\\" cannot list resource \\\"pods/log\\\" in API group \\\"x.y\\\" at the cluster scope";
+        let rule = MissingRule::find(text).expect("it holds a rule");
+        assert_eq!((rule.namespace.as_deref(), rule.service_account()), (None, None));
+        assert_eq!(rule.place(), "a ClusterRole of jane");
+        assert_eq!(rule.review(), "kubectl auth can-i list pods.x.y --subresource=log --as=jane");
+    }
+
+    #[test]
+    fn refusals_of_admission_hold_no_rule() {
+        for text in ["pods \"x\" is forbidden: exceeded quota: compute", "User \"x\" cannot get path \"/version\"", ""] {
+            assert_eq!(MissingRule::find(text), None, "{text}");
+        }
+    }
+}
