@@ -6,7 +6,8 @@ pub mod selection;
 pub mod version;
 
 pub use resources::{
-    App, AppSpec, AppStatus, CARVEL_VERSION, DATA_PACKAGING_GROUP, KAPP_CONTROLLER_GROUP, PACKAGE_VERSION_ANNOTATION,
-    PACKAGING_GROUP, Package, PackageInstall, PackageInstallSpec, PackageInstallStatus, PackageSpec, Stage,
-    app_resource, package_install_resource, package_resource,
+    App, AppSpec, AppStatus, CARVEL_VERSION, DATA_PACKAGING_GROUP, KAPP_CONTROLLER_GROUP,
+    MANUALLY_CONTROLLED_ANNOTATION, PACKAGE_VERSION_ANNOTATION, PACKAGING_GROUP, Package, PackageInstall,
+    PackageInstallSpec, PackageInstallStatus, PackageSpec, PackageTemplate, Stage, app_resource,
+    package_install_resource, package_resource,
 };

@@ -20,6 +20,8 @@ pub const CARVEL_VERSION: &str = "v1alpha1";
 
 /// The annotation with which kapp-controller records on an App which version of the package it holds.
 pub const PACKAGE_VERSION_ANNOTATION: &str = "packaging.carvel.dev/package-version";
+/// The annotation on an App with which kapp-controller stops to update it (`pkg/packageinstall/app.go`).
+pub const MANUALLY_CONTROLLED_ANNOTATION: &str = "ext.packaging.carvel.dev/manually-controlled";
 
 /// A package to be installed in one namespace.
 pub type PackageInstall = Object<PackageInstallSpec, PackageInstallStatus>;
@@ -56,6 +58,10 @@ pub struct PackageInstallSpec {
     pub package_ref: PackageReference,
     /// Where the values are.
     pub values: Vec<ValuesSource>,
+    /// The other cluster that it deploys to; `None` means its own.
+    pub cluster: Option<Value>,
+    /// The namespace for what names none; empty means its own.
+    pub default_namespace: String,
     /// Whether reconciling is paused.
     pub paused: bool,
     /// Whether reconciling is canceled.
@@ -115,20 +121,38 @@ pub struct PackageInstallStatus {
 pub struct AppSpec {
     /// Whom it deploys as.
     pub service_account_name: String,
+    /// The fetch steps.
+    pub fetch: Vec<Value>,
     /// The template steps; the first one takes the values.
     pub template: Vec<Value>,
+    /// The deploy step.
+    pub deploy: Vec<Value>,
+    /// The other cluster that it deploys to; `None` means its own.
+    pub cluster: Option<Value>,
+    /// The namespace for what names none; empty means its own.
+    pub default_namespace: String,
+    /// Whether reconciling is paused.
+    pub paused: bool,
+    /// Whether reconciling is canceled.
+    pub canceled: bool,
 }
 
 impl AppSpec {
-    /// Returns the names of the Secrets that the first template step takes values from.
+    /// Tells whether any template step refers to a Secret.
     #[must_use]
-    pub fn values_secrets(&self) -> Vec<&str> {
-        let Some(step) = self.template.first().and_then(Value::as_object) else { return Vec::new() };
-        step.values()
-            .filter_map(|tool| tool.get("valuesFrom").and_then(Value::as_array))
-            .flatten()
-            .filter_map(|source| source.pointer("/secretRef/name").and_then(Value::as_str))
-            .collect()
+    pub fn renders_with_secret(&self, name: &str) -> bool {
+        self.template.iter().any(|step| refers_to_secret(step, name))
+    }
+}
+
+fn refers_to_secret(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(field, value)| {
+            (field == "secretRef" && value.get("name").and_then(Value::as_str) == Some(name))
+                || refers_to_secret(value, name)
+        }),
+        Value::Array(items) => items.iter().any(|item| refers_to_secret(item, name)),
+        _ => false,
     }
 }
 
@@ -178,6 +202,20 @@ pub struct PackageSpec {
     pub ref_name: String,
     /// The version.
     pub version: String,
+    /// What is fetched, rendered and deployed.
+    pub template: PackageTemplate,
+    /// The versions of Kubernetes that it is for.
+    pub kubernetes_version_selection: Option<VersionRequest>,
+    /// The versions of kapp-controller that it is for.
+    pub kapp_controller_version_selection: Option<VersionRequest>,
+}
+
+/// What every App of a package starts from.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct PackageTemplate {
+    /// The App's spec, to which kapp-controller adds what the PackageInstall says.
+    pub spec: AppSpec,
 }
 
 #[cfg(test)]
@@ -186,13 +224,14 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn values_are_found_in_the_first_template_step() -> Result<(), serde_json::Error> {
+    fn secrets_are_found_in_any_template_step() -> Result<(), serde_json::Error> {
         let spec: AppSpec = serde_json::from_value(json!({"template": [
-            {"ytt": {"paths": ["config"], "valuesFrom": [{"secretRef": {"name": "first"}}, {"secretRef": {"name": "second"}}]}},
-            {"kbld": {"valuesFrom": [{"secretRef": {"name": "ignored"}}]}},
+            {"sops": {"gpg": {}}},
+            {"ytt": {"paths": ["config"], "valuesFrom": [{"secretRef": {"name": "first"}}]}},
+            {"ytt": {"inline": {"pathsFrom": [{"secretRef": {"name": "second"}}]}}},
         ]}))?;
-        assert_eq!(spec.values_secrets(), ["first", "second"]);
-        assert!(AppSpec::default().values_secrets().is_empty());
+        assert!(spec.renders_with_secret("first") && spec.renders_with_secret("second"));
+        assert!(!spec.renders_with_secret("third") && !AppSpec::default().renders_with_secret("first"));
         Ok(())
     }
 }

@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn refusals_of_admission_hold_no_rule() {
-        for text in ["pods \"x\" is forbidden: exceeded quota: compute", "User \"x\" cannot get path \"/version\"", ""] {
+        for text in ["pods \"x\" is forbidden: exceeded quota: compute", "User \"x\" cannot get path \"/version\"", ""]
+        {
             assert_eq!(MissingRule::find(text), None, "{text}");
         }
     }

@@ -3,16 +3,26 @@
 //! kapp-controller retries everything and bumps no generation for new values, so "done" and "failed for good" are defined
 //! here, from what v0.53.1 writes (`pkg/packageinstall`, `pkg/app`).
 
+mod desired;
+mod explain;
+mod lifecycle;
+mod selected;
 mod stages;
+mod values;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+use self::explain::Place;
 use super::{Cause, Failure, Patience, Stage, Verdict};
-use crate::carvel::selection::{self, SelectionError};
-use crate::carvel::version::Version;
-use crate::carvel::{App, AppStatus, PACKAGE_VERSION_ANNOTATION, PackageInstall, PackageInstallStatus, PackageSpec};
+use crate::carvel::{
+    App, AppStatus, MANUALLY_CONTROLLED_ANNOTATION, PACKAGE_VERSION_ANNOTATION, PackageInstall, PackageInstallStatus,
+    PackageSpec,
+};
 use crate::conditions::{Condition, find};
+
+/// How kapp-controller begins to say that it installs no lower version (`pkg/packageinstall/packageinstall.go`, v0.53.1).
+const DOWNGRADE_REFUSED: &str = "Stopped installing matched version";
 
 /// What is known on the run cluster about one install.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,257 +50,154 @@ pub struct ValuesSecret {
     pub changed: Option<Timestamp>,
 }
 
+/// Returns the names of the Secrets that an install is rendered with: those of its values, and those of its overlays.
+#[must_use]
+pub fn rendered_secrets(install: &PackageInstall) -> Vec<String> {
+    install.spec.values_secrets().map(str::to_owned).chain(desired::overlay_secrets(install)).collect()
+}
+
 /// Judges an install that Flux has applied at the expected revision.
 #[must_use]
 pub fn judge(installed: &Installed<'_>, namespace: &str, name: &str) -> Verdict {
     let Some(install) = installed.install else {
-        return Verdict::pending(
-            Stage::Install,
-            format!("PackageInstall {namespace}/{name} is gone; Flux creates it again"),
-        );
+        let why = format!("PackageInstall {namespace}/{name} is gone; Flux creates it again with its next reconcile");
+        return Verdict::pending(Stage::Install, why);
     };
     let object = format!("PackageInstall {namespace}/{name}");
     let status = install.status.clone().unwrap_or_default();
-    if let Some(verdict) = judge_lifecycle(install, &status, &object) {
+    if let Some(verdict) = lifecycle::judge(installed, install, &status, &object) {
         return verdict;
     }
-    let selected = match installed.packages.map(|packages| select(install, packages, &object)) {
+    let select = |packages| selected::select(install, &status, packages, installed, &object);
+    let selected = match installed.packages.map(select) {
         Some(Err(failure)) => return Verdict::Failed(failure),
-        Some(Ok(version)) => Some(version),
+        Some(Ok(package)) => Some(package),
         None => None,
     };
     if status.observed_generation != install.metadata.generation {
         return Verdict::pending(Stage::Install, "kapp-controller has not seen the new PackageInstall yet");
     }
     let Some(app) = installed.app else {
-        return judge_without_app(&status, &object);
+        return judge_without_app(install, &status, &object);
     };
-    if let Some(verdict) = judge_up_to_date(install, &status, app, selected.as_ref(), &object) {
+    if let Some(verdict) = judge_up_to_date(install, &status, app, selected, &object) {
         return verdict;
     }
     let app_status = app.status.clone().unwrap_or_default();
     if app_status.observed_generation != app.metadata.generation {
         return Verdict::pending(Stage::Fetch, "kapp-controller has not seen the new App yet");
     }
-    if let Some(verdict) = judge_values(installed, &app_status, &object) {
+    if let Some(verdict) = values::judge(installed, &app_status, &object) {
         return verdict;
     }
-    match app_status.conditions.first() {
-        Some(condition) if condition.r#type == "ReconcileSucceeded" => {
+    judge_run(install, &status, &app_status, &object)
+}
+
+/// Judges the last run of an App that is what is asked for.
+fn judge_run(install: &PackageInstall, status: &PackageInstallStatus, app: &AppStatus, object: &str) -> Verdict {
+    match app.conditions.first().map(|condition| condition.r#type.as_str()) {
+        Some("ReconcileSucceeded") => {
             if find(&status.conditions, "ReconcileSucceeded").is_some_and(Condition::is_true) {
-                Verdict::Ready { version: status.version }
-            } else if let Some(failed) = find(&status.conditions, "ReconcileFailed") {
-                Verdict::Failed(rejected(&status, failed, &object))
+                Verdict::Ready { version: status.version.clone() }
+            } else if let Some(failed) = own_failure(status) {
+                Verdict::Failed(selected::rejected(install, status, failed, object))
             } else {
                 Verdict::pending(Stage::Deploy, "deployed; kapp-controller has yet to say so on the PackageInstall")
             }
         }
-        Some(condition) if condition.r#type == "ReconcileFailed" => {
-            Verdict::Failed(stages::failure(&app_status, namespace, name, &install.spec.service_account_name))
+        Some("ReconcileFailed") => {
+            let (namespace, name) = (install.namespace().unwrap_or_default(), install.name_any());
+            let service_account = &install.spec.service_account_name;
+            Verdict::Failed(stages::failure(app, Place { namespace: &namespace, name: &name, service_account }))
         }
-        Some(condition) if condition.r#type == "DeleteFailed" => Verdict::Failed(delete_failed(&app_status, &object)),
-        _ => stages::progress(&app_status),
+        _ => stages::progress(app),
     }
-}
-
-/// Judges what keeps an install from being reconciled at all.
-fn judge_lifecycle(install: &PackageInstall, status: &PackageInstallStatus, object: &str) -> Option<Verdict> {
-    let namespace = install.namespace().unwrap_or_default();
-    let name = install.name_any();
-    if install.metadata.deletion_timestamp.is_some() {
-        return Some(match find(&status.conditions, "DeleteFailed") {
-            Some(_) => Verdict::Failed(Failure {
-                message: status.useful_error_message.clone(),
-                patience: Patience::Long,
-                ..failure(
-                    Cause::DeleteFailed,
-                    Stage::Install,
-                    object,
-                    format!("see why: kubectl -n {namespace} get app {name} -o yaml"),
-                )
-            }),
-            None => Verdict::pending(Stage::Install, "being deleted"),
-        });
-    }
-    let (word, field) = match (install.spec.paused, install.spec.canceled) {
-        (_, true) => ("canceled", "canceled"),
-        (true, _) => ("paused", "paused"),
-        _ => return None,
-    };
-    Some(Verdict::Failed(Failure {
-        message: format!("it is {word}, so kapp-controller does nothing, and its status is an old one"),
-        ..failure(
-            Cause::Paused,
-            Stage::Install,
-            object,
-            format!(
-                "let it go on, in Git if it is set there: kubectl -n {namespace} patch packageinstall {name} --type merge -p '{{\"spec\":{{\"{field}\":false}}}}'"
-            ),
-        )
-    }))
-}
-
-/// Selects the version as kapp-controller does.
-fn select(install: &PackageInstall, packages: &[PackageSpec], object: &str) -> Result<Version, Failure> {
-    let reference = &install.spec.package_ref;
-    // kapp-controller refuses Packages with other versions on admission, so none is lost here.
-    let versions: Vec<Version> = packages
-        .iter()
-        .filter(|package| package.ref_name == reference.ref_name)
-        .filter_map(|package| package.version.parse().ok())
-        .collect();
-    selection::select(&versions, &reference.version_selection).map_err(|error| {
-        let (cause, hint) = match &error {
-            SelectionError::InvalidConstraint { .. } => (
-                Cause::InvalidConstraints,
-                "correct versionSelection.constraints in packageinstall.yaml, such as \">=1.0.0\"".to_owned(),
-            ),
-            SelectionError::NoneMatches { all: 0, .. } => (
-                Cause::NoVersionMatches,
-                format!(
-                    "is `{}` the package's refName? The Packages of the namespace: kubectl -n {} get packages",
-                    reference.ref_name,
-                    install.namespace().unwrap_or_default()
-                ),
-            ),
-            SelectionError::NoneMatches { hint_build: Some(version), .. } => {
-                (Cause::NoVersionMatches, format!("name the whole version in packageinstall.yaml: \"{version}\""))
-            }
-            SelectionError::NoneMatches { available, .. } => (
-                Cause::NoVersionMatches,
-                format!("change versionSelection.constraints in packageinstall.yaml; there are: {}", join(available)),
-            ),
-        };
-        Failure { message: error.to_string(), ..failure(cause, Stage::Install, object, hint) }
-    })
 }
 
 /// Judges an install for which kapp-controller has made no App.
-fn judge_without_app(status: &PackageInstallStatus, object: &str) -> Verdict {
-    match find(&status.conditions, "ReconcileFailed") {
-        Some(condition) => Verdict::Failed(rejected(status, condition, object)),
+fn judge_without_app(install: &PackageInstall, status: &PackageInstallStatus, object: &str) -> Verdict {
+    match own_failure(status) {
+        Some(condition) => Verdict::Failed(selected::rejected(install, status, condition, object)),
         None => Verdict::pending(Stage::Install, "kapp-controller has not made the App yet"),
     }
 }
 
+/// Finds what kapp-controller could not do with the PackageInstall itself. A failure that it only repeats from the App says
+/// nothing that the App does not say more recently.
+fn own_failure(status: &PackageInstallStatus) -> Option<&Condition> {
+    find(&status.conditions, "ReconcileFailed").filter(|failed| {
+        !failed.message.contains("see .status.usefulErrorMessage")
+            || status.useful_error_message.contains(DOWNGRADE_REFUSED)
+    })
+}
+
 /// Judges whether the App is what PackageInstall and Packages ask for now; `None` if it is.
+///
+/// kapp-controller v0.53.1 writes the status of a PackageInstall from the App as it was before it updates it
+/// (carvel-dev/kapp-controller#1751), so the App itself is compared.
 fn judge_up_to_date(
     install: &PackageInstall,
     status: &PackageInstallStatus,
     app: &App,
-    selected: Option<&Version>,
+    selected: Option<&PackageSpec>,
     object: &str,
 ) -> Option<Verdict> {
-    let installed = app.annotations().get(PACKAGE_VERSION_ANNOTATION).cloned().unwrap_or_default();
-    let other_version = selected.is_some_and(|selected| selected.to_string() != installed);
-    let other_values = !install.spec.values_secrets().eq(app.spec.values_secrets());
-    let other_account = install.spec.service_account_name != app.spec.service_account_name;
-    if !other_version && !other_values && !other_account {
-        return None;
-    }
+    let installed = app.annotations().get(PACKAGE_VERSION_ANNOTATION).map(String::as_str).unwrap_or_default();
+    let why = difference(install, app, installed, selected)?;
     // The new App could not even be made: a refused downgrade, an invalid field.
-    if let Some(condition) = find(&status.conditions, "ReconcileFailed") {
-        let failure = rejected(status, condition, object);
-        // A failure of the App before the change stands here as well until kapp-controller turns to the new one.
-        if failure.cause != Cause::InstallRejected {
+    if let Some(condition) = own_failure(status) {
+        let failure = selected::rejected(install, status, condition, object);
+        let is_of_selected = selected
+            .is_none_or(|selected| failure.message.contains(&format!("matched version '{}'", selected.version)));
+        if failure.cause != Cause::DowngradeRefused || is_of_selected {
             return Some(Verdict::Failed(failure));
         }
     }
-    let why = match selected {
-        Some(selected) if other_version && installed.is_empty() => {
-            format!("kapp-controller turns to version {selected}")
-        }
-        Some(selected) if other_version => format!("kapp-controller turns from version {installed} to {selected}"),
-        _ => "kapp-controller turns to the new PackageInstall".to_owned(),
-    };
+    if app.annotations().contains_key(MANUALLY_CONTROLLED_ANNOTATION) {
+        let (namespace, name) = (install.namespace().unwrap_or_default(), install.name_any());
+        let hint = format!(
+            "let kapp-controller update it: kubectl -n {namespace} annotate app {name} {MANUALLY_CONTROLLED_ANNOTATION}-"
+        );
+        return Some(Verdict::Failed(Failure {
+            message: format!(
+                "the App is annotated as manually controlled, so kapp-controller does not update it: {why}"
+            ),
+            ..failure(Cause::ManuallyControlled, Stage::Install, &format!("App {namespace}/{name}"), hint)
+        }));
+    }
     Some(Verdict::pending(Stage::Install, why))
 }
 
-/// Names a failure that kapp-controller reports before it touches the App.
-fn rejected(status: &PackageInstallStatus, condition: &Condition, object: &str) -> Failure {
-    let message =
-        if status.useful_error_message.is_empty() { &condition.message } else { &status.useful_error_message };
-    let (cause, hint) = if message.contains("Stopped installing matched version") {
-        (
-            Cause::DowngradeRefused,
-            "raise the constraints, or allow it: annotate the PackageInstall with packaging.carvel.dev/downgradable=\"\"",
-        )
-    } else if message.contains("Expected to find at least one version") || message.contains("not found") {
-        (Cause::NoVersionMatches, "correct packageRef in packageinstall.yaml")
-    } else if message.contains("Parsing version constraint") {
-        (Cause::InvalidConstraints, "correct versionSelection.constraints in packageinstall.yaml, such as \">=1.0.0\"")
-    } else {
-        (Cause::InstallRejected, "correct packageinstall.yaml in the GitOps repository")
-    };
-    Failure {
-        message: message.clone(),
-        // A Package that arrives a moment later resolves it, and a new reconcile is queued for it.
-        patience: match cause {
-            Cause::NoVersionMatches | Cause::InstallRejected => Patience::Short,
-            _ => Patience::None,
-        },
-        ..failure(cause, Stage::Install, object, hint.to_owned())
+/// Says in what an App differs from what is asked for; `None` if in nothing that can be read.
+fn difference(install: &PackageInstall, app: &App, installed: &str, selected: Option<&PackageSpec>) -> Option<String> {
+    if app.metadata.deletion_timestamp.is_some() {
+        return Some("the App is being deleted; kapp-controller makes it again".to_owned());
     }
-}
-
-/// Judges whether the App has read the values that are there now; `None` if it has.
-///
-/// A Secret's change moves no generation. kapp-controller tracks the Secret and runs the App again; a run reads the values
-/// once its fetch is done, so a fetch that was done in a later second proves that they were read. Within one second there
-/// are two more ways: a Secret that was never changed after its creation was there if the templates could be rendered;
-/// else the run that the tracking starts has to come, and where none has come for long enough, the one in that second was it.
-fn judge_values(installed: &Installed<'_>, status: &AppStatus, object: &str) -> Option<Verdict> {
-    let fetched = status.fetch.as_ref().and_then(|fetch| fetch.updated_at.or(fetch.started_at));
-    let has_rendered =
-        status.template.as_ref().is_some_and(|template| template.exit_code == 0 && template.error.is_empty());
-    for secret in installed.values? {
-        let Some(changed) = secret.changed.or(secret.created) else {
-            return Some(Verdict::Failed(Failure {
-                message: format!("the values Secret {} does not exist", secret.name),
-                patience: Patience::Short,
-                ..failure(
-                    Cause::TemplateFailed,
-                    Stage::Template,
-                    object,
-                    format!("add the Secret {} beside packageinstall.yaml, or correct its `values`", secret.name),
-                )
-            }));
-        };
-        let only_created = secret.created == Some(changed);
-        let has_read = fetched.is_some_and(|fetched| {
-            fetched > changed || (fetched == changed && (installed.is_settled || (only_created && has_rendered)))
-        });
-        if !has_read {
-            return Some(Verdict::pending(
-                Stage::Template,
-                format!("kapp-controller has yet to read the new values in Secret {}", secret.name),
-            ));
+    match selected {
+        Some(selected) if installed.is_empty() => {
+            return Some(format!("kapp-controller turns to version {}", selected.version));
         }
+        Some(selected) if selected.version != installed => {
+            return Some(format!("kapp-controller turns from version {installed} to {}", selected.version));
+        }
+        _ => {}
     }
-    None
-}
-
-fn delete_failed(status: &AppStatus, object: &str) -> Failure {
-    Failure {
-        message: status.useful_error_message.clone(),
-        ..failure(
-            Cause::DeleteFailed,
-            Stage::Deploy,
-            object,
-            "see the App's deploy stage for what could not be deleted".to_owned(),
-        )
+    let (wanted, actual) = (&install.spec, &app.spec);
+    let is_same = wanted.service_account_name == actual.service_account_name
+        && wanted.cluster == actual.cluster
+        && wanted.default_namespace == actual.default_namespace
+        && wanted.paused == actual.paused
+        && wanted.canceled == actual.canceled
+        && wanted.values_secrets().all(|secret| actual.renders_with_secret(secret));
+    if !is_same {
+        return Some("kapp-controller turns to the new PackageInstall".to_owned());
     }
+    let selected = selected.filter(|selected| !desired::is_desired(actual, install, selected))?;
+    Some(format!("kapp-controller turns to the new content of version {}", selected.version))
 }
 
 fn failure(cause: Cause, stage: Stage, object: &str, hint: String) -> Failure {
     Failure { cause, stage, object: object.to_owned(), message: String::new(), hint, patience: Patience::None }
-}
-
-fn join(versions: &[Version]) -> String {
-    const SHOWN: usize = 5;
-    let newest: Vec<String> = versions.iter().rev().take(SHOWN).map(ToString::to_string).collect();
-    let more = versions.len().saturating_sub(SHOWN);
-    if more == 0 { newest.join(", ") } else { format!("{} and {more} older", newest.join(", ")) }
 }
 
 #[cfg(test)]

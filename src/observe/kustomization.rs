@@ -2,8 +2,11 @@
 //!
 //! Whether what it applied is healthy is not asked here: Flux cannot tell for a PackageInstall.
 
+mod explain;
+
 use kube::ResourceExt;
 
+use self::explain::explain;
 use super::expectation::{Expectation, short_revision};
 use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::conditions::find;
@@ -32,6 +35,13 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
     let Some(object) = object else {
         return Applied::Not(Verdict::pending(stage, format!("Kustomization {name} does not exist yet")));
     };
+    let display = format!("Kustomization {}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    if object.metadata.deletion_timestamp.is_some() {
+        return Applied::Not(Verdict::pending(
+            stage,
+            format!("{display} is being deleted, and what it applied with it"),
+        ));
+    }
     let status = object.status.clone().unwrap_or_default();
     let generation = object.metadata.generation;
     let ready = find(&status.conditions, "Ready").filter(|ready| ready.observed_generation == generation);
@@ -46,7 +56,6 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
             return Applied::Yes { unhealthy: Some(ready.message.clone()) };
         }
     }
-    let display = format!("Kustomization {}/{}", object.namespace().unwrap_or_default(), object.name_any());
     if object.spec.suspend {
         return Applied::Not(Verdict::Failed(Failure {
             cause: Cause::Suspended,
@@ -65,9 +74,13 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
         }));
     }
     match ready {
-        // A missing source or path fails before any revision is attempted.
-        Some(ready) if ready.is_false() && (attempted || ready.reason == "ArtifactFailed") => {
-            let (cause, patience, hint) = explain(&ready.message, object);
+        // It tries again by itself as soon as what it depends on is ready.
+        Some(ready) if ready.is_false() && ready.reason == "DependencyNotReady" => {
+            Applied::Not(Verdict::pending(stage, ready.message.trim()))
+        }
+        // A missing source or path, or a refused one, fails before any revision is attempted.
+        Some(ready) if ready.is_false() && (attempted || fails_before_attempt(&ready.reason)) => {
+            let (cause, patience, hint) = explain(ready, object);
             Applied::Not(Verdict::Failed(Failure {
                 cause,
                 stage,
@@ -97,46 +110,14 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
     }
 }
 
+fn fails_before_attempt(reason: &str) -> bool {
+    matches!(reason, "ArtifactFailed" | "AccessDenied" | "InvalidCELExpression" | "FeatureGateDisabled")
+}
+
 /// Recognises the message that kustomize-controller writes between applying and the health checks (v1.9,
 /// `kustomization_controller.go`, `checkHealth`).
 fn checks_health_of(message: &str, revision: &str) -> bool {
     message.starts_with(&format!("Running health checks for revision {revision} "))
-}
-
-/// Names the cause behind the words of kustomize-controller and client-go, and the next step.
-fn explain(message: &str, object: &Kustomization) -> (Cause, Patience, String) {
-    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    let name = object.name_any();
-    let namespace = object.namespace().unwrap_or_default();
-    let target = object.spec.target_namespace.as_deref().unwrap_or_default();
-    let secret = object.spec.kube_config.as_ref().and_then(|config| config.secret_ref.as_ref());
-    let secret = secret.map_or("the kubeconfig", |secret| secret.name.as_str());
-    if says(&["x509:", "certificate signed by unknown authority"]) {
-        let hint = format!("correct the certificate authority in the kubeconfig of Secret {namespace}/{secret}");
-        (Cause::CertificateRefused, Patience::Short, hint)
-    } else if says(&["dial tcp", "connection refused", "no such host", "i/o timeout", "TLS handshake timeout"]) {
-        let hint = format!("can Flux reach the address in the kubeconfig of Secret {namespace}/{secret}?");
-        (Cause::RunClusterUnreachable, Patience::Long, hint)
-    } else if says(&["Unauthorized", "the server has asked for the client to provide credentials"]) {
-        let hint = format!("the credential in Secret {namespace}/{secret} is expired or revoked; store a new one");
-        (Cause::CredentialRefused, Patience::Short, hint)
-    } else if message.contains("kubeconfig") || message.contains(&format!("secrets \"{secret}\" not found")) {
-        let hint = format!("store a kubeconfig in Secret {namespace}/{secret}: kubectl carvelflux add-cluster");
-        (Cause::NoCredential, Patience::Short, hint)
-    } else if says(&["is forbidden", " cannot "]) {
-        let hint = format!(
-            "grant what the message names to its user on the run cluster, in namespace {target}; Flux tries again within a minute"
-        );
-        (Cause::Forbidden, Patience::Short, hint)
-    } else if says(&["namespaces"]) && says(&["not found"]) {
-        let hint = format!("create the namespace on the run cluster: kubectl create namespace {target}");
-        (Cause::NoNamespace, Patience::Short, hint)
-    } else {
-        let hint = format!(
-            "see all of it: kubectl -n {namespace} get kustomizations.kustomize.toolkit.fluxcd.io {name} -o yaml"
-        );
-        (Cause::NotApplied, Patience::Short, hint)
-    }
 }
 
 #[cfg(test)]
@@ -188,6 +169,26 @@ mod tests {
     fn a_build_error_of_an_older_revision_is_not_ours() {
         let object = kustomization(&json!({}), &ready("False", "BuildFailed", 2), "main@sha1:a", "");
         assert!(matches!(judged(&object), Applied::Not(Verdict::Pending { .. })));
+    }
+
+    #[test]
+    fn one_that_waits_for_another_is_pending() {
+        let object = kustomization(&json!({}), &ready("False", "DependencyNotReady", 2), "main@sha1:b", "main@sha1:b");
+        assert!(matches!(judged(&object), Applied::Not(Verdict::Pending { why, .. }) if why == "words"));
+    }
+
+    #[test]
+    fn one_that_is_being_deleted_is_pending_though_flux_says_ready() {
+        let mut object =
+            kustomization(&json!({}), &ready("True", "ReconciliationSucceeded", 2), "main@sha1:b", "main@sha1:b");
+        object.metadata.deletion_timestamp = serde_json::from_value(json!("2026-11-22T12:00:00Z")).expect("a time");
+        assert!(matches!(judged(&object), Applied::Not(Verdict::Pending { .. })));
+    }
+
+    #[test]
+    fn a_missing_directory_fails_though_nothing_was_attempted() {
+        let object = kustomization(&json!({}), &ready("False", "ArtifactFailed", 2), "main@sha1:a", "main@sha1:a");
+        assert!(matches!(judged(&object), Applied::Not(Verdict::Failed(_))));
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
         )));
     };
     let display = format!("GitRepository {}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    if object.metadata.deletion_timestamp.is_some() {
+        return Source::Not(Verdict::pending(Stage::Source, format!("{display} is being deleted")));
+    }
     let status = object.status.clone().unwrap_or_default();
     if object.spec.suspend {
         return Source::Not(Verdict::Failed(failure(
@@ -44,10 +47,11 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
     let ready = find(&status.conditions, "Ready").filter(|ready| ready.observed_generation == generation);
     match (ready, status.artifact) {
         (Some(ready), Some(artifact)) if ready.is_true() => Source::At(artifact.revision),
-        (Some(ready), _) if ready.is_false() => Source::Not(Verdict::Failed(Failure {
-            patience: Patience::Short,
-            ..failure(Cause::SourceNotFetched, &display, ready.message.clone(), &hint(&ready.message, object))
-        })),
+        (Some(ready), _) if ready.is_false() => {
+            let (patience, hint) = explain(&ready.message, object);
+            let failure = failure(Cause::SourceNotFetched, &display, ready.message.trim().to_owned(), &hint);
+            Source::Not(Verdict::Failed(Failure { patience, ..failure }))
+        }
         (_, Some(artifact)) => Source::Not(Verdict::pending(
             Stage::Source,
             format!("fetching, {} so far", short_revision(&artifact.revision)),
@@ -59,26 +63,44 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
 /// Tells whether our request was answered, or a later one of somebody else: only the newest is answered in the end.
 fn is_answered(object: &GitRepository, handled: Option<&String>, expectation: &Expectation) -> bool {
     let Some(request) = &expectation.request else { return true };
-    handled.is_some_and(|handled| handled == request || object.annotations().get(RECONCILE_REQUESTED_AT) == Some(handled))
+    handled
+        .is_some_and(|handled| handled == request || object.annotations().get(RECONCILE_REQUESTED_AT) == Some(handled))
 }
 
-fn hint(message: &str, object: &GitRepository) -> String {
-    let text = message.to_lowercase();
+/// Says how long a failed fetch may last, and what to do about it.
+///
+/// The words are go-git's and those of source-controller v1.9.3 (`internal/controller/gitrepository_controller.go`).
+fn explain(message: &str, object: &GitRepository) -> (Patience, String) {
+    let says = |words: &[&str]| words.iter().any(|word| message.to_lowercase().contains(word));
     let name = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
     let package = name.strip_suffix("-gitops-repo").unwrap_or("PACKAGE");
-    if text.contains("authentication") || text.contains("authorization") || text.contains("secret") {
-        format!(
-            "give Flux working credentials: kubectl carvelflux bootstrap {package} -n {namespace} --git-url {} --git-username NAME --git-password-file FILE",
-            object.spec.url
+    let url = &object.spec.url;
+    let branch = object.spec.reference.branch.as_deref().unwrap_or("master");
+    if says(&["authentication", "authorization", "secret", "unauthorized", "invalid credentials"]) {
+        let hint = format!(
+            "give Flux working credentials: kubectl carvelflux bootstrap {package} -n {namespace} --git-url {url} --branch {branch} --git-username NAME --git-password-file FILE"
+        );
+        (Patience::Short, hint)
+    } else if says(&["reference not found", "couldn't find remote ref", "repository is empty"]) {
+        (
+            Patience::Short,
+            format!("the branch {branch} does not exist; push it or correct spec.ref of the GitRepository"),
         )
-    } else if text.contains("reference not found") || text.contains("couldn't find remote ref") {
-        format!(
-            "the branch {} does not exist; push it or correct the GitRepository",
-            object.spec.reference.branch.as_deref().unwrap_or("master")
-        )
+    } else if says(&["repository not found"]) {
+        (Patience::Short, format!("is {url} the repository's address, and may the user in the credentials read it?"))
+    } else if says(&[
+        "dial tcp",
+        "connection refused",
+        "no such host",
+        "timeout",
+        "deadline exceeded",
+        " 50",
+        "unavailable",
+    ]) {
+        (Patience::Long, format!("can Flux reach {url}? It tries again by itself"))
     } else {
-        format!("see the whole status: kubectl -n {namespace} get gitrepository {name} -o yaml")
+        (Patience::Short, format!("see the whole status: kubectl -n {namespace} get gitrepository {name} -o yaml"))
     }
 }
 

@@ -94,8 +94,21 @@ fn judge_installs<'a>(
     installed: impl Fn(&str, &str) -> Installed<'a>,
 ) -> Verdict {
     let names = installs.map(package_installs).unwrap_or_default();
-    let mut verdicts: Vec<Verdict> =
-        names.iter().map(|(namespace, name)| install::judge(&installed(namespace, name), namespace, name)).collect();
+    let judge = |(namespace, name): &(String, String)| {
+        let installed = installed(namespace, name);
+        match install::judge(&installed, namespace, name) {
+            // Deleted by hand, it stays away until Flux applies again, which nobody but its user may hasten.
+            Verdict::Pending { stage, why } if installed.install.is_none() => {
+                let (name, namespace) = (&delivery.installs_kustomization, &delivery.namespace);
+                Verdict::pending(
+                    stage,
+                    format!("{why}; at once with: flux reconcile kustomization {name} -n {namespace}"),
+                )
+            }
+            verdict => verdict,
+        }
+    };
+    let mut verdicts: Vec<Verdict> = names.iter().map(judge).collect();
     verdicts.sort_by_key(|verdict| match verdict {
         Verdict::Failed(_) => 0,
         Verdict::Unknown { .. } => 1,

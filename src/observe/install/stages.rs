@@ -1,6 +1,7 @@
 //! What the stages of an App say: how far a deploy is, and why it failed. Pure.
 
-use super::{Cause, Failure, Patience, Stage, Verdict};
+use super::explain::{Place, explain};
+use super::{Failure, Stage, Verdict};
 use crate::carvel::AppStatus;
 
 /// Lines of a tool's output that a failure quotes at most.
@@ -22,12 +23,15 @@ pub(super) fn progress(status: &AppStatus) -> Verdict {
 }
 
 /// Finds in kapp's output what it waits for: its own count, such as `[3/5 done]`, and the resource.
-fn waiting_on(output: &str) -> Option<String> {
+pub(super) fn waiting_on(output: &str) -> Option<String> {
     let lines: Vec<&str> = output.lines().map(str::trim).collect();
     let header = lines.iter().rposition(|line| line.contains("---- waiting on "));
     let count = header.and_then(|at| lines[at].split_once('[')).and_then(|(_, rest)| rest.split_once(" done]"));
-    let resource =
-        lines.iter().rev().find_map(|line| line.split_once("ongoing: reconcile ")).map(|(_, resource)| resource);
+    let resource = lines.iter().rev().find_map(|line| {
+        let (_, action) = line.split_once("ongoing: ")?;
+        // `reconcile deployment/hello (apps/v1)`, or `delete …`, which is worth saying.
+        Some(action.strip_prefix("reconcile ").unwrap_or(action))
+    });
     match (count, resource) {
         (Some((count, _)), Some(resource)) => Some(format!("[{count} done] waiting on {resource}")),
         (Some((count, _)), None) => Some(format!("[{count} done]")),
@@ -37,8 +41,8 @@ fn waiting_on(output: &str) -> Option<String> {
 }
 
 /// Names the failed stage of an App, with the tool's own last lines.
-pub(super) fn failure(status: &AppStatus, namespace: &str, name: &str, service_account: &str) -> Failure {
-    let object = format!("App {namespace}/{name}");
+pub(super) fn failure(status: &AppStatus, place: Place<'_>) -> Failure {
+    let object = format!("App {}/{}", place.namespace, place.name);
     let failed = |stage: &Option<crate::carvel::Stage>| {
         stage.as_ref().filter(|stage| stage.exit_code != 0 || !stage.error.is_empty()).cloned()
     };
@@ -56,7 +60,7 @@ pub(super) fn failure(status: &AppStatus, namespace: &str, name: &str, service_a
     } else {
         words
     };
-    let (cause, patience, hint) = explain(stage, &message, namespace, name, service_account);
+    let (cause, patience, hint) = explain(stage, &message, place);
     Failure { cause, stage, object, message: last_lines(&message), hint, patience }
 }
 
@@ -68,47 +72,8 @@ fn said(stage: &crate::carvel::Stage, status: &AppStatus) -> String {
         .unwrap_or_default()
 }
 
-fn explain(stage: Stage, message: &str, namespace: &str, name: &str, account: &str) -> (Cause, Patience, String) {
-    if message.contains("Getting service account")
-        || message.contains("serviceaccounts") && message.contains("not found")
-    {
-        return (
-            Cause::NoServiceAccount,
-            Patience::Short,
-            format!("create the service account: kubectl -n {namespace} create serviceaccount {account}"),
-        );
-    }
-    if message.to_lowercase().contains("forbidden") {
-        return (
-            Cause::Forbidden,
-            Patience::Short,
-            format!(
-                "add the permission that the message names to the role of the service account {account} in namespace {namespace}"
-            ),
-        );
-    }
-    match stage {
-        Stage::Fetch => (
-            Cause::FetchFailed,
-            Patience::Short,
-            "is the bundle in the registry, and may kapp-controller read it? See `fetch` in the Package".to_owned(),
-        ),
-        Stage::Template => (
-            Cause::TemplateFailed,
-            Patience::None,
-            "correct the values in params.yaml, or the package's templates, in the GitOps repository".to_owned(),
-        ),
-        _ => (
-            Cause::DeployFailed,
-            Patience::None,
-            format!(
-                "see the whole output: kubectl -n {namespace} get app {name} -o jsonpath='{{.status.deploy.stdout}}'"
-            ),
-        ),
-    }
-}
-
-fn last_lines(text: &str) -> String {
+/// Quotes the end of a tool's output.
+pub(super) fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.trim().lines().filter(|line| !line.trim().is_empty()).collect();
     let skipped = lines.len().saturating_sub(QUOTED_LINES);
     let kept = lines[skipped..].join("\n");
@@ -132,6 +97,8 @@ mod tests {
             Some("[2/3 done] waiting on deployment/hello (apps/v1) namespace: apps")
         );
         assert_eq!(waiting_on("Target cluster"), None);
+        let deleting = "10:00:01AM: ongoing: delete configmap/hello (v1) namespace: apps";
+        assert_eq!(waiting_on(deleting).as_deref(), Some("waiting on delete configmap/hello (v1) namespace: apps"));
     }
 
     #[test]

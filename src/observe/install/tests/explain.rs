@@ -1,0 +1,65 @@
+//! The words of the tools, as recorded from kapp-controller v0.53.1, and the causes behind them.
+
+use super::*;
+
+fn explained(stage: Stage, message: &str) -> (Cause, Patience, String) {
+    explain(stage, message, Place { namespace: "apps", name: "hello", service_account: "installer" })
+}
+
+const RULE: &str = "configmaps is forbidden: User \"system:serviceaccount:apps:installer\" cannot list resource \"configmaps\" in API \
+                    group \"\" in the namespace \"apps\"";
+
+#[test]
+fn each_cause_has_its_words() {
+    for (stage, message, cause) in [
+        (Stage::Fetch, "vendir: Error: Syncing directory '0': … MANIFEST_UNKNOWN", Cause::FetchFailed),
+        (Stage::Template, "Preparing template values: secrets \"values\" not found", Cause::NoValuesSecret),
+        (Stage::Template, "ytt: Error: Given data value is not declared in schema", Cause::TemplateFailed),
+        (
+            Stage::Deploy,
+            "Preparing kapp: Getting service account: serviceaccounts \"installer\" not found",
+            Cause::NoServiceAccount,
+        ),
+        (Stage::Deploy, RULE, Cause::Forbidden),
+        (
+            Stage::Deploy,
+            "kapp: Error: Ownership errors:\n- Resource 'configmap/hello (v1) namespace: apps' is already associated with a different app 'other'",
+            Cause::OwnershipConflict,
+        ),
+        (
+            Stage::Deploy,
+            "roles \"x\" is forbidden: user \"u\" is attempting to grant RBAC permissions not currently held",
+            Cause::Forbidden,
+        ),
+        (Stage::Deploy, "pods \"x\" is forbidden: exceeded quota: compute", Cause::DeployFailed),
+        (Stage::Deploy, "kapp: Error: Timed out waiting after 15m0s", Cause::DeployFailed),
+    ] {
+        assert_eq!(explained(stage, message).0, cause, "{message}");
+    }
+}
+
+#[test]
+fn forbidden_names_the_rule_and_the_role() {
+    let (_, patience, hint) = explained(Stage::Deploy, RULE);
+    assert_eq!(patience, Patience::Short);
+    assert!(hint.contains("{apiGroups: [\"\"], resources: [\"configmaps\"], verbs: [\"list\"]}"), "{hint}");
+    assert!(hint.contains("a Role of system:serviceaccount:apps:installer in namespace apps"), "{hint}");
+}
+
+#[test]
+fn what_may_be_a_restart_is_given_time() {
+    for message in
+        ["dial tcp 127.0.0.1:1: connect: connection refused", "etcdserver: leader changed", "503 Service Unavailable"]
+    {
+        for stage in [Stage::Fetch, Stage::Deploy] {
+            assert_eq!(explained(stage, message).1, Patience::Long, "{message}");
+        }
+    }
+    assert_eq!(explained(Stage::Template, "ytt: Error: x").1, Patience::None);
+}
+
+#[test]
+fn values_that_the_package_does_not_take_are_listed_by_its_schema() {
+    let (_, _, hint) = explained(Stage::Template, "ytt: Error: Given data value is not declared in schema");
+    assert!(hint.contains("valuesSchema"), "{hint}");
+}

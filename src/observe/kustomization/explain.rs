@@ -1,0 +1,216 @@
+//! The causes behind the words of kustomize-controller, kustomize and client-go, and the next step for each. Pure.
+
+use kube::ResourceExt;
+
+use super::{Cause, Patience};
+use crate::conditions::Condition;
+use crate::flux::Kustomization;
+use crate::observe::forbidden::MissingRule;
+
+/// Names the cause of a failed Kustomization, how long it may last, and what to do.
+///
+/// The reasons are those of kustomize-controller v1.9.3 (`internal/controller/kustomization_controller.go`).
+pub(super) fn explain(ready: &Condition, object: &Kustomization) -> (Cause, Patience, String) {
+    let message = ready.message.as_str();
+    let path = object.spec.path.trim_start_matches("./");
+    if message.contains("kustomization path not found") {
+        let hint = format!("add the directory {path} to the Git repository, or correct spec.path");
+        return (Cause::NoDirectory, Patience::Short, hint);
+    }
+    if ready.reason == "BuildFailed" {
+        let hint =
+            format!("correct the files in {path} of the Git repository; in a checkout: kubectl kustomize {path}");
+        // The same files give the same error again.
+        return (Cause::BuildFailed, Patience::None, hint);
+    }
+    access(message, object).unwrap_or_else(|| {
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        let hint = format!(
+            "see all of it: kubectl -n {namespace} get kustomizations.kustomize.toolkit.fluxcd.io {name} -o yaml"
+        );
+        (Cause::NotApplied, Patience::Short, hint)
+    })
+}
+
+/// Explains what keeps Flux from acting on the run cluster.
+fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, String)> {
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let namespace = object.namespace().unwrap_or_default();
+    let target = object.spec.target_namespace.as_deref().unwrap_or_default();
+    let secret = object.spec.kube_config.as_ref().and_then(|config| config.secret_ref.as_ref());
+    let secret = secret.map_or("the kubeconfig", |secret| secret.name.as_str());
+    Some(if says(&["x509:", "certificate signed by unknown authority"]) {
+        let hint = format!("correct the certificate authority in the kubeconfig of Secret {namespace}/{secret}");
+        (Cause::CertificateRefused, Patience::Short, hint)
+    } else if says(&["dial tcp", "connection refused", "no such host", "i/o timeout", "TLS handshake timeout"]) {
+        let hint = format!("can Flux reach the address in the kubeconfig of Secret {namespace}/{secret}?");
+        (Cause::RunClusterUnreachable, Patience::Long, hint)
+    } else if says(&["Unauthorized", "the server has asked for the client to provide credentials"]) {
+        let hint = format!("the credential in Secret {namespace}/{secret} is expired or revoked; store a new one");
+        (Cause::CredentialRefused, Patience::Short, hint)
+    } else if says(&["kubeconfig", "KubeConfig"]) || message.contains(&format!("secrets \"{secret}\" not found")) {
+        let hint = format!("store a kubeconfig in Secret {namespace}/{secret}: kubectl carvelflux add-cluster");
+        (Cause::NoCredential, Patience::Short, hint)
+    } else if let Some(rule) = MissingRule::find(message) {
+        (Cause::Forbidden, Patience::Short, grant(&rule, object, target))
+    } else if says(&["namespaces \""]) && says(&["not found"]) {
+        let hint = format!("create the namespace on the run cluster: kubectl create namespace {target}");
+        (Cause::NoNamespace, Patience::Short, hint)
+    } else if says(&["unable to handle the request", "no matches for kind", "failed to get API group resources"]) {
+        let hint = "is kapp-controller installed on the run cluster, and its API available? kubectl get apiservice v1alpha1.data.packaging.carvel.dev";
+        (Cause::NotApplied, Patience::Long, hint.to_owned())
+    } else if says(&["is forbidden"]) {
+        let hint = format!("change what the message names, or the policy of namespace {target} on the run cluster");
+        (Cause::Forbidden, Patience::Short, hint)
+    } else {
+        return None;
+    })
+}
+
+/// Says who must be granted what, impersonation included.
+///
+/// Flux impersonates a service account of the Kustomization's own namespace name, also on the run cluster: the one of
+/// `spec.serviceAccountName`, or without it the one of `--default-service-account` (fluxcd/pkg `runtime/client/impersonator.go`).
+fn grant(rule: &MissingRule, object: &Kustomization, target: &str) -> String {
+    let namespace = object.namespace().unwrap_or_default();
+    let named = object.spec.service_account_name.as_deref();
+    if rule.verb == "impersonate" {
+        let why = match named {
+            Some(account) => format!("spec.serviceAccountName is {account}"),
+            None => "Flux runs with --default-service-account".to_owned(),
+        };
+        let place = rule.namespace.as_deref().unwrap_or(&namespace);
+        return format!(
+            "{why}, so {} must be allowed to impersonate it; on the run cluster: kubectl -n {place} create role flux-impersonator --verb=impersonate --resource=serviceaccounts, and bind it: kubectl -n {place} create rolebinding flux-impersonator --role=flux-impersonator {}",
+            rule.user,
+            subject(rule)
+        );
+    }
+    let is_impersonated = rule.service_account().is_some_and(|(place, account)| {
+        place == namespace && named.is_none_or(|named| named == account) && place != target
+    });
+    if is_impersonated {
+        let whom = match named {
+            Some(_) => "which Flux impersonates for spec.serviceAccountName",
+            None => "which Flux impersonates if it runs with --default-service-account",
+        };
+        return format!(
+            "add {rule} to a Role in namespace {target} of the run cluster, and bind {}, {whom}: kubectl -n {target} create rolebinding flux-{namespace} --role=ROLE {}",
+            rule.user,
+            subject(rule)
+        );
+    }
+    format!(
+        "add {rule} to {} on the run cluster, or make the deployer's again: kubectl carvelflux add-cluster. Check: {}",
+        rule.place(),
+        rule.review()
+    )
+}
+
+/// Returns the flag that names the user to `kubectl create rolebinding`.
+fn subject(rule: &MissingRule) -> String {
+    match rule.service_account() {
+        Some((namespace, name)) => format!("--serviceaccount={namespace}:{name}"),
+        None => format!("--user={}", rule.user),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn explained(spec: &Value, reason: &str, message: &str) -> (Cause, String) {
+        let mut spec = spec.clone();
+        for (field, value) in [
+            ("path", json!("./hello/prod1")),
+            ("targetNamespace", json!("apps")),
+            ("kubeConfig", json!({"secretRef": {"name": "prod1-kubeconfig"}})),
+        ] {
+            spec[field] = value;
+        }
+        let object: Kustomization = serde_json::from_value(json!({
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+            "metadata": {"name": "k", "namespace": "dev"}, "spec": spec,
+        }))
+        .expect("the fixture is a Kustomization");
+        let ready = Condition { reason: reason.to_owned(), message: message.to_owned(), ..Condition::default() };
+        let (cause, _, hint) = explain(&ready, &object);
+        (cause, hint)
+    }
+
+    const PATCH: &str = "packages.data.packaging.carvel.dev \"hello.1.0.0\" is forbidden: User \"USER\" cannot patch resource \
+                         \"packages\" in API group \"data.packaging.carvel.dev\" in the namespace \"apps\"";
+
+    #[test]
+    fn each_cause_is_named() {
+        for (reason, message, cause) in [
+            (
+                "ArtifactFailed",
+                "kustomization path not found: stat /tmp/k/hello/prod1: no such file or directory",
+                Cause::NoDirectory,
+            ),
+            ("BuildFailed", "kustomize build failed: accumulating resources", Cause::BuildFailed),
+            (
+                "ReconciliationFailed",
+                "Get \"https://127.0.0.1:1/api\": dial tcp 127.0.0.1:1: connect: connection refused",
+                Cause::RunClusterUnreachable,
+            ),
+            (
+                "ReconciliationFailed",
+                "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                Cause::CertificateRefused,
+            ),
+            (
+                "ReconciliationFailed",
+                "the server has asked for the client to provide credentials",
+                Cause::CredentialRefused,
+            ),
+            (
+                "ReconciliationFailed",
+                "unable to read KubeConfig secret 'dev/prod1-kubeconfig' error: secrets \"prod1-kubeconfig\" not found",
+                Cause::NoCredential,
+            ),
+            ("ReconciliationFailed", "Secret/apps/values not found: namespaces \"apps\" not found", Cause::NoNamespace),
+            ("ReconciliationFailed", PATCH, Cause::Forbidden),
+            ("ReconciliationFailed", "Secret/apps/values dry-run failed (Invalid): data is invalid", Cause::NotApplied),
+        ] {
+            assert_eq!(explained(&json!({}), reason, message).0, cause, "{message}");
+        }
+    }
+
+    #[test]
+    fn the_missing_rule_and_its_role_are_named() {
+        let (_, hint) = explained(
+            &json!({}),
+            "ReconciliationFailed",
+            &PATCH.replace("USER", "system:serviceaccount:apps:deployer"),
+        );
+        assert!(
+            hint.contains(
+                "{apiGroups: [\"data.packaging.carvel.dev\"], resources: [\"packages\"], verbs: [\"patch\"]}"
+            ),
+            "{hint}"
+        );
+        assert!(hint.contains("a Role of system:serviceaccount:apps:deployer in namespace apps"), "{hint}");
+    }
+
+    #[test]
+    fn the_default_service_account_of_flux_is_recognised() {
+        let refused = "serviceaccounts \"default\" is forbidden: User \"system:serviceaccount:apps:deployer\" cannot impersonate \
+                       resource \"serviceaccounts\" in API group \"\" in the namespace \"dev\"";
+        let (cause, hint) = explained(&json!({}), "ReconciliationFailed", refused);
+        assert_eq!(cause, Cause::Forbidden);
+        assert!(
+            hint.contains("--default-service-account") && hint.contains("--serviceaccount=apps:deployer"),
+            "{hint}"
+        );
+        let (_, hint) = explained(&json!({"serviceAccountName": "sa"}), "ReconciliationFailed", refused);
+        assert!(hint.starts_with("spec.serviceAccountName is sa"), "{hint}");
+
+        let unbound = PATCH.replace("USER", "system:serviceaccount:dev:default");
+        let (_, hint) = explained(&json!({}), "ReconciliationFailed", &unbound);
+        assert!(hint.contains("--default-service-account") && hint.contains("-n apps create rolebinding"), "{hint}");
+        assert!(hint.contains("--serviceaccount=dev:default"), "{hint}");
+    }
+}
