@@ -12,6 +12,7 @@ mod disruption;
 mod interaction;
 mod plugin;
 mod retarget;
+mod status;
 mod support;
 mod truth;
 
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
     // Tests mostly wait for clusters, so more of them than processors may run.
     arguments.test_threads.get_or_insert(4);
     let ordinary =
-        [bad_input::TESTS, delivery::TESTS, interaction::TESTS, plugin::TESTS, retarget::TESTS, truth::TESTS];
+        [bad_input::TESTS, delivery::TESTS, interaction::TESTS, plugin::TESTS, retarget::TESTS, status::TESTS, truth::TESTS];
     let mut trials: Vec<Trial> = ordinary
         .into_iter()
         .flatten()

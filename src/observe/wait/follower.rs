@@ -39,7 +39,7 @@ struct RunView {
     /// What keeps it from being watched.
     broken: Option<String>,
     /// Since when its watches have been refused, without a pause.
-    refused: Option<(Instant, Error)>,
+    refused: Option<Instant>,
 }
 
 impl RunView {
@@ -74,7 +74,7 @@ pub(super) struct Follower {
     views: Vec<RunView>,
     tracks: Vec<Track>,
     /// Since when watches of the build cluster have been refused, without a pause.
-    refused: Option<(Instant, Error)>,
+    refused: Option<Instant>,
 }
 
 impl Follower {
@@ -281,27 +281,18 @@ impl Follower {
     /// depend on it.
     fn take_failure(&mut self, view: Option<usize>, failure: &WatchFailure, reporter: &mut dyn Reporter) {
         let now = Instant::now();
-        let Some(view) = view else {
-            reporter.notice(&format!("{}; retrying", failure.error));
-            if failure.remedy == Remedy::Grant {
-                let (since, _) = self.refused.get_or_insert((now, failure.error.clone()));
-                if now.duration_since(*since) >= Patience::Short.duration() {
-                    self.give_up(None, &failure.error, reporter);
-                }
-            }
-            return;
+        let remedy = match failure.remedy {
+            Remedy::Lists => "reading lists every few seconds instead",
+            Remedy::Time | Remedy::Grant => "retrying",
         };
-        match failure.remedy {
-            Remedy::Lists => reporter.notice(&format!("{}; reading lists every few seconds instead", failure.error)),
-            Remedy::Time => reporter.notice(&format!("{}; retrying", failure.error)),
-            Remedy::Grant => {
-                reporter.notice(&format!("{}; retrying", failure.error));
-                let (since, _) = self.views[view].refused.get_or_insert((now, failure.error.clone()));
-                if now.duration_since(*since) >= Patience::Short.duration() {
-                    self.give_up(Some(view), &failure.error, reporter);
-                }
+        reporter.notice(&format!("{}; {remedy}", failure.error));
+        if failure.remedy == Remedy::Grant {
+            let refused = view.map_or(&mut self.refused, |view| &mut self.views[view].refused);
+            if now.duration_since(*refused.get_or_insert(now)) >= Patience::Short.duration() {
+                self.give_up(view, &failure.error, reporter);
             }
         }
+        let Some(view) = view else { return };
         if failure.remedy != Remedy::Lists {
             self.views[view].broken = Some(failure.error.to_string());
             self.touch(now, |track| track.view == Some(view));

@@ -1,0 +1,174 @@
+//! `status`, and the ways to say what `wait` waits for.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use testbed::Testbed;
+
+use crate::Test;
+use crate::support::{PACKAGE, User, VERSION};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("status::shows_every_run_cluster_and_hides_nothing", shows_every_run_cluster),
+    ("status::a_viewer_without_secrets_names_contexts", viewer_without_secrets),
+    ("wait::a_named_commit_must_be_reached", named_commit),
+    ("wait::several_at_once_do_not_disturb_each_other", several_at_once),
+    ("wait::json_ends_with_the_result", json_result),
+];
+
+fn delivered<'a>(testbed: &'a Testbed, name: &str, clusters: &[&str]) -> User<'a> {
+    let user = User::new(testbed, name);
+    user.bootstrap().expect_code(0);
+    for cluster in clusters {
+        user.add_cluster(cluster).expect_code(0);
+    }
+    user
+}
+
+fn document(user: &User<'_>, arguments: &[&str]) -> Value {
+    let output = user.run(arguments).expect_code(0);
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error} in {output}"))
+}
+
+fn shows_every_run_cluster(testbed: &Testbed) {
+    let user = delivered(testbed, "status", &["prod1", "prod2"]);
+    let status = document(&user, &["status", "-o", "json"]);
+    assert_eq!(status["schema"], "carvelflux.status/v1");
+    for (index, cluster) in ["prod1", "prod2"].into_iter().enumerate() {
+        let delivery = &status["deliveries"][index];
+        assert_eq!(delivery["delivery"]["runCluster"], cluster);
+        assert_eq!(delivery["outcome"], "ready", "{status}");
+        assert_eq!(delivery["versions"]["offered"], json!([VERSION]));
+        assert_eq!(delivery["versions"]["selected"], VERSION);
+        assert_eq!(delivery["versions"]["installed"], VERSION);
+        assert!(delivery["versions"]["lastReconciled"].is_string());
+    }
+    user.run(&["status"]).expect_code(0).says("2 deliveries, all ready").says(&format!("✔ {PACKAGE}  ready  {VERSION}"));
+    user.run(&["status", "-o", "wide"]).expect_code(0).says("RUN CLUSTER").says("main@sha1:");
+    let yaml: Value = serde_yaml::from_str(&user.run(&["status", "-o", "yaml"]).stdout).expect("YAML");
+    assert_eq!(yaml["deliveries"][1]["versions"], status["deliveries"][1]["versions"]);
+    let namespace = user.workspace.build_namespace();
+    user.run(&["status", "-o", "name", "--run-cluster", "prod2"]).says(&format!("{namespace}/{PACKAGE}/prod2"));
+    user.run(&["status", "-A"]).expect_code(1).says("in all namespaces");
+
+    // Nothing listens on the discard port.
+    let secret = user.get("build", namespace, "secret", "prod2-kubeconfig");
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:9"}}],
+        "users": [{"name": "u", "user": {"token": "fake-token"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    });
+    let manifest = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "prod2-kubeconfig", "namespace": namespace},
+        "stringData": {"value.yaml": kubeconfig.to_string()},
+    });
+    assert!(secret.is_object());
+    testbed.kubectl("build", &["-n", namespace, "delete", "secret", "prod2-kubeconfig"]).expect("kubectl");
+    testbed.apply("build", &manifest.to_string()).expect("kubectl apply");
+    user.run(&["status"])
+        .expect_code(0)
+        .says("unreachable from here")
+        .says("Flux's own Ready")
+        .says(&format!("✔ {PACKAGE}  ready"))
+        .says(&format!("not ready: {PACKAGE} on prod2"))
+        .does_not_say("fake-token");
+}
+
+/// Makes a kubeconfig whose user may read the Flux objects, and no Secret.
+fn viewer(testbed: &Testbed, user: &User<'_>) -> String {
+    let namespace = user.workspace.build_namespace();
+    let manifests = [
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "viewer", "namespace": namespace}}),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+            "metadata": {"name": "viewer", "namespace": namespace},
+            "rules": [{
+                "apiGroups": ["source.toolkit.fluxcd.io", "kustomize.toolkit.fluxcd.io"],
+                "resources": ["gitrepositories", "kustomizations"],
+                "verbs": ["get", "list"],
+            }],
+        }),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+            "metadata": {"name": "viewer", "namespace": namespace},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "viewer"},
+            "subjects": [{"kind": "ServiceAccount", "name": "viewer", "namespace": namespace}],
+        }),
+    ];
+    for manifest in manifests {
+        testbed.apply("build", &manifest.to_string()).expect("kubectl apply");
+    }
+    let token = testbed.kubectl("build", &["-n", namespace, "create", "token", "viewer"]).expect("a token");
+    let text = std::fs::read_to_string(user.workspace.kubeconfig()).expect("the kubeconfig");
+    let mut document: Value = serde_yaml::from_str(&text).expect("YAML");
+    let name = document["contexts"]
+        .as_array()
+        .and_then(|contexts| contexts.iter().find(|context| context["name"] == "build"))
+        .map(|context| context["context"]["user"].clone())
+        .expect("the build context");
+    for entry in document["users"].as_array_mut().expect("users") {
+        if entry["name"] == name {
+            entry["user"] = json!({"token": token.trim()});
+        }
+    }
+    user.write("viewer.yaml", &document.to_string()).display().to_string()
+}
+
+fn viewer_without_secrets(testbed: &Testbed) {
+    let user = delivered(testbed, "viewer", &["prod1"]);
+    let viewer = viewer(testbed, &user);
+    user.run(&["status", "--kubeconfig", &viewer]).expect_code(0).says("? ").says("--run-context prod1=CONTEXT");
+    let with_context = ["--kubeconfig", &viewer, "--run-context", "prod1=prod1"];
+    user.run(&[&["status"], &with_context[..]].concat()).expect_code(0).says("1 delivery, all ready");
+    // The viewer may neither ask Flux to fetch nor watch: both are said, and the wait goes on without.
+    user.run(&[&["wait", "--timeout", "1m"], &with_context[..]].concat())
+        .expect_code(0)
+        .says("is not waited for")
+        .says("reading lists every few seconds instead")
+        .says("ready");
+    user.run(&["wait", "--kubeconfig", &viewer, "--timeout", "20s"]).expect_code(1).says("--run-context prod1=CONTEXT");
+}
+
+fn named_commit(testbed: &Testbed) {
+    let user = delivered(testbed, "commit", &["prod1"]);
+    let path = format!("{PACKAGE}/prod1/params.yaml");
+    let commit = user.edit(&path, |text| text.replace("replicas: 2", "replicas: 3"));
+    user.run(&["wait", "--revision", &commit, "--timeout", "2m"]).expect_code(0);
+    let deployment = user.get("prod1", user.workspace.target_namespace(), "deployment", "hello-app");
+    assert_eq!(deployment["spec"]["replicas"], 3);
+    user.run(&["wait", "--revision", &commit[..8], "--no-reconcile", "--timeout", "1m"]).expect_code(0);
+    let unknown = "0123456789012345678901234567890123456789";
+    user.run(&["wait", "--revision", unknown, "--timeout", "5s"]).expect_code(3).says("waiting for commit 0123456789");
+    user.run(&["wait", "--revision", "main"]).expect_code(2).says("expected a commit");
+}
+
+fn several_at_once(testbed: &Testbed) {
+    let user = delivered(testbed, "several", &["prod1", "prod2"]);
+    user.edit(&format!("{PACKAGE}/prod1/params.yaml"), |text| text.replace("replicas: 2", "replicas: 3"));
+    let waits: Vec<_> = ["prod1", "prod2", "prod1"]
+        .into_iter()
+        .map(|cluster| {
+            let mut command = user.command();
+            command.args(["wait", "--run-cluster", cluster, "--timeout", "2m"]);
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+        })
+        .collect();
+    for wait in waits {
+        let output = wait.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+fn json_result(testbed: &Testbed) {
+    let user = delivered(testbed, "json", &["prod1"]);
+    let output = user.run(&["wait", "-o", "json"]).expect_code(0);
+    let lines: Vec<Value> =
+        output.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON on every line")).collect();
+    let result = lines.last().expect("a result");
+    assert_eq!((&result["kind"], &result["exitCode"]), (&json!("result"), &json!(0)), "{output}");
+    assert_eq!(result["deliveries"][0]["version"], VERSION);
+    let output = user.run(&["wait", "-o", "json", "--package", "nothing"]).expect_code(2);
+    let last: Value = serde_json::from_str(output.stdout.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(last["kind"], "error", "{output}");
+}
