@@ -5,7 +5,7 @@ use kube::api::DynamicObject;
 use kube::core::PartialObjectMeta;
 
 use super::delivery::{Delivery, RunAccess};
-use super::install::{Installed, ValuesSecret};
+use super::install::{Installed, ValuesSecret, rendered_secrets};
 use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::carvel::{
     App, Package, PackageInstall, PackageSpec, app_resource, package_install_resource, package_resource,
@@ -103,8 +103,8 @@ pub fn is_settled(app: Option<&App>) -> bool {
 pub async fn read_installed(cluster: &Cluster, namespace: &str, name: &str) -> Result<ReadInstalled> {
     let install: Option<PackageInstall> = cluster.read(&package_install_resource(), namespace, name).await?;
     let mut values = Vec::new();
-    for secret in install.iter().flat_map(|install| install.spec.values_secrets()) {
-        values.push(read_values_secret(cluster, namespace, secret).await?);
+    for secret in install.iter().flat_map(rendered_secrets) {
+        values.push(read_values_secret(cluster, namespace, &secret).await?);
     }
     let packages: Vec<Package> = cluster.list(&package_resource(), namespace).await?;
     let app: Option<App> = cluster.read(&app_resource(), namespace, name).await?;

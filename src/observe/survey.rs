@@ -12,7 +12,7 @@ use kube::ResourceExt;
 
 use super::delivery::{Delivery, RunAccess, find};
 use super::expectation::Expectation;
-use super::install::{Installed, ValuesSecret};
+use super::install::{Installed, ValuesSecret, rendered_secrets};
 use super::reach::{is_settled, reach, values_secret};
 use super::verdict::{FluxObjects, assess, package_installs};
 use super::wait::FluxVersions;
@@ -257,8 +257,8 @@ fn judge(flux: &Flux, targets: &BTreeMap<String, Result<Target, Verdict>>, deliv
 impl Target {
     /// Returns the values Secrets of an install, those that are missing included.
     fn values_of(&self, install: &PackageInstall) -> Vec<ValuesSecret> {
-        let secrets = install.spec.values_secrets();
-        secrets.map(|name| self.values.get(name).cloned().unwrap_or_else(|| values_secret(name, None))).collect()
+        let secrets = rendered_secrets(install).into_iter();
+        secrets.map(|name| self.values.get(&name).cloned().unwrap_or_else(|| values_secret(&name, None))).collect()
     }
 
     fn versions(&self, key: &(String, String)) -> Option<Versions> {
