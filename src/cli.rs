@@ -255,6 +255,9 @@ pub struct WaitArgs {
     /// Reach a run cluster through a kubeconfig context instead of Flux's credential; may be repeated
     #[arg(long = "run-context", value_name = "NAME=CONTEXT", value_parser = parse_run_context)]
     pub run_contexts: Vec<(String, String)>,
+    /// Wait for the deliveries of all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
     /// Wait for this commit, for use right after `git push` (default: what the source has once it has looked)
     #[arg(long, value_name = "COMMIT", value_parser = parse_commit)]
     pub revision: Option<String>,

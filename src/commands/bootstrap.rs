@@ -7,9 +7,7 @@ use crate::check::{self, Checks};
 use crate::cli::BootstrapArgs;
 use crate::cluster::{Cluster, Connection, ObjectReference, Role};
 use crate::error::{Error, Result};
-use crate::flux::{
-    GitRepository, git_credentials_secret, git_repository, git_repository_resource,
-};
+use crate::flux::{GitRepository, git_credentials_secret, git_repository, git_repository_resource};
 use crate::gitops::checkout::{Checkout, GitAccess};
 use crate::gitops::credentials::{GitCredentials, check_url};
 use crate::gitops::layout::PackageDirectory;
@@ -117,7 +115,8 @@ fn anonymous() -> Vec<(OsString, OsString)> {
 }
 
 async fn has_credentials_secret(build: &Cluster, answers: &Answers) -> Result<bool> {
-    let reference = ObjectReference::secret(&answers.namespace, &names::git_credentials(names::of_package(&answers.package)));
+    let reference =
+        ObjectReference::secret(&answers.namespace, &names::git_credentials(names::of_package(&answers.package)));
     Ok(build.get(&reference).await?.is_some())
 }
 
@@ -149,7 +148,12 @@ async fn refuse_retarget(build: &Cluster, version: &str, answers: &Answers) -> R
 async fn plan(build: &Cluster, version: &str, answers: &Answers, has_secret: bool) -> Result<Plan> {
     let mut manifests = Vec::new();
     if let Some(GitCredentials { username, password }) = &answers.credentials {
-        manifests.push(git_credentials_secret(&answers.namespace, names::of_package(&answers.package), username, password));
+        manifests.push(git_credentials_secret(
+            &answers.namespace,
+            names::of_package(&answers.package),
+            username,
+            password,
+        ));
     }
     let with_credentials = answers.credentials.is_some() || has_secret;
     manifests.push(git_repository(

@@ -1,6 +1,6 @@
 //! Which deliveries there are: found by what Kustomizations contain, so that those made by hand after the guide count too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 
@@ -52,12 +52,20 @@ impl Delivery {
     }
 }
 
-/// Finds the deliveries among the Kustomizations of a namespace, ordered by run cluster and package.
+/// Finds the deliveries among Kustomizations, ordered by namespace, run cluster and package.
 ///
-/// A delivery is a Kustomization of `<package>/<run cluster>` beside one of `<package>/packages`, from the same source to
-/// the same place.
+/// A delivery is a Kustomization of `<package>/<run cluster>` beside one of `<package>/packages` in the same namespace, from
+/// the same source to the same place.
 #[must_use]
-pub fn find(kustomizations: &[Kustomization]) -> Vec<Delivery> {
+pub fn find<'a>(kustomizations: impl IntoIterator<Item = &'a Kustomization>) -> Vec<Delivery> {
+    let mut namespaces: BTreeMap<String, Vec<&Kustomization>> = BTreeMap::new();
+    for kustomization in kustomizations {
+        namespaces.entry(kustomization.namespace().unwrap_or_default()).or_default().push(kustomization);
+    }
+    namespaces.values().flat_map(|kustomizations| find_in_namespace(kustomizations)).collect()
+}
+
+fn find_in_namespace(kustomizations: &[&Kustomization]) -> Vec<Delivery> {
     let mut deliveries: Vec<Delivery> = kustomizations
         .iter()
         .filter_map(|installs| {
@@ -141,7 +149,8 @@ fn same_place(one: &Kustomization, other: &Kustomization) -> bool {
         && one.spec.target_namespace == other.spec.target_namespace
         && match (&one.spec.kube_config, &other.spec.kube_config) {
             (Some(one), Some(other)) => {
-                let name = |reference: &Option<KubeConfigReference>| reference.as_ref().map(|secret| secret.name.clone());
+                let name =
+                    |reference: &Option<KubeConfigReference>| reference.as_ref().map(|secret| secret.name.clone());
                 name(&one.secret_ref) == name(&other.secret_ref) && one.config_map_ref == other.config_map_ref
             }
             (one, other) => one.is_none() && other.is_none(),

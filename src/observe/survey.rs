@@ -128,13 +128,8 @@ struct Flux {
 }
 
 impl Flux {
-    /// Finds the deliveries of every namespace.
     fn deliveries(&self) -> Vec<Delivery> {
-        let mut namespaces: BTreeMap<&str, Vec<Kustomization>> = BTreeMap::new();
-        for ((namespace, _), kustomization) in &self.kustomizations {
-            namespaces.entry(namespace).or_default().push(kustomization.clone());
-        }
-        namespaces.values().flat_map(|kustomizations| find(kustomizations)).collect()
+        find(self.kustomizations.values())
     }
 
     fn objects(&self, delivery: &Delivery) -> FluxObjects<'_> {

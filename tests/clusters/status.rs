@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use testbed::Testbed;
+use testbed::{PackageVersion, Testbed};
 
 use crate::Test;
 use crate::support::{PACKAGE, User, VERSION};
@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("wait::a_named_commit_must_be_reached", named_commit),
     ("wait::several_at_once_do_not_disturb_each_other", several_at_once),
     ("wait::json_ends_with_the_result", json_result),
+    ("wait::twenty_deliveries_over_several_namespaces", twenty_deliveries),
 ];
 
 fn delivered<'a>(testbed: &'a Testbed, name: &str, clusters: &[&str]) -> User<'a> {
@@ -43,7 +44,10 @@ fn shows_every_run_cluster(testbed: &Testbed) {
         assert_eq!(delivery["versions"]["installed"], VERSION);
         assert!(delivery["versions"]["lastReconciled"].is_string());
     }
-    user.run(&["status"]).expect_code(0).says("2 deliveries, all ready").says(&format!("✔ {PACKAGE}  ready  {VERSION}"));
+    user.run(&["status"])
+        .expect_code(0)
+        .says("2 deliveries, all ready")
+        .says(&format!("✔ {PACKAGE}  ready  {VERSION}"));
     user.run(&["status", "-o", "wide"]).expect_code(0).says("RUN CLUSTER").says("main@sha1:");
     let yaml: Value = serde_yaml::from_str(&user.run(&["status", "-o", "yaml"]).stdout).expect("YAML");
     assert_eq!(yaml["deliveries"][1]["versions"], status["deliveries"][1]["versions"]);
@@ -158,6 +162,38 @@ fn several_at_once(testbed: &Testbed) {
         let output = wait.wait_with_output().expect("it ends");
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+fn twenty_deliveries(testbed: &Testbed) {
+    let packages = ["fleet-one.default.tap", "fleet-two.default.tap"];
+    let users: Vec<User<'_>> = (0..5).map(|number| User::new(testbed, &format!("fleet{number}"))).collect();
+    let deliver = |user: &User<'_>, package: &str| {
+        let repository = user.workspace.repository();
+        testbed.publish(repository, &PackageVersion::new(package, VERSION)).expect("a package");
+        let name = package.split('.').next().expect("a name");
+        user.write(&format!("{name}.yaml"), &format!("workload_name: {name}\nreplicas: 1\n"));
+        user.run(&["bootstrap", package, "--git-url", repository.url(), "--branch", "main", "--yes"]).expect_code(0);
+        for cluster in ["prod1", "prod2"] {
+            let mut arguments = user.add_cluster_arguments(cluster, cluster);
+            let values = format!("{name}.yaml");
+            for (flag, value) in [("--package", package), ("--values", &values)] {
+                let at = arguments.iter().position(|argument| *argument == flag).expect("the flag is given");
+                arguments[at + 1] = value;
+            }
+            user.run(&arguments).expect_code(0);
+        }
+    };
+    std::thread::scope(|scope| {
+        for user in &users {
+            scope.spawn(|| packages.iter().for_each(|package| deliver(user, package)));
+        }
+    });
+    // Somebody who may look into all namespaces waits for all of them at once.
+    let administrator = testbed.kubeconfig().display().to_string();
+    let mut arguments = vec!["wait", "-A", "--kubeconfig", &administrator, "--context", "build", "--timeout", "3m"];
+    packages.iter().for_each(|package| arguments.extend(["--package", package]));
+    let output = users[0].run(&arguments).expect_code(0);
+    assert_eq!(output.stdout.lines().filter(|line| line.contains("  ready  ")).count(), 20, "{output}");
 }
 
 fn json_result(testbed: &Testbed) {

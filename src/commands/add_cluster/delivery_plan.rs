@@ -81,7 +81,8 @@ async fn add_credential(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Re
     if account_namespace != answers.target_namespace {
         return Ok(());
     }
-    let token_secret = ObjectReference::secret(&account_namespace, &names::deployer_token(&answers.namespace, &answers.run_cluster));
+    let token_secret =
+        ObjectReference::secret(&account_namespace, &names::deployer_token(&answers.namespace, &answers.run_cluster));
     let minted = answers.run.get(&token_secret).await?.as_ref().and_then(token_of);
     let endpoint = endpoint(plan, answers, facts);
     let mut store = StoreCredential {

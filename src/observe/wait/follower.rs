@@ -157,10 +157,10 @@ impl Follower {
 
     /// Reaches each run cluster once, and watches each target namespace on it once.
     async fn follow_run_clusters(&mut self, request: &WaitRequest) {
-        let mut reached: BTreeMap<(RunAccess, String), Result<usize, Verdict>> = BTreeMap::new();
+        let mut reached: BTreeMap<(String, RunAccess, String), Result<usize, Verdict>> = BTreeMap::new();
         let mut watched: BTreeSet<(usize, String)> = BTreeSet::new();
         for delivery in &request.deliveries {
-            let key = (delivery.access.clone(), delivery.run_cluster.clone());
+            let key = (delivery.namespace.clone(), delivery.access.clone(), delivery.run_cluster.clone());
             let view = if let Some(view) = reached.get(&key) {
                 view.clone()
             } else {
