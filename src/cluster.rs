@@ -15,11 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, TryStreamExt};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{DynamicResourceScope, GroupVersionKind, PartialObjectMeta};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Resource};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -228,10 +231,9 @@ impl Cluster {
         K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope> + Clone + DeserializeOwned + Debug,
     {
         let (api, place): (Api<K>, _) = match namespace {
-            Some(namespace) => (
-                Api::namespaced_with(self.client.clone(), namespace, resource),
-                format!("namespace {namespace}"),
-            ),
+            Some(namespace) => {
+                (Api::namespaced_with(self.client.clone(), namespace, resource), format!("namespace {namespace}"))
+            }
             None => (Api::all_with(self.client.clone(), resource), "all namespaces".to_owned()),
         };
         let what = format!("cannot list {} in {place}", resource.plural);
@@ -366,13 +368,41 @@ impl Cluster {
             Err(Error::new(format!("the watch of {} ended", reference.display())))
         };
         tokio::time::timeout(limit, search).await.unwrap_or_else(|_| {
-            Err(Error::of_kind(ErrorKind::Timeout, format!(
-                "{} did not become complete on {} within {} s",
-                reference.display(),
-                self.display(),
-                limit.as_secs()
-            )))
+            Err(Error::of_kind(
+                ErrorKind::Timeout,
+                format!(
+                    "{} did not become complete on {} within {} s",
+                    reference.display(),
+                    self.display(),
+                    limit.as_secs()
+                ),
+            ))
         })
+    }
+
+    /// Requests a token of a service account for an hour.
+    pub async fn service_account_token(
+        &self,
+        namespace: &str,
+        service_account: &str,
+        audiences: &[String],
+    ) -> Result<SecretString> {
+        let request = TokenRequest {
+            spec: TokenRequestSpec {
+                audiences: audiences.to_vec(),
+                expiration_seconds: Some(3600),
+                ..TokenRequestSpec::default()
+            },
+            ..TokenRequest::default()
+        };
+        let api = Api::<ServiceAccount>::namespaced(self.client.clone(), namespace);
+        let what = format!("cannot request a token of ServiceAccount {namespace}/{service_account}");
+        let parameters = PostParams::default();
+        let answer = self.call(&what, api.create_token_request(service_account, &parameters, &request)).await?;
+        answer
+            .status
+            .map(|status| SecretString::from(status.token))
+            .ok_or_else(|| Error::new(format!("{what}: the answer holds none")))
     }
 
     /// Asks the API server whether the current user may do something in a namespace.

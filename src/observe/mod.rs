@@ -16,6 +16,7 @@ pub mod survey;
 pub mod verdict;
 pub mod wait;
 pub mod watch;
+pub mod workload_identity;
 
 use std::time::Duration;
 

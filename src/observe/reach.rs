@@ -6,7 +6,7 @@ use kube::core::PartialObjectMeta;
 
 use super::delivery::{Delivery, RunAccess};
 use super::install::{Installed, ValuesSecret, rendered_secrets};
-use super::{Cause, Failure, Patience, Stage, Verdict};
+use super::{Cause, Failure, Patience, Stage, Verdict, workload_identity};
 use crate::carvel::{
     App, Package, PackageInstall, PackageSpec, app_resource, package_install_resource, package_resource,
 };
@@ -39,8 +39,13 @@ pub async fn reach(
         };
         return Cluster::connect(role, &connection).await.map_err(|error| unknown(error.to_string()));
     }
-    let RunAccess::Kubeconfig { secret, impersonate } = &delivery.access else {
-        return Err(unknown("Flux reaches it with a workload identity".to_owned()));
+    let (secret, impersonate) = match &delivery.access {
+        RunAccess::Kubeconfig { secret, impersonate } => (secret, impersonate),
+        RunAccess::WorkloadIdentity { config_map } => {
+            let built = workload_identity::kubeconfig(build, &delivery.namespace, config_map, &delivery.run_cluster);
+            let kubeconfig = built.await.map_err(|error| unknown(error.to_string()))?;
+            return Cluster::from_kubeconfig(role, kubeconfig, None).await.map_err(|error| unknown(error.to_string()));
+        }
     };
     let reference = ObjectReference::secret(&delivery.namespace, &secret.name);
     let failed = |message: String| {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
-use dialoguer::theme::Theme;
 use console::{Key, Term};
+use dialoguer::theme::Theme;
 use dialoguer::{Confirm, Input, Select};
 use secrecy::SecretString;
 
