@@ -15,13 +15,10 @@ use crate::flux::Kustomization;
 /// What a Kustomization says about the expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
-    /// It has applied a revision that counts.
-    Yes {
-        /// Whether Flux found what it applied unhealthy, which may be an old finding.
-        unhealthy: Option<String>,
-    },
-    /// It has applied one, and Flux still waits for what it applied to become healthy.
-    Checking,
+    /// It has applied this revision, which counts.
+    Yes(String),
+    /// It has applied this one, and Flux still waits for what it applied to become healthy.
+    Checking(String),
     /// Not yet, or not by itself.
     Not(Verdict),
 }
@@ -48,12 +45,14 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
     let attempted = expectation.accepts(&status.last_attempted_revision);
     let applied = expectation.accepts(&status.last_applied_revision);
     if let Some(ready) = ready {
-        if ready.is_true() && applied {
-            return Applied::Yes { unhealthy: None };
+        // Flux writes conditions first and the rest in a second request (fluxcd/pkg `runtime/patch/patch.go`, v0.110): in
+        // between, only the attempt tells that an old success does not speak of a revision that was applied long ago.
+        if ready.is_true() && applied && status.last_attempted_revision == status.last_applied_revision {
+            return Applied::Yes(status.last_applied_revision);
         }
         if ready.is_false() && attempted && matches!(ready.reason.as_str(), "HealthCheckFailed" | "HealthCheckCanceled")
         {
-            return Applied::Yes { unhealthy: Some(ready.message.clone()) };
+            return Applied::Yes(status.last_attempted_revision);
         }
     }
     if object.spec.suspend {
@@ -95,7 +94,7 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
                 if reconciling.observed_generation == generation
                     && checks_health_of(&reconciling.message, &status.last_attempted_revision) =>
             {
-                Applied::Checking
+                Applied::Checking(status.last_attempted_revision)
             }
             Some(reconciling) => Applied::Not(Verdict::pending(stage, &reconciling.message)),
             None => Applied::Not(Verdict::pending(stage, "applying")),
@@ -162,7 +161,7 @@ mod tests {
     #[test]
     fn a_failed_health_check_means_applied() {
         let object = kustomization(&json!({}), &ready("False", "HealthCheckFailed", 2), "main@sha1:b", "main@sha1:a");
-        assert_eq!(judged(&object), Applied::Yes { unhealthy: Some("words".to_owned()) });
+        assert_eq!(judged(&object), Applied::Yes("main@sha1:b".to_owned()));
     }
 
     #[test]
@@ -196,6 +195,6 @@ mod tests {
         let old = kustomization(&json!({"suspend": true}), &ready("True", "", 2), "main@sha1:a", "main@sha1:a");
         assert!(matches!(judged(&old), Applied::Not(Verdict::Failed(Failure { cause: Cause::Suspended, .. }))));
         let current = kustomization(&json!({"suspend": true}), &ready("True", "", 2), "main@sha1:b", "main@sha1:b");
-        assert_eq!(judged(&current), Applied::Yes { unhealthy: None });
+        assert_eq!(judged(&current), Applied::Yes("main@sha1:b".to_owned()));
     }
 }

@@ -59,22 +59,26 @@ pub fn assess<'a>(
         kustomization::judge(objects.packages, &name(&delivery.packages_kustomization), Stage::Packages, expectation);
     let installs =
         kustomization::judge(objects.installs, &name(&delivery.installs_kustomization), Stage::Install, expectation);
-    let is_failed = |applied: &Applied| matches!(applied, Applied::Not(Verdict::Failed(_)));
     for (applied, kustomization) in
         [(&packages, &delivery.packages_kustomization), (&installs, &delivery.installs_kustomization)]
     {
-        if is_failed(applied)
-            && let Applied::Not(verdict) = applied
-        {
+        if let Applied::Not(verdict @ Verdict::Failed(_)) = applied {
             return Assessment { verdict: verdict.clone(), retry: Some(kustomization.clone()) };
         }
     }
-    for applied in [&packages, &installs] {
-        if let Applied::Not(verdict) = applied {
-            return verdict.clone().into();
+    let mut applied = Vec::new();
+    for kustomization in [&packages, &installs] {
+        match kustomization {
+            Applied::Not(verdict) => return verdict.clone().into(),
+            Applied::Yes(revision) | Applied::Checking(revision) => applied.push(revision),
         }
     }
-    let is_checking = packages == Applied::Checking || installs == Applied::Checking;
+    // A commit in between may bring a package and the constraint that selects it: both must come from one revision.
+    if applied.first() != applied.last() {
+        let why = format!("waiting for Flux to apply {} on both sides", short_revision(expectation.newest().unwrap_or_default()));
+        return Verdict::pending(Stage::Packages, why).into();
+    }
+    let is_checking = [&packages, &installs].iter().any(|applied| matches!(applied, Applied::Checking(_)));
     match judge_installs(delivery, objects.installs, installed) {
         Verdict::Ready { .. } if is_checking => {
             Verdict::pending(Stage::Deploy, "installed; Flux has yet to finish its health checks").into()
