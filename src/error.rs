@@ -21,11 +21,12 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Returns the documented exit code: 0 done, 1 failed, 2 usage, 3 timeout, 130 interrupted.
+    /// Returns the documented exit code: 0 done, 1 failed, 2 usage, 3 timeout, 130 interrupted. A closed pipe is no success
+    /// either: it gives 141, as where the signal ends a program.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::BrokenPipe => 0,
+            Self::BrokenPipe => 141,
             Self::Failed => 1,
             Self::Usage => 2,
             Self::Timeout => 3,
@@ -101,14 +102,14 @@ impl Error {
         self.is_reported
     }
 
-    /// Records the HTTP status with which an API server refused.
+    /// Records the HTTP status with which a server refused, or what comes to the same: 401 for credentials.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
     }
 
-    /// Returns the HTTP status with which an API server refused; `None` where none answered.
+    /// Returns the HTTP status with which a server refused; `None` where none answered.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status
@@ -171,6 +172,6 @@ mod tests {
     fn exit_codes_are_the_documented_ones() {
         let kinds =
             [ErrorKind::BrokenPipe, ErrorKind::Failed, ErrorKind::Usage, ErrorKind::Timeout, ErrorKind::Interrupted];
-        assert_eq!(kinds.map(ErrorKind::exit_code), [0, 1, 2, 3, 130]);
+        assert_eq!(kinds.map(ErrorKind::exit_code), [141, 1, 2, 3, 130]);
     }
 }

@@ -11,6 +11,12 @@ const LONGEST_KUSTOMIZATION: usize = 63;
 const PACKAGES_SUFFIX: &str = "-packages";
 const PACKAGE_INSTALLS_SUFFIX: &str = "-packageinstalls";
 
+/// Returns a path in the repository without the `./` and `/` around it that shells and habits add.
+#[must_use]
+pub fn normalised_path(path: &str) -> &str {
+    path.trim_start_matches("./").trim_matches('/')
+}
+
 /// Returns the name of a package: the last part of its path in the repository.
 #[must_use]
 pub fn of_package(path: &str) -> &str {

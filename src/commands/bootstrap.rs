@@ -8,7 +8,7 @@ use crate::cli::BootstrapArgs;
 use crate::cluster::{Cluster, Connection, ObjectReference, Role};
 use crate::error::{Error, Result};
 use crate::flux::{GitRepository, git_credentials_secret, git_repository, git_repository_resource};
-use crate::gitops::checkout::{Checkout, GitAccess};
+use crate::gitops::checkout::GitAccess;
 use crate::gitops::credentials::{GitCredentials, check_url};
 use crate::gitops::layout::PackageDirectory;
 use crate::names;
@@ -34,7 +34,7 @@ pub(super) async fn run(
 ) -> Result<()> {
     let mut connection = connection;
     super::choose_context(ui, &mut connection)?;
-    let answers = ask(ui, &connection, namespace, &arguments)?;
+    let mut answers = ask(ui, &connection, namespace, &arguments)?;
     names::check_package(names::of_package(&answers.package))?;
     check_url(&answers.url)?;
 
@@ -44,7 +44,7 @@ pub(super) async fn run(
     let versions = checks.take(check::flux(&build, &served));
     checks.take(check::namespace(&build, &answers.namespace).await);
     let has_secret = checks.take(has_credentials_secret(&build, &answers).await);
-    checks.take(check_repository(&answers, has_secret == Some(true)).await);
+    checks.take(check_repository(ui, &mut answers, has_secret == Some(true)).await);
     if let Some(versions) = versions {
         checks.take(refuse_retarget(&build, versions.source, &answers).await);
     }
@@ -80,6 +80,7 @@ fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, arguments: &B
     };
     let namespace = super::namespace(ui, connection, namespace)?;
     let package = or_ask(&arguments.package, "Package (its directory in the GitOps repository)", None)?;
+    let package = names::normalised_path(&package).to_owned();
     let url = or_ask(&arguments.git_url, "URL of the GitOps repository", None)?;
     let branch = or_ask(&arguments.branch, "Branch", Some("main"))?;
     let is_complete = arguments.package.is_some() && arguments.git_url.is_some() && arguments.branch.is_some();
@@ -92,13 +93,14 @@ fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, arguments: &B
 }
 
 /// Checks that the repository can be read as Flux will read it, and holds the package.
-async fn check_repository(answers: &Answers, has_secret: bool) -> Result<()> {
+async fn check_repository(ui: Ui, answers: &mut Answers, has_secret: bool) -> Result<()> {
     let mut access = GitAccess { credentials: answers.credentials.clone(), ..GitAccess::default() };
     if answers.credentials.is_none() && !has_secret {
         // Flux has no credential helper: without credentials the repository must be public.
         access.environment = anonymous();
     }
-    let checkout = Checkout::clone(&answers.url, &answers.branch, &access).await?;
+    let checkout = git::checkout(ui, &answers.url, &answers.branch, &mut access).await?;
+    answers.credentials.clone_from(&access.credentials);
     PackageDirectory::read(checkout.root(), &answers.package).map(drop)
 }
 

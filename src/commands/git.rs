@@ -1,7 +1,5 @@
 //! The Git credentials that a user gives, and how they are asked for.
 
-use secrecy::SecretString;
-
 use crate::cli::GitCredentialArgs;
 use crate::error::{Error, Result};
 use crate::gitops::checkout::{Checkout, GitAccess};
@@ -13,7 +11,12 @@ pub(super) fn given(ui: Ui, arguments: &GitCredentialArgs) -> Result<Option<GitC
     let username = arguments.git_username.clone().filter(|name| !name.is_empty());
     let password = match &arguments.git_password_file {
         Some(path) => Some(prompt::secret_file(path, "the Git password")?),
-        None => std::env::var("GIT_PASSWORD").ok().filter(|password| !password.is_empty()).map(SecretString::from),
+        None => match std::env::var("GIT_PASSWORD") {
+            Ok(password) if !password.is_empty() => {
+                Some(prompt::single_line(&password, "the Git password in GIT_PASSWORD")?)
+            }
+            _ => None,
+        },
     };
     match (username, password) {
         (Some(username), Some(password)) => Ok(Some(GitCredentials { username, password })),
@@ -38,9 +41,21 @@ pub(super) fn ask() -> Result<Option<GitCredentials>> {
     Ok(Some(GitCredentials { username, password }))
 }
 
+/// Clones a branch; where credentials are asked for and none were given, asks for them once.
+pub(super) async fn checkout(ui: Ui, url: &str, branch: &str, access: &mut GitAccess) -> Result<Checkout> {
+    match Checkout::clone(url, branch, access).await {
+        Err(error) if error.status() == Some(401) && ui.is_interactive && access.credentials.is_none() => {
+            access.credentials = ask()?;
+            access.environment.clear();
+            Checkout::clone(url, branch, access).await
+        }
+        result => result,
+    }
+}
+
 /// Clones a branch, and proves that what will be written can be written: a committer and the permission to push.
-pub(super) async fn writable_checkout(url: &str, branch: &str, access: &GitAccess) -> Result<Checkout> {
-    let checkout = Checkout::clone(url, branch, access).await?;
+pub(super) async fn writable_checkout(ui: Ui, url: &str, branch: &str, access: &GitAccess) -> Result<Checkout> {
+    let checkout = checkout(ui, url, branch, &mut access.clone()).await?;
     checkout.check_identity().await?;
     checkout.check_can_push().await?;
     Ok(checkout)

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 
+use super::verdict::package_installs;
 use crate::flux::{KubeConfigReference, Kustomization};
+use crate::names;
 
 /// One package on one run cluster, as two Kustomizations describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +57,7 @@ impl Delivery {
 /// Finds the deliveries among Kustomizations, ordered by namespace, run cluster and package.
 ///
 /// A delivery is a Kustomization of `<package>/<run cluster>` beside one of `<package>/packages` in the same namespace, from
-/// the same source to the same place.
+/// the same source to the same place. One of the two alone counts as well where it shows that the other is missing.
 #[must_use]
 pub fn find<'a>(kustomizations: impl IntoIterator<Item = &'a Kustomization>) -> Vec<Delivery> {
     let mut namespaces: BTreeMap<String, Vec<&Kustomization>> = BTreeMap::new();
@@ -66,27 +68,51 @@ pub fn find<'a>(kustomizations: impl IntoIterator<Item = &'a Kustomization>) -> 
 }
 
 fn find_in_namespace(kustomizations: &[&Kustomization]) -> Vec<Delivery> {
-    let mut deliveries: Vec<Delivery> = kustomizations
-        .iter()
-        .filter_map(|installs| {
-            let (directory, run_cluster) = split_path(&installs.spec.path)?;
-            if run_cluster == "packages" {
-                return None;
-            }
-            let packages = kustomizations.iter().find(|packages| {
-                split_path(&packages.spec.path) == Some((directory, "packages")) && same_place(packages, installs)
-            })?;
-            delivery(installs, packages, directory, run_cluster)
-        })
+    let mut deliveries: Vec<Delivery> =
+        kustomizations.iter().filter_map(|one| of_installs(one, kustomizations)).collect();
+    let halves = kustomizations.iter().filter_map(|one| of_packages(one));
+    // Another delivery from the same directory to the same place needs the Packages as well.
+    let missing: Vec<Delivery> = halves
+        .filter(|half| !deliveries.iter().any(|known| known.packages_kustomization == half.packages_kustomization))
         .collect();
+    deliveries.extend(missing);
     deliveries.sort_by(|left, right| (&left.run_cluster, &left.package).cmp(&(&right.run_cluster, &right.package)));
     deliveries
+}
+
+/// Takes a Kustomization of `<package>/<run cluster>` for a delivery: with its sibling, or without where its name or what it
+/// applied shows that there should be one.
+fn of_installs(installs: &Kustomization, all: &[&Kustomization]) -> Option<Delivery> {
+    let (directory, run_cluster) = split_path(&installs.spec.path)?;
+    if run_cluster == "packages" {
+        return None;
+    }
+    let package = last_part(directory);
+    let sibling = all
+        .iter()
+        .find(|other| split_path(&other.spec.path) == Some((directory, "packages")) && same_place(other, installs))
+        .map(|packages| packages.name_any());
+    let is_ours = installs.name_any() == names::package_installs_kustomization(package, run_cluster)
+        || !package_installs(installs).is_empty();
+    let packages = sibling.or_else(|| is_ours.then(|| names::packages_kustomization(package, run_cluster)))?;
+    delivery(installs, packages, installs.name_any(), package, run_cluster)
+}
+
+/// Takes a Kustomization of `<package>/packages` for the half of a delivery where its name, the guide's, says for which run
+/// cluster.
+fn of_packages(packages: &Kustomization) -> Option<Delivery> {
+    let (directory, "packages") = split_path(&packages.spec.path)? else { return None };
+    let package = last_part(directory);
+    let name = packages.name_any();
+    let run_cluster = name.strip_prefix(&format!("{package}-"))?.strip_suffix("-packages")?;
+    let installs = names::package_installs_kustomization(package, run_cluster);
+    delivery(packages, name.clone(), installs, package, run_cluster)
 }
 
 /// Keeps the deliveries of the named packages and run clusters; no names mean all.
 #[must_use]
 pub fn select(deliveries: Vec<Delivery>, packages: &[String], run_clusters: &[String]) -> Vec<Delivery> {
-    let wanted = |names: &[String], name: &String| names.is_empty() || names.contains(name);
+    let wanted = |names: &[String], name: &String| names.is_empty() || names.iter().any(|one| last_part(one) == name);
     deliveries
         .into_iter()
         .filter(|delivery| wanted(packages, &delivery.package) && wanted(run_clusters, &delivery.run_cluster))
@@ -100,25 +126,27 @@ pub fn unknown_names(deliveries: &[Delivery], packages: &[String], run_clusters:
     let known_clusters: BTreeSet<&String> = deliveries.iter().map(|delivery| &delivery.run_cluster).collect();
     packages
         .iter()
-        .filter(|name| !known_packages.contains(name))
+        .filter(|name| !known_packages.iter().any(|known| *known == last_part(name)))
         .chain(run_clusters.iter().filter(|name| !known_clusters.contains(name)))
         .cloned()
         .collect()
 }
 
+/// Describes the delivery that a Kustomization is one of the two of.
 fn delivery(
-    installs: &Kustomization,
-    packages: &Kustomization,
-    directory: &str,
+    one: &Kustomization,
+    packages_kustomization: String,
+    installs_kustomization: String,
+    package: &str,
     run_cluster: &str,
 ) -> Option<Delivery> {
-    let namespace = installs.namespace()?;
-    let kube_config = installs.spec.kube_config.as_ref()?;
+    let namespace = one.namespace()?;
+    let kube_config = one.spec.kube_config.as_ref()?;
     let access = match (&kube_config.secret_ref, &kube_config.config_map_ref) {
         (Some(secret), _) => RunAccess::Kubeconfig {
             secret: secret.clone(),
             // Flux takes the Kustomization's own namespace, also on the run cluster (fluxcd/pkg `runtime/client/impersonator.go`).
-            impersonate: installs
+            impersonate: one
                 .spec
                 .service_account_name
                 .as_ref()
@@ -127,18 +155,18 @@ fn delivery(
         (None, Some(config_map)) => RunAccess::WorkloadIdentity { config_map: config_map.name.clone() },
         (None, None) => return None,
     };
-    let (kind, source_namespace, source_name) = source_of(installs);
+    let (kind, source_namespace, source_name) = source_of(one);
     if kind != "GitRepository" {
         return None;
     }
     Some(Delivery {
-        package: directory.rsplit('/').next().unwrap_or(directory).to_owned(),
+        package: package.to_owned(),
         run_cluster: run_cluster.to_owned(),
         source: (source_namespace, source_name.to_owned()),
         namespace,
-        packages_kustomization: packages.name_any(),
-        installs_kustomization: installs.name_any(),
-        target_namespace: installs.spec.target_namespace.clone().unwrap_or_default(),
+        packages_kustomization,
+        installs_kustomization,
+        target_namespace: one.spec.target_namespace.clone().unwrap_or_default(),
         access,
     })
 }
@@ -162,6 +190,11 @@ fn source_of(kustomization: &Kustomization) -> (&str, String, &str) {
     let source = &kustomization.spec.source_ref;
     let own = || kustomization.namespace().unwrap_or_default();
     (&source.kind, source.namespace.clone().unwrap_or_else(own), &source.name)
+}
+
+/// Returns the name of a package that may be given with its path.
+fn last_part(name: &str) -> &str {
+    name.trim_end_matches('/').rsplit('/').next().unwrap_or(name)
 }
 
 /// Splits `./sub/package/leaf` into `sub/package` and `leaf`.
@@ -210,6 +243,19 @@ mod tests {
             kustomization("b", "./hello/prod1", "prod1-kubeconfig", None),
         ]);
         assert_eq!(found, []);
+    }
+
+    #[test]
+    fn half_a_delivery_is_one_where_its_name_says_so() {
+        for (name, path) in
+            [("hello-prod1-packages", "./hello/packages"), ("hello-prod1-packageinstalls", "hello/prod1")]
+        {
+            let found = find(&[kustomization(name, path, "prod1-kubeconfig", None)]);
+            assert_eq!(found.len(), 1, "{name}");
+            assert_eq!(found[0].display(), "hello on prod1");
+            assert_eq!(found[0].packages_kustomization, "hello-prod1-packages");
+            assert_eq!(found[0].installs_kustomization, "hello-prod1-packageinstalls");
+        }
     }
 
     #[test]

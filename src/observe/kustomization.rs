@@ -30,7 +30,14 @@ pub enum Applied {
 #[must_use]
 pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectation: &Expectation) -> Applied {
     let Some(object) = object else {
-        return Applied::Not(Verdict::pending(stage, format!("Kustomization {name} does not exist yet")));
+        return Applied::Not(Verdict::Failed(Failure {
+            cause: Cause::NotApplied,
+            stage,
+            object: format!("Kustomization {name}"),
+            message: "it does not exist: the delivery was only half made, or half removed".to_owned(),
+            hint: "complete it with the same kubectl carvelflux add-cluster command again".to_owned(),
+            patience: Patience::Short,
+        }));
     };
     let display = format!("Kustomization {}/{}", object.namespace().unwrap_or_default(), object.name_any());
     if object.metadata.deletion_timestamp.is_some() {

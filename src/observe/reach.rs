@@ -42,8 +42,9 @@ pub async fn reach(
     let (secret, impersonate) = match &delivery.access {
         RunAccess::Kubeconfig { secret, impersonate } => (secret, impersonate),
         RunAccess::WorkloadIdentity { config_map } => {
-            let built = workload_identity::kubeconfig(build, &delivery.namespace, config_map, &delivery.run_cluster);
-            let kubeconfig = built.await.map_err(|error| unknown(error.to_string()))?;
+            let kubeconfig =
+                workload_identity::kubeconfig(build, &delivery.namespace, config_map, &delivery.run_cluster);
+            let kubeconfig = kubeconfig.await.map_err(|error| unknown(error.to_string()))?;
             return Cluster::from_kubeconfig(role, kubeconfig, None).await.map_err(|error| unknown(error.to_string()));
         }
     };

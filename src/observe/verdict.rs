@@ -29,6 +29,18 @@ pub struct Assessment {
     pub retry: Option<String>,
 }
 
+/// What the build cluster alone says of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FluxPart {
+    /// Flux has applied a revision that counts, so that the run cluster decides.
+    Applied {
+        /// Whether Flux still waits for what it applied to become healthy.
+        is_checking: bool,
+    },
+    /// Flux is not done, and what is on the run cluster does not count yet.
+    Decides(Assessment),
+}
+
 impl From<Verdict> for Assessment {
     fn from(verdict: Verdict) -> Self {
         Self { verdict, retry: None }
@@ -44,41 +56,10 @@ pub fn assess<'a>(
     expectation: &mut Expectation,
     installed: impl Fn(&str, &str) -> Installed<'a>,
 ) -> Assessment {
-    let source_name = format!("{}/{}", delivery.source.0, delivery.source.1);
-    match source::judge(objects.source, &source_name, expectation) {
-        Source::At(revision) if expectation.reaches(&revision) => {}
-        Source::At(revision) => {
-            let commit = expectation.commit.as_deref().unwrap_or_default();
-            let why = format!("waiting for commit {commit}; the source is at {}", short_revision(&revision));
-            return Verdict::pending(Stage::Source, why).into();
-        }
-        Source::Not(verdict) => return verdict.into(),
-    }
-    let name = |name: &str| format!("{}/{name}", delivery.namespace);
-    let packages =
-        kustomization::judge(objects.packages, &name(&delivery.packages_kustomization), Stage::Packages, expectation);
-    let installs =
-        kustomization::judge(objects.installs, &name(&delivery.installs_kustomization), Stage::Install, expectation);
-    for (applied, kustomization) in
-        [(&packages, &delivery.packages_kustomization), (&installs, &delivery.installs_kustomization)]
-    {
-        if let Applied::Not(verdict @ Verdict::Failed(_)) = applied {
-            return Assessment { verdict: verdict.clone(), retry: Some(kustomization.clone()) };
-        }
-    }
-    let mut applied = Vec::new();
-    for kustomization in [&packages, &installs] {
-        match kustomization {
-            Applied::Not(verdict) => return verdict.clone().into(),
-            Applied::Yes(revision) | Applied::Checking(revision) => applied.push(revision),
-        }
-    }
-    // A commit in between may bring a package and the constraint that selects it: both must come from one revision.
-    if applied.first() != applied.last() {
-        let why = format!("waiting for Flux to apply {} on both sides", short_revision(expectation.newest().unwrap_or_default()));
-        return Verdict::pending(Stage::Packages, why).into();
-    }
-    let is_checking = [&packages, &installs].iter().any(|applied| matches!(applied, Applied::Checking(_)));
+    let is_checking = match assess_flux(delivery, objects, expectation) {
+        FluxPart::Decides(assessment) => return assessment,
+        FluxPart::Applied { is_checking } => is_checking,
+    };
     match judge_installs(delivery, objects.installs, installed) {
         Verdict::Ready { .. } if is_checking => {
             Verdict::pending(Stage::Deploy, "installed; Flux has yet to finish its health checks").into()
@@ -89,6 +70,52 @@ pub fn assess<'a>(
         }
         verdict => verdict.into(),
     }
+}
+
+/// Judges the part of a delivery that is on the build cluster, without a look at the run cluster.
+///
+/// Adds the source's revision to the expectation once it counts.
+pub fn assess_flux(delivery: &Delivery, objects: FluxObjects<'_>, expectation: &mut Expectation) -> FluxPart {
+    let source_name = format!("{}/{}", delivery.source.0, delivery.source.1);
+    match source::judge(objects.source, &source_name, expectation) {
+        Source::At(revision) if expectation.reaches(&revision) => {}
+        Source::At(revision) => {
+            let commit = expectation.commit.as_deref().unwrap_or_default();
+            let why = format!("waiting for commit {commit}; the source is at {}", short_revision(&revision));
+            return FluxPart::Decides(Verdict::pending(Stage::Source, why).into());
+        }
+        Source::Not(verdict) => return FluxPart::Decides(verdict.into()),
+    }
+    let name = |name: &str| format!("{}/{name}", delivery.namespace);
+    let packages =
+        kustomization::judge(objects.packages, &name(&delivery.packages_kustomization), Stage::Packages, expectation);
+    let installs =
+        kustomization::judge(objects.installs, &name(&delivery.installs_kustomization), Stage::Install, expectation);
+    for (applied, kustomization) in
+        [(&packages, &delivery.packages_kustomization), (&installs, &delivery.installs_kustomization)]
+    {
+        if let Applied::Not(verdict @ Verdict::Failed(_)) = applied {
+            let retry = Some(kustomization.clone());
+            return FluxPart::Decides(Assessment { verdict: verdict.clone(), retry });
+        }
+    }
+    let mut applied = Vec::new();
+    for kustomization in [&packages, &installs] {
+        match kustomization {
+            Applied::Not(verdict) => return FluxPart::Decides(verdict.clone().into()),
+            Applied::Yes(revision) | Applied::Checking(revision) => applied.push(revision),
+        }
+    }
+    // A commit in between may bring a package and the constraint that selects it: both must come from one revision.
+    if applied.first() != applied.last() {
+        let why = format!(
+            "waiting for Flux to apply {} on both sides",
+            short_revision(expectation.newest().unwrap_or_default())
+        );
+        return FluxPart::Decides(Verdict::pending(Stage::Packages, why).into());
+    }
+    let is_checking = [&packages, &installs].iter().any(|applied| matches!(applied, Applied::Checking(_)));
+    FluxPart::Applied { is_checking }
 }
 
 /// Judges all PackageInstalls that the Kustomization has applied: the least advanced one decides.

@@ -85,15 +85,25 @@ pub fn confirm() -> Result<()> {
     }
 }
 
-/// Reads a secret from a file, or from standard input for `-`; one trailing line break does not count.
+/// Reads a secret of one line from a file, or from standard input for `-`.
 pub fn secret_file(path: &Path, what: &str) -> Result<SecretString> {
     let read =
         if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
     let text =
         read.map_err(|error| Error::usage(format!("cannot read {what} from {}", path.display())).because(error))?;
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    single_line(&text, &format!("{what} in {}", path.display()))
+}
+
+/// Takes a secret that must be one line: line breaks at its end do not count, any other would break the protocols it is
+/// used in.
+pub fn single_line(text: &str, what: &str) -> Result<SecretString> {
+    let text = text.trim_end_matches(['\r', '\n']);
     if text.is_empty() {
-        return Err(Error::usage(format!("{what} in {} is empty", path.display())));
+        return Err(Error::usage(format!("{what} is empty")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Error::usage(format!("{what} holds a line break or another control character"))
+            .hint("is it the right file? Only the password or access token may be in it"));
     }
     Ok(SecretString::from(text))
 }

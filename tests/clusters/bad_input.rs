@@ -18,6 +18,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("bad_input::missing_answers_are_named_at_once", missing_answers),
     ("bad_input::missing_namespaces", missing_namespaces),
     ("bad_input::unknown_deliveries", unknown_deliveries),
+    ("bad_input::passwords_of_several_lines", passwords_of_several_lines),
+    ("bad_input::paths_and_names_that_kapp_controller_refuses", paths_and_names),
 ];
 
 /// Runs something that must be refused, and proves that nothing was written anywhere.
@@ -170,4 +172,47 @@ fn unknown_deliveries(testbed: &Testbed) {
     let user = bootstrapped(testbed, "unknown");
     refused(&user, &["wait"], 1).says("there are no deliveries in namespace").says("add-cluster");
     refused(&user, &["wait", "--run-cluster", "prod9"], 2).says("no delivery of prod9");
+}
+
+fn passwords_of_several_lines(testbed: &Testbed) {
+    let mut user = User::new(testbed, "lines");
+    let url = user.workspace.repository().url().to_owned();
+    let password = user.workspace.repository().password();
+    user.set("GIT_PASSWORD", "");
+    let bootstrap = ["bootstrap", PACKAGE, "--git-url", &url, "--branch", "main", "--yes", "--git-password-file"];
+    let with = |file| [&bootstrap[..], &[file]].concat();
+    user.write("two-lines", &format!("{password}\nfake-second-line\n"));
+    refused(&user, &with("two-lines"), 2).says("line break").does_not_say("fake-second-line");
+    user.write("blank-lines", &format!("{password}\r\n\n"));
+    user.run(&with("blank-lines")).expect_code(0).says("fetched");
+}
+
+fn paths_and_names(testbed: &Testbed) {
+    let user = User::new(testbed, "paths");
+    let repository = user.workspace.repository();
+    let file =
+        repository.files().expect("Git").into_iter().find(|file| file.contains("/packages/")).expect("a package");
+    let package = repository.read(&file).expect("Git").expect("a file");
+    let two_segments = package.replace(PACKAGE, "hello.tap");
+    repository
+        .commit(
+            &[(&format!("deep/er/{file}"), Some(&package)), ("hello.tap/packages/one.yaml", Some(&two_segments))],
+            "Add packages elsewhere",
+        )
+        .expect("a commit");
+    let url = repository.url();
+    let deep = format!("./deep/er/{PACKAGE}/");
+    user.run(&["bootstrap", &deep, "--git-url", url, "--branch", "main", "--yes"]).expect_code(0);
+    let mut arguments = user.add_cluster_arguments("prod1", "prod1");
+    let at = arguments.iter().position(|argument| *argument == "--package").expect("the flag is given") + 1;
+    arguments[at] = &deep;
+    user.run(&arguments).expect_code(0).says("ready");
+    user.run(&arguments).expect_code(0).says("nothing to change");
+
+    user.run(&["bootstrap", "hello.tap", "--git-url", url, "--branch", "main", "--yes"]).expect_code(0);
+    arguments[at] = "hello.tap";
+    refused(&user, &arguments, 1).says("at least three segments");
+    arguments[at] = &deep;
+    arguments.extend(["--version-constraints", " "]);
+    refused(&user, &arguments, 2).says("--version-constraints is empty");
 }

@@ -191,7 +191,9 @@ fn twenty_deliveries(testbed: &Testbed) {
     // Somebody who may look into all namespaces waits for all of them at once.
     let administrator = testbed.kubeconfig().display().to_string();
     let mut arguments = vec!["wait", "-A", "--kubeconfig", &administrator, "--context", "build", "--timeout", "3m"];
-    packages.iter().for_each(|package| arguments.extend(["--package", package]));
+    for package in packages {
+        arguments.extend(["--package", package]);
+    }
     let output = users[0].run(&arguments).expect_code(0);
     assert_eq!(output.stdout.lines().filter(|line| line.contains("  ready  ")).count(), 20, "{output}");
 }

@@ -27,6 +27,7 @@ pub(super) struct Answers {
     pub(super) target_namespace: String,
     pub(super) constraints: Option<String>,
     pub(super) values: Option<SecretString>,
+    pub(super) ui: Ui,
     pub(super) access: GitAccess,
     pub(super) endpoint: Endpoint,
     pub(super) build: Cluster,
@@ -62,7 +63,7 @@ pub(super) async fn ask(
     let build_served = build.served_versions().await?;
     let namespace = namespace(ui, connection, given_namespace)?;
     let package_path = if let Some(package) = &arguments.package {
-        package.clone()
+        names::normalised_path(package).to_owned()
     } else {
         let versions = check::flux(&build, &build_served)?;
         prompt::choice("Package", &bootstrapped_packages(&build, versions, &namespace).await?)?
@@ -97,15 +98,26 @@ pub(super) async fn ask(
         package,
         namespace,
         target_namespace,
-        constraints: arguments.version_constraints.clone(),
+        constraints: given_constraints(arguments)?,
         values,
-        access: GitAccess { credentials, interactive: ui.is_interactive, ..GitAccess::default() },
+        ui,
+        // git itself would ask anew for every command that it runs.
+        access: GitAccess { credentials, interactive: false, ..GitAccess::default() },
         endpoint,
         build,
         run,
         build_served,
         run_served,
     })
+}
+
+/// Takes the constraints of the flag; none at all is not the same as an empty text, which would replace what is there.
+fn given_constraints(arguments: &AddClusterArgs) -> Result<Option<String>> {
+    match &arguments.version_constraints {
+        Some(text) if text.trim().is_empty() => Err(Error::usage("--version-constraints is empty")
+            .hint("leave it out to keep what the repository has, or name a range: --version-constraints '>=1.0.0'")),
+        given => Ok(given.clone()),
+    }
 }
 
 /// Reads a values file: it must be a YAML mapping. Its content may be secret, so no error quotes it.
@@ -115,7 +127,8 @@ fn read_values(path: &std::path::Path) -> Result<SecretString> {
             .because(error)
             .hint("name a file with the package's values, a YAML mapping: --values FILE")
     })?;
-    let text = SecretString::from(text);
+    // ytt takes the byte order mark of some editors for a part of the first name.
+    let text = SecretString::from(text.trim_start_matches('\u{feff}'));
     check_values(text.expose_secret(), &path.display().to_string())?;
     Ok(text)
 }

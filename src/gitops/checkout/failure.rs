@@ -130,6 +130,7 @@ impl Failure {
             } else {
                 format!("{url} does not accept the user name and password")
             })
+                .with_status(401)
                 .hint("Use --git-username and --git-password-file, or GIT_USERNAME and GIT_PASSWORD; they need Git 2.31 or newer.")
                 .hint(format!("Without them, `git` uses its own credential helpers; check with `{check}`.")),
             Self::Forbidden => Error::new(format!("you are not allowed to {what} {url}"))

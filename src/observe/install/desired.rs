@@ -112,7 +112,7 @@ fn append<T: serde::Serialize>(tool: &mut Value, path: &[&str], secrets: impl In
     }
     let parent = parents.iter().fold(tool, |value, field| &mut value[*field]);
     match &mut parent[*last] {
-        Value::Array(list) => list.extend(secrets),
+        Value::Array(entries) => entries.extend(secrets),
         missing => *missing = Value::Array(secrets),
     }
 }

@@ -27,10 +27,10 @@ pub(super) fn waiting_on(output: &str) -> Option<String> {
     let lines: Vec<&str> = output.lines().map(str::trim).collect();
     let header = lines.iter().rposition(|line| line.contains("---- waiting on "));
     let count = header.and_then(|at| lines[at].split_once('[')).and_then(|(_, rest)| rest.split_once(" done]"));
+    // `L ongoing: waiting on pod/…` below it speaks of a part of the resource; that something is deleted is worth saying.
     let resource = lines.iter().rev().find_map(|line| {
         let (_, action) = line.split_once("ongoing: ")?;
-        // `reconcile deployment/hello (apps/v1)`, or `delete …`, which is worth saying.
-        Some(action.strip_prefix("reconcile ").unwrap_or(action))
+        action.strip_prefix("reconcile ").or_else(|| action.starts_with("delete ").then_some(action))
     });
     match (count, resource) {
         (Some((count, _)), Some(resource)) => Some(format!("[{count} done] waiting on {resource}")),
@@ -49,7 +49,7 @@ pub(super) fn failure(status: &AppStatus, place: Place<'_>) -> Failure {
     let (stage, words) = if let Some(fetch) = failed(&status.fetch) {
         (Stage::Fetch, said(&fetch, status))
     } else if let Some(template) = failed(&status.template) {
-        (Stage::Template, said(&template, status))
+        (Stage::Template, without_values(&said(&template, status)))
     } else if let Some(deploy) = failed(&status.deploy) {
         (Stage::Deploy, said(&deploy, status))
     } else {
@@ -72,6 +72,22 @@ fn said(stage: &crate::carvel::Stage, status: &AppStatus) -> String {
         .unwrap_or_default()
 }
 
+/// Hides the values in what ytt quotes of the values file, such as `  3 | hostname: secret`: they may be secret.
+///
+/// Lines of templates, which ytt quotes in the same way, hold code (`#@`) or name their file before.
+fn without_values(text: &str) -> String {
+    let hidden = |line: &str| {
+        let (number, quoted) = line.split_once(" | ")?;
+        let is_quote = !number.trim().is_empty() && number.trim().bytes().all(|byte| byte.is_ascii_digit());
+        if !is_quote || quoted.contains("#@") {
+            return None;
+        }
+        let name = quoted.split_once(':').map(|(name, _)| format!("{name}:")).unwrap_or_default();
+        Some(format!("{number} | {name} (hidden)"))
+    };
+    text.lines().map(|line| hidden(line).unwrap_or_else(|| line.to_owned())).collect::<Vec<_>>().join("\n")
+}
+
 /// Quotes the end of a tool's output.
 pub(super) fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.trim().lines().filter(|line| !line.trim().is_empty()).collect();
@@ -91,7 +107,8 @@ mod tests {
 10:00:02AM: ok: reconcile configmap/hello (v1) namespace: apps
 10:00:02AM: ---- waiting on 1 changes [2/3 done] ----
 10:00:02AM: ongoing: reconcile deployment/hello (apps/v1) namespace: apps
-10:00:02AM:  ^ Waiting for 2 unavailable replicas";
+10:00:02AM:  ^ Waiting for 2 unavailable replicas
+10:00:02AM:  L ongoing: waiting on pod/hello-1 (v1) namespace: apps";
         assert_eq!(
             waiting_on(output).as_deref(),
             Some("[2/3 done] waiting on deployment/hello (apps/v1) namespace: apps")
@@ -99,6 +116,15 @@ mod tests {
         assert_eq!(waiting_on("Target cluster"), None);
         let deleting = "10:00:01AM: ongoing: delete configmap/hello (v1) namespace: apps";
         assert_eq!(waiting_on(deleting).as_deref(), Some("waiting on delete configmap/hello (v1) namespace: apps"));
+    }
+
+    #[test]
+    fn values_that_ytt_quotes_are_hidden_and_code_is_not() {
+        let text =
+            "values.yml:\n    |\n  3 | hostname: fake-secret\n    |\n config.yml:5 | x: 1\n  7 | y: #@ data.values.y";
+        let said = without_values(text);
+        assert!(said.contains("  3 | hostname: (hidden)") && !said.contains("fake-secret"), "{said}");
+        assert!(said.contains("config.yml:5 | x: 1") && said.contains("#@ data.values.y"), "{said}");
     }
 
     #[test]

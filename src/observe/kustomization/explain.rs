@@ -51,6 +51,11 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
     } else if says(&["kubeconfig", "KubeConfig"]) || message.contains(&format!("secrets \"{secret}\" not found")) {
         let hint = format!("store a kubeconfig in Secret {namespace}/{secret}: kubectl carvelflux add-cluster");
         (Cause::NoCredential, Patience::Short, hint)
+    } else if message.contains("User \"system:anonymous\"") {
+        let hint = format!(
+            "the kubeconfig of Secret {namespace}/{secret} holds no credential that Flux uses: it drops exec and auth-provider plugins and files; store one with a token: kubectl carvelflux add-cluster"
+        );
+        (Cause::NoCredential, Patience::Short, hint)
     } else if let Some(rule) = MissingRule::find(message) {
         (Cause::Forbidden, Patience::Short, grant(&rule, object, target))
     } else if says(&["namespaces \""]) && says(&["not found"]) {
@@ -173,6 +178,7 @@ mod tests {
             ),
             ("ReconciliationFailed", "Secret/apps/values not found: namespaces \"apps\" not found", Cause::NoNamespace),
             ("ReconciliationFailed", PATCH, Cause::Forbidden),
+            ("ReconciliationFailed", &PATCH.replace("USER", "system:anonymous"), Cause::NoCredential),
             ("ReconciliationFailed", "Secret/apps/values dry-run failed (Invalid): data is invalid", Cause::NotApplied),
         ] {
             assert_eq!(explained(&json!({}), reason, message).0, cause, "{message}");

@@ -15,7 +15,7 @@ use crate::flux::{
 use crate::observe::delivery::Delivery;
 use crate::observe::expectation::Expectation;
 use crate::observe::reach::{ReadInstalled, read_installed};
-use crate::observe::verdict::{Assessment, FluxObjects, assess, package_installs};
+use crate::observe::verdict::{Assessment, FluxObjects, FluxPart, assess, assess_flux, package_installs};
 
 /// What is to be read.
 pub(super) struct Inquiry {
@@ -66,6 +66,11 @@ impl Inquiry {
             let newest = asked.as_ref().and_then(|object| object.annotations().get(RECONCILE_REQUESTED_AT));
             handled.is_some() && (handled == Some(&retry.token) || handled == newest)
         });
+        let objects = FluxObjects { source: source.as_ref(), packages: packages.as_ref(), installs: installs.as_ref() };
+        // A run cluster that cannot be read does not hide why Flux fails there.
+        if let FluxPart::Decides(assessment) = assess_flux(delivery, objects, &mut self.expectation) {
+            return Ok(assessment);
+        }
         let mut installed: BTreeMap<(String, String), ReadInstalled> = BTreeMap::new();
         if let (Some(cluster), Some(installs)) = (&self.cluster, &installs) {
             for (namespace, name) in package_installs(installs) {
@@ -73,7 +78,6 @@ impl Inquiry {
                 installed.insert((namespace, name), read);
             }
         }
-        let objects = FluxObjects { source: source.as_ref(), packages: packages.as_ref(), installs: installs.as_ref() };
         let settled = &self.settled;
         let lookup = |namespace: &str, name: &str| {
             let key = (namespace.to_owned(), name.to_owned());

@@ -20,9 +20,9 @@ use crate::gitops::ancestry::is_ancestor;
 use crate::observe::delivery::{Delivery, RunAccess};
 use crate::observe::expectation::{Expectation, commit_of};
 use crate::observe::install::Installed;
-use crate::observe::verdict::{Assessment, FluxObjects, assess, package_installs};
+use crate::observe::verdict::{Assessment, FluxObjects, FluxPart, assess, assess_flux, package_installs};
 use crate::observe::watch::{self, Store, Update, Updates};
-use crate::observe::{Patience, Stage, Verdict, reach};
+use crate::observe::{Cause, Failure, Patience, Stage, Verdict, reach};
 
 /// How long an App must stay unchanged before the run that new values start is taken to have been made: kapp-controller
 /// starts it at once, and shows it when it deploys, or ends (`pkg/app/app.go`, v0.53.1, throttles what it writes before).
@@ -316,15 +316,57 @@ impl Follower {
         }
     }
 
-    /// Ends the deliveries that cannot be observed any more.
+    /// Ends the deliveries that cannot be observed any more. Where Flux is not done either, its own words will say more.
     fn give_up(&mut self, view: Option<usize>, error: &Error, reporter: &mut dyn Reporter) {
-        let verdict =
-            Verdict::Unknown { why: error.to_string(), hint: error.hints().first().cloned().unwrap_or_default() };
-        for (index, track) in self.tracks.iter_mut().enumerate() {
-            if track.outcome.is_none() && (view.is_none() || track.view == view) {
-                reporter.changed(index, &verdict, true);
-                track.outcome = Some(verdict.clone());
+        for index in 0..self.tracks.len() {
+            let track = &self.tracks[index];
+            let is_concerned = track.outcome.is_none() && (view.is_none() || track.view == view);
+            if !is_concerned
+                || (view.is_some() && self.assess_watched_flux(index) != (FluxPart::Applied { is_checking: false }))
+            {
+                continue;
             }
+            let verdict = self.lost(index, error);
+            reporter.changed(index, &verdict, true);
+            self.tracks[index].outcome = Some(verdict);
+        }
+    }
+
+    /// Says why a delivery cannot be observed. Refused with the credential that Flux uses, Flux is refused too.
+    fn lost(&self, index: usize, error: &Error) -> Verdict {
+        let track = &self.tracks[index];
+        let hint = error.hints().first().cloned().unwrap_or_default();
+        let is_fluxs = track.view.is_some_and(|view| self.views[view].cluster.context().is_empty());
+        match &track.delivery.access {
+            RunAccess::Kubeconfig { secret, .. } if is_fluxs && error.status() == Some(401) => {
+                Verdict::Failed(Failure {
+                    cause: Cause::CredentialRefused,
+                    stage: Stage::Install,
+                    object: format!("Secret {}/{}", track.delivery.namespace, secret.name),
+                    message: error.to_string(),
+                    hint: format!(
+                        "the credential in Secret {}/{} is expired or revoked; store a new one",
+                        track.delivery.namespace, secret.name
+                    ),
+                    patience: Patience::None,
+                })
+            }
+            _ => Verdict::Unknown { why: error.to_string(), hint },
+        }
+    }
+
+    fn assess_watched_flux(&self, index: usize) -> FluxPart {
+        let delivery = &self.tracks[index].delivery;
+        let mut expectation = self.expectations.get(&delivery.source).cloned().unwrap_or_default();
+        assess_flux(delivery, self.flux_objects(delivery), &mut expectation)
+    }
+
+    fn flux_objects(&self, delivery: &Delivery) -> FluxObjects<'_> {
+        let namespace = &delivery.namespace;
+        FluxObjects {
+            source: self.sources.get(&delivery.source.0, &delivery.source.1),
+            packages: self.kustomizations.get(namespace, &delivery.packages_kustomization),
+            installs: self.kustomizations.get(namespace, &delivery.installs_kustomization),
         }
     }
 
@@ -354,11 +396,7 @@ impl Follower {
         if !self.sources.is_complete(&delivery.source.0) || !self.kustomizations.is_complete(namespace) {
             return track.shown.clone().into();
         }
-        let objects = FluxObjects {
-            source: self.sources.get(&delivery.source.0, &delivery.source.1),
-            packages: self.kustomizations.get(namespace, &delivery.packages_kustomization),
-            installs: self.kustomizations.get(namespace, &delivery.installs_kustomization),
-        };
+        let objects = self.flux_objects(delivery);
         let view = track.view.map(|view| &self.views[view]);
         let installed = |namespace: &str, name: &str| Installed {
             install: view.and_then(|view| view.installs.get(namespace, name)),

@@ -10,6 +10,9 @@ use crate::observe::{Cause, Failure, Stage, Verdict};
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How long a failure may be out of sight and still be the same one.
+const GAP: Duration = Duration::from_secs(45);
+
 /// The pause between two requests to a Kustomization to try again.
 const RETRY_PAUSE: Duration = Duration::from_secs(10);
 
@@ -44,8 +47,8 @@ pub(super) struct Track {
     held: Option<Verdict>,
     not_before: Instant,
     pause: Duration,
-    /// Which failure fresh reads have been finding, and since when.
-    failing: Option<(Cause, Instant)>,
+    /// Which failure fresh reads have been finding, since when, and when last.
+    failing: Option<(Cause, Instant, Instant)>,
 }
 
 /// What follows from a fresh assessment.
@@ -108,7 +111,6 @@ impl Track {
         self.not_before = now + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         let Verdict::Failed(failure) = assessment.verdict else {
-            self.failing = None;
             if matches!(assessment.verdict, Verdict::Ready { .. }) {
                 return Next::Decided(assessment.verdict);
             }
@@ -116,10 +118,11 @@ impl Track {
             return Next::Wait(assessment.verdict);
         };
         let since = match self.failing {
-            Some((cause, since)) if cause == failure.cause => since,
+            // In between, a controller that tries again looks as if nothing were wrong.
+            Some((cause, since, last)) if cause == failure.cause && now.duration_since(last) <= GAP => since,
             _ => now,
         };
-        self.failing = Some((failure.cause, since));
+        self.failing = Some((failure.cause, since, now));
         let standing = may_pass(&failure);
         self.held = Some(standing.clone());
         // A suspended one does not try, and nobody but a person resumes it.
@@ -206,12 +209,19 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_went_away_in_between_begins_anew() {
+    fn a_failure_is_the_same_one_after_a_try_and_another_one_after_a_while() {
         let start = Instant::now();
-        let mut track = track(start);
-        let _ = track.conclude(failed(Patience::Short, None), true, start);
-        let _ = track.conclude(Verdict::pending(Stage::Fetch, "again").into(), true, start + Duration::from_secs(10));
-        assert!(!is_decided(&track.conclude(failed(Patience::Short, None), true, start + Duration::from_secs(20))));
+        let again = |track: &mut Track, seconds| {
+            let now = start + Duration::from_secs(seconds);
+            let _ = track.conclude(Verdict::pending(Stage::Fetch, "again").into(), true, now);
+            track.conclude(failed(Patience::Short, None), true, now + Duration::from_secs(10))
+        };
+        let mut tries = track(start);
+        let _ = tries.conclude(failed(Patience::Short, None), true, start);
+        assert!(is_decided(&again(&mut tries, 10)));
+        let mut rests = track(start);
+        let _ = rests.conclude(failed(Patience::Short, None), true, start);
+        assert!(!is_decided(&again(&mut rests, 60)));
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             if let Some(path) = kubeconfig {
                 testbed.copy_kubeconfig(path)?;
             }
-            stay(kubeconfig.as_deref().unwrap_or(testbed.kubeconfig()))
+            stay(kubeconfig.as_deref().unwrap_or(testbed.kubeconfig()), &[])
         }
         Command::Demo { keep, plugin } => {
             let plugin = plugin.clone().map_or_else(demo::build_plugin, Ok)?;
@@ -87,7 +87,18 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             })?;
             let testbed = start(2)?;
             let workspace = demo::run(&testbed, &plugin)?;
-            if *keep { stay(workspace.kubeconfig()) } else { Ok(ExitCode::SUCCESS) }
+            if !keep {
+                return Ok(ExitCode::SUCCESS);
+            }
+            let directory = plugin.parent().unwrap_or(Path::new(".")).display().to_string();
+            let repository = workspace.repository();
+            // A made-up password of a repository that lives as long as the demo.
+            let others = [
+                ("GIT_USERNAME", repository.username()),
+                ("GIT_PASSWORD", repository.password()),
+                ("PATH", format!("{directory}:$PATH")),
+            ];
+            stay(workspace.kubeconfig(), &others)
         }
     }
 }
@@ -102,8 +113,11 @@ fn start(run_clusters: usize) -> Result<Testbed> {
 
 /// Waits for ever: the outer process handles signals and ends this one.
 #[expect(clippy::print_stdout, reason = "this is the program's result")]
-fn stay(kubeconfig: &Path) -> ! {
+fn stay(kubeconfig: &Path, others: &[(&str, String)]) -> ! {
     println!("export KUBECONFIG={}", kubeconfig.display());
+    for (name, value) in others {
+        println!("export {name}={value}");
+    }
     report("Ctrl-C ends everything.");
     loop {
         std::thread::park();
