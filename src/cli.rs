@@ -204,6 +204,23 @@ pub struct AddClusterArgs {
     pub output: OutputArgs,
 }
 
+/// Which deliveries a command is about, and how their run clusters are reached.
+#[derive(Args, Debug)]
+pub struct SelectionArgs {
+    /// Package, by name; may be repeated (default: all)
+    #[arg(long = "package", value_name = "PACKAGE")]
+    pub packages: Vec<String>,
+    /// Run cluster, by short name; may be repeated (default: all)
+    #[arg(long = "run-cluster", value_name = "RUN_CLUSTER")]
+    pub run_clusters: Vec<String>,
+    /// Reach a run cluster through a kubeconfig context instead of Flux's credential; may be repeated
+    #[arg(long = "run-context", value_name = "NAME=CONTEXT", value_parser = parse_run_context)]
+    pub run_contexts: Vec<(String, String)>,
+    /// The deliveries of all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+}
+
 /// How `status` shows what it found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum StatusFormat {
@@ -223,18 +240,9 @@ pub enum StatusFormat {
 /// Arguments of `status`.
 #[derive(Args, Debug)]
 pub struct StatusArgs {
-    /// Package to show; may be repeated (default: all)
-    #[arg(long = "package", value_name = "PACKAGE")]
-    pub packages: Vec<String>,
-    /// Run cluster to show; may be repeated (default: all)
-    #[arg(long = "run-cluster", value_name = "RUN_CLUSTER")]
-    pub run_clusters: Vec<String>,
-    /// Reach a run cluster through a kubeconfig context instead of Flux's credential; may be repeated
-    #[arg(long = "run-context", value_name = "NAME=CONTEXT", value_parser = parse_run_context)]
-    pub run_contexts: Vec<(String, String)>,
-    /// Show the deliveries of all namespaces
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
+    /// Which deliveries.
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     /// Show it again with every change, until interrupted
     #[arg(short, long)]
     pub watch: bool,
@@ -246,18 +254,9 @@ pub struct StatusArgs {
 /// Arguments of `wait`.
 #[derive(Args, Debug)]
 pub struct WaitArgs {
-    /// Package to wait for; may be repeated (default: all)
-    #[arg(long = "package", value_name = "PACKAGE")]
-    pub packages: Vec<String>,
-    /// Run cluster to wait for; may be repeated (default: all)
-    #[arg(long = "run-cluster", value_name = "RUN_CLUSTER")]
-    pub run_clusters: Vec<String>,
-    /// Reach a run cluster through a kubeconfig context instead of Flux's credential; may be repeated
-    #[arg(long = "run-context", value_name = "NAME=CONTEXT", value_parser = parse_run_context)]
-    pub run_contexts: Vec<(String, String)>,
-    /// Wait for the deliveries of all namespaces
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
+    /// Which deliveries.
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     /// Wait for this commit, for use right after `git push` (default: what the source has once it has looked)
     #[arg(long, value_name = "COMMIT", value_parser = parse_commit)]
     pub revision: Option<String>,

@@ -31,10 +31,10 @@ pub(super) async fn run(
     let versions = check::flux(&build, &build.served_versions().await?)?;
     let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
     let request = SurveyRequest {
-        namespace: (!arguments.all_namespaces).then(|| namespace.clone()),
-        packages: arguments.packages,
-        run_clusters: arguments.run_clusters,
-        run_contexts: arguments.run_contexts,
+        namespace: (!arguments.selection.all_namespaces).then(|| namespace.clone()),
+        packages: arguments.selection.packages,
+        run_clusters: arguments.selection.run_clusters,
+        run_contexts: arguments.selection.run_contexts,
         connection,
     };
     let surveyed = survey(&build, versions, &request).await?;

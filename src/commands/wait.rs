@@ -14,19 +14,20 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
     let build = Cluster::connect(Role::Build, &connection).await?;
     let versions = check::flux(&build, &build.served_versions().await?)?;
     let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
-    let place = if arguments.all_namespaces { "any namespace".to_owned() } else { format!("namespace {namespace}") };
-    let scope = (!arguments.all_namespaces).then_some(namespace.as_str());
+    let place =
+        if arguments.selection.all_namespaces { "any namespace".to_owned() } else { format!("namespace {namespace}") };
+    let scope = (!arguments.selection.all_namespaces).then_some(namespace.as_str());
     let kustomizations: Vec<Kustomization> =
         build.list_in(&kustomization_resource(versions.kustomization), scope).await?;
 
     let all = find(&kustomizations);
-    let unknown = unknown_names(&all, &arguments.packages, &arguments.run_clusters);
+    let unknown = unknown_names(&all, &arguments.selection.packages, &arguments.selection.run_clusters);
     if !unknown.is_empty() {
         let known: Vec<String> = all.iter().map(crate::observe::Delivery::display).collect();
         return Err(Error::usage(format!("there is no delivery of {} in {place}", unknown.join(", ")))
             .hint(format!("there are: {}", if known.is_empty() { "none".to_owned() } else { known.join("; ") })));
     }
-    let deliveries = select(all, &arguments.packages, &arguments.run_clusters);
+    let deliveries = select(all, &arguments.selection.packages, &arguments.selection.run_clusters);
     if deliveries.is_empty() {
         return Err(Error::new(format!("there are no deliveries in {place} on {}", build.display())).hint(
             "name another namespace with -n, or make one: kubectl carvelflux add-cluster RUN_CLUSTER --package PACKAGE",
@@ -34,7 +35,7 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
     }
     let request = WaitRequest {
         deliveries: deliveries.clone(),
-        run_contexts: arguments.run_contexts,
+        run_contexts: arguments.selection.run_contexts,
         connection,
         timeout: arguments.timeout,
         commit: arguments.revision,

@@ -1,0 +1,128 @@
+//! How changes are followed: watches, lists where watching is forbidden, and waiting for one object.
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt, TryStreamExt};
+use kube::Resource;
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::core::DynamicResourceScope;
+use kube::runtime::{WatchStreamExt, watcher};
+use serde::de::DeserializeOwned;
+
+use super::{Cluster, ObjectReference, Remedy, WatchFailure};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How often lists are read where watching is forbidden.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Cluster {
+    /// Watches all objects of a kind in a namespace; errors are retried with a growing pause and shown to the caller.
+    ///
+    /// Where watching is forbidden, lists are read every few seconds instead.
+    pub fn watch<K>(
+        &self,
+        resource: &ApiResource,
+        namespace: &str,
+    ) -> impl Stream<Item = Result<watcher::Event<K>, WatchFailure>> + Send + use<K>
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + 'static,
+    {
+        let api = Api::<K>::namespaced_with(self.client.clone(), namespace, resource);
+        let what = format!("cannot watch {} in namespace {namespace}", resource.plural);
+        let cluster = self.clone();
+        let watched = watcher(api, watcher::Config::default())
+            .default_backoff()
+            .map_err(move |error| cluster.watch_failure(&what, error));
+        let is_forbidden = std::sync::Arc::new(AtomicBool::new(false));
+        let noticed = is_forbidden.clone();
+        watched
+            .inspect_err(move |failure| {
+                if failure.remedy == Remedy::Lists {
+                    noticed.store(true, Ordering::Relaxed);
+                }
+            })
+            // Ends one item late, so that the failure itself is still seen.
+            .scan(false, move |ended, item| {
+                let was_ended = std::mem::replace(ended, is_forbidden.load(Ordering::Relaxed));
+                std::future::ready((!was_ended).then_some(item))
+            })
+            .chain(self.clone().poll(resource.clone(), namespace.to_owned()))
+    }
+
+    /// Reads a list every few seconds, in the form of a watch that begins anew each time.
+    fn poll<K>(
+        self,
+        resource: ApiResource,
+        namespace: String,
+    ) -> impl Stream<Item = Result<watcher::Event<K>, WatchFailure>> + Send
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + 'static,
+    {
+        futures::stream::unfold((self, resource, namespace), |(cluster, resource, namespace)| async move {
+            tokio::time::sleep(POLL_INTERVAL).await;
+            let events = match cluster.list::<K>(&resource, &namespace).await {
+                Ok(objects) => std::iter::once(watcher::Event::Init)
+                    .chain(objects.into_iter().map(watcher::Event::InitApply))
+                    .chain(std::iter::once(watcher::Event::InitDone))
+                    .map(Ok)
+                    .collect(),
+                Err(error) => vec![Err(WatchFailure { error, remedy: Remedy::Time })],
+            };
+            Some((futures::stream::iter(events), (cluster, resource, namespace)))
+        })
+        .flatten()
+    }
+
+    /// Waits until the object exists and `ready` finds in it what it looks for.
+    pub async fn wait_for<T>(
+        &self,
+        reference: &ObjectReference,
+        limit: Duration,
+        ready: impl Fn(&DynamicObject) -> Option<T>,
+    ) -> Result<T> {
+        let configuration = watcher::Config::default().fields(&format!("metadata.name={}", reference.name));
+        let mut events =
+            std::pin::pin!(watcher(self.api(reference), configuration).default_backoff().applied_objects());
+        let search = async {
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(object) => {
+                        if let Some(found) = ready(&object) {
+                            return Ok(found);
+                        }
+                    }
+                    Err(error) => {
+                        let error = self.watch_failure(&format!("cannot watch {}", reference.display()), error);
+                        if error.remedy != Remedy::Time {
+                            return Err(error.error);
+                        }
+                    }
+                }
+            }
+            Err(Error::new(format!("the watch of {} ended", reference.display())))
+        };
+        tokio::time::timeout(limit, search).await.unwrap_or_else(|_| {
+            Err(Error::of_kind(
+                ErrorKind::Timeout,
+                format!(
+                    "{} did not become complete on {} within {} s",
+                    reference.display(),
+                    self.display(),
+                    limit.as_secs()
+                ),
+            ))
+        })
+    }
+}
