@@ -161,6 +161,8 @@ pub enum Cause {
     RunClusterUnreachable,
     /// The target namespace does not exist on the run cluster.
     NoNamespace,
+    /// kapp-controller's API does not answer on the run cluster.
+    KappControllerUnavailable,
     /// kapp-controller is told not to reconcile.
     Paused,
     /// kapp-controller is told not to update the App.

@@ -7,6 +7,7 @@
 #![allow(clippy::expect_used, clippy::print_stderr, reason = "a test fails by panicking, and says so")]
 
 mod bad_input;
+mod corpus;
 mod delivery;
 mod disruption;
 mod interaction;
@@ -43,8 +44,15 @@ fn main() -> ExitCode {
     }
     // Tests mostly wait for clusters, so more of them than processors may run.
     arguments.test_threads.get_or_insert(4);
-    let ordinary =
-        [bad_input::TESTS, delivery::TESTS, interaction::TESTS, plugin::TESTS, retarget::TESTS, status::TESTS, truth::TESTS];
+    let ordinary = [
+        bad_input::TESTS,
+        delivery::TESTS,
+        interaction::TESTS,
+        plugin::TESTS,
+        retarget::TESTS,
+        status::TESTS,
+        truth::TESTS,
+    ];
     let mut trials: Vec<Trial> = ordinary
         .into_iter()
         .flatten()
@@ -55,10 +63,24 @@ fn main() -> ExitCode {
             })
         })
         .collect();
+    trials.extend(corpus::SITUATIONS.iter().map(|situation| {
+        Trial::test(format!("corpus::{}", situation.name), move || {
+            corpus::check(shared(), situation);
+            Ok(())
+        })
+    }));
     let is_shared = std::env::var_os(KUBECONFIG_VARIABLE).is_some();
     trials.extend(disruption::TESTS.iter().map(|&(name, test)| {
         Trial::test(name, move || {
             disrupt(test);
+            Ok(())
+        })
+        .with_kind("disruptive")
+        .with_ignored_flag(is_shared)
+    }));
+    trials.extend(corpus::DISRUPTIVE.iter().map(|situation| {
+        Trial::test(format!("corpus::{}", situation.name), move || {
+            disrupt(|testbed| corpus::check(testbed, situation));
             Ok(())
         })
         .with_kind("disruptive")
@@ -81,7 +103,7 @@ fn shared() -> &'static Testbed {
 }
 
 /// Runs a disruptive test on the testbed of the disruptive ones, alone.
-fn disrupt(test: Test) {
+fn disrupt(test: impl FnOnce(&Testbed)) {
     static OWN: Mutex<Option<Testbed>> = Mutex::new(None);
     let mut own = OWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let testbed = own.take().unwrap_or_else(|| {

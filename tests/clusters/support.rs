@@ -218,3 +218,70 @@ pub(crate) fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
         std::thread::sleep(Duration::from_millis(200));
     }
 }
+
+/// The Kustomizations of the delivery to `prod1`.
+pub(crate) const PACKAGES: &str = "hello-app.default.tap-prod1-packages";
+pub(crate) const INSTALLS: &str = "hello-app.default.tap-prod1-packageinstalls";
+
+/// The files of the delivery to `prod1`.
+pub(crate) const INSTALL_FILE: &str = "hello-app.default.tap/prod1/packageinstall.yaml";
+pub(crate) const VALUES_FILE: &str = "hello-app.default.tap/prod1/params.yaml";
+
+impl<'a> User<'a> {
+    /// Delivers to `prod1`, then makes the Kustomizations the guide's: `wait: true` without health check expressions.
+    pub(crate) fn delivered(testbed: &'a Testbed, name: &str) -> Self {
+        let user = Self::new(testbed, name);
+        user.bootstrap().expect_code(0);
+        user.add_cluster("prod1").expect_code(0);
+        for kustomization in [INSTALLS, PACKAGES] {
+            let patch = r#"[{"op": "remove", "path": "/spec/healthCheckExprs"}]"#;
+            user.build(&["patch", "kustomization", kustomization, "--type=json", "-p", patch]);
+        }
+        user.reconcile_by_flux(&[INSTALLS, PACKAGES]);
+        user
+    }
+
+    /// Runs kubectl as administrator in the namespace on the build cluster.
+    pub(crate) fn build(&self, arguments: &[&str]) -> String {
+        let namespace = ["-n", self.workspace.build_namespace()];
+        self.testbed.kubectl("build", &[&namespace, arguments].concat()).expect("kubectl")
+    }
+
+    /// Runs kubectl as administrator in the target namespace on `prod1`.
+    pub(crate) fn target(&self, arguments: &[&str]) -> String {
+        let namespace = ["-n", self.workspace.target_namespace()];
+        self.testbed.kubectl("prod1", &[&namespace, arguments].concat()).expect("kubectl")
+    }
+
+    /// Has Flux reconcile Kustomizations now, and waits until it has.
+    pub(crate) fn reconcile_by_flux(&self, kustomizations: &[&str]) {
+        let token = format!("test-{:?}", Instant::now());
+        for kustomization in kustomizations {
+            let request = format!("reconcile.fluxcd.io/requestedAt={token}");
+            self.build(&["annotate", "--overwrite", "kustomization", kustomization, &request]);
+        }
+        for kustomization in kustomizations {
+            eventually("Flux's answer", || {
+                let object = self.get("build", self.workspace.build_namespace(), "kustomization", kustomization);
+                (object["status"]["lastHandledReconcileAt"] == token.as_str()).then_some(())
+            });
+        }
+    }
+
+    /// Commits other values under the same Secret's name, which changes no generation.
+    pub(crate) fn change_replicas(&self, replicas: u32) {
+        self.edit(VALUES_FILE, |text| {
+            let lines = text.lines().map(|line| match line.split_once("replicas:") {
+                Some((indentation, _)) => format!("{indentation}replicas: {replicas}\n"),
+                None => format!("{line}\n"),
+            });
+            lines.collect()
+        });
+    }
+
+    /// Asserts how many replicas the installed Deployment asks for.
+    pub(crate) fn assert_replicas(&self, replicas: u32) {
+        let deployment = self.get("prod1", self.workspace.target_namespace(), "deployment", "hello-app");
+        assert_eq!(deployment["spec"]["replicas"], replicas, "what was called ready is not deployed: {deployment:#}");
+    }
+}

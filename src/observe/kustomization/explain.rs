@@ -61,9 +61,14 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
     } else if says(&["namespaces \""]) && says(&["not found"]) {
         let hint = format!("create the namespace on the run cluster: kubectl create namespace {target}");
         (Cause::NoNamespace, Patience::Short, hint)
-    } else if says(&["unable to handle the request", "no matches for kind", "failed to get API group resources"]) {
-        let hint = "is kapp-controller installed on the run cluster, and its API available? kubectl get apiservice v1alpha1.data.packaging.carvel.dev";
-        (Cause::NotApplied, Patience::Long, hint.to_owned())
+    } else if says(&[
+        "unable to handle the request",
+        "service unavailable",
+        "no matches for kind",
+        "failed to get API group resources",
+    ]) {
+        let hint = "does kapp-controller run on the run cluster, and does its API answer? kubectl get apiservice v1alpha1.data.packaging.carvel.dev";
+        (Cause::KappControllerUnavailable, Patience::Long, hint.to_owned())
     } else if says(&["is forbidden"]) {
         let hint = format!("change what the message names, or the policy of namespace {target} on the run cluster");
         (Cause::Forbidden, Patience::Short, hint)
@@ -177,6 +182,11 @@ mod tests {
                 Cause::NoCredential,
             ),
             ("ReconciliationFailed", "Secret/apps/values not found: namespaces \"apps\" not found", Cause::NoNamespace),
+            (
+                "ReconciliationFailed",
+                "Package/apps/hello dry-run failed (ServiceUnavailable): service unavailable",
+                Cause::KappControllerUnavailable,
+            ),
             ("ReconciliationFailed", PATCH, Cause::Forbidden),
             ("ReconciliationFailed", &PATCH.replace("USER", "system:anonymous"), Cause::NoCredential),
             ("ReconciliationFailed", "Secret/apps/values dry-run failed (Invalid): data is invalid", Cause::NotApplied),

@@ -1,0 +1,70 @@
+//! kapp cannot deploy, or does so at last.
+
+use std::time::Duration;
+
+use testbed::{PackageVersion, Testbed, Variant};
+
+use super::Scene;
+use crate::support::{NEXT_VERSION, PACKAGE, User};
+
+const INSTALLER: &str = "hello-app.default.tap-installer";
+
+fn publish(user: &User<'_>, variant: Variant) {
+    let version = PackageVersion::new(PACKAGE, NEXT_VERSION).variant(variant);
+    user.testbed.publish(user.workspace.repository(), &version).expect("a package");
+}
+
+pub(super) fn installer_forbidden<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    user.target(&["delete", "rolebinding", INSTALLER]);
+    user.change_replicas(3);
+    Scene::of(user)
+}
+
+pub(super) fn missing_service_account<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    user.target(&["delete", "serviceaccount", INSTALLER]);
+    user.change_replicas(3);
+    Scene::of(user)
+}
+
+pub(super) fn never_available<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    publish(&user, Variant::NeverBecomesReady);
+    Scene::of(user).timeout("30s")
+}
+
+pub(super) fn refused_by_the_api_server<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    publish(&user, Variant::FailsToDeploy);
+    Scene::of(user)
+}
+
+pub(super) fn ownership_conflict<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    user.target(&["label", "--overwrite", "configmap", "hello-app", "kapp.k14s.io/app=another"]);
+    user.change_replicas(3);
+    Scene::of(user)
+}
+
+/// Somebody scales the Deployment by hand; the next run takes that back.
+pub(super) fn drift_corrected<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    user.target(&["scale", "deployment", "hello-app", "--replicas=7"]);
+    user.change_replicas(3);
+    Scene::of(user).afterwards(|user| user.assert_replicas(3))
+}
+
+/// The install fails once or twice, and then does not: what passes within the grace period is not the end.
+pub(super) fn flapping<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    user.target(&["delete", "rolebinding", INSTALLER]);
+    user.change_replicas(3);
+    Scene::of(user)
+        .meanwhile(|user| {
+            std::thread::sleep(Duration::from_secs(4));
+            let account = format!("--serviceaccount={}:{INSTALLER}", user.workspace.target_namespace());
+            user.target(&["create", "rolebinding", INSTALLER, &format!("--role={INSTALLER}"), &account]);
+        })
+        .afterwards(|user| user.assert_replicas(3))
+}

@@ -1,0 +1,74 @@
+//! Flux cannot build or apply what is in Git, or is told not to.
+
+use serde_json::Value;
+use testbed::Testbed;
+
+use super::{Scene, access};
+use crate::support::{INSTALL_FILE, INSTALLS, PACKAGE, PACKAGES, User, VALUES_FILE};
+
+pub(super) fn missing_directory<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    let files = [(INSTALL_FILE, None), (VALUES_FILE, None)];
+    user.workspace.repository().commit(&files, "Remove the delivery").expect("a commit");
+    Scene::of(user)
+}
+
+pub(super) fn invalid_yaml_fresh<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    let object = |name| user.get("build", user.workspace.build_namespace(), "kustomization", name);
+    let manifests = [PACKAGES, INSTALLS].map(object);
+    user.build(&["delete", "kustomization", INSTALLS]);
+    user.build(&["delete", "kustomization", PACKAGES]);
+    break_yaml(&user);
+    for mut manifest in manifests {
+        for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "annotations"] {
+            manifest["metadata"].as_object_mut().expect("metadata").remove(field);
+        }
+        manifest["status"] = Value::Null;
+        testbed.apply("build", &manifest.to_string()).expect("kubectl apply");
+    }
+    Scene::of(user)
+}
+
+pub(super) fn invalid_yaml<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    break_yaml(&user);
+    Scene::of(user)
+}
+
+fn break_yaml(user: &User<'_>) {
+    user.edit(INSTALL_FILE, |text| text.replace("spec:\n", "spec:\n  constraints: >=0.0.0\n \tbroken: [\n"));
+}
+
+pub(super) fn build_error<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    let kustomization = "resources: [packageinstall.yaml, params.yaml, no-such-file.yaml]\n";
+    let path = format!("{PACKAGE}/prod1/kustomization.yaml");
+    user.workspace.repository().commit(&[(&path, Some(kustomization))], "Add a kustomization").expect("a commit");
+    Scene::of(user)
+}
+
+pub(super) fn missing_namespace<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    // The deployer would not even be allowed to try.
+    access::replace_kubeconfig(&user, |kubeconfig| {
+        let view = testbed.kubectl("prod1", &["config", "view", "--raw", "--flatten", "--minify", "-o", "json"]);
+        *kubeconfig = serde_json::from_str(&view.expect("kubectl config view")).expect("JSON");
+    });
+    for kustomization in [PACKAGES, INSTALLS] {
+        let patch = r#"{"spec":{"targetNamespace":"no-such-namespace"}}"#;
+        user.build(&["patch", "kustomization", kustomization, "--type=merge", "-p", patch]);
+    }
+    Scene::of(user)
+}
+
+pub(super) fn suspended<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    suspend(&user, INSTALLS);
+    user.change_replicas(3);
+    Scene::of(user)
+}
+
+pub(super) fn suspend(user: &User<'_>, kustomization: &str) {
+    user.build(&["patch", "kustomization", kustomization, "--type=merge", "-p", r#"{"spec":{"suspend":true}}"#]);
+}
