@@ -1,11 +1,14 @@
 //! Follows deliveries until every one is decided, or the deadline passes.
 //!
-//! Watches say when to look and how far things are ([`follower`]). What is final is decided by fresh reads, parents before
+//! Watches say when to look and how far things are ([`follower`], fed by [`intake`]). What is final is decided by fresh reads, parents before
 //! children ([`confirm`]): watches of different objects lag differently, and a child that was read before its parent
 //! proves nothing.
 
+mod begin;
 mod confirm;
 mod follower;
+mod intake;
+mod requests;
 mod track;
 
 use std::time::{Duration, Instant};

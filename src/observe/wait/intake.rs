@@ -1,0 +1,131 @@
+//! Takes in what watches bring, their failures included, and marks the deliveries that it concerns.
+
+use std::time::Instant;
+
+use super::Reporter;
+use super::follower::Follower;
+use super::track::Track;
+use crate::cluster::{Remedy, WatchFailure};
+use crate::error::Error;
+use crate::observe::delivery::{Delivery, RunAccess};
+use crate::observe::verdict::{FluxPart, package_installs};
+use crate::observe::watch::Update;
+use crate::observe::{Cause, Failure, Patience, Stage, Verdict, watch};
+
+impl Follower {
+    /// Takes in what a watch brought, and marks the deliveries that it concerns.
+    pub(super) fn take(&mut self, update: Update, reporter: &mut dyn Reporter) {
+        let now = Instant::now();
+        match update {
+            Update::Source(namespace, event) => {
+                self.refused = None;
+                if let Some(names) = self.sources.apply(&namespace, event, now) {
+                    self.request_proof(&names);
+                    self.touch(now, |track| names.contains(&track.delivery.source.0, &track.delivery.source.1));
+                }
+            }
+            Update::Kustomization(namespace, event) => {
+                self.refused = None;
+                if let Some(names) = self.kustomizations.apply(&namespace, event, now) {
+                    self.touch(now, |track| {
+                        let Delivery { namespace, packages_kustomization, installs_kustomization, .. } =
+                            &track.delivery;
+                        names.contains(namespace, packages_kustomization)
+                            || names.contains(namespace, installs_kustomization)
+                    });
+                }
+            }
+            Update::Install(view, namespace, event) => {
+                self.views[view].mend(&event);
+                if let Some(names) = self.views[view].installs.apply(&namespace, event, now) {
+                    self.touch_view(view, now, &names);
+                }
+            }
+            Update::App(view, namespace, event) => {
+                self.views[view].mend(&event);
+                if let Some(names) = self.views[view].apps.apply(&namespace, event, now) {
+                    self.touch_view(view, now, &names);
+                }
+            }
+            Update::Broken(view, failure) => self.take_failure(view, &failure, reporter),
+        }
+    }
+
+    /// Takes note of an interrupted watch. It tries again by itself; what is refused for long ends the deliveries that
+    /// depend on it.
+    pub(super) fn take_failure(&mut self, view: Option<usize>, failure: &WatchFailure, reporter: &mut dyn Reporter) {
+        let now = Instant::now();
+        let remedy = match failure.remedy {
+            Remedy::Lists => "reading lists every few seconds instead",
+            Remedy::Time | Remedy::Grant => "retrying",
+        };
+        reporter.notice(&format!("{}; {remedy}", failure.error));
+        if failure.remedy == Remedy::Grant {
+            let refused = view.map_or(&mut self.refused, |view| &mut self.views[view].refused);
+            if now.duration_since(*refused.get_or_insert(now)) >= Patience::Short.duration() {
+                self.give_up(view, &failure.error, reporter);
+            }
+        }
+        let Some(view) = view else { return };
+        if failure.remedy != Remedy::Lists {
+            self.views[view].broken = Some(failure.error.to_string());
+            self.touch(now, |track| track.view == Some(view));
+        }
+    }
+
+    pub(super) fn touch(&mut self, now: Instant, concerns: impl Fn(&Track) -> bool) {
+        self.tracks.iter_mut().filter(|track| concerns(track)).for_each(|track| track.touch(now));
+    }
+
+    /// Marks the deliveries whose PackageInstall or App changed on a run cluster.
+    pub(super) fn touch_view(&mut self, view: usize, now: Instant, names: &watch::Names) {
+        let kustomizations = &self.kustomizations;
+        for track in self.tracks.iter_mut().filter(|track| track.view == Some(view)) {
+            let delivery = &track.delivery;
+            let installs = kustomizations.get(&delivery.namespace, &delivery.installs_kustomization);
+            let known = installs.map(package_installs).unwrap_or_default();
+            if known.iter().any(|(namespace, name)| names.contains(namespace, name)) {
+                track.touch(now);
+            }
+        }
+    }
+
+    /// Ends the deliveries that cannot be observed any more. Where Flux is not done either, its own words will say more.
+    pub(super) fn give_up(&mut self, view: Option<usize>, error: &Error, reporter: &mut dyn Reporter) {
+        for index in 0..self.tracks.len() {
+            let track = &self.tracks[index];
+            let is_concerned = track.outcome.is_none() && (view.is_none() || track.view == view);
+            if !is_concerned
+                || (view.is_some() && self.assess_watched_flux(index) != (FluxPart::Applied { is_checking: false }))
+            {
+                continue;
+            }
+            let verdict = self.lost(index, error);
+            reporter.changed(index, &verdict, true);
+            self.tracks[index].outcome = Some(verdict);
+        }
+    }
+
+    /// Says why a delivery cannot be observed. Refused with the credential that Flux uses, Flux is refused too.
+    pub(super) fn lost(&self, index: usize, error: &Error) -> Verdict {
+        let track = &self.tracks[index];
+        let hint = error.hints().first().cloned().unwrap_or_default();
+        let is_fluxs = track.view.is_some_and(|view| self.views[view].cluster.context().is_empty());
+        match &track.delivery.access {
+            RunAccess::Kubeconfig { secret, .. } if is_fluxs && error.status() == Some(401) => {
+                Verdict::Failed(Failure {
+                    cause: Cause::CredentialRefused,
+                    stage: Stage::Install,
+                    object: format!("Secret {}/{}", track.delivery.namespace, secret.name),
+                    message: error.to_string(),
+                    hint: format!(
+                        "the credential in Secret {}/{} is expired or revoked; store a new one",
+                        track.delivery.namespace, secret.name
+                    ),
+                    patience: Patience::None,
+                })
+            }
+            _ => Verdict::Unknown { why: error.to_string(), hint },
+        }
+    }
+}
