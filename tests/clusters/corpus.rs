@@ -51,6 +51,8 @@ enum Ready {
     Red,
     /// Red or in progress: Flux tries again and again.
     NotGreen,
+    /// Green or in progress, as its one look at the old success or at the new run happens to come.
+    NotRed,
 }
 
 impl Ready {
@@ -59,6 +61,7 @@ impl Ready {
             Self::Green => ready.starts_with("True"),
             Self::Red => ready.starts_with("False"),
             Self::NotGreen => !ready.starts_with("True"),
+            Self::NotRed => !ready.starts_with("False"),
         }
     }
 }

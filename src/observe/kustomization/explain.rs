@@ -58,6 +58,10 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
         (Cause::NoCredential, Patience::Short, hint)
     } else if let Some(rule) = MissingRule::find(message) {
         (Cause::Forbidden, Patience::Short, grant(&rule, object, target))
+    } else if says(&["(Forbidden): failed to get server groups"]) {
+        // Every known user may ask which API groups there are, so that even this is refused means that the impersonation is;
+        // client-go loses the words of such a refusal.
+        (Cause::Forbidden, Patience::Short, grant_impersonation(None, object))
     } else if says(&["namespaces \""]) && says(&["not found"]) {
         let hint = format!("create the namespace on the run cluster: kubectl create namespace {target}");
         (Cause::NoNamespace, Patience::Short, hint)
@@ -85,16 +89,7 @@ fn grant(rule: &MissingRule, object: &Kustomization, target: &str) -> String {
     let namespace = object.namespace().unwrap_or_default();
     let named = object.spec.service_account_name.as_deref();
     if rule.verb == "impersonate" {
-        let why = match named {
-            Some(account) => format!("spec.serviceAccountName is {account}"),
-            None => "Flux runs with --default-service-account".to_owned(),
-        };
-        let place = rule.namespace.as_deref().unwrap_or(&namespace);
-        return format!(
-            "{why}, so {} must be allowed to impersonate it; on the run cluster: kubectl -n {place} create role flux-impersonator --verb=impersonate --resource=serviceaccounts, and bind it: kubectl -n {place} create rolebinding flux-impersonator --role=flux-impersonator {}",
-            rule.user,
-            subject(rule)
-        );
+        return grant_impersonation(Some(rule), object);
     }
     let is_impersonated = rule.service_account().is_some_and(|(place, account)| {
         place == namespace && named.is_none_or(|named| named == account) && place != target
@@ -114,6 +109,23 @@ fn grant(rule: &MissingRule, object: &Kustomization, target: &str) -> String {
         "add {rule} to {} on the run cluster, or make the deployer's again: kubectl carvelflux add-cluster. Check: {}",
         rule.place(),
         rule.review()
+    )
+}
+
+/// Says how the user of the kubeconfig, which the rule names, is allowed to impersonate the service account.
+fn grant_impersonation(rule: Option<&MissingRule>, object: &Kustomization) -> String {
+    let namespace = object.namespace().unwrap_or_default();
+    let why = match object.spec.service_account_name.as_deref() {
+        Some(account) => format!("spec.serviceAccountName is {account}"),
+        None => "Flux runs with --default-service-account".to_owned(),
+    };
+    let (user, subject) = match rule {
+        Some(rule) => (rule.user.clone(), subject(rule)),
+        None => ("the kubeconfig's user".to_owned(), "--user=USER".to_owned()),
+    };
+    let place = rule.and_then(|rule| rule.namespace.as_deref()).unwrap_or(&namespace);
+    format!(
+        "{why}, so {user} must be allowed to impersonate it; on the run cluster: kubectl -n {place} create role flux-impersonator --verb=impersonate --resource=serviceaccounts, and bind it: kubectl -n {place} create rolebinding flux-impersonator --role=flux-impersonator {subject}"
     )
 }
 
@@ -223,6 +235,12 @@ mod tests {
         );
         let (_, hint) = explained(&json!({"serviceAccountName": "sa"}), "ReconciliationFailed", refused);
         assert!(hint.starts_with("spec.serviceAccountName is sa"), "{hint}");
+
+        // As recorded from kustomize-controller v1.9.3.
+        let wordless = "Package/apps/hello dry-run failed (Forbidden): failed to get server groups: unknown";
+        let (cause, hint) = explained(&json!({}), "ReconciliationFailed", wordless);
+        assert_eq!(cause, Cause::Forbidden);
+        assert!(hint.contains("--default-service-account") && hint.contains("--verb=impersonate"), "{hint}");
 
         let unbound = PATCH.replace("USER", "system:serviceaccount:dev:default");
         let (_, hint) = explained(&json!({}), "ReconciliationFailed", &unbound);

@@ -62,7 +62,7 @@ pub(super) fn wrong_authority<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a>
 pub(super) fn unreachable<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
     let user = User::delivered(testbed, name);
     replace_kubeconfig(&user, |kubeconfig| {
-        kubeconfig["clusters"][0]["cluster"]["server"] = json!("https://127.0.0.1:9")
+        kubeconfig["clusters"][0]["cluster"]["server"] = json!("https://127.0.0.1:9");
     });
     Scene::of(user)
 }

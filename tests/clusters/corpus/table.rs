@@ -2,7 +2,7 @@
 
 use testbed::Testbed;
 
-use super::Ready::{Green, NotGreen, Red};
+use super::Ready::{Green, NotGreen, NotRed, Red};
 use super::Says::{Failed, Pending, Ready};
 use super::{Scene, Situation, access, changes, deploy, disruptive, flux, lifecycle, packages, source};
 use crate::support::{NEXT_VERSION, VERSION};
@@ -50,7 +50,7 @@ pub(crate) const SITUATIONS: &[Situation] = &[
     row("new_version_not_delivered", packages::new_version_not_delivered, Failed("suspended", "packages"), [Green, Green]),
     row("app_controlled_by_hand", packages::app_controlled_by_hand, Failed("manually-controlled", "manually-controlled-"), [Green, Green]),
     row("new_content_of_the_same_version", packages::new_content_of_the_same_version, Failed("template-failed", "no_such_value"), [Green, Green]),
-    row("new_content_that_works", packages::new_content_that_works, Ready(VERSION), [Green, NotGreen]),
+    row("new_content_that_works", packages::new_content_that_works, Ready(VERSION), [Green, Green]),
     // Bundle, values and templates
     row("bundle_not_in_the_registry", packages::bundle_not_in_the_registry, Failed("fetch-failed", "registry"), [Green, Green]),
     row("missing_values_secret", changes::missing_values_secret, Failed("no-values-secret", "no-such-values"), [Green, Green]),
@@ -61,7 +61,7 @@ pub(crate) const SITUATIONS: &[Situation] = &[
     // Deploy
     row("installer_forbidden", deploy::installer_forbidden, Failed("forbidden", "resources: [\"configmaps\"]"), [Green, Green]),
     row("missing_service_account", deploy::missing_service_account, Failed("no-service-account", "create serviceaccount"), [Green, Green]),
-    row("never_available", deploy::never_available, Pending("deploy", "deployment/hello-app"), [Green, NotGreen]),
+    row("never_available", deploy::never_available, Pending("deploy", "deployment/hello-app"), [Green, NotRed]),
     row("refused_by_the_api_server", deploy::refused_by_the_api_server, Failed("deploy-failed", "Not_A_Name"), [Green, Green]),
     row("ownership_conflict", deploy::ownership_conflict, Failed("ownership-conflict", "another"), [Green, Green]),
     row("drift_corrected", deploy::drift_corrected, Ready(VERSION), [Green, Green]),
