@@ -17,6 +17,13 @@ pub(super) fn explain(ready: &Condition, object: &Kustomization) -> (Cause, Pati
         let hint = format!("add the directory {path} to the Git repository, or correct spec.path");
         return (Cause::NoDirectory, Patience::Short, hint);
     }
+    if ["decrypt", "SOPS encrypted"].iter().any(|word| message.contains(word)) {
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        let hint = format!(
+            "does spec.decryption of the Kustomization name a Secret with the right key? kubectl -n {namespace} get kustomizations.kustomize.toolkit.fluxcd.io {name} -o jsonpath='{{.spec.decryption}}'"
+        );
+        return (Cause::BuildFailed, Patience::Short, hint);
+    }
     if ready.reason == "BuildFailed" {
         let hint =
             format!("correct the files in {path} of the Git repository; in a checkout: kubectl kustomize {path}");
@@ -138,113 +145,5 @@ fn subject(rule: &MissingRule) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    fn explained(spec: &Value, reason: &str, message: &str) -> (Cause, String) {
-        let mut spec = spec.clone();
-        for (field, value) in [
-            ("path", json!("./hello/prod1")),
-            ("targetNamespace", json!("apps")),
-            ("kubeConfig", json!({"secretRef": {"name": "prod1-kubeconfig"}})),
-        ] {
-            spec[field] = value;
-        }
-        let object: Kustomization = serde_json::from_value(json!({
-            "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
-            "metadata": {"name": "k", "namespace": "dev"}, "spec": spec,
-        }))
-        .expect("the fixture is a Kustomization");
-        let ready = Condition { reason: reason.to_owned(), message: message.to_owned(), ..Condition::default() };
-        let (cause, _, hint) = explain(&ready, &object);
-        (cause, hint)
-    }
-
-    const PATCH: &str = "packages.data.packaging.carvel.dev \"hello.1.0.0\" is forbidden: User \"USER\" cannot patch resource \
-                         \"packages\" in API group \"data.packaging.carvel.dev\" in the namespace \"apps\"";
-
-    #[test]
-    fn each_cause_is_named() {
-        for (reason, message, cause) in [
-            (
-                "ArtifactFailed",
-                "kustomization path not found: stat /tmp/k/hello/prod1: no such file or directory",
-                Cause::NoDirectory,
-            ),
-            ("BuildFailed", "kustomize build failed: accumulating resources", Cause::BuildFailed),
-            (
-                "ReconciliationFailed",
-                "Get \"https://127.0.0.1:1/api\": dial tcp 127.0.0.1:1: connect: connection refused",
-                Cause::RunClusterUnreachable,
-            ),
-            (
-                "ReconciliationFailed",
-                "tls: failed to verify certificate: x509: certificate signed by unknown authority",
-                Cause::CertificateRefused,
-            ),
-            (
-                "ReconciliationFailed",
-                "the server has asked for the client to provide credentials",
-                Cause::CredentialRefused,
-            ),
-            (
-                "ReconciliationFailed",
-                "unable to read KubeConfig secret 'dev/prod1-kubeconfig' error: secrets \"prod1-kubeconfig\" not found",
-                Cause::NoCredential,
-            ),
-            ("ReconciliationFailed", "Secret/apps/values not found: namespaces \"apps\" not found", Cause::NoNamespace),
-            (
-                "ReconciliationFailed",
-                "Package/apps/hello dry-run failed (ServiceUnavailable): service unavailable",
-                Cause::KappControllerUnavailable,
-            ),
-            ("ReconciliationFailed", PATCH, Cause::Forbidden),
-            ("ReconciliationFailed", &PATCH.replace("USER", "system:anonymous"), Cause::NoCredential),
-            ("ReconciliationFailed", "Secret/apps/values dry-run failed (Invalid): data is invalid", Cause::NotApplied),
-        ] {
-            assert_eq!(explained(&json!({}), reason, message).0, cause, "{message}");
-        }
-    }
-
-    #[test]
-    fn the_missing_rule_and_its_role_are_named() {
-        let (_, hint) = explained(
-            &json!({}),
-            "ReconciliationFailed",
-            &PATCH.replace("USER", "system:serviceaccount:apps:deployer"),
-        );
-        assert!(
-            hint.contains(
-                "{apiGroups: [\"data.packaging.carvel.dev\"], resources: [\"packages\"], verbs: [\"patch\"]}"
-            ),
-            "{hint}"
-        );
-        assert!(hint.contains("a Role of system:serviceaccount:apps:deployer in namespace apps"), "{hint}");
-    }
-
-    #[test]
-    fn the_default_service_account_of_flux_is_recognised() {
-        let refused = "serviceaccounts \"default\" is forbidden: User \"system:serviceaccount:apps:deployer\" cannot impersonate \
-                       resource \"serviceaccounts\" in API group \"\" in the namespace \"dev\"";
-        let (cause, hint) = explained(&json!({}), "ReconciliationFailed", refused);
-        assert_eq!(cause, Cause::Forbidden);
-        assert!(
-            hint.contains("--default-service-account") && hint.contains("--serviceaccount=apps:deployer"),
-            "{hint}"
-        );
-        let (_, hint) = explained(&json!({"serviceAccountName": "sa"}), "ReconciliationFailed", refused);
-        assert!(hint.starts_with("spec.serviceAccountName is sa"), "{hint}");
-
-        // As recorded from kustomize-controller v1.9.3.
-        let wordless = "Package/apps/hello dry-run failed (Forbidden): failed to get server groups: unknown";
-        let (cause, hint) = explained(&json!({}), "ReconciliationFailed", wordless);
-        assert_eq!(cause, Cause::Forbidden);
-        assert!(hint.contains("--default-service-account") && hint.contains("--verb=impersonate"), "{hint}");
-
-        let unbound = PATCH.replace("USER", "system:serviceaccount:dev:default");
-        let (_, hint) = explained(&json!({}), "ReconciliationFailed", &unbound);
-        assert!(hint.contains("--default-service-account") && hint.contains("-n apps create rolebinding"), "{hint}");
-        assert!(hint.contains("--serviceaccount=dev:default"), "{hint}");
-    }
-}
+#[path = "explain_tests.rs"]
+mod tests;
