@@ -109,7 +109,7 @@ fn quiet_leaves_results_and_errors() {
 }
 
 fn a_reader_that_goes_away_hides_no_failure() {
-    assert_eq!(unread(&["ready", "quiet", "stdin"]), (0, String::new()));
+    assert_eq!(unread(&["ready", "quiet", "stdin"]), (141, String::new()));
     let (exit_code, stderr) = unread(&["timeout", "quiet", "stdin"]);
     assert_eq!(exit_code, 3);
     assert!(stderr.ends_with("Error: 1 of 1 delivery is not ready in time\n"), "{stderr}");
