@@ -1,4 +1,9 @@
 //! The command line: clap types only. What a command does lives in [`crate::commands`].
+//!
+//! The commands with many flags have files of their own; how a flag's text is read lives in `parse`.
+
+mod add_cluster;
+mod parse;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,6 +11,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub use self::add_cluster::AddClusterArgs;
+use self::parse::{parse_commit, parse_duration, parse_run_context};
 use crate::ui::{Format, Verbosity};
 
 /// Deliver Carvel packages from a GitOps repository to run clusters with Flux
@@ -166,44 +173,6 @@ pub struct BootstrapArgs {
     pub output: OutputArgs,
 }
 
-/// Arguments of `add-cluster`.
-#[derive(Args, Debug)]
-pub struct AddClusterArgs {
-    /// Short name of the run cluster, such as prod1
-    #[arg(value_name = "RUN_CLUSTER")]
-    pub run_cluster: Option<String>,
-    /// Package to deliver
-    #[arg(long, value_name = "PACKAGE")]
-    pub package: Option<String>,
-    /// Kubeconfig context of the run cluster
-    #[arg(long, value_name = "CONTEXT")]
-    pub run_context: Option<String>,
-    /// Kubeconfig file that holds the run cluster's context (default: the one of the build cluster)
-    #[arg(long, value_name = "FILE")]
-    pub run_kubeconfig: Option<PathBuf>,
-    /// Namespace on the run cluster where the package is installed
-    #[arg(long, value_name = "NAMESPACE")]
-    pub target_namespace: Option<String>,
-    /// Versions to choose from, as in `versionSelection.constraints` (default: the highest)
-    #[arg(long, value_name = "CONSTRAINTS")]
-    pub version_constraints: Option<String>,
-    /// File with the package's values, a YAML mapping
-    #[arg(long, value_name = "FILE")]
-    pub values: Option<PathBuf>,
-    /// Credentials.
-    #[command(flatten)]
-    pub credentials: GitCredentialArgs,
-    /// Confirmation.
-    #[command(flatten)]
-    pub confirm: ConfirmArgs,
-    /// Time to wait until the package is installed, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
-    pub timeout: Duration,
-    /// Output.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
 /// Which deliveries a command is about, and how their run clusters are reached.
 #[derive(Args, Debug)]
 pub struct SelectionArgs {
@@ -289,35 +258,6 @@ pub fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
     false
 }
 
-/// Reads a duration such as `90s` or `1h30m`, or whole seconds, as kubectl's flags do.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    text.parse::<jiff::SignedDuration>()
-        .ok()
-        .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "expected a duration such as 90s, 10m or 1h30m".to_owned())
-}
-
-/// Reads a commit: at least seven characters of its hash; a revision as Flux writes it, `main@sha1:<hash>`, will do.
-fn parse_commit(text: &str) -> Result<String, String> {
-    let commit = text.rsplit_once(':').map_or(text, |(_, commit)| commit).to_lowercase();
-    if commit.len() >= 7 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        Ok(commit)
-    } else {
-        Err("expected a commit, such as the output of git rev-parse HEAD".to_owned())
-    }
-}
-
-fn parse_run_context(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, context)) if !name.is_empty() && !context.is_empty() => Ok((name.to_owned(), context.to_owned())),
-        _ => Err("expected RUN_CLUSTER=CONTEXT, such as prod1=admin@prod1".to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,18 +276,6 @@ mod tests {
         }
         for line in ["wait --bad", "wait json -o", "--package json"] {
             assert!(!asks(line), "{line}");
-        }
-    }
-
-    #[test]
-    fn durations_are_read_as_kubectl_reads_them() {
-        let seconds = |text| parse_duration(text).map(|duration| duration.as_secs_f64()).ok();
-        assert_eq!(seconds("90s"), Some(90.0));
-        assert_eq!(seconds("1h30m"), Some(5400.0));
-        assert_eq!(seconds("500ms"), Some(0.5));
-        assert_eq!(seconds("30"), Some(30.0));
-        for bad in ["", "m", "-5s", "s5", "99999999999999999999h"] {
-            assert_eq!(seconds(bad), None, "{bad}");
         }
     }
 }

@@ -2,20 +2,13 @@
 
 use std::time::Duration;
 
-use k8s_openapi::ByteString;
-use kube::api::DynamicObject;
-use secrecy::SecretString;
-
-use super::{Change, Place, Plan, Step, StoreCredential};
-use crate::cluster::{Access, Cluster, ObjectReference, Role};
+use super::{Change, Place, Plan, Step};
+use crate::cluster::{Cluster, ObjectReference};
 use crate::error::{Error, Result};
 use crate::gitops::checkout::Checkout;
 use crate::observe::expectation::short_revision;
 use crate::observe::fetch::fetch;
 use crate::ui::{Ui, prompt};
-
-/// How long the control plane may take to fill in a token, or to let it in.
-const MINT_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long Flux may take to fetch a pushed commit.
 const FETCH_LIMIT: Duration = Duration::from_secs(90);
@@ -95,56 +88,12 @@ impl Executor<'_> {
         }
     }
 
-    fn run_cluster(&self) -> Result<&Cluster> {
+    pub(super) fn run_cluster(&self) -> Result<&Cluster> {
         self.run.ok_or_else(|| Error::new("the plan has steps for a run cluster, but none is connected"))
     }
 
-    fn report(self, change: &Change, what: &str, cluster: &Cluster) {
+    pub(super) fn report(self, change: &Change, what: &str, cluster: &Cluster) {
         let verb = if *change == Change::Create { "created" } else { "updated" };
         self.ui.done(&format!("{verb} {what} on {}", cluster.display()));
-    }
-
-    /// Reads the minted token, proves that it works, and stores the kubeconfig.
-    async fn store_credential(self, store: &StoreCredential) -> Result<()> {
-        let run = self.run_cluster()?;
-        let token = run.wait_for(&store.token_secret, MINT_LIMIT, token_of).await?;
-        let secret = store.secret_with(&token);
-        let kubeconfig = crate::kubeconfig::of_secret(&secret, None)?;
-        let as_flux = Cluster::from_kubeconfig(Role::Run(store.run_cluster.clone()), kubeconfig, None).await?;
-        prove(&as_flux, &store.target_namespace).await?;
-        self.build.apply(&secret, false).await?;
-        self.report(&store.change, &ObjectReference::of(&secret)?.display(), self.build);
-        Ok(())
-    }
-}
-
-/// Takes the token out of a token Secret once the control plane has filled it in.
-#[must_use]
-pub fn token_of(secret: &DynamicObject) -> Option<SecretString> {
-    let encoded = secret.data.get("data")?.get("token")?;
-    let token: ByteString = serde_json::from_value(encoded.clone()).ok()?;
-    String::from_utf8(token.0).ok().filter(|token| !token.is_empty()).map(SecretString::from)
-}
-
-/// Proves that a new credential is let in and may do what Flux needs first; both may take the API server a moment.
-async fn prove(as_flux: &Cluster, namespace: &str) -> Result<()> {
-    let access =
-        Access { verb: "patch", group: crate::carvel::PACKAGING_GROUP, resource: "packageinstalls", namespace };
-    let deadline = tokio::time::Instant::now() + MINT_LIMIT;
-    loop {
-        let answer = as_flux.allows(access).await;
-        if let Ok(true) = answer {
-            return Ok(());
-        }
-        if tokio::time::Instant::now() >= deadline {
-            let error = Error::new("the new deployer credential does not work on the run cluster; it was not stored");
-            return Err(match answer {
-                Err(cause) => error.because(cause),
-                Ok(_) => {
-                    error.because(format!("it may not {} {} in namespace {namespace}", access.verb, access.resource))
-                }
-            });
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -4,19 +4,19 @@
 //! in [`show`], how it is done in [`execute`].
 
 mod change;
+pub mod credential;
 pub mod execute;
 pub mod show;
 
 pub use change::{Change, change_from, change_of};
+pub use credential::StoreCredential;
 
 use std::fmt;
 
-use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::cluster::ObjectReference;
 use crate::gitops::change::FileChange;
-use crate::kubeconfig::Endpoint;
 
 /// Which of the two clusters of a plan a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,25 +64,6 @@ pub struct Apply {
     pub change: Change,
 }
 
-/// A kubeconfig for Flux, made from a token that does not exist before the plan runs.
-#[derive(Debug)]
-pub struct StoreCredential {
-    /// The run cluster's short name.
-    pub run_cluster: String,
-    /// How Flux reaches it.
-    pub endpoint: Endpoint,
-    /// The name of the kubeconfig's user.
-    pub user: String,
-    /// The Secret on the run cluster in which the token appears.
-    pub token_secret: ObjectReference,
-    /// The namespace in which the credential must work.
-    pub target_namespace: String,
-    /// The Secret on the build cluster, without its data.
-    pub secret: Value,
-    /// What it will change.
-    pub change: Change,
-}
-
 /// Files to be committed and pushed.
 #[derive(Debug)]
 pub struct Commit {
@@ -92,18 +73,6 @@ pub struct Commit {
     pub message: String,
     /// Where they go, as messages name it.
     pub repository: String,
-}
-
-impl StoreCredential {
-    /// Completes the Secret with a kubeconfig that holds `token`.
-    #[must_use]
-    pub fn secret_with(&self, token: &SecretString) -> Value {
-        use secrecy::ExposeSecret;
-        let kubeconfig = self.endpoint.kubeconfig(&self.run_cluster, &self.user, token);
-        let mut secret = self.secret.clone();
-        secret["data"] = serde_json::json!({crate::kubeconfig::SECRET_KEY: crate::kubeconfig::base64(kubeconfig.expose_secret().as_bytes())});
-        secret
-    }
 }
 
 impl fmt::Debug for Apply {

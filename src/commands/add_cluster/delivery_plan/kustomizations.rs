@@ -1,0 +1,48 @@
+//! What Flux is told: the two Kustomizations.
+
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::commands::add_cluster::answers::Answers;
+use crate::commands::add_cluster::gather::Facts;
+use crate::error::Result;
+use crate::flux::{KustomizationRequest, kustomization};
+use crate::names;
+
+/// Builds the Kustomizations of the Packages and of the PackageInstall.
+pub(super) fn kustomizations(answers: &Answers, facts: &Facts) -> [Value; 2] {
+    let package = &facts.package.name;
+    let request = KustomizationRequest {
+        version: facts.versions.kustomization,
+        namespace: &answers.namespace,
+        package,
+        run_cluster: &answers.run_cluster,
+        target_namespace: &answers.target_namespace,
+    };
+    let path = &facts.package.path;
+    [
+        kustomization(
+            &request,
+            &names::packages_kustomization(package, &answers.run_cluster),
+            &format!("./{path}/packages"),
+        ),
+        kustomization(
+            &request,
+            &names::package_installs_kustomization(package, &answers.run_cluster),
+            &format!("./{path}/{}", answers.run_cluster),
+        ),
+    ]
+}
+
+/// Leaves `healthCheckExprs` out where the API server does not know it: before Flux 2.5.
+pub(super) async fn without_unknown_fields(build: &Cluster, mut manifest: Value) -> Result<Value> {
+    if let Err(error) = build.apply(&manifest, true).await {
+        if !error.to_string().contains("healthCheckExprs") {
+            return Err(error);
+        }
+        if let Some(spec) = manifest["spec"].as_object_mut() {
+            spec.remove("healthCheckExprs");
+        }
+    }
+    Ok(manifest)
+}
