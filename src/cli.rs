@@ -3,6 +3,7 @@
 //! The commands with many flags have files of their own; how a flag's text is read lives in `parse`.
 
 mod add_cluster;
+mod authentication;
 mod parse;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use self::add_cluster::AddClusterArgs;
+pub use self::authentication::{AuthenticationArgs, AuthenticationWay};
 use self::parse::{parse_commit, parse_duration, parse_run_context};
 use crate::ui::{Format, Verbosity};
 

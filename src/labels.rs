@@ -9,6 +9,10 @@ pub const RUN_CLUSTER_UID: &str = "carvelflux.dev/run-cluster-uid";
 /// The namespace of the deployer's ServiceAccount on the run cluster, written on the kubeconfig Secret.
 pub const DEPLOYER_NAMESPACE: &str = "carvelflux.dev/deployer-namespace";
 
+/// How Flux authenticates on the run cluster, written on the kubeconfig Secret or on the ConfigMap of a workload identity;
+/// [`crate::authentication::Method`] has the values.
+pub const AUTHENTICATION: &str = "carvelflux.dev/authentication";
+
 /// The UID of the build cluster that an object on a run cluster belongs to.
 pub const BUILD_CLUSTER_UID: &str = "carvelflux.dev/build-cluster-uid";
 

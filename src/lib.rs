@@ -4,6 +4,7 @@
 //! delivery), an `Observation` (what is), and a `Check` (what must hold before a Plan may run). Computing them is pure;
 //! only [`cluster`], [`gitops`]'s checkout and [`ui`] do I/O.
 
+pub mod authentication;
 pub mod carvel;
 pub mod check;
 pub mod cli;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::parse::parse_duration;
-use super::{ConfirmArgs, GitCredentialArgs, OutputArgs};
+use super::{AuthenticationArgs, ConfirmArgs, GitCredentialArgs, OutputArgs};
 
 /// Arguments of `add-cluster`.
 #[derive(Args, Debug)]
@@ -32,6 +32,9 @@ pub struct AddClusterArgs {
     /// File with the package's values, a YAML mapping
     #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
+    /// How Flux authenticates.
+    #[command(flatten)]
+    pub authentication: AuthenticationArgs,
     /// Credentials.
     #[command(flatten)]
     pub credentials: GitCredentialArgs,

@@ -1,9 +1,10 @@
 //! `add-cluster`: delivers a package to a run cluster.
 //!
-//! What is asked lives in [`answers`], what is found out in [`gather`], what is refused in [`guard`], and what follows from
+//! What is asked lives in [`answers`], how Flux is to authenticate in [`authentication`], what is found out in [`gather`], what is refused in [`guard`], and what follows from
 //! it all in [`delivery_plan`].
 
 mod answers;
+mod authentication;
 mod delivery_plan;
 mod gather;
 mod guard;

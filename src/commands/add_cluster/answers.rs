@@ -3,6 +3,7 @@
 use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::authentication::Authentication;
 use crate::check;
 use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, ServedVersions, load_kubeconfig};
@@ -27,6 +28,8 @@ pub(super) struct Answers {
     pub(super) target_namespace: String,
     pub(super) constraints: Option<String>,
     pub(super) values: Option<SecretString>,
+    /// How Flux is to authenticate, where the flags say so.
+    pub(super) authentication: Option<Authentication>,
     pub(super) ui: Ui,
     pub(super) access: GitAccess,
     pub(super) endpoint: Endpoint,
@@ -100,6 +103,7 @@ pub(super) async fn ask(
         target_namespace,
         constraints: given_constraints(arguments)?,
         values,
+        authentication: Authentication::of(&arguments.authentication),
         ui,
         // git itself would ask anew for every command that it runs.
         access: GitAccess { credentials, interactive: false, ..GitAccess::default() },

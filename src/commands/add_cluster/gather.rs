@@ -3,6 +3,7 @@
 use kube::api::DynamicObject;
 
 use super::answers::Answers;
+use super::authentication::Authentication;
 use super::guard;
 use crate::carvel::selection::{SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
@@ -30,6 +31,8 @@ pub(super) struct Facts {
     pub(super) directory: RunClusterDirectory,
     pub(super) constraints: String,
     pub(super) kubeconfig_secret: Option<DynamicObject>,
+    /// How Flux authenticates, or will.
+    pub(super) authentication: Authentication,
 }
 
 /// Gathers and checks everything; all findings are reported together, before anything is written.
@@ -42,6 +45,10 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     let build_uid = checks.take(answers.build.uid().await);
     let run_uid = checks.take(answers.run.uid().await);
     let kubeconfig_secret = checks.take(answers.build.get(&kubeconfig_reference(answers)).await);
+    let authentication = match &kubeconfig_secret {
+        Some(secret) => checks.take(Authentication::in_effect(answers, secret.as_ref())),
+        None => None,
+    };
     let repository = match versions {
         Some(versions) => checks.take(read_repository(&answers.build, versions, answers).await),
         None => None,
@@ -64,8 +71,14 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         None => None,
     };
     checks.refuse_if_failed()?;
-    let (Some(versions), Some(build_uid), Some(run_uid), Some((checkout, package, directory)), Some(constraints)) =
-        (versions, build_uid, run_uid, git, constraints)
+    let (
+        Some(versions),
+        Some(build_uid),
+        Some(run_uid),
+        Some(authentication),
+        Some((checkout, package, directory)),
+        Some(constraints),
+    ) = (versions, build_uid, run_uid, authentication, git, constraints)
     else {
         return Err(Error::new("a check neither passed nor failed"));
     };
@@ -78,6 +91,7 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         directory,
         constraints,
         kubeconfig_secret: kubeconfig_secret.flatten(),
+        authentication,
     })
 }
 
