@@ -1,93 +1,101 @@
 //! What must hold before a plan may run: named checks, all of which are made before the first write.
 //!
-//! The checks themselves are made where their subject lives; here they are collected, and refuse together.
+//! Here the findings are collected, and refuse together. What is checked of any cluster lives in [`prerequisites`]; checks
+//! that only one command needs live with that command.
 
-use crate::carvel::{DATA_PACKAGING_GROUP, KAPP_CONTROLLER_GROUP, PACKAGING_GROUP, Package, package_resource};
-use crate::cluster::{Cluster, ObjectReference, ServedVersions, api_resource};
+mod prerequisites;
+
+pub use prerequisites::{flux, kapp_controller, namespace};
+
 use crate::error::{Error, ErrorKind, Result};
-use crate::flux::{API_VERSIONS, GIT_REPOSITORY_GROUP, KUSTOMIZATION_GROUP};
-use crate::observe::wait::FluxVersions;
 
 /// Collects the findings of checks.
 #[derive(Debug, Default)]
 pub struct Checks {
-    failures: Vec<Error>,
+    findings: Vec<Finding>,
+}
+
+/// What a check found.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What was checked, in a few words.
+    pub name: String,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a check.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It holds; the text, which may be empty, says what was found.
+    Passed(String),
+    /// It holds, with something to beware of.
+    Warned(Error),
+    /// It does not hold.
+    Failed(Error),
 }
 
 impl Checks {
     /// Takes in the result of a check, and hands on what it found out.
-    pub fn take<T>(&mut self, result: Result<T>) -> Option<T> {
-        result.map_err(|error| self.failures.push(error)).ok()
-    }
-
-    /// Refuses to go on if any check failed, and names all that did.
-    pub fn refuse_if_failed(self) -> Result<()> {
-        let count = self.failures.len();
-        let mut failures = self.failures.into_iter();
-        match (failures.next(), count) {
-            (None, _) => Ok(()),
-            (Some(only), 1) => Err(only),
-            (Some(first), _) => {
-                let is_usage = first.kind() == ErrorKind::Usage;
-                let kind = if is_usage { ErrorKind::Usage } else { ErrorKind::Failed };
-                let mut all = Error::of_kind(kind, format!("{count} checks failed; nothing was changed"));
-                for failure in std::iter::once(first).chain(failures) {
-                    all = all.because(&failure);
-                    for hint in failure.hints() {
-                        all = all.hint(hint);
-                    }
-                }
-                Err(all)
+    pub fn take<T>(&mut self, name: impl Into<String>, result: Result<T>) -> Option<T> {
+        match result {
+            Ok(found) => {
+                self.pass(name, "");
+                Some(found)
+            }
+            Err(error) => {
+                self.add(name, Outcome::Failed(error));
+                None
             }
         }
     }
-}
 
-/// Checks that the build cluster serves Flux's APIs, and in which versions.
-pub fn flux(build: &Cluster, served: &ServedVersions) -> Result<FluxVersions> {
-    let find = |group: &str, kind: &str, controller: &str| {
-        served.first_of(group, API_VERSIONS).ok_or_else(|| {
-            Error::new(format!("Flux is not complete on {}: it serves no {kind}", build.display()))
-                .because(format!(
-                    "no version of the API group {group} that is spoken here: {}",
-                    API_VERSIONS.join(", ")
-                ))
-                .hint(format!(
-                    "install Flux with its {controller}: flux install; or name another cluster with --context"
-                ))
-        })
-    };
-    Ok(FluxVersions {
-        source: find(GIT_REPOSITORY_GROUP, "GitRepository", "source-controller")?,
-        kustomization: find(KUSTOMIZATION_GROUP, "Kustomization", "kustomize-controller")?,
-    })
-}
-
-/// Checks that a run cluster serves kapp-controller's APIs, its own API server's included.
-pub async fn kapp_controller(run: &Cluster, served: &ServedVersions, namespace: &str) -> Result<()> {
-    for group in [PACKAGING_GROUP, KAPP_CONTROLLER_GROUP, DATA_PACKAGING_GROUP] {
-        if served.first_of(group, &[crate::carvel::CARVEL_VERSION]).is_none() {
-            return Err(Error::new(format!("kapp-controller is not installed on {}", run.display()))
-                .because(format!("it does not serve {group}/{}", crate::carvel::CARVEL_VERSION))
-                .hint("install kapp-controller: https://carvel.dev/kapp-controller/docs/latest/install/"));
-        }
+    /// Takes in a check that passed, with what it found.
+    pub fn pass(&mut self, name: impl Into<String>, detail: impl Into<String>) {
+        self.add(name, Outcome::Passed(detail.into()));
     }
-    // The group is listed even while kapp-controller's API server does not answer.
-    run.list::<Package>(&package_resource(), namespace).await.map(drop).map_err(|error| {
-        error.hint(
-            "is kapp-controller's API server available? kubectl get apiservice v1alpha1.data.packaging.carvel.dev",
-        )
-    })
-}
 
-/// Checks that a namespace exists; a user who may not read namespaces passes, and the dry run finds out.
-pub async fn namespace(cluster: &Cluster, name: &str) -> Result<()> {
-    let reference =
-        ObjectReference { resource: api_resource("", "v1", "Namespace"), namespace: None, name: name.to_owned() };
-    match cluster.get(&reference).await {
-        Ok(None) => Err(Error::new(format!("{} has no namespace `{name}`", cluster.display()))
-            .hint(format!("create it: kubectl --context {} create namespace {name}", cluster.context()))),
-        Ok(Some(_)) | Err(_) => Ok(()),
+    /// Takes in something to beware of.
+    pub fn warn(&mut self, name: impl Into<String>, warning: Error) {
+        self.add(name, Outcome::Warned(warning));
+    }
+
+    fn add(&mut self, name: impl Into<String>, outcome: Outcome) {
+        self.findings.push(Finding { name: name.into(), outcome });
+    }
+
+    /// Returns everything that was found, in the order of the checks.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Returns what to beware of, each as one text.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let warnings = self.findings.iter().filter_map(|finding| match &finding.outcome {
+            Outcome::Warned(warning) => Some(warning),
+            Outcome::Passed(_) | Outcome::Failed(_) => None,
+        });
+        warnings.map(|warning| [&[warning.to_string()], warning.hints()].concat().join("; ")).collect()
+    }
+
+    /// Refuses to go on if any check failed, and names all that did, each with its own hints.
+    pub fn refuse_if_failed(self) -> Result<()> {
+        let failures = self.findings.into_iter().filter_map(|finding| match finding.outcome {
+            Outcome::Failed(error) => Some(error),
+            Outcome::Passed(_) | Outcome::Warned(_) => None,
+        });
+        let mut failures: Vec<Error> = failures.collect();
+        match failures.len() {
+            0 => Ok(()),
+            1 => Err(failures.remove(0)),
+            count => {
+                let is_usage = failures.iter().all(|failure| failure.kind() == ErrorKind::Usage);
+                let kind = if is_usage { ErrorKind::Usage } else { ErrorKind::Failed };
+                Err(Error::several(kind, format!("{count} checks failed; nothing was changed"), failures))
+            }
+        }
     }
 }
 
@@ -96,13 +104,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_failures_are_named_at_once() {
+    fn all_failures_are_named_at_once_and_keep_their_hints() {
         let mut checks = Checks::default();
-        assert_eq!(checks.take(Ok(1)), Some(1));
-        checks.take::<()>(Err(Error::new("first").hint("do this")));
-        checks.take::<()>(Err(Error::new("second").because("why").hint("do that")));
+        assert_eq!(checks.take("one", Ok(1)), Some(1));
+        checks.take::<()>("two", Err(Error::new("first").hint("do this")));
+        checks.take::<()>("three", Err(Error::usage("second").because("why").hint("do that")));
         let error = checks.refuse_if_failed().expect_err("two failed");
-        assert_eq!(error.causes(), ["first", "second: why"]);
-        assert_eq!(error.hints(), ["do this", "do that"]);
+        assert_eq!(error.to_string(), "2 checks failed; nothing was changed: first; second: why");
+        let hints: Vec<&[String]> = error.parts().iter().map(Error::hints).collect();
+        assert_eq!(hints, [["do this"], ["do that"]]);
+        assert_eq!(error.kind(), ErrorKind::Failed);
+    }
+
+    #[test]
+    fn a_warning_does_not_refuse() {
+        let mut checks = Checks::default();
+        checks.warn("one", Error::new("beware").because("of this").hint("do that"));
+        assert_eq!(checks.warnings(), ["beware: of this; do that"]);
+        assert!(checks.refuse_if_failed().is_ok());
     }
 }

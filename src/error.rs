@@ -44,6 +44,7 @@ pub struct Error {
     hints: Vec<String>,
     status: Option<u16>,
     is_reported: bool,
+    parts: Vec<Self>,
 }
 
 /// The result of everything in this crate that can fail.
@@ -65,7 +66,21 @@ impl Error {
     /// Makes an error of any kind.
     #[must_use]
     pub fn of_kind(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), hints: Vec::new(), status: None, is_reported: false }
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            status: None,
+            is_reported: false,
+            parts: Vec::new(),
+        }
+    }
+
+    /// Joins failures that were found together; each keeps its own causes and hints.
+    #[must_use]
+    pub fn several(kind: ErrorKind, message: impl Into<String>, parts: Vec<Self>) -> Self {
+        Self { parts, ..Self::of_kind(kind, message) }
     }
 
     /// Adds why it failed, in the words of whoever refused: a server, a tool, the operating system.
@@ -138,6 +153,12 @@ impl Error {
     pub fn hints(&self) -> &[String] {
         &self.hints
     }
+
+    /// Returns the failures that were found together, where it joins several.
+    #[must_use]
+    pub fn parts(&self) -> &[Self] {
+        &self.parts
+    }
 }
 
 impl fmt::Display for Error {
@@ -145,6 +166,9 @@ impl fmt::Display for Error {
         formatter.write_str(&self.message)?;
         for cause in &self.causes {
             write!(formatter, ": {cause}")?;
+        }
+        for (number, part) in self.parts.iter().enumerate() {
+            write!(formatter, "{} {part}", if number == 0 { ":" } else { ";" })?;
         }
         Ok(())
     }

@@ -41,12 +41,12 @@ pub(super) async fn run(
     let build = Cluster::connect(Role::Build, &connection).await?;
     let served = build.served_versions().await?;
     let mut checks = Checks::default();
-    let versions = checks.take(check::flux(&build, &served));
-    checks.take(check::namespace(&build, &answers.namespace).await);
-    let has_secret = checks.take(has_credentials_secret(&build, &answers).await);
-    checks.take(check_repository(ui, &mut answers, has_secret == Some(true)).await);
+    let versions = checks.take("Flux", check::flux(&build, &served));
+    checks.take(format!("namespace {}", answers.namespace), check::namespace(&build, &answers.namespace).await);
+    let has_secret = checks.take("Git credentials", has_credentials_secret(&build, &answers).await);
+    checks.take("Git repository", check_repository(ui, &mut answers, has_secret == Some(true)).await);
     if let Some(versions) = versions {
-        checks.take(refuse_retarget(&build, versions.source, &answers).await);
+        checks.take("GitRepository", refuse_retarget(&build, versions.source, &answers).await);
     }
     checks.refuse_if_failed()?;
     let Some(versions) = versions else { return Ok(()) };

@@ -84,7 +84,21 @@ pub enum Body {
         causes: Vec<String>,
         /// What to do next.
         hints: Vec<String>,
+        /// The failures that were found together, where there are several.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        failures: Vec<Part>,
     },
+}
+
+/// One of several failures.
+#[derive(Clone, Debug, Serialize)]
+pub struct Part {
+    /// What failed.
+    message: String,
+    /// Why, outermost first.
+    causes: Vec<String>,
+    /// What to do next.
+    hints: Vec<String>,
 }
 
 impl Event {
@@ -119,7 +133,14 @@ impl Body {
             message: error.message().to_owned(),
             causes: error.causes().to_vec(),
             hints: error.hints().to_vec(),
+            failures: error.parts().iter().map(Part::of).collect(),
         }
+    }
+}
+
+impl Part {
+    fn of(error: &Error) -> Self {
+        Self { message: error.message().to_owned(), causes: error.causes().to_vec(), hints: error.hints().to_vec() }
     }
 }
 

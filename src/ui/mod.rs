@@ -147,19 +147,28 @@ impl Ui {
             ErrorKind::BrokenPipe => return,
             _ => print(&format!("{} {}", "Error:".red().bold(), indented(error.message()))),
         }
-        match error.causes() {
-            [] => {}
-            [cause] => print(&format!("  {} {}", "Caused by:".bold(), indented(cause))),
-            causes => {
-                print(&format!("  {}", "Caused by:".bold()));
-                for (number, cause) in causes.iter().enumerate() {
-                    print(&format!("    {}. {}", number + 1, indented(cause)));
-                }
+        reasons(error, "  ");
+        for (number, part) in error.parts().iter().enumerate() {
+            print(&format!("  {}. {}", number + 1, indented(part.message())));
+            reasons(part, "     ");
+        }
+    }
+}
+
+/// Prints why something failed and what to do next, below its message.
+fn reasons(error: &Error, margin: &str) {
+    match error.causes() {
+        [] => {}
+        [cause] => print(&format!("{margin}{} {}", "Caused by:".bold(), indented(cause))),
+        causes => {
+            print(&format!("{margin}{}", "Caused by:".bold()));
+            for (number, cause) in causes.iter().enumerate() {
+                print(&format!("{margin}  {}. {}", number + 1, indented(cause)));
             }
         }
-        for hint in error.hints() {
-            print(&format!("  {} {}", "Hint:".cyan().bold(), indented(hint)));
-        }
+    }
+    for hint in error.hints() {
+        print(&format!("{margin}{} {}", "Hint:".cyan().bold(), indented(hint)));
     }
 }
 

@@ -38,35 +38,41 @@ pub(super) struct Facts {
 /// Gathers and checks everything; all findings are reported together, before anything is written.
 pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     let mut checks = Checks::default();
-    let versions = checks.take(check::flux(&answers.build, &answers.build_served));
-    checks.take(check::namespace(&answers.build, &answers.namespace).await);
-    checks.take(check::namespace(&answers.run, &answers.target_namespace).await);
-    checks.take(check::kapp_controller(&answers.run, &answers.run_served, &answers.target_namespace).await);
-    let build_uid = checks.take(answers.build.uid().await);
-    let run_uid = checks.take(answers.run.uid().await);
-    let kubeconfig_secret = checks.take(answers.build.get(&kubeconfig_reference(answers)).await);
+    let versions = checks.take("Flux", check::flux(&answers.build, &answers.build_served));
+    checks.take(format!("namespace {}", answers.namespace), check::namespace(&answers.build, &answers.namespace).await);
+    checks.take(
+        format!("target namespace {}", answers.target_namespace),
+        check::namespace(&answers.run, &answers.target_namespace).await,
+    );
+    checks.take(
+        "kapp-controller",
+        check::kapp_controller(&answers.run, &answers.run_served, &answers.target_namespace).await,
+    );
+    let build_uid = checks.take("identity of the build cluster", answers.build.uid().await);
+    let run_uid = checks.take("identity of the run cluster", answers.run.uid().await);
+    let kubeconfig_secret = checks.take("credential", answers.build.get(&kubeconfig_reference(answers)).await);
     let authentication = match &kubeconfig_secret {
-        Some(secret) => checks.take(Authentication::in_effect(answers, secret.as_ref())),
+        Some(secret) => checks.take("authentication", Authentication::in_effect(answers, secret.as_ref())),
         None => None,
     };
     let repository = match versions {
-        Some(versions) => checks.take(read_repository(&answers.build, versions, answers).await),
+        Some(versions) => checks.take("GitRepository", read_repository(&answers.build, versions, answers).await),
         None => None,
     };
     if let (Some(run_uid), Some(Some(secret))) = (&run_uid, &kubeconfig_secret) {
-        checks.take(guard::same_cluster(answers, secret, run_uid).await);
+        checks.take("run cluster's name", guard::same_cluster(answers, secret, run_uid).await);
     }
     if let Some(versions) = versions {
-        checks.take(guard::same_kustomizations(answers, versions).await);
+        checks.take("Kustomizations", guard::same_kustomizations(answers, versions).await);
     }
     let git = match &repository {
-        Some(repository) => checks.take(read_git(answers, repository).await),
+        Some(repository) => checks.take("Git repository", read_git(answers, repository).await),
         None => None,
     };
     let constraints = match &git {
         Some((_, package, directory)) => {
-            checks.take(guard::same_install(answers, package, directory).await);
-            checks.take(choose_constraints(answers, package, directory))
+            checks.take("PackageInstall", guard::same_install(answers, package, directory).await);
+            checks.take("version", choose_constraints(answers, package, directory))
         }
         None => None,
     };
