@@ -4,6 +4,7 @@
 //! [`crate::kubeconfig`].
 
 mod connect;
+mod delete;
 mod failure;
 mod watch;
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Change, Place, Plan, Step};
 use crate::cluster::{Cluster, ObjectReference};
 use crate::error::{Error, Result};
@@ -12,6 +14,9 @@ use crate::ui::{Ui, prompt};
 
 /// How long Flux may take to fetch a pushed commit.
 const FETCH_LIMIT: Duration = Duration::from_secs(90);
+
+/// How long the waiting of a plan may take that says nothing itself.
+const WAIT_LIMIT: Duration = Duration::from_mins(10);
 
 /// What a plan is carried out with.
 #[derive(Clone, Copy)]
@@ -24,6 +29,15 @@ pub struct Executor<'a> {
     pub checkout: Option<&'a Checkout>,
     /// Where to report.
     pub ui: Ui,
+}
+
+/// What holds for all steps of a plan that is being carried out.
+#[derive(Clone, Copy)]
+struct Circumstances {
+    /// Whether the plan pushes a commit.
+    is_pushed: bool,
+    /// When the waiting ends.
+    deadline: Instant,
 }
 
 /// Shows the plan, asks, and carries it out; says so where there is nothing to do.
@@ -44,9 +58,10 @@ pub async fn confirm_and_execute(plan: &Plan, executor: Executor<'_>, is_confirm
         prompt::confirm()?;
     }
     let is_pushed = plan.steps.iter().any(|step| matches!(step, Step::Commit(commit) if !commit.changes.is_empty()));
+    let circumstances = Circumstances { is_pushed, deadline: Instant::now() + plan.timeout.unwrap_or(WAIT_LIMIT) };
     for step in &plan.steps {
         executor
-            .execute(step, is_pushed)
+            .execute(step, circumstances)
             .await
             .map_err(|error| error.hint("what is done stays; the same command completes the rest"))?;
     }
@@ -54,14 +69,11 @@ pub async fn confirm_and_execute(plan: &Plan, executor: Executor<'_>, is_confirm
 }
 
 impl Executor<'_> {
-    async fn execute(self, step: &Step, is_pushed: bool) -> Result<()> {
+    async fn execute(self, step: &Step, circumstances: Circumstances) -> Result<()> {
         match step {
             Step::Apply(apply) if apply.change == Change::None => Ok(()),
             Step::Apply(apply) => {
-                let cluster = match apply.place {
-                    Place::Build => self.build,
-                    Place::Run => self.run_cluster()?,
-                };
+                let cluster = self.cluster(apply.place)?;
                 cluster.apply(&apply.manifest, false).await?;
                 self.report(&apply.change, &ObjectReference::of(&apply.manifest)?.display(), cluster);
                 Ok(())
@@ -79,12 +91,22 @@ impl Executor<'_> {
                 ));
                 Ok(())
             }
-            Step::Fetch { source } if is_pushed => {
+            Step::Fetch { source } if circumstances.is_pushed => {
                 let revision = fetch(self.build, source, FETCH_LIMIT).await?;
                 self.ui.done(&format!("Flux has fetched {}", short_revision(&revision)));
                 Ok(())
             }
             Step::Fetch { .. } => Ok(()),
+            Step::Delete(delete) => self.delete(delete).await,
+            Step::WaitUntilGone(gone) => self.wait_until_gone(gone, circumstances.deadline).await,
+        }
+    }
+
+    /// Returns the cluster that a step is about.
+    pub(super) fn cluster(&self, place: Place) -> Result<&Cluster> {
+        match place {
+            Place::Build => Ok(self.build),
+            Place::Run => self.run_cluster(),
         }
     }
 

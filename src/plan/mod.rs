@@ -5,13 +5,18 @@
 
 mod change;
 pub mod credential;
+mod delete;
 pub mod execute;
+mod gone;
 pub mod show;
 
 pub use change::{Change, change_from, change_of};
 pub use credential::StoreCredential;
+pub use delete::Delete;
+pub use gone::{Awaited, WaitUntilGone};
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -36,6 +41,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What to beware of.
     pub warnings: Vec<String>,
+    /// How long all its waiting together may take, once it is confirmed; `None` where the steps have limits of their own.
+    pub timeout: Option<Duration>,
 }
 
 /// One step; a later one may use what an earlier one made.
@@ -52,6 +59,10 @@ pub enum Step {
         /// The GitRepository.
         source: ObjectReference,
     },
+    /// Deletes an object.
+    Delete(Delete),
+    /// Waits until deleted objects, and what others delete with them, are gone.
+    WaitUntilGone(WaitUntilGone),
 }
 
 /// An object to be applied server-side.
@@ -91,6 +102,8 @@ impl Step {
             Self::StoreCredential(store) => store.change != Change::None,
             Self::Commit(commit) => !commit.changes.is_empty(),
             Self::Fetch { .. } => false,
+            Self::Delete(_) => true,
+            Self::WaitUntilGone(gone) => !gone.objects.is_empty(),
         }
     }
 }

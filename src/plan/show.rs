@@ -1,6 +1,6 @@
 //! How a plan looks before it is confirmed. Pure, and without any secret: objects are named, their content is not.
 
-use super::{Change, Place, Plan, Step};
+use super::{Awaited, Change, Place, Plan, Step, WaitUntilGone};
 use crate::cluster::{Cluster, ObjectReference};
 
 /// Returns the lines that show a plan; steps that change nothing are counted, not listed.
@@ -14,12 +14,13 @@ pub fn lines(plan: &Plan, build: &Cluster, run: Option<&Cluster>) -> Vec<String>
             unchanged += usize::from(!matches!(step, Step::Fetch { .. } | Step::Commit(_)));
             continue;
         }
-        let (place, entries) = entries(step, build, run);
-        if place != heading {
-            lines.push(format!("  {place}"));
-            heading = place;
+        for (place, entry) in entries(step, build, run) {
+            if place != heading {
+                lines.push(format!("  {place}"));
+                heading = place;
+            }
+            lines.push(format!("    {entry}"));
         }
-        lines.extend(entries.into_iter().map(|entry| format!("    {entry}")));
     }
     if unchanged > 0 {
         lines.push(format!("  {unchanged} more are there already and stay as they are"));
@@ -27,42 +28,53 @@ pub fn lines(plan: &Plan, build: &Cluster, run: Option<&Cluster>) -> Vec<String>
     lines
 }
 
-fn entries(step: &Step, build: &Cluster, run: Option<&Cluster>) -> (String, Vec<String>) {
+/// Returns what a step does, entry by entry, each with where it does it.
+fn entries(step: &Step, build: &Cluster, run: Option<&Cluster>) -> Vec<(String, String)> {
+    let at = |place: Place| match place {
+        Place::Build => heading(Some(build)),
+        Place::Run => heading(run),
+    };
     match step {
         Step::Apply(apply) => {
-            let cluster = match apply.place {
-                Place::Build => Some(build),
-                Place::Run => run,
-            };
-            (
-                place(cluster),
-                vec![format!("{} {}{}", sign(&apply.change), name(&apply.manifest), fields(&apply.change))],
-            )
+            let entry = format!("{} {}{}", sign(&apply.change), name(&apply.manifest), fields(&apply.change));
+            vec![(at(apply.place), entry)]
         }
-        Step::StoreCredential(store) => (
-            place(Some(build)),
-            vec![format!(
+        Step::StoreCredential(store) => vec![(
+            at(Place::Build),
+            format!(
                 "{} {} (kubeconfig for {} at {}){}",
                 sign(&store.change),
                 name(&store.secret),
                 store.user,
                 store.endpoint.server,
                 fields(&store.change)
-            )],
-        ),
-        Step::Commit(commit) => (
-            format!("Git {}", commit.repository),
-            commit
-                .changes
-                .iter()
-                .map(|change| format!("{} {}", if change.content.is_some() { "±" } else { "-" }, change.path))
-                .collect(),
-        ),
-        Step::Fetch { .. } => (String::new(), Vec::new()),
+            ),
+        )],
+        Step::Commit(commit) => commit
+            .changes
+            .iter()
+            .map(|change| (if change.content.is_some() { "±" } else { "-" }, &change.path))
+            .map(|(sign, path)| (format!("Git {}", commit.repository), format!("{sign} {path}")))
+            .collect(),
+        Step::Fetch { .. } => Vec::new(),
+        Step::Delete(delete) => {
+            vec![(at(delete.place), format!("- {}{}", delete.reference.display(), note(delete.note.as_ref())))]
+        }
+        Step::WaitUntilGone(WaitUntilGone { objects }) => {
+            let shown = |awaited: &Awaited| {
+                let note = awaited.note.as_ref()?;
+                Some((at(awaited.place), format!("- {}{}", awaited.reference.display(), self::note(Some(note)))))
+            };
+            objects.iter().filter_map(shown).collect()
+        }
     }
 }
 
-fn place(cluster: Option<&Cluster>) -> String {
+fn note(note: Option<&String>) -> String {
+    note.filter(|note| !note.is_empty()).map(|note| format!(" ({note})")).unwrap_or_default()
+}
+
+fn heading(cluster: Option<&Cluster>) -> String {
     cluster.map(|cluster| format!("{} at {}", cluster.display(), cluster.server())).unwrap_or_default()
 }
 

@@ -114,6 +114,16 @@ impl Ui {
         }
     }
 
+    /// Tells how a wait goes on: a program is told, too.
+    pub fn notice(self, line: &str) {
+        if self.format == Format::Json && self.verbosity > Verbosity::Quiet {
+            // Where nobody reads it, the message on standard error must do.
+            let _ = Event::new(Timestamp::now(), Body::Notice { message: line.trim().to_owned() })
+                .write(&mut std::io::stdout());
+        }
+        self.status(line);
+    }
+
     /// Prints a line about what is going to be asked.
     pub fn proposal(self, line: &str) {
         print(&escape(line));
