@@ -68,6 +68,8 @@ pub struct LocalReference {
 pub struct GitRepositoryStatus {
     /// What source-controller found.
     pub conditions: Vec<Condition>,
+    /// The generation that was reconciled last; -1 before any.
+    pub observed_generation: Option<i64>,
     /// What was fetched last.
     pub artifact: Option<Artifact>,
     /// The last answered reconcile request.

@@ -72,6 +72,8 @@ pub struct KubeConfigReference {
 pub struct KustomizationStatus {
     /// What kustomize-controller found.
     pub conditions: Vec<Condition>,
+    /// The generation that was reconciled last; -1 before any.
+    pub observed_generation: Option<i64>,
     /// The revision that was applied and found healthy last.
     pub last_applied_revision: String,
     /// The revision that was checked out last.

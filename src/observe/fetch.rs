@@ -1,5 +1,6 @@
 //! Asks Flux to look for new commits now, and waits for what comes of it.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use kube::ResourceExt;
@@ -7,7 +8,7 @@ use kube::api::DynamicObject;
 
 use super::expectation::Expectation;
 use super::source::{self, Source};
-use super::{Failure, Verdict};
+use super::{Cause, Failure, Verdict};
 use crate::cluster::{Cluster, ObjectReference};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT};
@@ -37,16 +38,25 @@ async fn fetch_once(build: &Cluster, source: &ObjectReference, limit: Duration) 
     let token = jiff::Timestamp::now().to_string();
     build.annotate(source, RECONCILE_REQUESTED_AT, &token).await?;
     let expectation = Expectation::after_request(Some(token));
+    let unobserved = RefCell::new(None);
     let decided = |object: &DynamicObject| {
         let repository: GitRepository = object.clone().try_parse().ok()?;
+        unobserved.replace(None);
         match source::judge(Some(&repository), &repository.name_any(), &expectation) {
             Source::At(revision) => Some(Ok(revision)),
+            // One that was made a moment ago looks like this, too.
+            Source::Not(Verdict::Failed(failure)) if failure.cause == Cause::NotObserved => {
+                unobserved.replace(Some(failure));
+                None
+            }
             Source::Not(Verdict::Failed(failure)) => Some(Err(failure)),
             Source::Not(_) => None,
         }
     };
-    build.wait_for(source, limit, decided).await.map_err(|error| match error.kind() {
-        ErrorKind::Timeout => error.hint("is source-controller running? kubectl -n flux-system get pods"),
+    let fetched = build.wait_for(source, limit, decided).await;
+    fetched.map_err(|error| match (error.kind(), unobserved.take()) {
+        (ErrorKind::Timeout, Some(failure)) => error.because(failure.message).hint(failure.hint),
+        (ErrorKind::Timeout, None) => error.hint("is source-controller running? kubectl -n flux-system get pods"),
         _ => error,
     })
 }

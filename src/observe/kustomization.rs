@@ -8,6 +8,7 @@ use kube::ResourceExt;
 
 use self::explain::explain;
 use super::expectation::{Expectation, short_revision};
+use super::unobserved::{self, Kind};
 use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::conditions::find;
 use crate::flux::Kustomization;
@@ -78,6 +79,10 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
             ),
             patience: Patience::None,
         }));
+    }
+    let kind = Kind { name: "Kustomization", controller: "kustomize-controller", stage };
+    if let Some(failure) = unobserved::explain(kind, &object.metadata, &status.conditions, status.observed_generation) {
+        return Applied::Not(Verdict::Failed(failure));
     }
     match ready {
         // It tries again by itself as soon as what it depends on is ready.

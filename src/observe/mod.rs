@@ -13,6 +13,7 @@ pub mod kustomization;
 pub mod reach;
 pub mod source;
 pub mod survey;
+pub mod unobserved;
 pub mod verdict;
 pub mod wait;
 pub mod watch;
@@ -123,6 +124,8 @@ pub enum Patience {
     Short,
     /// It may be a restart: of an API server, a registry, a Git server.
     Long,
+    /// It may wait for its turn: Flux works on a few objects at a time, and on each for minutes if it must.
+    Turn,
 }
 
 impl Patience {
@@ -133,6 +136,7 @@ impl Patience {
             Self::None => Duration::ZERO,
             Self::Short => Duration::from_secs(15),
             Self::Long => Duration::from_mins(1),
+            Self::Turn => Duration::from_mins(3),
         }
     }
 }
@@ -145,6 +149,8 @@ pub enum Cause {
     SourceNotFetched,
     /// Flux is told not to reconcile.
     Suspended,
+    /// No controller of Flux has ever looked at the object.
+    NotObserved,
     /// The directory is not in the Git repository.
     NoDirectory,
     /// Flux cannot build what the directory holds: invalid YAML, a missing resource.

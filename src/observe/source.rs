@@ -3,6 +3,7 @@
 use kube::ResourceExt;
 
 use super::expectation::{Expectation, short_revision};
+use super::unobserved::{self, Kind};
 use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::conditions::find;
 use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT};
@@ -39,6 +40,10 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
             "it is suspended, so Flux does not look for new commits".to_owned(),
             &format!("flux resume source git {} -n {}", object.name_any(), object.namespace().unwrap_or_default()),
         )));
+    }
+    let kind = Kind { name: "GitRepository", controller: "source-controller", stage: Stage::Source };
+    if let Some(failure) = unobserved::explain(kind, &object.metadata, &status.conditions, status.observed_generation) {
+        return Source::Not(Verdict::Failed(failure));
     }
     if expectation.newest().is_none() && !is_answered(object, status.last_handled_reconcile_at.as_ref(), expectation) {
         return Source::Not(Verdict::pending(Stage::Source, "waiting for Flux to look for new commits"));

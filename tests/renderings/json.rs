@@ -158,6 +158,7 @@ fn causes_and_stages_keep_their_names() {
     for (cause, expected) in [
         (Cause::SourceNotFetched, "source-not-fetched"),
         (Cause::Suspended, "suspended"),
+        (Cause::NotObserved, "not-observed"),
         (Cause::NoDirectory, "no-directory"),
         (Cause::BuildFailed, "build-failed"),
         (Cause::NotApplied, "not-applied"),

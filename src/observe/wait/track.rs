@@ -125,8 +125,8 @@ impl Track {
         self.failing = Some((failure.cause, since, now));
         let standing = may_pass(&failure);
         self.held = Some(standing.clone());
-        // A suspended one does not try, and nobody but a person resumes it.
-        let can_retry = !self.is_retry_refused && failure.cause != Cause::Suspended;
+        // A suspended one does not try, and nobody but a person resumes it; one that nobody has looked at has not tried.
+        let can_retry = !self.is_retry_refused && !matches!(failure.cause, Cause::Suspended | Cause::NotObserved);
         if let Some(kustomization) = assessment.retry.filter(|_| can_retry) {
             match &self.retry {
                 Some((retry, _)) if retry.kustomization == kustomization && !is_answered => {
