@@ -5,6 +5,7 @@
 mod add_cluster;
 mod authentication;
 mod parse;
+mod write;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 pub use self::add_cluster::AddClusterArgs;
 pub use self::authentication::{AuthenticationArgs, AuthenticationWay};
 use self::parse::{parse_commit, parse_duration, parse_run_context};
+pub use self::write::WriteArgs;
 use crate::ui::{Format, Verbosity};
 
 /// Deliver Carvel packages from a GitOps repository to run clusters with Flux
@@ -164,6 +166,9 @@ pub struct BootstrapArgs {
     /// Credentials.
     #[command(flatten)]
     pub credentials: GitCredentialArgs,
+    /// How objects are written.
+    #[command(flatten)]
+    pub write: WriteArgs,
     /// Confirmation.
     #[command(flatten)]
     pub confirm: ConfirmArgs,

@@ -3,6 +3,7 @@
 //! What is read from or written to them is decided elsewhere; how a kubeconfig for Flux is built lives in
 //! [`crate::kubeconfig`].
 
+mod conflict;
 mod connect;
 mod delete;
 mod failure;
@@ -48,6 +49,7 @@ pub struct Cluster {
     default_namespace: String,
     client: Client,
     request_timeout: Option<Duration>,
+    takes_over: bool,
 }
 
 /// The API groups a cluster serves, each with its versions.
@@ -247,12 +249,20 @@ impl Cluster {
         self.call(&what, api.list_metadata(&ListParams::default())).await.map(|list| list.items)
     }
 
+    /// Lets every write take fields over from other managers, instead of being refused.
+    #[must_use]
+    pub fn taking_over(mut self, takes_over: bool) -> Self {
+        self.takes_over = takes_over;
+        self
+    }
+
     /// Applies a manifest server-side and returns the object as the API server keeps it.
     ///
     /// With `dry_run` the API server validates and merges, and keeps nothing.
     pub async fn apply(&self, manifest: &Value, dry_run: bool) -> Result<DynamicObject> {
         let reference = ObjectReference::of(manifest)?;
         let mut parameters = PatchParams::apply(FIELD_MANAGER).validation_strict();
+        parameters.force = self.takes_over;
         if dry_run {
             parameters = parameters.dry_run();
         }

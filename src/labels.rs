@@ -1,7 +1,11 @@
 //! The labels and annotations the plugin writes. Nothing it reads may depend on them alone: deliveries made by hand
 //! after the guide have none.
 
+use kube::ResourceExt;
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
+
+use crate::cluster::FIELD_MANAGER;
 
 /// The UID of the cluster a kubeconfig Secret points at: that of its namespace `kube-system`.
 pub const RUN_CLUSTER_UID: &str = "carvelflux.dev/run-cluster-uid";
@@ -19,8 +23,56 @@ pub const BUILD_CLUSTER_UID: &str = "carvelflux.dev/build-cluster-uid";
 /// The namespace on the build cluster that an object on a run cluster belongs to.
 pub const BUILD_NAMESPACE: &str = "carvelflux.dev/build-namespace";
 
+/// Who manages an object.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
 /// Returns the labels of an object that only this plugin owns.
 #[must_use]
 pub fn managed() -> Value {
-    json!({"app.kubernetes.io/managed-by": "carvelflux"})
+    json!({MANAGED_BY: "carvelflux"})
+}
+
+/// Adds labels to a manifest: those that an earlier run of the plugin gave the live object, then `labels`.
+///
+/// Without the earlier ones, a server-side apply would take them away, and with them the shard that looks after the object.
+pub fn add(manifest: &mut Value, live: Option<&DynamicObject>, labels: &[(String, String)]) {
+    let earlier = live.into_iter().flat_map(applied);
+    for (key, value) in earlier.chain(labels.iter().cloned()) {
+        manifest["metadata"]["labels"][key] = json!(value);
+    }
+}
+
+/// Returns the labels of an object that the plugin has applied, by the API server's own records.
+fn applied(live: &DynamicObject) -> Vec<(String, String)> {
+    let entries = live.metadata.managed_fields.as_deref().unwrap_or_default();
+    let ours = entries.iter().filter(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER));
+    let keys: Vec<&str> = ours
+        .filter_map(|entry| entry.fields_v1.as_ref()?.0.pointer("/f:metadata/f:labels")?.as_object())
+        .flat_map(|fields| fields.keys().filter_map(|key| key.strip_prefix("f:")))
+        .collect();
+    let labels = live.labels().iter().filter(|(key, _)| keys.contains(&key.as_str()) && *key != MANAGED_BY);
+    labels.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_earlier_runs_stay_and_others_are_not_taken_over() {
+        let live: DynamicObject = serde_json::from_value(json!({
+            "metadata": {
+                "name": "k",
+                "labels": {"a": "ours", "b": "theirs", "c": "ours", MANAGED_BY: "carvelflux"},
+                "managedFields": [
+                    {"manager": FIELD_MANAGER, "fieldsV1": {"f:metadata": {"f:labels": {"f:a": {}, "f:c": {}}}}},
+                    {"manager": "somebody", "fieldsV1": {"f:metadata": {"f:labels": {"f:b": {}}}}},
+                ],
+            },
+        }))
+        .expect("the fixture is an object");
+        let mut manifest = json!({"metadata": {"name": "k", "labels": managed()}});
+        add(&mut manifest, Some(&live), &[("c".to_owned(), "new".to_owned())]);
+        assert_eq!(manifest["metadata"]["labels"], json!({MANAGED_BY: "carvelflux", "a": "ours", "c": "new"}));
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::parse::parse_duration;
-use super::{AuthenticationArgs, ConfirmArgs, GitCredentialArgs, OutputArgs};
+use super::{AuthenticationArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
 
 /// Arguments of `add-cluster`.
 #[derive(Args, Debug)]
@@ -38,6 +38,9 @@ pub struct AddClusterArgs {
     /// Credentials.
     #[command(flatten)]
     pub credentials: GitCredentialArgs,
+    /// How objects are written.
+    #[command(flatten)]
+    pub write: WriteArgs,
     /// Confirmation.
     #[command(flatten)]
     pub confirm: ConfirmArgs,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::{labels, names};
+
 /// Reads a duration such as `90s` or `1h30m`, or whole seconds, as kubectl's flags do.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
@@ -32,9 +34,45 @@ pub(super) fn parse_run_context(text: &str) -> Result<(String, String), String> 
     }
 }
 
+/// Reads a label, by the API server's rules (k8s.io/apimachinery `pkg/util/validation`).
+pub(super) fn parse_label(text: &str) -> Result<(String, String), String> {
+    let Some((key, value)) = text.split_once('=') else {
+        return Err("expected KEY=VALUE, such as sharding.fluxcd.io/key=shard1".to_owned());
+    };
+    let (prefix, name) = key.rsplit_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    if !is_label_text(name) || name.is_empty() || prefix.is_some_and(|prefix| !names::is_subdomain(prefix)) {
+        return Err(format!("`{key}` cannot be the key of a label"));
+    }
+    if !is_label_text(value) {
+        return Err(format!("`{value}` cannot be the value of a label"));
+    }
+    if key == labels::MANAGED_BY {
+        return Err(format!("{key} is set by this plugin"));
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Tells whether a text may be the value of a label.
+fn is_label_text(text: &str) -> bool {
+    let inner = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
+    let edge = |character: Option<char>| character.is_none_or(|character| character.is_ascii_alphanumeric());
+    text.len() <= 63 && text.chars().all(inner) && edge(text.chars().next()) && edge(text.chars().next_back())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_are_read_as_the_api_server_takes_them() {
+        let read = |text| parse_label(text).ok();
+        let shard = ("sharding.fluxcd.io/key".to_owned(), "shard1".to_owned());
+        assert_eq!(read("sharding.fluxcd.io/key=shard1"), Some(shard));
+        assert_eq!(read("team="), Some(("team".to_owned(), String::new())));
+        for bad in ["team", "=x", "a b=c", "UP.io/a=b", "a=b=c", "a=-b", "app.kubernetes.io/managed-by=me"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn durations_are_read_as_kubectl_reads_them() {

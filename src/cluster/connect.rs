@@ -84,7 +84,15 @@ impl Cluster {
         let client = Client::try_from(config).map_err(|error| {
             Error::new(format!("no client can be made for {} at {server}", describe(&role))).because(error)
         })?;
-        Ok(Self { role, context, server, default_namespace, client, request_timeout: Some(REQUEST_TIMEOUT) })
+        Ok(Self {
+            role,
+            context,
+            server,
+            default_namespace,
+            client,
+            request_timeout: Some(REQUEST_TIMEOUT),
+            takes_over: false,
+        })
     }
 }
 

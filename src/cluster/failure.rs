@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kube::runtime::watcher;
 
-use super::{Cluster, Role};
+use super::{Cluster, Role, conflict};
 use crate::error::Error;
 
 /// Why a watch was interrupted.
@@ -33,9 +33,15 @@ impl Cluster {
         let place = self.display();
         match error {
             kube::Error::Api(status) => {
-                let error = Error::new(sentence(what, &place)).because(&status.message).with_status(status.code);
+                let error = Error::new(sentence(what, &place)).with_status(status.code);
+                if let Some(conflict) = conflict::explain(&status) {
+                    return error.because(conflict).hint(
+                        "to take these fields over, give --force-conflicts; or remove them where that manager gets them from",
+                    );
+                }
+                let error = error.because(&status.message);
                 match status.code {
-                    409 => error.hint("another field manager owns what the message names; remove the field there, or delete the object, then try again"),
+                    409 => error.hint("somebody else changed it at the same time; try again"),
                     401 => error.hint(self.credential_hint()),
                     403 => error.hint(self.permission_hint()),
                     _ => error,

@@ -11,6 +11,7 @@ use crate::flux::{GitRepository, git_credentials_secret, git_repository, git_rep
 use crate::gitops::checkout::GitAccess;
 use crate::gitops::credentials::{GitCredentials, check_url};
 use crate::gitops::layout::PackageDirectory;
+use crate::labels;
 use crate::names;
 use crate::observe::fetch::fetch;
 use crate::plan::execute::{Executor, confirm_and_execute};
@@ -38,7 +39,7 @@ pub(super) async fn run(
     names::check_package(names::of_package(&answers.package))?;
     check_url(&answers.url)?;
 
-    let build = Cluster::connect(Role::Build, &connection).await?;
+    let build = Cluster::connect(Role::Build, &connection).await?.taking_over(arguments.write.force_conflicts);
     let served = build.served_versions().await?;
     let mut checks = Checks::default();
     let versions = checks.take("Flux", check::flux(&build, &served));
@@ -51,7 +52,7 @@ pub(super) async fn run(
     checks.refuse_if_failed()?;
     let Some(versions) = versions else { return Ok(()) };
 
-    let plan = plan(&build, versions.source, &answers, has_secret == Some(true)).await?;
+    let plan = plan(&build, versions.source, &answers, has_secret == Some(true), &arguments.write.labels).await?;
     let executor = Executor { build: &build, run: None, checkout: None, ui };
     confirm_and_execute(&plan, executor, arguments.confirm.yes).await?;
 
@@ -147,30 +148,33 @@ async fn refuse_retarget(build: &Cluster, version: &str, answers: &Answers) -> R
     Ok(())
 }
 
-async fn plan(build: &Cluster, version: &str, answers: &Answers, has_secret: bool) -> Result<Plan> {
+async fn plan(
+    build: &Cluster,
+    version: &str,
+    answers: &Answers,
+    has_secret: bool,
+    labels: &[(String, String)],
+) -> Result<Plan> {
+    let package = names::of_package(&answers.package);
     let mut manifests = Vec::new();
     if let Some(GitCredentials { username, password }) = &answers.credentials {
-        manifests.push(git_credentials_secret(
-            &answers.namespace,
-            names::of_package(&answers.package),
-            username,
-            password,
-        ));
+        manifests.push(git_credentials_secret(&answers.namespace, package, username, password));
     }
     let with_credentials = answers.credentials.is_some() || has_secret;
-    manifests.push(git_repository(
-        version,
-        &answers.namespace,
-        names::of_package(&answers.package),
-        &answers.url,
-        &answers.branch,
-        with_credentials,
-    ));
+    let mut repository =
+        git_repository(version, &answers.namespace, package, &answers.url, &answers.branch, with_credentials);
+    let live = build.get(&ObjectReference::of(&repository)?).await?;
+    labels::add(&mut repository, live.as_ref(), labels);
+    manifests.push(repository);
     let mut plan =
         Plan { purpose: format!("make {} branch {} known to Flux", answers.url, answers.branch), ..Plan::default() };
+    let mut checks = Checks::default();
     for manifest in manifests {
-        let change = change_of(build, &manifest).await?;
-        plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
+        let name = ObjectReference::of(&manifest)?.display();
+        if let Some(change) = checks.take(name, change_of(build, &manifest).await) {
+            plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
+        }
     }
+    checks.refuse_if_failed()?;
     Ok(plan)
 }

@@ -12,6 +12,7 @@ mod delivery;
 mod disruption;
 mod interaction;
 mod plugin;
+mod privilege;
 mod retarget;
 mod status;
 mod support;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         delivery::TESTS,
         interaction::TESTS,
         plugin::TESTS,
+        privilege::TESTS,
         retarget::TESTS,
         status::TESTS,
         truth::TESTS,
@@ -78,6 +80,14 @@ fn main() -> ExitCode {
         .with_kind("disruptive")
         .with_ignored_flag(is_shared)
     }));
+    trials.extend(privilege::OWN.iter().map(|&(name, test)| {
+        Trial::test(name, move || {
+            alone(test);
+            Ok(())
+        })
+        .with_kind("disruptive")
+        .with_ignored_flag(is_shared)
+    }));
     trials.extend(corpus::DISRUPTIVE.iter().map(|situation| {
         Trial::test(format!("corpus::{}", situation.name), move || {
             disrupt(|testbed| corpus::check(testbed, situation));
@@ -102,9 +112,17 @@ fn shared() -> &'static Testbed {
     shared.as_ref().unwrap_or_else(|error| panic!("the testbed does not start: {error}"))
 }
 
+/// The testbed of the disruptive tests, which one of them at a time uses.
+static OWN: Mutex<Option<Testbed>> = Mutex::new(None);
+
+/// Runs a test that starts a testbed of its own, alone among those that do.
+fn alone(test: fn()) {
+    let _own = OWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    test();
+}
+
 /// Runs a disruptive test on the testbed of the disruptive ones, alone.
 fn disrupt(test: impl FnOnce(&Testbed)) {
-    static OWN: Mutex<Option<Testbed>> = Mutex::new(None);
     let mut own = OWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let testbed = own.take().unwrap_or_else(|| {
         Testbed::start(&Options { run_clusters: 1, ..Options::default() })

@@ -30,6 +30,10 @@ pub(super) struct Answers {
     pub(super) values: Option<SecretString>,
     /// How Flux is to authenticate, where the flags say so.
     pub(super) authentication: Option<Authentication>,
+    /// Labels of the Flux objects.
+    pub(super) labels: Vec<(String, String)>,
+    /// Whether what was made by hand is taken over.
+    pub(super) takes_over: bool,
     pub(super) ui: Ui,
     pub(super) access: GitAccess,
     pub(super) endpoint: Endpoint,
@@ -62,7 +66,7 @@ pub(super) async fn ask(
         None => prompt::text("Short name for the run cluster, such as prod1", None)?,
     };
 
-    let build = Cluster::connect(Role::Build, connection).await?;
+    let build = Cluster::connect(Role::Build, connection).await?.taking_over(arguments.write.force_conflicts);
     let build_served = build.served_versions().await?;
     let namespace = namespace(ui, connection, given_namespace)?;
     let package_path = if let Some(package) = &arguments.package {
@@ -87,7 +91,9 @@ pub(super) async fn ask(
         request_timeout: connection.request_timeout,
         ..Connection::default()
     };
-    let run = Cluster::connect(Role::Run(run_cluster.clone()), &run_connection).await?;
+    let run = Cluster::connect(Role::Run(run_cluster.clone()), &run_connection)
+        .await?
+        .taking_over(arguments.write.force_conflicts);
     let endpoint = Endpoint::of_context(&kubeconfig, Some(&context), |path| std::fs::read(path))?;
     let run_served = run.served_versions().await?;
     let target_namespace = match &arguments.target_namespace {
@@ -104,6 +110,8 @@ pub(super) async fn ask(
         constraints: given_constraints(arguments)?,
         values,
         authentication: Authentication::of(&arguments.authentication),
+        labels: arguments.write.labels.clone(),
+        takes_over: arguments.write.force_conflicts,
         ui,
         // git itself would ask anew for every command that it runs.
         access: GitAccess { credentials, interactive: false, ..GitAccess::default() },

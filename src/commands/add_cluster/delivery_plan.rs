@@ -9,11 +9,12 @@ mod kustomizations;
 
 use super::answers::Answers;
 use super::gather::Facts;
+use crate::check::Checks;
 use crate::cluster::ObjectReference;
 use crate::error::Result;
 use crate::flux::git_repository_resource;
 use crate::names;
-use crate::plan::{Apply, Place, Plan, Step, change_of};
+use crate::plan::{Plan, Step};
 
 /// Computes the plan; asks both clusters what each step would change, and changes nothing.
 pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
@@ -22,9 +23,11 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
         purpose: format!("deliver {package} to {}, namespace {}", answers.run.display(), answers.target_namespace),
         ..Plan::default()
     };
-    identities::add_identities(&mut plan, answers, facts).await?;
-    credential::add_credential(&mut plan, answers, facts).await?;
-    plan.steps.push(Step::Commit(files::commit(answers, facts)?));
+    // What the API servers refuse is reported together.
+    let mut checks = Checks::default();
+    identities::add_identities(&mut plan, &mut checks, answers, facts).await?;
+    checks.take("credential", credential::add_credential(&mut plan, answers, facts).await);
+    plan.steps.extend(checks.take("files", files::commit(answers, facts)).map(Step::Commit));
     plan.steps.push(Step::Fetch {
         source: ObjectReference {
             resource: git_repository_resource(facts.versions.source),
@@ -33,9 +36,11 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
         },
     });
     for manifest in kustomizations::kustomizations(answers, facts) {
-        let manifest = kustomizations::without_unknown_fields(&answers.build, manifest).await?;
-        let change = change_of(&answers.build, &manifest).await?;
-        plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
+        let name = ObjectReference::of(&manifest)?.display();
+        let step = kustomizations::apply(answers, manifest).await;
+        plan.steps.extend(checks.take(name, step).map(Step::Apply));
     }
+    plan.warnings.extend(checks.warnings());
+    checks.refuse_if_failed()?;
     Ok(plan)
 }

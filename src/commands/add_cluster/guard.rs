@@ -103,18 +103,25 @@ pub(super) fn same_owner(answers: &Answers, manifest: &Value, live: &DynamicObje
     if keys.iter().all(|key| owner(key) == wanted(key)) {
         return Ok(());
     }
+    let is_made_by_hand = keys.iter().all(|key| owner(key).is_empty());
+    if is_made_by_hand && answers.takes_over {
+        return Ok(());
+    }
     let display = ObjectReference::of(manifest)?.display();
-    Err(Error::new(format!("{display} on {} belongs to another owner", answers.run.display()))
-        .because(if owner(labels::BUILD_CLUSTER_UID).is_empty() {
-            "it was not made by this plugin".to_owned()
-        } else {
-            format!(
+    let error = Error::new(format!("{display} on {} belongs to another owner", answers.run.display()));
+    Err(if is_made_by_hand {
+        error
+            .because("it was not made by this plugin")
+            .hint("to take it over, give --force-conflicts; or deliver to another target namespace")
+    } else {
+        error
+            .because(format!(
                 "it serves namespace {} of the build cluster with the kube-system UID {}",
                 owner(labels::BUILD_NAMESPACE),
                 owner(labels::BUILD_CLUSTER_UID)
-            )
-        })
-        .hint("deliver to another target namespace"))
+            ))
+            .hint("deliver to another target namespace")
+    })
 }
 
 /// Refuses to turn an existing install into another one: of another package, or another owner's on the run cluster.
@@ -143,6 +150,10 @@ pub(super) async fn same_install(
     let label = |key: &str| existing.labels().get(key).cloned();
     let owner = label("kustomize.toolkit.fluxcd.io/name");
     let owner_namespace = label("kustomize.toolkit.fluxcd.io/namespace");
+    let is_made_by_hand = owner.is_none() && existing.spec.package_ref.ref_name == package.ref_name;
+    if is_made_by_hand && answers.takes_over {
+        return Ok(());
+    }
     if owner.as_ref() != Some(&kustomization) || owner_namespace.as_ref() != Some(&answers.namespace) {
         return Err(Error::new(format!(
             "PackageInstall {}/{name} exists on {} and is not this delivery's",
@@ -155,7 +166,11 @@ pub(super) async fn same_install(
             }
             None => "it was made without Flux".to_owned(),
         })
-        .hint("deliver to another target namespace, or delete it first"));
+        .hint(if is_made_by_hand {
+            "to take it over, give --force-conflicts; or deliver to another target namespace"
+        } else {
+            "deliver to another target namespace, or delete it first"
+        }));
     }
     Ok(())
 }

@@ -8,10 +8,11 @@ use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::ports::Port;
 use crate::process::Process;
+use crate::testbed::Options;
 use crate::tools::Tools;
 
 /// Installs Flux's CRDs and starts both controllers.
-pub(crate) fn install(cluster: &mut Cluster, tools: &Tools, concurrency: usize) -> Result<()> {
+pub(crate) fn install(cluster: &mut Cluster, tools: &Tools, options: &Options) -> Result<()> {
     for controller in ["source-controller", "kustomize-controller"] {
         let definitions = tools.share("flux", controller)?;
         cluster.kubectl.run(&["apply", "--server-side", "-f", &definitions.to_string_lossy()])?;
@@ -26,9 +27,9 @@ pub(crate) fn install(cluster: &mut Cluster, tools: &Tools, concurrency: usize) 
         .argument(format!("--storage-addr={}", storage.address()))
         .argument(format!("--storage-adv-addr={}", storage.address()));
     let kustomize = controller(cluster, tools, "kustomize-controller", &kustomize_health)?
-        .argument(format!("--concurrent={concurrency}"));
+        .argument(format!("--concurrent={}", options.kustomize_controller_concurrency));
     for (process, health) in [(source, source_health), (kustomize, kustomize_health)] {
-        let process = cluster.launch(process)?;
+        let process = cluster.launch(process.arguments(&options.flux_arguments))?;
         process.wait_until(Duration::from_mins(1), || {
             TcpStream::connect(health.address()).map(drop).map_err(|error| error.to_string())
         })?;

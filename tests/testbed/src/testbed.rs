@@ -28,13 +28,20 @@ pub struct Options {
     pub run_clusters: usize,
     /// How many Kustomizations Flux works on at a time.
     pub kustomize_controller_concurrency: usize,
+    /// Additional arguments of Flux's controllers, such as the selector of a shard.
+    pub flux_arguments: Vec<String>,
     /// Additional arguments of a cluster's API server, by the cluster's name.
     pub extra_api_server_arguments: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { run_clusters: 2, kustomize_controller_concurrency: 4, extra_api_server_arguments: BTreeMap::new() }
+        Self {
+            run_clusters: 2,
+            kustomize_controller_concurrency: 4,
+            flux_arguments: Vec::new(),
+            extra_api_server_arguments: BTreeMap::new(),
+        }
     }
 }
 
@@ -63,7 +70,7 @@ impl Testbed {
             let extra = options.extra_api_server_arguments.get(name).map_or(&[][..], Vec::as_slice);
             let mut cluster = Cluster::start(name, &tools, &places, extra)?;
             if name == BUILD {
-                flux::install(&mut cluster, &tools, options.kustomize_controller_concurrency)?;
+                flux::install(&mut cluster, &tools, options)?;
             } else {
                 cluster.start_workloads(&tools, &places)?;
                 kapp_controller::install(&mut cluster, &tools)?;

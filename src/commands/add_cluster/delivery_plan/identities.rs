@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::credential::deployer_namespace;
+use crate::check::Checks;
 use crate::cluster::ObjectReference;
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::gather::Facts;
@@ -13,7 +14,12 @@ use crate::names;
 use crate::plan::{Apply, Place, Plan, Step, change_from};
 
 /// Adds deployer and installer with their roles on the run cluster.
-pub(super) async fn add_identities(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result<()> {
+pub(super) async fn add_identities(
+    plan: &mut Plan,
+    checks: &mut Checks,
+    answers: &Answers,
+    facts: &Facts,
+) -> Result<()> {
     let owner = Owner { build_cluster_uid: &facts.build_uid, build_namespace: &answers.namespace };
     let namespace = &answers.target_namespace;
     let mut manifests = Vec::new();
@@ -34,20 +40,20 @@ pub(super) async fn add_identities(plan: &mut Plan, answers: &Answers, facts: &F
         manifests.push(role_binding(owner, namespace, &installer, namespace, &installer));
     }
     for manifest in manifests {
-        push_on_run_cluster(plan, answers, manifest).await?;
+        let name = ObjectReference::of(&manifest)?.display();
+        plan.steps.extend(checks.take(name, on_run_cluster(answers, manifest).await).map(Step::Apply));
     }
     Ok(())
 }
 
-/// Adds an object on the run cluster, unless it belongs to somebody else.
-async fn push_on_run_cluster(plan: &mut Plan, answers: &Answers, manifest: Value) -> Result<()> {
+/// Asks the run cluster what applying an object changes, unless it belongs to somebody else.
+async fn on_run_cluster(answers: &Answers, manifest: Value) -> Result<Apply> {
     let live = answers.run.get(&ObjectReference::of(&manifest)?).await?;
     if let Some(live) = &live {
         guard::same_owner(answers, &manifest, live)?;
     }
     let change = change_from(&answers.run, live, &manifest).await?;
-    plan.steps.push(Step::Apply(Apply { place: Place::Run, manifest, change }));
-    Ok(())
+    Ok(Apply { place: Place::Run, manifest, change })
 }
 
 /// Returns the account that the PackageInstall names: what the repository has is kept.

@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ObjectReference};
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::gather::Facts;
 use crate::error::Result;
 use crate::flux::{KustomizationRequest, kustomization};
+use crate::labels;
 use crate::names;
+use crate::plan::{Apply, Place, change_from};
 
 /// Builds the Kustomizations of the Packages and of the PackageInstall.
 pub(super) fn kustomizations(answers: &Answers, facts: &Facts) -> [Value; 2] {
@@ -34,8 +36,17 @@ pub(super) fn kustomizations(answers: &Answers, facts: &Facts) -> [Value; 2] {
     ]
 }
 
+/// Asks the build cluster what applying a Kustomization changes; labels of earlier runs stay.
+pub(super) async fn apply(answers: &Answers, mut manifest: Value) -> Result<Apply> {
+    let live = answers.build.get(&ObjectReference::of(&manifest)?).await?;
+    labels::add(&mut manifest, live.as_ref(), &answers.labels);
+    let manifest = without_unknown_fields(&answers.build, manifest).await?;
+    let change = change_from(&answers.build, live, &manifest).await?;
+    Ok(Apply { place: Place::Build, manifest, change })
+}
+
 /// Leaves `healthCheckExprs` out where the API server does not know it: before Flux 2.5.
-pub(super) async fn without_unknown_fields(build: &Cluster, mut manifest: Value) -> Result<Value> {
+async fn without_unknown_fields(build: &Cluster, mut manifest: Value) -> Result<Value> {
     if let Err(error) = build.apply(&manifest, true).await {
         if !error.to_string().contains("healthCheckExprs") {
             return Err(error);
