@@ -1,10 +1,13 @@
 //! What must hold before a plan may run: named checks, all of which are made before the first write.
 //!
-//! Here the findings are collected, and refuse together. What is checked of any cluster lives in [`prerequisites`]; checks
+//! Here the findings are collected, and refuse together. What is checked of any cluster lives in [`prerequisites`],
+//! what Flux must be allowed on a run cluster in [`mod@flux_access`]; checks
 //! that only one command needs live with that command.
 
+mod flux_access;
 mod prerequisites;
 
+pub use flux_access::{MissingAccess, flux_access};
 pub use prerequisites::{flux, kapp_controller, namespace};
 
 use crate::error::{Error, ErrorKind, Result};

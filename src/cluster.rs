@@ -7,10 +7,12 @@ mod conflict;
 mod connect;
 mod delete;
 mod failure;
+mod user;
 mod watch;
 
 pub use connect::{Connection, load_kubeconfig};
 pub use failure::{Remedy, WatchFailure};
+pub use user::User;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -8,6 +8,8 @@ mod authentication;
 mod delivery_plan;
 mod gather;
 mod guard;
+mod kubeconfig_file;
+mod proof;
 
 use super::outcome;
 use crate::cli::AddClusterArgs;
@@ -46,8 +48,8 @@ pub(super) async fn run(
     }
     let request = WaitRequest {
         deliveries: deliveries.clone(),
-        run_contexts: Vec::new(),
-        connection,
+        run_contexts: facts.run_context.iter().map(|context| (answers.run_cluster.clone(), context.clone())).collect(),
+        connection: answers.run_connection.clone(),
         timeout: arguments.timeout,
         commit: None,
         requests_fetch: true,

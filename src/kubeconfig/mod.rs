@@ -2,7 +2,8 @@
 //!
 //! Flux copies only the address, CA and credential *data*, TLS server name and proxy (fluxcd/pkg
 //! `runtime/client/kubeconfig.go`, v0.110) and drops the rest in silence, so nothing else is ever written. [`lint`] says
-//! what would become of any other kubeconfig, [`effective`] what is left of it, and [`inline_files`] makes it fit.
+//! what would become of any other kubeconfig, [`effective`] what is left of it, [`Fitness`] whether that
+//! will do, and [`inline_files`] makes it fit.
 
 mod base64;
 mod certificate;
@@ -11,6 +12,7 @@ mod document;
 mod effective;
 mod escape;
 mod finding;
+mod fitness;
 mod inline;
 mod lint;
 mod node;
@@ -28,6 +30,7 @@ use serde_json::{Value, json};
 
 pub use self::effective::{Effective, effective};
 pub use self::finding::{Finding, Severity};
+pub use self::fitness::Fitness;
 pub use self::inline::inline_files;
 pub use self::lint::{FluxBehaviour, lint};
 use crate::error::{Error, Result};
@@ -139,7 +142,12 @@ pub fn of_secret(secret: &Value, key: Option<&str>) -> Result<Kubeconfig> {
         .ok_or_else(|| Error::new(format!("the Secret has no key `{}`", keys.join("` or `"))))?;
     let content = base64::decode(encoded).ok_or_else(|| Error::new("the Secret's data is not base64"))?;
     let text = String::from_utf8(content).map_err(|_| Error::new("the kubeconfig is not UTF-8"))?;
-    let effective = effective(&text, FluxBehaviour::ReadsFiles, |_| Err(io::ErrorKind::NotFound.into()))?;
+    as_flux_reads_it(&text)
+}
+
+/// Sanitises a kubeconfig as Flux does, see [`of_secret`].
+pub fn as_flux_reads_it(text: &str) -> Result<Kubeconfig> {
+    let effective = effective(text, FluxBehaviour::ReadsFiles, |_| Err(io::ErrorKind::NotFound.into()))?;
     // The parser quotes the text around a mistake, which may be the token.
     serde_json::from_value(effective.document("run-cluster", "flux"))
         .map_err(|_| Error::new("the kubeconfig cannot be used from here"))

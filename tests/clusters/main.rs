@@ -11,6 +11,7 @@ mod corpus;
 mod delivery;
 mod disruption;
 mod interaction;
+mod kubeconfig_file;
 mod plugin;
 mod privilege;
 mod retarget;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         bad_input::TESTS,
         delivery::TESTS,
         interaction::TESTS,
+        kubeconfig_file::TESTS,
         plugin::TESTS,
         privilege::TESTS,
         retarget::TESTS,

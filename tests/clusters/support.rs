@@ -268,6 +268,18 @@ impl<'a> User<'a> {
         }
     }
 
+    /// Deletes the Kustomizations of the delivery to `prod1`, installs first, and asserts that Flux prunes everything.
+    pub(crate) fn assert_deleting_prunes(&self) {
+        let namespace = self.workspace.target_namespace();
+        for (kustomization, kind) in [(INSTALLS, "packageinstalls,apps,deployments"), (PACKAGES, "packages")] {
+            self.build(&["delete", "kustomization", kustomization, "--timeout=60s"]);
+            eventually("the deletion of what Flux had applied", || {
+                self.target(&["get", kind, "-o", "name"]).trim().is_empty().then_some(())
+            });
+        }
+        assert_eq!(self.get("prod1", namespace, "packageinstall", PACKAGE), Value::Null);
+    }
+
     /// Commits other values under the same Secret's name, which changes no generation.
     pub(crate) fn change_replicas(&self, replicas: u32) {
         self.edit(VALUES_FILE, |text| {

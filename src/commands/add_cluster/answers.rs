@@ -37,6 +37,8 @@ pub(super) struct Answers {
     pub(super) ui: Ui,
     pub(super) access: GitAccess,
     pub(super) endpoint: Endpoint,
+    /// How the user reaches the run cluster.
+    pub(super) run_connection: Connection,
     pub(super) build: Cluster,
     pub(super) run: Cluster,
     pub(super) build_served: ServedVersions,
@@ -61,6 +63,7 @@ pub(super) async fn ask(
         ],
     )?;
     let values = arguments.values.as_deref().map(read_values).transpose()?;
+    let authentication = Authentication::of(&arguments.authentication)?;
     let run_cluster = match &arguments.run_cluster {
         Some(name) => name.clone(),
         None => prompt::text("Short name for the run cluster, such as prod1", None)?,
@@ -109,13 +112,14 @@ pub(super) async fn ask(
         target_namespace,
         constraints: given_constraints(arguments)?,
         values,
-        authentication: Authentication::of(&arguments.authentication),
+        authentication,
         labels: arguments.write.labels.clone(),
         takes_over: arguments.write.force_conflicts,
         ui,
         // git itself would ask anew for every command that it runs.
         access: GitAccess { credentials, interactive: false, ..GitAccess::default() },
         endpoint,
+        run_connection,
         build,
         run,
         build_served,

@@ -21,6 +21,7 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
     let package = &facts.package.name;
     let mut plan = Plan {
         purpose: format!("deliver {package} to {}, namespace {}", answers.run.display(), answers.target_namespace),
+        warnings: facts.warnings.clone(),
         ..Plan::default()
     };
     // What the API servers refuse is reported together.

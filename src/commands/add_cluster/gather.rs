@@ -5,6 +5,7 @@ use kube::api::DynamicObject;
 use super::answers::Answers;
 use super::authentication::Authentication;
 use super::guard;
+use super::proof::{self, Proof};
 use crate::carvel::selection::{SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
 use crate::check::{self, Checks};
@@ -33,6 +34,10 @@ pub(super) struct Facts {
     pub(super) kubeconfig_secret: Option<DynamicObject>,
     /// How Flux authenticates, or will.
     pub(super) authentication: Authentication,
+    /// The context through which the delivery is watched, where Flux's own credential will not do.
+    pub(super) run_context: Option<String>,
+    /// What to beware of.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Gathers and checks everything; all findings are reported together, before anything is written.
@@ -62,6 +67,13 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     if let (Some(run_uid), Some(Some(secret))) = (&run_uid, &kubeconfig_secret) {
         checks.take("run cluster's name", guard::same_cluster(answers, secret, run_uid).await);
     }
+    let proof = match (&authentication, &kubeconfig_secret, &run_uid) {
+        (Some(authentication), Some(secret), Some(run_uid)) => {
+            proof::of_credential(answers, &mut checks, authentication, secret.as_ref(), run_uid).await
+        }
+        _ => Ok(Proof { may_read: true }),
+    };
+    let proof = checks.take("kubeconfig", proof);
     if let Some(versions) = versions {
         checks.take("Kustomizations", guard::same_kustomizations(answers, versions).await);
     }
@@ -76,6 +88,7 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         }
         None => None,
     };
+    let warnings = checks.warnings();
     checks.refuse_if_failed()?;
     let (
         Some(versions),
@@ -98,6 +111,8 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         constraints,
         kubeconfig_secret: kubeconfig_secret.flatten(),
         authentication,
+        run_context: proof.filter(|proof| !proof.may_read).and_then(|_| answers.run_connection.context.clone()),
+        warnings,
     })
 }
 

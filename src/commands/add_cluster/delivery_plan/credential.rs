@@ -2,33 +2,61 @@
 //!
 //! Each way to authenticate has a file of its own.
 
+mod kubeconfig_file;
 mod token;
 
 use kube::ResourceExt;
+use serde_json::{Value, json};
 
+use crate::authentication::Method;
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::authentication::Authentication;
 use crate::commands::add_cluster::gather::{Facts, kubeconfig_reference};
 use crate::error::Result;
+use crate::flux::WATCH_LABEL;
 use crate::labels;
+use crate::names;
 use crate::plan::Plan;
 
 /// Adds what Flux authenticates with. A kubeconfig that was made by hand is left as it is.
 pub(super) async fn add_credential(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result<()> {
-    match facts.authentication {
+    match &facts.authentication {
         Authentication::Token => token::add(plan, answers, facts).await,
-        Authentication::Stored => {
+        Authentication::KubeconfigFile(file) => kubeconfig_file::add(plan, answers, facts, file).await,
+        Authentication::Stored(Method::ByHand) => {
             plan.warnings
                 .push(format!("{} was made by hand and is used as it is", kubeconfig_reference(answers).display()));
             Ok(())
         }
+        Authentication::Stored(_) => Ok(()),
     }
 }
 
 /// Returns where the deployer's account lives: with the first delivery; `None` where a person manages the credential.
 pub(super) fn deployer_namespace(answers: &Answers, facts: &Facts) -> Option<String> {
-    match &facts.kubeconfig_secret {
-        Some(secret) => secret.annotations().get(labels::DEPLOYER_NAMESPACE).cloned(),
-        None => Some(answers.target_namespace.clone()),
+    match (&facts.authentication, &facts.kubeconfig_secret) {
+        (Authentication::KubeconfigFile(_), _) => None,
+        (_, Some(secret)) => secret.annotations().get(labels::DEPLOYER_NAMESPACE).cloned(),
+        (_, None) => Some(answers.target_namespace.clone()),
     }
+}
+
+/// Builds the Secret for a kubeconfig, without its data.
+fn kubeconfig_secret(answers: &Answers, facts: &Facts, method: Method) -> Value {
+    let mut labels = labels::managed();
+    labels[WATCH_LABEL.0] = json!(WATCH_LABEL.1);
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": names::kubeconfig(&answers.run_cluster),
+            "namespace": answers.namespace,
+            "labels": labels,
+            "annotations": {
+                labels::RUN_CLUSTER_UID: facts.run_uid,
+                labels::AUTHENTICATION: method.name(),
+            },
+        },
+        "type": "Opaque",
+    })
 }

@@ -1,14 +1,13 @@
 //! A token of the deployer, in a kubeconfig that the plugin makes.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::deployer_namespace;
+use super::{deployer_namespace, kubeconfig_secret};
 use crate::authentication::Method;
 use crate::cluster::ObjectReference;
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::gather::Facts;
 use crate::error::Result;
-use crate::flux::WATCH_LABEL;
 use crate::kubeconfig::{self, Endpoint};
 use crate::labels;
 use crate::names;
@@ -26,13 +25,15 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Re
         ObjectReference::secret(&account_namespace, &names::deployer_token(&answers.namespace, &answers.run_cluster));
     let minted = answers.run.get(&token_secret).await?.as_ref().and_then(token_of);
     let endpoint = endpoint(plan, answers, facts);
+    let mut secret = kubeconfig_secret(answers, facts, Method::Token);
+    secret["metadata"]["annotations"][labels::DEPLOYER_NAMESPACE] = json!(account_namespace);
     let mut store = StoreCredential {
         run_cluster: answers.run_cluster.clone(),
         endpoint,
         user: names::deployer(&answers.namespace, &answers.run_cluster),
         token_secret,
         target_namespace: answers.target_namespace.clone(),
-        secret: kubeconfig_secret(answers, facts, &account_namespace),
+        secret,
         change: Change::Create,
     };
     store.change = match (&facts.kubeconfig_secret, minted) {
@@ -61,24 +62,4 @@ fn endpoint(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Endpoint {
         }
         _ => answers.endpoint.clone(),
     }
-}
-
-fn kubeconfig_secret(answers: &Answers, facts: &Facts, deployer_namespace: &str) -> Value {
-    let mut labels = labels::managed();
-    labels[WATCH_LABEL.0] = json!(WATCH_LABEL.1);
-    json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {
-            "name": names::kubeconfig(&answers.run_cluster),
-            "namespace": answers.namespace,
-            "labels": labels,
-            "annotations": {
-                labels::RUN_CLUSTER_UID: facts.run_uid,
-                labels::DEPLOYER_NAMESPACE: deployer_namespace,
-                labels::AUTHENTICATION: Method::Token.name(),
-            },
-        },
-        "type": "Opaque",
-    })
 }

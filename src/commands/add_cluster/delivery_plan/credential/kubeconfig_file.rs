@@ -1,0 +1,34 @@
+//! A kubeconfig that the user gives, stored as it is.
+
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::kubeconfig_secret;
+use crate::authentication::Method;
+use crate::commands::add_cluster::answers::Answers;
+use crate::commands::add_cluster::gather::{Facts, kubeconfig_reference};
+use crate::commands::add_cluster::kubeconfig_file::KubeconfigFile;
+use crate::error::{Error, Result};
+use crate::kubeconfig;
+use crate::plan::{Apply, Place, Plan, Step, change_of};
+
+/// The key that Flux looks for first.
+const FIRST_KEY: &str = "value";
+
+/// Adds the Secret with the kubeconfig; one that was given before is replaced.
+pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, file: &KubeconfigFile) -> Result<()> {
+    let has_first_key =
+        facts.kubeconfig_secret.as_ref().is_some_and(|secret| secret.data["data"].get(FIRST_KEY).is_some());
+    if has_first_key {
+        let secret = kubeconfig_reference(answers).display();
+        return Err(Error::new(format!("Flux would go on using the key `{FIRST_KEY}` of {secret}"))
+            .because(format!("it looks for `{FIRST_KEY}`, then for `{}`", kubeconfig::SECRET_KEY))
+            .hint(format!("remove the key `{FIRST_KEY}` from the Secret, then try again")));
+    }
+    let mut manifest: Value = kubeconfig_secret(answers, facts, Method::KubeconfigFile);
+    let text = file.text.expose_secret();
+    manifest["data"] = json!({kubeconfig::SECRET_KEY: kubeconfig::base64(text.as_bytes())});
+    let change = change_of(&answers.build, &manifest).await?;
+    plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
+    Ok(())
+}

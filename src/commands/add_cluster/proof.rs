@@ -1,0 +1,188 @@
+//! Proof, before anything is written, that a credential which exists already is let into the run cluster that is meant,
+//! and may do there what Flux needs.
+
+use kube::api::DynamicObject;
+use kube::config::Kubeconfig;
+use kube::core::PartialObjectMeta;
+
+use super::answers::Answers;
+use super::authentication::Authentication;
+use super::gather::kubeconfig_reference;
+use crate::authentication::Method;
+use crate::carvel::package_install_resource;
+use crate::check::{Checks, flux_access};
+use crate::cluster::{Cluster, ObjectReference, Role, User, api_resource};
+use crate::error::{Error, Result};
+use crate::kubeconfig::{self, Endpoint};
+
+/// What a credential that exists already was proven to allow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proof {
+    /// Whether `wait` and `status` can read with it.
+    pub(super) may_read: bool,
+}
+
+/// Proves the kubeconfig that is given or was given before; others are proven when they are made, or never: a person looks
+/// after one that was made by hand.
+pub(super) async fn of_credential(
+    answers: &Answers,
+    checks: &mut Checks,
+    authentication: &Authentication,
+    secret: Option<&DynamicObject>,
+    run_uid: &str,
+) -> Result<Proof> {
+    match (authentication, secret) {
+        (Authentication::KubeconfigFile(file), _) => {
+            for warning in &file.warnings {
+                checks.warn("kubeconfig", warning.clone());
+            }
+            prove(answers, checks, &file.source, file.as_flux_reads_it()?, run_uid).await
+        }
+        (Authentication::Stored(Method::KubeconfigFile), Some(secret)) => {
+            let what = format!("the kubeconfig in {}", kubeconfig_reference(answers).display());
+            prove(answers, checks, &what, kubeconfig::of_secret(&secret.data, None)?, run_uid).await
+        }
+        _ => Ok(Proof { may_read: true }),
+    }
+}
+
+/// Proves that the kubeconfig, read as Flux reads it, works; what cannot be proven is something to beware of.
+///
+/// `what` names the kubeconfig in messages.
+async fn prove(
+    answers: &Answers,
+    checks: &mut Checks,
+    what: &str,
+    kubeconfig: Kubeconfig,
+    run_uid: &str,
+) -> Result<Proof> {
+    let endpoint = Endpoint::of_context(&kubeconfig, None, |_| Err(std::io::ErrorKind::NotFound.into()))?;
+    let as_flux = Cluster::from_kubeconfig(Role::Run(answers.run_cluster.clone()), kubeconfig, None).await?;
+    let user = as_flux.user().await.map_err(|error| {
+        Error::new(format!("{what} does not work on {}", answers.run.display()))
+            .because(&error)
+            .hint("Flux would get the same answer; give it a kubeconfig with a valid credential and address")
+    })?;
+    match compare(answers, &as_flux, user.as_ref(), &endpoint, run_uid).await {
+        Comparison::Same => checks.pass("cluster of the kubeconfig", "the one of --run-context"),
+        Comparison::Other(why) => {
+            return Err(Error::new(format!("{what} leads to another cluster than {}", answers.run.display()))
+                .because(why)
+                .hint("give a kubeconfig of the cluster that --run-context means"));
+        }
+        Comparison::Unknown => {
+            return Err(Error::new(format!(
+                "it cannot be found out whether {what} leads to {}",
+                answers.run.display()
+            ))
+            .because("there is nothing that both may read, and their certificate authorities differ")
+            .hint("let its user read the namespace kube-system, whose UID tells clusters apart"));
+        }
+    }
+    let missing = flux_access(&as_flux, &answers.target_namespace).await?;
+    let user = user.map_or_else(|| "its user".to_owned(), |user| format!("its user `{}`", user.name));
+    if !missing.to_deliver.is_empty() {
+        return Err(Error::new(format!(
+            "with {what} Flux may not deliver to namespace {} of {}",
+            answers.target_namespace,
+            answers.run.display()
+        ))
+        .because(format!("{user} may not: {}", missing.to_deliver.join(", ")))
+        .hint(format!("grant {user} a Role in namespace {} with what is missing", answers.target_namespace)));
+    }
+    if !missing.to_read.is_empty() {
+        checks.warn(
+            "permissions of the kubeconfig",
+            Error::new(format!("{user} may not: {}", missing.to_read.join(", ")))
+                .hint("grant it, or give `wait` and `status` a credential of your own with --run-context"),
+        );
+    }
+    Ok(Proof { may_read: missing.to_read.is_empty() })
+}
+
+/// Whether two ways lead to one cluster.
+enum Comparison {
+    Same,
+    Other(String),
+    Unknown,
+}
+
+/// Compares the UID of kube-system, else that of the user's own ServiceAccount, else those of other objects that both may
+/// read, else the endpoints.
+async fn compare(
+    answers: &Answers,
+    as_flux: &Cluster,
+    user: Option<&User>,
+    endpoint: &Endpoint,
+    run_uid: &str,
+) -> Comparison {
+    if let Ok(uid) = as_flux.uid().await {
+        return if uid == run_uid {
+            Comparison::Same
+        } else {
+            Comparison::Other(format!("its namespace kube-system has the UID {uid}, not {run_uid}"))
+        };
+    }
+    if let Some(user) = user
+        && let (Some(there), Some((namespace, name))) = (&user.uid, user.service_account())
+    {
+        let reference = ObjectReference {
+            resource: api_resource("", "v1", "ServiceAccount"),
+            namespace: Some(namespace.to_owned()),
+            name: name.to_owned(),
+        };
+        if let Ok(here) = answers.run.get_metadata(&reference).await {
+            return match here.and_then(|account| account.metadata.uid) {
+                Some(here) if here == *there => Comparison::Same,
+                Some(_) => Comparison::Other(format!("its {} is another one", reference.display())),
+                None => Comparison::Other(format!("it has a {}, the other has none", reference.display())),
+            };
+        }
+    }
+    for reference in comparable(answers).await {
+        let (Ok(here), Ok(there)) =
+            (answers.run.get_metadata(&reference).await, as_flux.get_metadata(&reference).await)
+        else {
+            continue;
+        };
+        let uid = |object: &Option<PartialObjectMeta<DynamicObject>>| object.as_ref()?.metadata.uid.clone();
+        match (uid(&here), uid(&there)) {
+            (Some(here), Some(there)) if here == there => return Comparison::Same,
+            (here, there) if here == there => {}
+            (_, there) => {
+                return Comparison::Other(match there {
+                    Some(_) => format!("its {} is another one", reference.display()),
+                    None => format!("it has no {}", reference.display()),
+                });
+            }
+        }
+    }
+    let authority = &endpoint.certificate_authority_data;
+    // An authority of its own is what clusters have; a public one is in no kubeconfig.
+    if authority.is_some() && *authority == answers.endpoint.certificate_authority_data {
+        Comparison::Same
+    } else {
+        Comparison::Unknown
+    }
+}
+
+/// Names objects that both are likely to be allowed to read.
+async fn comparable(answers: &Answers) -> Vec<ObjectReference> {
+    let namespace = &answers.target_namespace;
+    let mut references = vec![ObjectReference {
+        resource: api_resource("", "v1", "Namespace"),
+        namespace: None,
+        name: namespace.clone(),
+    }];
+    for resource in [api_resource("", "v1", "Secret"), package_install_resource()] {
+        // What cannot be listed is not compared.
+        let objects = answers.run.list_metadata(&resource, namespace).await.unwrap_or_default();
+        let name = objects.into_iter().find_map(|object| object.metadata.name);
+        references.extend(name.map(|name| ObjectReference {
+            resource: resource.clone(),
+            namespace: Some(namespace.clone()),
+            name,
+        }));
+    }
+    references
+}
