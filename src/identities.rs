@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use crate::cluster::User;
 use crate::labels;
 
 /// Where an identity lives and whom it serves.
@@ -60,15 +61,49 @@ pub fn role(owner: Owner<'_>, namespace: &str, name: &str, rules: &Value) -> Val
     })
 }
 
-/// Builds a RoleBinding of the Role of the same name to a ServiceAccount, which may live in another namespace.
+/// Who gets a Role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// A ServiceAccount, which may live in another namespace than the Role.
+    ServiceAccount {
+        /// Its namespace.
+        namespace: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
+    /// A user, by the name that the API server knows.
+    User(&'a str),
+}
+
+impl<'a> Subject<'a> {
+    /// Returns the subject that a user is.
+    #[must_use]
+    pub fn of(user: &'a User) -> Self {
+        match user.service_account() {
+            Some((namespace, name)) => Self::ServiceAccount { namespace, name },
+            None => Self::User(&user.name),
+        }
+    }
+
+    fn manifest(self) -> Value {
+        match self {
+            Self::ServiceAccount { namespace, name } => {
+                json!({"kind": "ServiceAccount", "name": name, "namespace": namespace})
+            }
+            Self::User(name) => json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}),
+        }
+    }
+}
+
+/// Builds a RoleBinding of the Role of the same name.
 #[must_use]
-pub fn role_binding(owner: Owner<'_>, namespace: &str, name: &str, account_namespace: &str, account: &str) -> Value {
+pub fn role_binding(owner: Owner<'_>, namespace: &str, name: &str, subject: Subject<'_>) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": owner.metadata(namespace, name),
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": account_namespace}],
+        "subjects": [subject.manifest()],
     })
 }
 
@@ -88,6 +123,17 @@ pub fn deployer_rules() -> Value {
         },
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "create", "update", "patch", "delete"]},
         {"apiGroups": ["kappctrl.k14s.io"], "resources": ["apps"], "verbs": ["get", "list", "watch"]},
+    ])
+}
+
+/// Returns what lets a user impersonate one ServiceAccount of the Role's namespace.
+///
+/// For a user called `system:serviceaccount:<namespace>:<name>` the API server asks for exactly this, and adds the groups by
+/// itself (k8s.io/apiserver `pkg/endpoints/filters/impersonation.go`).
+#[must_use]
+pub fn impersonator_rules(account: &str) -> Value {
+    json!([
+        {"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": [account], "verbs": ["impersonate"]},
     ])
 }
 
@@ -112,7 +158,7 @@ mod tests {
 
     #[test]
     fn no_rule_has_a_wildcard() {
-        for rules in [deployer_rules(), installer_rules()] {
+        for rules in [deployer_rules(), impersonator_rules("flux"), installer_rules()] {
             assert!(!rules.to_string().contains('*'), "{rules}");
         }
     }

@@ -65,6 +65,18 @@ pub fn deployer_token(build_namespace: &str, run_cluster: &str) -> String {
     format!("{}-token", deployer(build_namespace, run_cluster))
 }
 
+/// Returns the name of the Role and RoleBinding in a target namespace of the account that Flux impersonates.
+#[must_use]
+pub fn impersonated(build_namespace: &str, run_cluster: &str, account: &str) -> String {
+    format!("{build_namespace}-{run_cluster}-as-{account}")
+}
+
+/// Returns the name of the Role and RoleBinding that allow Flux's own user to impersonate an account.
+#[must_use]
+pub fn impersonator(build_namespace: &str, run_cluster: &str, account: &str) -> String {
+    format!("{build_namespace}-{run_cluster}-impersonates-{account}")
+}
+
 /// Returns the name of the installer's ServiceAccount, Role and RoleBinding on a run cluster.
 #[must_use]
 pub fn installer(package: &str) -> String {
@@ -110,6 +122,16 @@ pub fn check_run_cluster(run_cluster: &str, package: &str) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Checks the name of a service account.
+pub fn check_service_account(name: &str) -> Result<()> {
+    if is_subdomain(name) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("`{name}` cannot be the name of a service account"))
+        .because("it must be a lowercase DNS subdomain: letters, digits, `-` and `.`")
+        .hint("give only the name of the service account, without its namespace"))
 }
 
 /// Tells whether `name` is a DNS-1123 label, which namespaces and run clusters must be.

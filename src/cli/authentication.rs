@@ -17,6 +17,9 @@ pub struct AuthenticationArgs {
     /// Take the content of the files in that the kubeconfig names: Flux cannot read them
     #[arg(long, requires = "kubeconfig_file")]
     pub inline_files: bool,
+    /// Have Flux impersonate this service account, of the namespace called like the build namespace, for each request
+    #[arg(long = "impersonate", value_name = "SERVICE_ACCOUNT")]
+    pub impersonated: Option<String>,
 }
 
 /// The ways that are chosen by name.

@@ -1,6 +1,7 @@
-//! Who the API server takes the current user for.
+//! Who the API server takes the current user for, and whom that user may impersonate.
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::api::{Api, PostParams};
 
 use super::Cluster;
@@ -37,5 +38,25 @@ impl Cluster {
             Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Asks the API server whether the current user may impersonate a ServiceAccount, which need not exist.
+    pub async fn may_impersonate(&self, namespace: &str, account: &str) -> Result<bool> {
+        let review = SelfSubjectAccessReview {
+            spec: SelfSubjectAccessReviewSpec {
+                resource_attributes: Some(ResourceAttributes {
+                    verb: Some("impersonate".to_owned()),
+                    resource: Some("serviceaccounts".to_owned()),
+                    namespace: Some(namespace.to_owned()),
+                    name: Some(account.to_owned()),
+                    ..ResourceAttributes::default()
+                }),
+                ..SelfSubjectAccessReviewSpec::default()
+            },
+            ..SelfSubjectAccessReview::default()
+        };
+        let api = Api::<SelfSubjectAccessReview>::all(self.client.clone());
+        let answer = self.call("cannot be asked for permissions", api.create(&PostParams::default(), &review)).await?;
+        Ok(answer.status.is_some_and(|status| status.allowed))
     }
 }

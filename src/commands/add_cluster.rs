@@ -8,6 +8,7 @@ mod authentication;
 mod delivery_plan;
 mod gather;
 mod guard;
+mod impersonation;
 mod kubeconfig_file;
 mod proof;
 

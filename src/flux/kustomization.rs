@@ -124,6 +124,16 @@ pub struct KustomizationRequest<'a> {
     pub run_cluster: &'a str,
     /// The namespace on the run cluster.
     pub target_namespace: &'a str,
+    /// Whom Flux impersonates, if anybody.
+    pub service_account: Option<&'a str>,
+}
+
+/// Returns the user that Flux impersonates for a Kustomization with `spec.serviceAccountName`.
+///
+/// It takes the Kustomization's own namespace, also on the run cluster (fluxcd/pkg `runtime/client/impersonator.go`, v0.110).
+#[must_use]
+pub fn impersonated_user(namespace: &str, account: &str) -> String {
+    format!("system:serviceaccount:{namespace}:{account}")
 }
 
 /// Returns the resource of Kustomizations in the served version.
@@ -158,6 +168,9 @@ pub fn kustomization(request: &KustomizationRequest<'_>, name: &str, path: &str)
             "kubeConfig": {"secretRef": {"name": names::kubeconfig(request.run_cluster)}},
         },
     });
+    if let Some(account) = request.service_account {
+        manifest["spec"]["serviceAccountName"] = json!(account);
+    }
     // Flux 2.5 brought healthCheckExprs, to v1 only.
     if request.version == "v1" {
         manifest["spec"]["healthCheckExprs"] = package_install_health();

@@ -11,7 +11,7 @@ pub use git_repository::{
 };
 pub use kustomization::{
     InventoryEntry, KUSTOMIZATION_GROUP, KubeConfigReference, Kustomization, KustomizationRequest, KustomizationSpec,
-    KustomizationStatus, kustomization, kustomization_resource,
+    KustomizationStatus, impersonated_user, kustomization, kustomization_resource,
 };
 
 /// The annotation that asks a Flux controller to reconcile now; it answers in `status.lastHandledReconcileAt`

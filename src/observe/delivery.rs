@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 
 use super::verdict::package_installs;
-use crate::flux::{KubeConfigReference, Kustomization};
+use crate::flux::{KubeConfigReference, Kustomization, impersonated_user};
 use crate::names;
 
 /// One package on one run cluster, as two Kustomizations describe it.
@@ -145,12 +145,7 @@ fn delivery(
     let access = match (&kube_config.secret_ref, &kube_config.config_map_ref) {
         (Some(secret), _) => RunAccess::Kubeconfig {
             secret: secret.clone(),
-            // Flux takes the Kustomization's own namespace, also on the run cluster (fluxcd/pkg `runtime/client/impersonator.go`).
-            impersonate: one
-                .spec
-                .service_account_name
-                .as_ref()
-                .map(|account| format!("system:serviceaccount:{namespace}:{account}")),
+            impersonate: one.spec.service_account_name.as_ref().map(|account| impersonated_user(&namespace, account)),
         },
         (None, Some(config_map)) => RunAccess::WorkloadIdentity { config_map: config_map.name.clone() },
         (None, None) => return None,

@@ -27,6 +27,8 @@ pub struct StoreCredential {
     pub user: String,
     /// The Secret on the run cluster in which the token appears.
     pub token_secret: ObjectReference,
+    /// The user that Flux impersonates with it, if any.
+    pub impersonate: Option<String>,
     /// The namespace in which the credential must work.
     pub target_namespace: String,
     /// The Secret on the build cluster, without its data.
@@ -53,7 +55,9 @@ impl Executor<'_> {
         let token = run.wait_for(&store.token_secret, MINT_LIMIT, token_of).await?;
         let secret = store.secret_with(&token);
         let kubeconfig = kubeconfig::of_secret(&secret, None)?;
-        let as_flux = Cluster::from_kubeconfig(Role::Run(store.run_cluster.clone()), kubeconfig, None).await?;
+        let as_flux =
+            Cluster::from_kubeconfig(Role::Run(store.run_cluster.clone()), kubeconfig, store.impersonate.clone())
+                .await?;
         prove(&as_flux, &store.target_namespace).await?;
         self.build.apply(&secret, false).await?;
         self.report(&store.change, &ObjectReference::of(&secret)?.display(), self.build);

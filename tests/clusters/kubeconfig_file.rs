@@ -15,7 +15,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 ];
 
 /// Makes the account of the guide in the target namespace, with these rules, and returns a kubeconfig with a token of it.
-fn own_kubeconfig(user: &User<'_>, cluster: &str, rules: &Value) -> Value {
+pub(crate) fn own_kubeconfig(user: &User<'_>, cluster: &str, rules: &Value) -> Value {
     let namespace = user.workspace.target_namespace();
     let metadata = json!({"name": "flux", "namespace": namespace});
     let objects = [

@@ -10,6 +10,7 @@ mod bad_input;
 mod corpus;
 mod delivery;
 mod disruption;
+mod impersonation;
 mod interaction;
 mod kubeconfig_file;
 mod plugin;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     let ordinary = [
         bad_input::TESTS,
         delivery::TESTS,
+        impersonation::TESTS,
         interaction::TESTS,
         kubeconfig_file::TESTS,
         plugin::TESTS,

@@ -30,6 +30,8 @@ pub(super) struct Answers {
     pub(super) values: Option<SecretString>,
     /// How Flux is to authenticate, where the flags say so.
     pub(super) authentication: Option<Authentication>,
+    /// The service account that Flux is to impersonate, where the flags say so.
+    pub(super) impersonated: Option<String>,
     /// Labels of the Flux objects.
     pub(super) labels: Vec<(String, String)>,
     /// Whether what was made by hand is taken over.
@@ -64,6 +66,9 @@ pub(super) async fn ask(
     )?;
     let values = arguments.values.as_deref().map(read_values).transpose()?;
     let authentication = Authentication::of(&arguments.authentication)?;
+    if let Some(account) = &arguments.authentication.impersonated {
+        names::check_service_account(account)?;
+    }
     let run_cluster = match &arguments.run_cluster {
         Some(name) => name.clone(),
         None => prompt::text("Short name for the run cluster, such as prod1", None)?,
@@ -113,6 +118,7 @@ pub(super) async fn ask(
         constraints: given_constraints(arguments)?,
         values,
         authentication,
+        impersonated: arguments.authentication.impersonated.clone(),
         labels: arguments.write.labels.clone(),
         takes_over: arguments.write.force_conflicts,
         ui,

@@ -4,6 +4,7 @@
 
 mod credential;
 mod files;
+mod flux_user;
 mod identities;
 mod kustomizations;
 

@@ -5,11 +5,12 @@ use kube::api::DynamicObject;
 use super::answers::Answers;
 use super::authentication::Authentication;
 use super::guard;
+use super::impersonation::{self, Impersonated};
 use super::proof::{self, Proof};
 use crate::carvel::selection::{SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
 use crate::check::{self, Checks};
-use crate::cluster::{Cluster, ObjectReference};
+use crate::cluster::{Cluster, ObjectReference, User};
 use crate::commands::git;
 use crate::error::{Error, Result};
 use crate::flux::{GitRepository, git_repository_resource};
@@ -36,6 +37,10 @@ pub(super) struct Facts {
     pub(super) authentication: Authentication,
     /// The context through which the delivery is watched, where Flux's own credential will not do.
     pub(super) run_context: Option<String>,
+    /// Whom Flux impersonates, if anybody.
+    pub(super) impersonated: Option<Impersonated>,
+    /// The user of a kubeconfig that somebody gave.
+    pub(super) user: Option<User>,
     /// What to beware of.
     pub(super) warnings: Vec<String>,
 }
@@ -67,13 +72,26 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     if let (Some(run_uid), Some(Some(secret))) = (&run_uid, &kubeconfig_secret) {
         checks.take("run cluster's name", guard::same_cluster(answers, secret, run_uid).await);
     }
+    let account = match (versions, &authentication) {
+        (Some(versions), Some(authentication)) => {
+            checks.take("impersonation", impersonation::account(answers, versions, authentication).await).flatten()
+        }
+        _ => None,
+    };
     let proof = match (&authentication, &kubeconfig_secret, &run_uid) {
         (Some(authentication), Some(secret), Some(run_uid)) => {
-            proof::of_credential(answers, &mut checks, authentication, secret.as_ref(), run_uid).await
+            let account = account.as_deref();
+            proof::of_credential(answers, &mut checks, authentication, secret.as_ref(), run_uid, account).await
         }
-        _ => Ok(Proof { may_read: true }),
+        _ => Ok(Proof::none()),
     };
     let proof = checks.take("kubeconfig", proof);
+    let impersonated = match (account, &proof) {
+        (Some(account), Some(proof)) => {
+            checks.take("permission to impersonate", impersonation::prepare(answers, account, proof).await)
+        }
+        _ => None,
+    };
     if let Some(versions) = versions {
         checks.take("Kustomizations", guard::same_kustomizations(answers, versions).await);
     }
@@ -88,6 +106,7 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         }
         None => None,
     };
+    let needs_context = proof.as_ref().is_some_and(|proof| !proof.may_read);
     let warnings = checks.warnings();
     checks.refuse_if_failed()?;
     let (
@@ -111,7 +130,9 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         constraints,
         kubeconfig_secret: kubeconfig_secret.flatten(),
         authentication,
-        run_context: proof.filter(|proof| !proof.may_read).and_then(|_| answers.run_connection.context.clone()),
+        run_context: needs_context.then(|| answers.run_connection.context.clone()).flatten(),
+        impersonated,
+        user: proof.and_then(|proof| proof.user),
         warnings,
     })
 }

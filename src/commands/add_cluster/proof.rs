@@ -16,33 +16,45 @@ use crate::error::{Error, Result};
 use crate::kubeconfig::{self, Endpoint};
 
 /// What a credential that exists already was proven to allow.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Proof {
     /// Whether `wait` and `status` can read with it.
     pub(super) may_read: bool,
+    /// Whether its user may impersonate the account that it shall; `None` where it was not asked.
+    pub(super) may_impersonate: Option<bool>,
+    /// Its user, where the API server tells.
+    pub(super) user: Option<User>,
+}
+
+impl Proof {
+    /// Says that nothing had to be proven.
+    pub(super) fn none() -> Self {
+        Self { may_read: true, may_impersonate: None, user: None }
+    }
 }
 
 /// Proves the kubeconfig that is given or was given before; others are proven when they are made, or never: a person looks
-/// after one that was made by hand.
+/// after one that was made by hand. `account` is the one that Flux is to impersonate.
 pub(super) async fn of_credential(
     answers: &Answers,
     checks: &mut Checks,
     authentication: &Authentication,
     secret: Option<&DynamicObject>,
     run_uid: &str,
+    account: Option<&str>,
 ) -> Result<Proof> {
     match (authentication, secret) {
         (Authentication::KubeconfigFile(file), _) => {
             for warning in &file.warnings {
                 checks.warn("kubeconfig", warning.clone());
             }
-            prove(answers, checks, &file.source, file.as_flux_reads_it()?, run_uid).await
+            prove(answers, checks, &file.source, file.as_flux_reads_it()?, run_uid, account).await
         }
         (Authentication::Stored(Method::KubeconfigFile), Some(secret)) => {
             let what = format!("the kubeconfig in {}", kubeconfig_reference(answers).display());
-            prove(answers, checks, &what, kubeconfig::of_secret(&secret.data, None)?, run_uid).await
+            prove(answers, checks, &what, kubeconfig::of_secret(&secret.data, None)?, run_uid, account).await
         }
-        _ => Ok(Proof { may_read: true }),
+        _ => Ok(Proof::none()),
     }
 }
 
@@ -55,6 +67,7 @@ async fn prove(
     what: &str,
     kubeconfig: Kubeconfig,
     run_uid: &str,
+    account: Option<&str>,
 ) -> Result<Proof> {
     let endpoint = Endpoint::of_context(&kubeconfig, None, |_| Err(std::io::ErrorKind::NotFound.into()))?;
     let as_flux = Cluster::from_kubeconfig(Role::Run(answers.run_cluster.clone()), kubeconfig, None).await?;
@@ -79,25 +92,30 @@ async fn prove(
             .hint("let its user read the namespace kube-system, whose UID tells clusters apart"));
         }
     }
+    if let Some(account) = account {
+        // What the account may do, the plan grants.
+        let may_impersonate = Some(as_flux.may_impersonate(&answers.namespace, account).await?);
+        return Ok(Proof { may_read: true, may_impersonate, user });
+    }
     let missing = flux_access(&as_flux, &answers.target_namespace).await?;
-    let user = user.map_or_else(|| "its user".to_owned(), |user| format!("its user `{}`", user.name));
+    let who = user.as_ref().map_or_else(|| "its user".to_owned(), |user| format!("its user `{}`", user.name));
     if !missing.to_deliver.is_empty() {
         return Err(Error::new(format!(
             "with {what} Flux may not deliver to namespace {} of {}",
             answers.target_namespace,
             answers.run.display()
         ))
-        .because(format!("{user} may not: {}", missing.to_deliver.join(", ")))
-        .hint(format!("grant {user} a Role in namespace {} with what is missing", answers.target_namespace)));
+        .because(format!("{who} may not: {}", missing.to_deliver.join(", ")))
+        .hint(format!("grant {who} a Role in namespace {} with what is missing", answers.target_namespace)));
     }
     if !missing.to_read.is_empty() {
         checks.warn(
             "permissions of the kubeconfig",
-            Error::new(format!("{user} may not: {}", missing.to_read.join(", ")))
+            Error::new(format!("{who} may not: {}", missing.to_read.join(", ")))
                 .hint("grant it, or give `wait` and `status` a credential of your own with --run-context"),
         );
     }
-    Ok(Proof { may_read: missing.to_read.is_empty() })
+    Ok(Proof { may_read: missing.to_read.is_empty(), may_impersonate: None, user })
 }
 
 /// Whether two ways lead to one cluster.

@@ -59,6 +59,28 @@ impl Workspace {
         })
     }
 
+    /// Lets the user grant impersonation on a run cluster: in the namespace that is called like the one on the build cluster,
+    /// which is made there.
+    pub fn allow_impersonation(&self, testbed: &Testbed, cluster: &str) -> Result<()> {
+        let administrator = testbed.administrator(cluster);
+        let namespace = self.build_namespace.as_str();
+        administrator
+            .apply_objects(&[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } })])?;
+        let path = permissions().join("run-cluster-impersonation.yaml");
+        let permissions = std::fs::read_to_string(&path).map_err(Error::file("read", &path))?;
+        administrator.apply(&permissions, &["--namespace", namespace])?;
+        administrator.apply_objects(&[json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": { "name": "carvelflux-impersonation", "namespace": namespace },
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "carvelflux-impersonation",
+            },
+            "subjects": [{ "kind": "ServiceAccount", "name": USER, "namespace": self.target_namespace }],
+        })])?;
+        Ok(())
+    }
+
     /// Returns the namespace on the build cluster.
     #[must_use]
     pub fn build_namespace(&self) -> &str {
@@ -138,5 +160,9 @@ fn prepare(administrator: &Kubectl, cluster: &str, namespace: &str) -> Result<Co
 
 fn permissions_file(cluster: &str) -> PathBuf {
     let name = if cluster == BUILD { "build-cluster.yaml" } else { "run-cluster.yaml" };
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/permissions").join(name)
+    permissions().join(name)
+}
+
+fn permissions() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/permissions")
 }

@@ -1,19 +1,22 @@
-//! Who acts on the run cluster: deployer and installer, with their roles.
+//! Who acts on the run cluster, with their roles: Flux's user, see [`flux_user`], and the installer.
 
-use serde_json::Value;
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use serde_json::{Value, json};
 
-use super::credential::deployer_namespace;
+use super::flux_user;
 use crate::check::Checks;
-use crate::cluster::ObjectReference;
+use crate::cluster::{FIELD_MANAGER, ObjectReference};
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::gather::Facts;
 use crate::commands::add_cluster::guard;
 use crate::error::Result;
-use crate::identities::{Owner, deployer_rules, installer_rules, role, role_binding, service_account, token_secret};
+use crate::identities::{Owner, Subject, installer_rules, role, role_binding, service_account};
+use crate::labels;
 use crate::names;
 use crate::plan::{Apply, Place, Plan, Step, change_from};
 
-/// Adds deployer and installer with their roles on the run cluster.
+/// Adds Flux's user and the installer with their roles on the run cluster, and what Flux looks up on the build cluster.
 pub(super) async fn add_identities(
     plan: &mut Plan,
     checks: &mut Checks,
@@ -22,28 +25,48 @@ pub(super) async fn add_identities(
 ) -> Result<()> {
     let owner = Owner { build_cluster_uid: &facts.build_uid, build_namespace: &answers.namespace };
     let namespace = &answers.target_namespace;
-    let mut manifests = Vec::new();
-    if let Some(account_namespace) = deployer_namespace(answers, facts) {
-        let name = names::deployer(&answers.namespace, &answers.run_cluster);
-        if account_namespace == *namespace {
-            let token = names::deployer_token(&answers.namespace, &answers.run_cluster);
-            manifests.push(service_account(owner, namespace, &name));
-            manifests.push(token_secret(owner, namespace, &token, &name));
-        }
-        manifests.push(role(owner, namespace, &name, &deployer_rules()));
-        manifests.push(role_binding(owner, namespace, &name, &account_namespace, &name));
-    }
+    let mut manifests = flux_user::manifests(answers, facts, owner);
     let installer = names::installer(&facts.package.name);
     if service_account_name(facts) == installer {
         manifests.push(service_account(owner, namespace, &installer));
         manifests.push(role(owner, namespace, &installer, &installer_rules()));
-        manifests.push(role_binding(owner, namespace, &installer, namespace, &installer));
+        manifests.push(role_binding(
+            owner,
+            namespace,
+            &installer,
+            Subject::ServiceAccount { namespace, name: &installer },
+        ));
     }
     for manifest in manifests {
         let name = ObjectReference::of(&manifest)?.display();
         plan.steps.extend(checks.take(name, on_run_cluster(answers, manifest).await).map(Step::Apply));
     }
+    if let Some(impersonated) = &facts.impersonated {
+        let step = account_for_pruning(answers, &impersonated.account).await;
+        plan.steps.extend(checks.take("account for pruning", step).flatten().map(Step::Apply));
+    }
     Ok(())
+}
+
+/// Makes an account without any permission on the build cluster, unless there is one of that name.
+///
+/// Without it Flux leaves everything on the run cluster behind when a Kustomization is deleted: it looks the account that it
+/// is to impersonate up on its own cluster (fluxcd/pkg `runtime/client/impersonator.go`, `CanImpersonate`; fluxcd/pkg#959).
+async fn account_for_pruning(answers: &Answers, account: &str) -> Result<Option<Apply>> {
+    let manifest = json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": account, "namespace": answers.namespace, "labels": labels::managed()},
+        "automountServiceAccountToken": false,
+    });
+    let live = answers.build.get(&ObjectReference::of(&manifest)?).await?;
+    let is_ours =
+        |live: &DynamicObject| live.labels().get(labels::MANAGED_BY).is_some_and(|manager| manager == FIELD_MANAGER);
+    if live.as_ref().is_some_and(|live| !is_ours(live)) {
+        return Ok(None);
+    }
+    let change = change_from(&answers.build, live, &manifest).await?;
+    Ok(Some(Apply { place: Place::Build, manifest, change }))
 }
 
 /// Asks the run cluster what applying an object changes, unless it belongs to somebody else.

@@ -20,6 +20,7 @@ pub(super) fn kustomizations(answers: &Answers, facts: &Facts) -> [Value; 2] {
         package,
         run_cluster: &answers.run_cluster,
         target_namespace: &answers.target_namespace,
+        service_account: facts.impersonated.as_ref().map(|impersonated| impersonated.account.as_str()),
     };
     let path = &facts.package.path;
     [

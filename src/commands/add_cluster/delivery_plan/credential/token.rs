@@ -32,6 +32,7 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Re
         endpoint,
         user: names::deployer(&answers.namespace, &answers.run_cluster),
         token_secret,
+        impersonate: facts.impersonated.as_ref().map(|impersonated| impersonated.user.clone()),
         target_namespace: answers.target_namespace.clone(),
         secret,
         change: Change::Create,
