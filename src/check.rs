@@ -8,7 +8,7 @@ mod flux_access;
 mod prerequisites;
 
 pub use flux_access::{MissingAccess, flux_access};
-pub use prerequisites::{flux, kapp_controller, namespace};
+pub use prerequisites::{flux, has_namespace, kapp_controller, namespace};
 
 use crate::error::{Error, ErrorKind, Result};
 

@@ -4,6 +4,7 @@
 
 mod add_cluster;
 mod authentication;
+mod installer;
 mod parse;
 mod write;
 
@@ -15,6 +16,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use self::add_cluster::AddClusterArgs;
 pub use self::authentication::{AuthenticationArgs, AuthenticationWay};
+pub use self::installer::{InstallerArgs, InstallerKind};
 use self::parse::{parse_commit, parse_duration, parse_run_context};
 pub use self::write::WriteArgs;
 use crate::ui::{Format, Verbosity};

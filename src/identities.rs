@@ -3,6 +3,10 @@
 //!
 //! What this confines, and what not: whoever may create PackageInstalls in a namespace can act as any ServiceAccount there.
 
+mod installer;
+pub mod role_file;
+
+pub use installer::{Preset, asks_for_http_route};
 use serde_json::{Value, json};
 
 use crate::cluster::User;
@@ -137,28 +141,13 @@ pub fn impersonator_rules(account: &str) -> Value {
     ])
 }
 
-/// Returns what the installer of a `server` workload may do: kapp's own records, and what such a package deploys.
-///
-/// Pods and their `ReplicaSets` are only read, for kapp's waiting (carvel-dev/carvel `site/content/kapp/docs/develop/rbac.md`).
-#[must_use]
-pub fn installer_rules() -> Value {
-    let write = ["get", "list", "watch", "create", "update", "patch", "delete"];
-    json!([
-        {"apiGroups": [""], "resources": ["configmaps", "services"], "verbs": write},
-        {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": write},
-        {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": write},
-        {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
-    ])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn no_rule_has_a_wildcard() {
-        for rules in [deployer_rules(), impersonator_rules("flux"), installer_rules()] {
+    fn no_rule_of_the_deployer_has_a_wildcard() {
+        for rules in [deployer_rules(), impersonator_rules("flux")] {
             assert!(!rules.to_string().contains('*'), "{rules}");
         }
     }

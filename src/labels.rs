@@ -26,6 +26,9 @@ pub const BUILD_NAMESPACE: &str = "carvelflux.dev/build-namespace";
 /// Who manages an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
+/// What an installer's Role was made with: `server`, `web`, `worker` or `file`.
+pub const INSTALLER: &str = "carvelflux.dev/installer";
+
 /// Returns the labels of an object that only this plugin owns.
 #[must_use]
 pub fn managed() -> Value {

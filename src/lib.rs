@@ -20,4 +20,5 @@ pub mod labels;
 pub mod names;
 pub mod observe;
 pub mod plan;
+pub mod shell;
 pub mod ui;

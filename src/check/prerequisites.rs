@@ -5,6 +5,7 @@ use crate::cluster::{Cluster, ObjectReference, ServedVersions, api_resource};
 use crate::error::{Error, Result};
 use crate::flux::{API_VERSIONS, GIT_REPOSITORY_GROUP, KUSTOMIZATION_GROUP};
 use crate::observe::wait::FluxVersions;
+use crate::shell::quoted;
 
 /// Checks that the build cluster serves Flux's APIs, and in which versions.
 pub fn flux(build: &Cluster, served: &ServedVersions) -> Result<FluxVersions> {
@@ -43,13 +44,21 @@ pub async fn kapp_controller(run: &Cluster, served: &ServedVersions, namespace: 
     })
 }
 
-/// Checks that a namespace exists; a user who may not read namespaces passes, and the dry run finds out.
-pub async fn namespace(cluster: &Cluster, name: &str) -> Result<()> {
+/// Tells whether a namespace exists; for a user who may not read namespaces it does, and the dry run finds out.
+pub async fn has_namespace(cluster: &Cluster, name: &str) -> bool {
     let reference =
         ObjectReference { resource: api_resource("", "v1", "Namespace"), namespace: None, name: name.to_owned() };
-    match cluster.get(&reference).await {
-        Ok(None) => Err(Error::new(format!("{} has no namespace `{name}`", cluster.display()))
-            .hint(format!("create it: kubectl --context {} create namespace {name}", cluster.context()))),
-        Ok(Some(_)) | Err(_) => Ok(()),
+    !matches!(cluster.get(&reference).await, Ok(None))
+}
+
+/// Checks that a namespace exists.
+pub async fn namespace(cluster: &Cluster, name: &str) -> Result<()> {
+    if has_namespace(cluster, name).await {
+        return Ok(());
     }
+    Err(Error::new(format!("{} has no namespace `{name}`", cluster.display())).hint(format!(
+        "create it: kubectl --context {} create namespace {}",
+        quoted(cluster.context()),
+        quoted(name)
+    )))
 }

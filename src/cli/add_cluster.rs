@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::parse::parse_duration;
-use super::{AuthenticationArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
+use super::{AuthenticationArgs, ConfirmArgs, GitCredentialArgs, InstallerArgs, OutputArgs, WriteArgs};
 
 /// Arguments of `add-cluster`.
 #[derive(Args, Debug)]
@@ -32,6 +32,9 @@ pub struct AddClusterArgs {
     /// File with the package's values, a YAML mapping
     #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
+    /// As whom the package is installed.
+    #[command(flatten)]
+    pub installer: InstallerArgs,
     /// How Flux authenticates.
     #[command(flatten)]
     pub authentication: AuthenticationArgs,

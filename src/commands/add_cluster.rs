@@ -9,8 +9,10 @@ mod delivery_plan;
 mod gather;
 mod guard;
 mod impersonation;
+mod installer;
 mod kubeconfig_file;
 mod proof;
+mod registry;
 
 use super::outcome;
 use crate::cli::AddClusterArgs;

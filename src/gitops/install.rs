@@ -24,6 +24,8 @@ pub struct PackageInstallSpec {
     pub values_secret: Option<String>,
     /// Whether prereleases may be selected.
     pub prereleases: bool,
+    /// The Secret with a registry's credentials, and the fetch steps that need it; `None` leaves what is there.
+    pub fetch_secret: Option<(String, Vec<usize>)>,
 }
 
 /// Builds a new `PackageInstall`.
@@ -44,6 +46,13 @@ pub fn update_package_install(existing: &Value, spec: &PackageInstallSpec) -> Va
     edit(&mut install, &["metadata"], |metadata| {
         metadata.insert("name".to_owned(), json!(spec.name));
     });
+    if let Some((secret, steps)) = &spec.fetch_secret {
+        edit(&mut install, &["metadata", "annotations"], |annotations| {
+            for step in steps {
+                annotations.insert(format!("ext.packaging.carvel.dev/fetch-{step}-secret-name"), json!(secret));
+            }
+        });
+    }
     edit(&mut install, &["spec"], |entries| {
         entries.insert("serviceAccountName".to_owned(), json!(spec.service_account));
     });
@@ -120,6 +129,7 @@ mod tests {
             constraints: ">=0.0.0".to_owned(),
             values_secret: Some("hello-app-values-0123456789".to_owned()),
             prereleases: false,
+            fetch_secret: None,
         }
     }
 
@@ -171,6 +181,15 @@ spec:
         assert_eq!(updated.pointer("/metadata/annotations"), existing.pointer("/metadata/annotations"));
         assert_eq!(updated.pointer("/spec/packageRef/versionSelection/prereleases/identifiers/0"), Some(&json!("rc")));
         assert_eq!(update_package_install(&updated, &PackageInstallSpec { prereleases: true, ..spec() }), updated);
+        let private = PackageInstallSpec { fetch_secret: Some(("registry".to_owned(), vec![0, 2])), ..spec() };
+        assert_eq!(
+            update_package_install(&existing, &private).pointer("/metadata/annotations"),
+            Some(&json!({
+                "ext.packaging.carvel.dev/ytt-paths-from-secret-name": "overlay",
+                "ext.packaging.carvel.dev/fetch-0-secret-name": "registry",
+                "ext.packaging.carvel.dev/fetch-2-secret-name": "registry",
+            }))
+        );
         let renamed =
             update_package_install(&updated, &PackageInstallSpec { values_secret: Some("fixed".to_owned()), ..spec() });
         assert_eq!(values_secret_names(&renamed), ["base", "hello-app-values-0123456789", "last", "fixed"]);

@@ -32,6 +32,8 @@ pub struct PackageManifest {
     pub version: String,
     /// `spec.valuesSchema.openAPIv3`, the schema of the values.
     pub values_schema: Option<Value>,
+    /// Which of its fetch steps read from a registry.
+    pub registry_fetches: Vec<usize>,
 }
 
 /// A package of the repository with its versions.
@@ -78,6 +80,14 @@ impl PackageDirectory {
         Ok(Self { path, name, ref_name, packages })
     }
 
+    /// Returns which fetch steps of any version read from a registry; the first one where none is known to.
+    #[must_use]
+    pub fn registry_fetches(&self) -> Vec<usize> {
+        let steps: BTreeSet<usize> =
+            self.packages.iter().flat_map(|package| package.registry_fetches.clone()).collect();
+        if steps.is_empty() { vec![0] } else { steps.into_iter().collect() }
+    }
+
     /// Lists the run clusters that have a directory beside the packages, sorted.
     pub fn run_clusters(&self, root: &Path) -> Result<Vec<String>> {
         let mut names = tree::directories(root, &self.path)?;
@@ -100,9 +110,18 @@ impl PackageManifest {
             name: text("/metadata/name", "metadata.name")?,
             ref_name: text("/spec/refName", "spec.refName")?,
             version: text("/spec/version", "spec.version")?,
+            registry_fetches: registry_fetches(document),
             values_schema: document.pointer("/spec/valuesSchema/openAPIv3").filter(|schema| !schema.is_null()).cloned(),
         })
     }
+}
+
+/// Finds the fetch steps that take the credentials of a registry (kapp-controller `pkg/packageinstall/app.go`, v0.53).
+fn registry_fetches(package: &Value) -> Vec<usize> {
+    let steps = package.pointer("/spec/template/spec/fetch").and_then(Value::as_array);
+    let steps = steps.into_iter().flatten().enumerate();
+    let from_registry = |step: &Value| ["imgpkgBundle", "image"].iter().any(|kind| !step[*kind].is_null());
+    steps.filter(|(_, step)| from_registry(step)).map(|(number, _)| number).collect()
 }
 
 /// Lists the package directories of a repository by their paths: directories, at the root or one below, with `packages/*.yaml`.

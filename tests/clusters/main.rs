@@ -15,6 +15,7 @@ mod interaction;
 mod kubeconfig_file;
 mod plugin;
 mod privilege;
+mod registry;
 mod retarget;
 mod status;
 mod support;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         kubeconfig_file::TESTS,
         plugin::TESTS,
         privilege::TESTS,
+        registry::TESTS,
         retarget::TESTS,
         status::TESTS,
         truth::TESTS,

@@ -9,6 +9,10 @@ use crate::support::{INSTALLS, PACKAGE, PACKAGES, User};
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("privilege::objects_made_by_hand_are_adopted_on_demand", adoption),
     ("privilege::nothing_of_another_build_cluster_is_adopted", another_build_cluster),
+    ("privilege::installers_by_kind_of_workload", installer_kinds),
+    ("privilege::an_installer_with_rules_from_a_file", role_file),
+    ("privilege::an_existing_service_account", existing_account),
+    ("privilege::a_target_namespace_is_created_on_demand", created_namespace),
 ];
 
 /// Tests that start a testbed of their own.
@@ -128,4 +132,135 @@ fn shards() {
     // What an earlier run labelled stays.
     user.run(&user.add_cluster_arguments("prod1", "prod1")).expect_code(0).says("nothing to change");
     user.bootstrap().expect_code(0).says("nothing to change");
+}
+
+fn with<'a>(arguments: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [arguments, more].concat()
+}
+
+/// Returns the resources that the installer may write, as `group/resource`.
+fn writable(user: &User<'_>) -> Vec<String> {
+    let role = user.get("prod1", user.workspace.target_namespace(), "role", &format!("{PACKAGE}-installer"));
+    let texts = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let mut resources: Vec<String> = role["rules"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|rule| texts(&rule["verbs"]).iter().any(|verb| verb == "create"))
+        .flat_map(|rule| {
+            let group = texts(&rule["apiGroups"]).join(",");
+            texts(&rule["resources"]).into_iter().map(move |resource| format!("{group}/{resource}"))
+        })
+        .collect();
+    resources.sort();
+    resources
+}
+
+fn installer_kinds(testbed: &Testbed) {
+    let user = User::new(testbed, "kinds");
+    user.bootstrap().expect_code(0);
+    let arguments = user.add_cluster_arguments("prod1", "prod1");
+    // The package has a Service, which a worker has not.
+    user.run(&with(&arguments, &["--installer", "worker", "--timeout", "2m"]))
+        .expect_code(1)
+        .says("{apiGroups: [\"\"], resources: [\"services\"]");
+    assert_eq!(writable(&user), ["/configmaps", "apps/deployments"]);
+    let names = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let server = names(&["/configmaps", "/services", "apps/deployments", "networking.k8s.io/ingresses"]);
+    user.run(&with(&arguments, &["--installer", "server"])).expect_code(0).says("ready");
+    assert_eq!(writable(&user), server);
+    user.run(&with(&arguments, &["--installer", "web", "--timeout", "1s"]));
+    assert_eq!(writable(&user), ["/configmaps", "serving.knative.dev/services"]);
+    // Without a flag, what it was made with stays.
+    user.run(&with(&arguments, &["--timeout", "1s"])).says("nothing to change");
+    assert_eq!(writable(&user), ["/configmaps", "serving.knative.dev/services"]);
+    user.run(&with(&arguments, &["--installer", "server", "--installer-service-account", "x"]))
+        .expect_code(2)
+        .says("cannot be used with");
+}
+
+fn role_file(testbed: &Testbed) {
+    let user = User::new(testbed, "rules");
+    user.bootstrap().expect_code(0);
+    let arguments = user.add_cluster_arguments("prod1", "prod1");
+    let before = user.everything();
+    user.write("role.yaml", "kind: Role\nrules: [{apiGroups: [apps], resources: [deployments]}]\n");
+    let with_file = with(&arguments, &["--installer-role-file", "role.yaml"]);
+    user.run(&with_file)
+        .expect_code(2)
+        .says("rule 1 of role.yaml cannot be a rule of a Role")
+        .says("verbs is missing or empty");
+    // Nobody can grant what they do not hold.
+    user.write("role.yaml", "- {apiGroups: ['*'], resources: ['*'], verbs: ['*']}\n");
+    user.run(&with_file).expect_code(1).says("attempting to grant RBAC permissions not currently held");
+    assert_eq!(before, user.everything());
+    user.write(
+        "role.yaml",
+        "kind: ClusterRole\nrules:\n- {apiGroups: ['', apps], resources: [configmaps, services, deployments], verbs: [get, list, create, update, delete]}\n",
+    );
+    user.run(&with_file).expect_code(0).says("ready").does_not_say("wildcards");
+    // The file is not needed again.
+    user.run(&arguments).expect_code(0).says("nothing to change");
+    assert_eq!(writable(&user).len(), 3);
+}
+
+fn existing_account(testbed: &Testbed) {
+    let user = User::new(testbed, "account");
+    user.bootstrap().expect_code(0);
+    let arguments = user.add_cluster_arguments("prod1", "prod1");
+    let with_account = with(&arguments, &["--installer-service-account", "tenant"]);
+    let target = user.workspace.target_namespace();
+    let before = user.everything();
+    user.run(&with_account).expect_code(1).says(&format!("ServiceAccount {target}/tenant does not exist"));
+    assert_eq!(before, user.everything());
+    user.target(&["create", "serviceaccount", "tenant"]);
+    user.target(&[
+        "create",
+        "rolebinding",
+        "tenant",
+        "--clusterrole=edit",
+        &format!("--serviceaccount={target}:tenant"),
+    ]);
+    user.run(&with_account).expect_code(0).says("ready");
+    assert_eq!(user.get("prod1", target, "role", &format!("{PACKAGE}-installer")), Value::Null);
+    let install = user.get("prod1", target, "packageinstall", PACKAGE);
+    assert_eq!(install["spec"]["serviceAccountName"], "tenant");
+    user.run(&arguments).expect_code(0).says("nothing to change");
+}
+
+fn created_namespace(testbed: &Testbed) {
+    let user = User::new(testbed, "namespace");
+    user.bootstrap().expect_code(0);
+    let target = user.workspace.target_namespace();
+    let new = format!("{target}-new");
+    let mut arguments = user.add_cluster_arguments("prod1", "prod1");
+    let at = arguments.iter().position(|argument| *argument == "--target-namespace").expect("the flag is given") + 1;
+    arguments[at] = &new;
+    user.run(&arguments).expect_code(1).says(&format!("has no namespace `{new}`")).says("--create-namespace");
+    arguments.push("--create-namespace");
+    user.run(&arguments).expect_code(1).says("nothing was changed");
+    assert_eq!(user.get("prod1", &new, "namespace", &new), Value::Null);
+
+    // Whoever may create namespaces has rights in all of them.
+    let role = user.get("prod1", target, "role", "carvelflux-engineer");
+    let mut rules = role["rules"].as_array().cloned().expect("rules");
+    rules.push(json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["create", "patch"]}));
+    let metadata = json!({"name": format!("creator-{target}")});
+    for manifest in [
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules}),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": metadata,
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": format!("creator-{target}")},
+            "subjects": [{"kind": "ServiceAccount", "name": testbed::USER, "namespace": target}],
+        }),
+    ] {
+        testbed.apply("prod1", &manifest.to_string()).expect("kubectl apply");
+    }
+    user.run(&arguments).expect_code(0).says("ready").says(&format!("created Namespace {new}"));
+    let namespace = user.get("prod1", &new, "namespace", &new);
+    assert_eq!(namespace["metadata"]["labels"]["app.kubernetes.io/managed-by"], Value::Null);
+    user.run(&arguments).expect_code(0).says("nothing to change");
+    testbed.kubectl("prod1", &["delete", "namespace", &new, "--wait=false"]).expect("kubectl");
 }

@@ -4,6 +4,7 @@ use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::authentication::Authentication;
+use super::installer::Asked;
 use crate::check;
 use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, ServedVersions, load_kubeconfig};
@@ -32,6 +33,14 @@ pub(super) struct Answers {
     pub(super) authentication: Option<Authentication>,
     /// The service account that Flux is to impersonate, where the flags say so.
     pub(super) impersonated: Option<String>,
+    /// What the flags say about the installer.
+    pub(super) installer: Option<Asked>,
+    /// The Secret on the run cluster with the registry's credentials.
+    pub(super) registry_secret: Option<String>,
+    /// Whether a missing target namespace is made.
+    pub(super) creates_namespace: bool,
+    /// What the flags' files give cause to beware of.
+    pub(super) warnings: Vec<String>,
     /// Labels of the Flux objects.
     pub(super) labels: Vec<(String, String)>,
     /// Whether what was made by hand is taken over.
@@ -69,6 +78,7 @@ pub(super) async fn ask(
     if let Some(account) = &arguments.authentication.impersonated {
         names::check_service_account(account)?;
     }
+    let (installer, warnings) = Asked::of(&arguments.installer)?;
     let run_cluster = match &arguments.run_cluster {
         Some(name) => name.clone(),
         None => prompt::text("Short name for the run cluster, such as prod1", None)?,
@@ -119,6 +129,10 @@ pub(super) async fn ask(
         values,
         authentication,
         impersonated: arguments.authentication.impersonated.clone(),
+        installer,
+        registry_secret: arguments.installer.registry_secret.clone(),
+        creates_namespace: arguments.installer.create_namespace,
+        warnings,
         labels: arguments.write.labels.clone(),
         takes_over: arguments.write.force_conflicts,
         ui,

@@ -6,7 +6,9 @@ use super::answers::Answers;
 use super::authentication::Authentication;
 use super::guard;
 use super::impersonation::{self, Impersonated};
+use super::installer::Installer;
 use super::proof::{self, Proof};
+use super::registry;
 use crate::carvel::selection::{SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
 use crate::check::{self, Checks};
@@ -41,6 +43,10 @@ pub(super) struct Facts {
     pub(super) impersonated: Option<Impersonated>,
     /// The user of a kubeconfig that somebody gave.
     pub(super) user: Option<User>,
+    /// As whom the package is installed.
+    pub(super) installer: Installer,
+    /// Whether the target namespace has to be made.
+    pub(super) makes_namespace: bool,
     /// What to beware of.
     pub(super) warnings: Vec<String>,
 }
@@ -50,10 +56,9 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     let mut checks = Checks::default();
     let versions = checks.take("Flux", check::flux(&answers.build, &answers.build_served));
     checks.take(format!("namespace {}", answers.namespace), check::namespace(&answers.build, &answers.namespace).await);
-    checks.take(
-        format!("target namespace {}", answers.target_namespace),
-        check::namespace(&answers.run, &answers.target_namespace).await,
-    );
+    let makes_namespace = checks
+        .take(format!("target namespace {}", answers.target_namespace), target_namespace(answers).await)
+        .unwrap_or_default();
     checks.take(
         "kapp-controller",
         check::kapp_controller(&answers.run, &answers.run_served, &answers.target_namespace).await,
@@ -107,6 +112,11 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         None => None,
     };
     let needs_context = proof.as_ref().is_some_and(|proof| !proof.may_read);
+    registry::check(&mut checks, answers).await;
+    let installer = match &git {
+        Some((_, _, directory)) => checks.take("installer", Installer::in_effect(answers, directory).await),
+        None => None,
+    };
     let warnings = checks.warnings();
     checks.refuse_if_failed()?;
     let (
@@ -116,7 +126,8 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         Some(authentication),
         Some((checkout, package, directory)),
         Some(constraints),
-    ) = (versions, build_uid, run_uid, authentication, git, constraints)
+        Some(installer),
+    ) = (versions, build_uid, run_uid, authentication, git, constraints, installer)
     else {
         return Err(Error::new("a check neither passed nor failed"));
     };
@@ -133,8 +144,19 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         run_context: needs_context.then(|| answers.run_connection.context.clone()).flatten(),
         impersonated,
         user: proof.and_then(|proof| proof.user),
-        warnings,
+        installer,
+        makes_namespace,
+        warnings: [answers.warnings.clone(), warnings].concat(),
     })
+}
+
+/// Checks the target namespace, and tells whether it has to be made.
+async fn target_namespace(answers: &Answers) -> Result<bool> {
+    match check::namespace(&answers.run, &answers.target_namespace).await {
+        Ok(()) => Ok(false),
+        Err(_) if answers.creates_namespace => Ok(true),
+        Err(error) => Err(error.hint("or let this command create it: --create-namespace")),
+    }
 }
 
 /// Names the Secret with the run cluster's kubeconfig.

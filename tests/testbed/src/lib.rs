@@ -2,6 +2,7 @@
 //!
 //! A program that uses it calls [`sandbox::enter`] first in `main`, then [`Testbed::start`].
 
+mod basic_authentication;
 pub mod cache;
 mod certificates;
 mod cluster;
@@ -14,6 +15,7 @@ mod kubeconfig;
 mod kubectl;
 pub mod package;
 mod ports;
+mod private_registry;
 mod process;
 mod registry;
 pub mod sandbox;
@@ -24,6 +26,7 @@ mod workspace;
 pub use error::{Error, Result};
 pub use git_server::{GitServer, Repository};
 pub use package::{PackageVersion, Variant};
+pub use private_registry::PrivateRegistry;
 pub use process::Process;
 pub use registry::Registry;
 pub use testbed::{BUILD, Options, Testbed};

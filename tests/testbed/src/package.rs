@@ -25,13 +25,22 @@ pub struct PackageVersion {
     pub version: String,
     /// What becomes of it on a run cluster.
     pub variant: Variant,
+    /// Whether its bundle is fetched from the registry that asks for a password.
+    pub is_private: bool,
 }
 
 impl PackageVersion {
     /// Returns a version that installs and becomes ready.
     #[must_use]
     pub fn new(package: &str, version: &str) -> Self {
-        Self { package: package.to_owned(), version: version.to_owned(), variant: Variant::Works }
+        Self { package: package.to_owned(), version: version.to_owned(), variant: Variant::Works, is_private: false }
+    }
+
+    /// Returns the same version with its bundle in the registry that asks for a password.
+    #[must_use]
+    pub fn private(mut self) -> Self {
+        self.is_private = true;
+        self
     }
 
     /// Returns the same version with another fate.
@@ -80,6 +89,9 @@ pub fn build(tools: &Tools, registry: &Registry, version: &PackageVersion) -> Re
     if version.variant == Variant::FailsToFetch {
         let (name, _) = reference.split_once('@').unwrap_or((reference.as_str(), ""));
         reference = format!("{name}@sha256:{}", "0".repeat(64));
+    }
+    if version.is_private {
+        reference = reference.replace(&registry.address(), &registry.private()?.address());
     }
     let schema = values_schema(tools, &bundle)?;
     let manifest = serde_yaml::to_string(&package(version, &reference, &schema))

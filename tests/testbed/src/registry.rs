@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::cache::create_directory;
@@ -11,6 +11,7 @@ use crate::cluster::Places;
 use crate::command::output_of;
 use crate::error::Result;
 use crate::ports::Port;
+use crate::private_registry::PrivateRegistry;
 use crate::process::Process;
 use crate::tools::Tools;
 
@@ -20,6 +21,7 @@ pub struct Registry {
     port: Port,
     crane: PathBuf,
     process: Arc<Process>,
+    private: OnceLock<PrivateRegistry>,
 }
 
 impl Registry {
@@ -39,13 +41,22 @@ impl Registry {
         process.wait_until(Duration::from_secs(30), || {
             TcpStream::connect(port.address()).map(drop).map_err(|error| error.to_string())
         })?;
-        Ok(Self { port, crane, process })
+        Ok(Self { port, crane, process, private: OnceLock::new() })
     }
 
     /// Returns the registry's address, such as `127.0.0.1:20123`.
     #[must_use]
     pub fn address(&self) -> String {
         self.port.address()
+    }
+
+    /// Returns the same registry behind basic authentication, which starts when it is asked for.
+    pub fn private(&self) -> Result<&PrivateRegistry> {
+        if let Some(private) = self.private.get() {
+            return Ok(private);
+        }
+        let private = PrivateRegistry::start(self.address())?;
+        Ok(self.private.get_or_init(|| private))
     }
 
     /// Returns the registry's process, for tests that take it away.

@@ -1,6 +1,5 @@
 //! What is written to Git: the PackageInstall and its values, in one commit.
 
-use super::identities::service_account_name;
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::gather::Facts;
 use crate::error::{Error, Result};
@@ -27,13 +26,14 @@ pub(super) fn commit(answers: &Answers, facts: &Facts) -> Result<Commit> {
     };
     let spec = PackageInstallSpec {
         name: existing.map_or_else(|| facts.package.name.clone(), |install| install.name.clone()),
-        service_account: service_account_name(facts),
+        service_account: facts.installer.account(&facts.package.name),
         ref_name: facts.package.ref_name.clone(),
         constraints: facts.constraints.clone(),
         values_secret: secret
             .as_ref()
             .map(|(name, _)| name.clone())
             .or_else(|| existing.and_then(|install| install.values_secrets.last().cloned())),
+        fetch_secret: answers.registry_secret.clone().map(|secret| (secret, facts.package.registry_fetches())),
         prereleases: existing.is_some_and(|install| install.prereleases),
     };
     let install =

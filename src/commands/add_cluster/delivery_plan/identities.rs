@@ -10,11 +10,12 @@ use crate::cluster::{FIELD_MANAGER, ObjectReference};
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::gather::Facts;
 use crate::commands::add_cluster::guard;
+use crate::commands::add_cluster::installer::Installer;
 use crate::error::Result;
-use crate::identities::{Owner, Subject, installer_rules, role, role_binding, service_account};
+use crate::identities::{Owner, Subject, role, role_binding, service_account};
 use crate::labels;
 use crate::names;
-use crate::plan::{Apply, Place, Plan, Step, change_from};
+use crate::plan::{Apply, Change, Place, Plan, Step, change_from};
 
 /// Adds Flux's user and the installer with their roles on the run cluster, and what Flux looks up on the build cluster.
 pub(super) async fn add_identities(
@@ -25,11 +26,18 @@ pub(super) async fn add_identities(
 ) -> Result<()> {
     let owner = Owner { build_cluster_uid: &facts.build_uid, build_namespace: &answers.namespace };
     let namespace = &answers.target_namespace;
+    if facts.makes_namespace {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        let change = checks.take("target namespace", change_from(&answers.run, None, &namespace).await);
+        plan.steps.extend(change.map(|change| Step::Apply(Apply { place: Place::Run, manifest: namespace, change })));
+    }
     let mut manifests = flux_user::manifests(answers, facts, owner);
-    let installer = names::installer(&facts.package.name);
-    if service_account_name(facts) == installer {
+    if let Installer::Own { rules, origin } = &facts.installer {
+        let installer = names::installer(&facts.package.name);
+        let mut role = role(owner, namespace, &installer, rules);
+        role["metadata"]["annotations"][labels::INSTALLER] = json!(origin);
         manifests.push(service_account(owner, namespace, &installer));
-        manifests.push(role(owner, namespace, &installer, &installer_rules()));
+        manifests.push(role);
         manifests.push(role_binding(
             owner,
             namespace,
@@ -39,7 +47,7 @@ pub(super) async fn add_identities(
     }
     for manifest in manifests {
         let name = ObjectReference::of(&manifest)?.display();
-        plan.steps.extend(checks.take(name, on_run_cluster(answers, manifest).await).map(Step::Apply));
+        plan.steps.extend(checks.take(name, on_run_cluster(answers, facts, manifest).await).map(Step::Apply));
     }
     if let Some(impersonated) = &facts.impersonated {
         let step = account_for_pruning(answers, &impersonated.account).await;
@@ -70,17 +78,15 @@ async fn account_for_pruning(answers: &Answers, account: &str) -> Result<Option<
 }
 
 /// Asks the run cluster what applying an object changes, unless it belongs to somebody else.
-async fn on_run_cluster(answers: &Answers, manifest: Value) -> Result<Apply> {
+async fn on_run_cluster(answers: &Answers, facts: &Facts, manifest: Value) -> Result<Apply> {
+    // Nothing can be tried in a namespace that is not there yet.
+    if facts.makes_namespace && manifest["metadata"]["namespace"] == answers.target_namespace {
+        return Ok(Apply { place: Place::Run, manifest, change: Change::Create });
+    }
     let live = answers.run.get(&ObjectReference::of(&manifest)?).await?;
     if let Some(live) = &live {
         guard::same_owner(answers, &manifest, live)?;
     }
     let change = change_from(&answers.run, live, &manifest).await?;
     Ok(Apply { place: Place::Run, manifest, change })
-}
-
-/// Returns the account that the PackageInstall names: what the repository has is kept.
-pub(super) fn service_account_name(facts: &Facts) -> String {
-    let existing = facts.directory.install.as_ref().and_then(|install| install.service_account.clone());
-    existing.unwrap_or_else(|| names::installer(&facts.package.name))
 }

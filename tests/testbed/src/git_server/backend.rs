@@ -6,12 +6,11 @@ use std::sync::atomic::Ordering;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State as Extracted};
-use axum::http::{HeaderMap, Response, StatusCode, header};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use axum::http::{Response, StatusCode};
 use tokio::io::AsyncWriteExt as _;
 
 use super::State;
+use crate::basic_authentication::{credentials, plain, unauthorized};
 
 const BODY_LIMIT: usize = 256 * 1024 * 1024;
 
@@ -49,13 +48,6 @@ fn authenticate(state: &State, request: &Request) -> Result<String, Box<Response
         return Err(Box::new(plain(StatusCode::FORBIDDEN, "this user may only read\n")));
     }
     Ok(user)
-}
-
-fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
-    let encoded = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
-    let decoded = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (user, password) = decoded.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
 }
 
 async fn run_backend(state: &State, request: Request, user: &str) -> Result<Response<Body>, String> {
@@ -110,19 +102,6 @@ fn parse(output: &[u8]) -> Option<Response<Body>> {
         }
     }
     response.body(Body::from(output.get(end + 4..)?.to_vec())).ok()
-}
-
-fn unauthorized() -> Response<Body> {
-    let mut response = plain(StatusCode::UNAUTHORIZED, "a user name and its password are needed\n");
-    let challenge = header::HeaderValue::from_static("Basic realm=\"testbed\"");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-    response
-}
-
-fn plain(status: StatusCode, text: &str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text.to_owned()));
-    *response.status_mut() = status;
-    response
 }
 
 #[cfg(test)]
