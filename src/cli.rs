@@ -49,9 +49,8 @@ impl Cli {
     #[must_use]
     pub fn format(&self) -> Format {
         match &self.command {
-            Command::Bootstrap(BootstrapArgs { output, .. })
-            | Command::AddCluster(AddClusterArgs { output, .. })
-            | Command::Wait(WaitArgs { output, .. }) => output.output,
+            Command::AddCluster(arguments) => arguments.output.output,
+            Command::Bootstrap(BootstrapArgs { output, .. }) | Command::Wait(WaitArgs { output, .. }) => output.output,
             Command::Status(StatusArgs { output: StatusFormat::Json, .. }) => Format::Json,
             Command::Status(_) | Command::Version => Format::Text,
         }
@@ -94,7 +93,7 @@ pub enum Command {
     /// Make the package's Git repository known to Flux, and wait until it is fetched
     Bootstrap(BootstrapArgs),
     /// Deliver a package to a run cluster, and wait until it is installed
-    AddCluster(AddClusterArgs),
+    AddCluster(Box<AddClusterArgs>),
     /// Wait until deliveries have installed what the Git repository asks for
     Wait(WaitArgs),
     /// Show all deliveries as they are now, on all run clusters

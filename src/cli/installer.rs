@@ -11,7 +11,7 @@ pub struct InstallerArgs {
     /// What the package may install, by its kind: server, web or worker (default: what it was installed with, else server)
     #[arg(long, value_name = "KIND", hide_possible_values = true, group = "as_whom")]
     pub installer: Option<InstallerKind>,
-    /// File with what the package may install: a list of RBAC rules, or a Role or ClusterRole that has them
+    /// File with what the package may install: a list of RBAC rules, or a Role that has them
     #[arg(long, value_name = "FILE", group = "as_whom")]
     pub installer_role_file: Option<PathBuf>,
     /// Existing service account in the target namespace to install the package as

@@ -22,7 +22,7 @@ pub struct RoleFile {
 
 /// Reads the rules from a text, YAML or JSON; `file` is what the user calls it.
 pub fn read(text: &str, file: &str) -> Result<RoleFile> {
-    let documents = read_documents(text, file).map_err(as_usage)?;
+    let documents = read_documents(text, file).map_err(|error| as_usage(&error))?;
     let [document] = documents.as_slice() else {
         return Err(Error::usage(format!("{file} holds {} documents, not one", documents.len()))
             .hint("give a list of rules, or one Role or ClusterRole"));
@@ -123,7 +123,7 @@ fn list_has(rule: &Value, field: &str, text: &str) -> bool {
 }
 
 /// A file that the user names is an answer.
-fn as_usage(error: Error) -> Error {
+fn as_usage(error: &Error) -> Error {
     let usage = Error::usage(error.message());
     error.causes().iter().fold(usage, Error::because)
 }

@@ -198,7 +198,7 @@ fn role_file(testbed: &Testbed) {
     assert_eq!(before, user.everything());
     user.write(
         "role.yaml",
-        "kind: ClusterRole\nrules:\n- {apiGroups: ['', apps], resources: [configmaps, services, deployments], verbs: [get, list, create, update, delete]}\n",
+        "kind: ClusterRole\nrules:\n- {apiGroups: [''], resources: [configmaps, services], verbs: [get, list, create, update, delete]}\n- {apiGroups: [apps], resources: [deployments], verbs: [get, list, create, update, delete]}\n",
     );
     user.run(&with_file).expect_code(0).says("ready").does_not_say("wildcards");
     // The file is not needed again.
