@@ -6,6 +6,7 @@ mod add_cluster;
 mod authentication;
 mod installer;
 mod parse;
+mod remove_cluster;
 mod write;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ pub use self::add_cluster::AddClusterArgs;
 pub use self::authentication::{AuthenticationArgs, AuthenticationWay};
 pub use self::installer::{InstallerArgs, InstallerKind};
 use self::parse::{parse_commit, parse_duration, parse_run_context};
+pub use self::remove_cluster::RemoveClusterArgs;
 pub use self::write::WriteArgs;
 use crate::ui::{Format, Verbosity};
 
@@ -50,7 +52,9 @@ impl Cli {
     pub fn format(&self) -> Format {
         match &self.command {
             Command::AddCluster(arguments) => arguments.output.output,
-            Command::Bootstrap(BootstrapArgs { output, .. }) | Command::Wait(WaitArgs { output, .. }) => output.output,
+            Command::Bootstrap(BootstrapArgs { output, .. })
+            | Command::RemoveCluster(RemoveClusterArgs { output, .. })
+            | Command::Wait(WaitArgs { output, .. }) => output.output,
             Command::Status(StatusArgs { output: StatusFormat::Json, .. }) => Format::Json,
             Command::Status(_) | Command::Version => Format::Text,
         }
@@ -94,6 +98,8 @@ pub enum Command {
     Bootstrap(BootstrapArgs),
     /// Deliver a package to a run cluster, and wait until it is installed
     AddCluster(Box<AddClusterArgs>),
+    /// Remove a package, or all, from a run cluster, in the order that leaves nothing behind
+    RemoveCluster(RemoveClusterArgs),
     /// Wait until deliveries have installed what the Git repository asks for
     Wait(WaitArgs),
     /// Show all deliveries as they are now, on all run clusters

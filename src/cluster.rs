@@ -3,6 +3,7 @@
 //! What is read from or written to them is decided elsewhere; how a kubeconfig for Flux is built lives in
 //! [`crate::kubeconfig`].
 
+mod change;
 mod conflict;
 mod connect;
 mod delete;
@@ -87,6 +88,12 @@ impl ObjectReference {
             namespace: Some(namespace.to_owned()),
             name: name.to_owned(),
         }
+    }
+
+    /// Names an object of a kind in a namespace.
+    #[must_use]
+    pub fn namespaced(resource: &ApiResource, namespace: &str, name: &str) -> Self {
+        Self { resource: resource.clone(), namespace: Some(namespace.to_owned()), name: name.to_owned() }
     }
 
     /// Names the object that a manifest describes.

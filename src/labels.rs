@@ -17,6 +17,10 @@ pub const DEPLOYER_NAMESPACE: &str = "carvelflux.dev/deployer-namespace";
 /// [`crate::authentication::Method`] has the values.
 pub const AUTHENTICATION: &str = "carvelflux.dev/authentication";
 
+/// The name of the Secret on the run cluster, in the deployer's namespace, that holds the token or that a bounded token is
+/// bound to; written on the kubeconfig Secret.
+pub const TOKEN_SECRET: &str = "carvelflux.dev/token-secret";
+
 /// The UID of the build cluster that an object on a run cluster belongs to.
 pub const BUILD_CLUSTER_UID: &str = "carvelflux.dev/build-cluster-uid";
 

@@ -41,6 +41,12 @@ pub fn kubeconfig(run_cluster: &str) -> String {
     format!("{run_cluster}-kubeconfig")
 }
 
+/// Returns the name of the ConfigMap that records what is being removed from a run cluster.
+#[must_use]
+pub fn removal(run_cluster: &str) -> String {
+    format!("{run_cluster}-removal")
+}
+
 /// Returns the name of the Kustomization that applies a package's Packages.
 #[must_use]
 pub fn packages_kustomization(package: &str, run_cluster: &str) -> String {

@@ -6,14 +6,15 @@ use super::{Cluster, ObjectReference};
 use crate::error::{Error, Result};
 
 impl Cluster {
-    /// Deletes the object that has this UID, and says whether there was anything to delete. Finalizers may keep it for a while.
+    /// Deletes an object, and says whether there was anything to delete. Finalizers may keep it for a while.
     ///
+    /// With a UID only the object that has it: `None` is for objects whose name alone says whose they are.
     /// With `dry_run` the API server authorizes and checks as for a real delete, and keeps everything. Fails where another
     /// object has taken the name since.
-    pub async fn delete(&self, reference: &ObjectReference, uid: &str, dry_run: bool) -> Result<bool> {
+    pub async fn delete(&self, reference: &ObjectReference, uid: Option<&str>, dry_run: bool) -> Result<bool> {
         let parameters = DeleteParams {
             dry_run,
-            preconditions: Some(Preconditions { resource_version: None, uid: Some(uid.to_owned()) }),
+            preconditions: uid.map(|uid| Preconditions { resource_version: None, uid: Some(uid.to_owned()) }),
             ..DeleteParams::default()
         };
         let what = format!("cannot delete {}", reference.display());

@@ -35,7 +35,12 @@ pub(super) async fn run(
 
     let facts = gather::gather(&answers).await?;
     let plan = delivery_plan::plan(&answers, &facts).await?;
-    let executor = Executor { build: &answers.build, run: Some(&answers.run), checkout: Some(&facts.checkout), ui };
+    let executor = Executor {
+        build: &answers.build,
+        run: Some(&answers.run),
+        checkouts: std::slice::from_ref(&facts.checkout),
+        ui,
+    };
     confirm_and_execute(&plan, executor, arguments.confirm.yes).await?;
 
     let kustomizations: Vec<Kustomization> =

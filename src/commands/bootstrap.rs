@@ -53,7 +53,7 @@ pub(super) async fn run(
     let Some(versions) = versions else { return Ok(()) };
 
     let plan = plan(&build, versions.source, &answers, has_secret == Some(true), &arguments.write.labels).await?;
-    let executor = Executor { build: &build, run: None, checkout: None, ui };
+    let executor = Executor { build: &build, run: None, checkouts: &[], ui };
     confirm_and_execute(&plan, executor, arguments.confirm.yes).await?;
 
     let source = ObjectReference {

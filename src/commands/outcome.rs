@@ -7,7 +7,7 @@ use crate::observe::expectation::short_revision;
 use crate::observe::wait::Outcome;
 use crate::observe::{Delivery, Verdict};
 use crate::ui::conclusion::{explanation, result_line, verdict};
-use crate::ui::events::{Body, Conclusion, Event, SourceResult};
+use crate::ui::events::{Body, Conclusion, Event, Removal, SourceResult};
 use crate::ui::{Format, Ui};
 
 /// Reports every delivery, and turns what is not ready into an error.
@@ -46,6 +46,7 @@ fn result_event(deliveries: &[Delivery], outcomes: &[Outcome], failure: Option<E
         exit_code: failure.map_or(0, ErrorKind::exit_code),
         deliveries: conclusions.collect(),
         source: None,
+        removal: None,
     };
     Event::new(Timestamp::now(), body)
 }
@@ -65,6 +66,24 @@ pub(super) fn report_fetched(ui: Ui, namespace: &str, package: &str, revision: &
                     package: package.to_owned(),
                     revision: revision.to_owned(),
                 }),
+                removal: None,
+            },
+        )),
+    }
+}
+
+/// Reports what `remove-cluster` has removed.
+pub(super) fn report_removed(ui: Ui, removal: &Removal) -> Result<()> {
+    match ui.format {
+        Format::Text => removal.lines().iter().try_for_each(|line| ui.result(line)),
+        Format::Json => ui.event(&Event::new(
+            Timestamp::now(),
+            Body::Result {
+                outcome: "removed",
+                exit_code: 0,
+                deliveries: Vec::new(),
+                source: None,
+                removal: Some(removal.clone()),
             },
         )),
     }

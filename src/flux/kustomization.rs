@@ -32,6 +32,37 @@ pub struct KustomizationSpec {
     pub service_account_name: Option<String>,
     /// Whether applying is switched off.
     pub suspend: bool,
+    /// Whether what is no longer in the source is deleted.
+    pub prune: bool,
+    /// What a deletion does with what was applied; `None` and `MirrorPrune` mean what `prune` says.
+    pub deletion_policy: Option<String>,
+}
+
+impl KustomizationSpec {
+    /// Says why Flux would leave everything behind that it applied; `None` where a deletion deletes it.
+    ///
+    /// The rule is kustomize-controller's (`finalizerShouldDeleteResources`, v1.9.3).
+    #[must_use]
+    pub fn keeps_objects_because(&self) -> Option<Keeping> {
+        match self.deletion_policy.as_deref() {
+            _ if self.suspend => Some(Keeping::Suspended),
+            Some("Delete" | "WaitForTermination") => None,
+            None | Some("MirrorPrune") if self.prune => None,
+            None | Some("MirrorPrune") => Some(Keeping::NotPruning),
+            Some(_) => Some(Keeping::Orphaning),
+        }
+    }
+}
+
+/// Why the deletion of a Kustomization would leave behind what it applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// It is suspended.
+    Suspended,
+    /// It has `prune: false`.
+    NotPruning,
+    /// It has `deletionPolicy: Orphan`.
+    Orphaning,
 }
 
 /// A source in this or another namespace.
@@ -98,6 +129,9 @@ pub struct Inventory {
 pub struct InventoryEntry {
     /// `<namespace>_<name>_<group>_<kind>` (fluxcd/cli-utils `object/objmetadata.go`).
     pub id: String,
+    /// The API version.
+    #[serde(rename = "v")]
+    pub version: String,
 }
 
 impl InventoryEntry {
@@ -196,9 +230,28 @@ mod tests {
 
     #[test]
     fn inventory_ids_split_at_the_outer_underscores() {
-        let entry = InventoryEntry { id: "apps_hello-app.default.tap_packaging.carvel.dev_PackageInstall".to_owned() };
+        let entry = InventoryEntry {
+            id: "apps_hello-app.default.tap_packaging.carvel.dev_PackageInstall".to_owned(),
+            ..InventoryEntry::default()
+        };
         assert_eq!(entry.parts(), Some(("apps", "hello-app.default.tap", "packaging.carvel.dev", "PackageInstall")));
-        let cluster_scoped = InventoryEntry { id: "_system:admin__ClusterRole".to_owned() };
+        let cluster_scoped =
+            InventoryEntry { id: "_system:admin__ClusterRole".to_owned(), ..InventoryEntry::default() };
         assert_eq!(cluster_scoped.parts(), Some(("", "system:admin", "", "ClusterRole")));
+    }
+
+    #[test]
+    fn what_a_deletion_would_leave_behind_is_known() {
+        let spec = |suspend, prune, policy: Option<&str>| KustomizationSpec {
+            suspend,
+            prune,
+            deletion_policy: policy.map(str::to_owned),
+            ..KustomizationSpec::default()
+        };
+        assert_eq!(spec(false, true, None).keeps_objects_because(), None);
+        assert_eq!(spec(false, false, Some("Delete")).keeps_objects_because(), None);
+        assert_eq!(spec(true, true, Some("Delete")).keeps_objects_because(), Some(Keeping::Suspended));
+        assert_eq!(spec(false, false, Some("MirrorPrune")).keeps_objects_because(), Some(Keeping::NotPruning));
+        assert_eq!(spec(false, true, Some("Orphan")).keeps_objects_because(), Some(Keeping::Orphaning));
     }
 }

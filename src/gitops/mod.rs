@@ -12,5 +12,6 @@ pub mod existing;
 pub mod install;
 pub mod layout;
 pub mod manifest;
+pub mod removal;
 pub mod tree;
 pub mod values;

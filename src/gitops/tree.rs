@@ -44,6 +44,38 @@ pub(super) fn yaml_files(root: &Path, path: &str) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Lists all files below a directory by path, sorted, hidden ones included; none when there is no such directory.
+///
+/// Fails at a link: Git would delete it and not what it stands for, and what stands behind it may be used elsewhere.
+pub(super) fn all_files(root: &Path, path: &str) -> Result<Vec<String>> {
+    let Some(directory) = inside(root, path)? else { return Ok(Vec::new()) };
+    let failed = |error| Error::new(format!("cannot list the directory {path} of the repository")).because(error);
+    if root.join(path).is_symlink() {
+        return Err(behind_a_link(path));
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let path = format!("{path}/{}", name.to_string_lossy());
+        let kind = entry.file_type().map_err(failed)?;
+        if name.to_str().is_none() || kind.is_symlink() {
+            return Err(behind_a_link(&path));
+        } else if kind.is_dir() {
+            files.extend(all_files(root, &path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn behind_a_link(path: &str) -> Error {
+    Error::new(format!("{path} of the repository is a symbolic link, or has a name that is no text"))
+        .hint("Remove it yourself, commit and push that, and try again.")
+}
+
 fn list(root: &Path, path: &str, wanted: fn(fs::FileType) -> bool) -> Result<Vec<String>> {
     let Some(directory) = inside(root, path)? else { return Ok(Vec::new()) };
     let failed = |error| Error::new(format!("cannot list the directory {path} of the repository")).because(error);

@@ -1,8 +1,6 @@
 //! Deleting an object that was looked at.
 
-use kube::ResourceExt;
-use kube::api::DynamicObject;
-use kube::core::PartialObjectMeta;
+use kube::core::ObjectMeta;
 
 use super::Place;
 use super::execute::Executor;
@@ -16,8 +14,8 @@ pub struct Delete {
     pub place: Place,
     /// Which object.
     pub reference: ObjectReference,
-    /// Its UID: another object that takes the name is left alone.
-    pub uid: String,
+    /// Its UID: another object that takes the name is left alone. `None` where the plan itself makes the object.
+    pub uid: Option<String>,
     /// What to know about it, shown beside it.
     pub note: Option<String>,
 }
@@ -28,11 +26,10 @@ impl Delete {
         cluster: &Cluster,
         place: Place,
         reference: &ObjectReference,
-        object: &PartialObjectMeta<DynamicObject>,
+        metadata: &ObjectMeta,
     ) -> Result<Self> {
-        let uid = object.uid().unwrap_or_default();
-        cluster.delete(reference, &uid, true).await?;
-        Ok(Self { place, reference: reference.clone(), uid, note: None })
+        cluster.delete(reference, metadata.uid.as_deref(), true).await?;
+        Ok(Self { place, reference: reference.clone(), uid: metadata.uid.clone(), note: None })
     }
 }
 
@@ -40,7 +37,7 @@ impl Executor<'_> {
     /// Deletes an object; one that is gone already is no failure.
     pub(super) async fn delete(self, delete: &Delete) -> Result<()> {
         let cluster = self.cluster(delete.place)?;
-        if cluster.delete(&delete.reference, &delete.uid, false).await? {
+        if cluster.delete(&delete.reference, delete.uid.as_deref(), false).await? {
             self.ui.done(&format!("deleted {} on {}", delete.reference.display(), cluster.display()));
         }
         Ok(())

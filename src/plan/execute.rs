@@ -25,8 +25,8 @@ pub struct Executor<'a> {
     pub build: &'a Cluster,
     /// The run cluster, where the plan has steps for one.
     pub run: Option<&'a Cluster>,
-    /// The checkout of the GitOps repository, where the plan has a commit.
-    pub checkout: Option<&'a Checkout>,
+    /// The checkouts of the repositories that the plan commits to.
+    pub checkouts: &'a [Checkout],
     /// Where to report.
     pub ui: Ui,
 }
@@ -82,7 +82,8 @@ impl Executor<'_> {
             Step::StoreCredential(store) => self.store_credential(store).await,
             Step::Commit(commit) if commit.changes.is_empty() => Ok(()),
             Step::Commit(commit) => {
-                let checkout = self.checkout.ok_or_else(|| Error::new("the plan has a commit, but no checkout"))?;
+                let checkout = self.checkouts.iter().find(|checkout| checkout.display() == commit.repository);
+                let checkout = checkout.ok_or_else(|| Error::new("the plan has a commit, but no checkout"))?;
                 let outcome = checkout.commit_and_push(&commit.changes, &commit.message).await?;
                 self.ui.done(&format!(
                     "pushed {} to {}",
@@ -97,6 +98,9 @@ impl Executor<'_> {
                 Ok(())
             }
             Step::Fetch { .. } => Ok(()),
+            Step::KeepWorkloads(keep) => self.keep_workloads(keep, circumstances.deadline).await,
+            Step::Suspend(suspend) => self.suspend(suspend).await,
+            Step::NothingLeft(expected) => self.prove_nothing_left(expected).await,
             Step::Delete(delete) => self.delete(delete).await,
             Step::WaitUntilGone(gone) => self.wait_until_gone(gone, circumstances.deadline).await,
         }

@@ -60,6 +60,7 @@ impl Executor<'_> {
         loop {
             let remaining = self.remaining(&gone.objects).await?;
             if remaining.is_empty() {
+                self.say_what_is_gone(&gone.objects);
                 return Ok(());
             }
             let lines: Vec<String> = remaining.iter().map(|object| self.line(object)).collect();
@@ -74,6 +75,18 @@ impl Executor<'_> {
                 return Err(overdue(&lines, began.elapsed()));
             }
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Names what others have deleted; what this plan deletes is named by its own steps.
+    fn say_what_is_gone(self, objects: &[Awaited]) {
+        let gone: Vec<String> = objects
+            .iter()
+            .filter(|awaited| awaited.note.is_some())
+            .map(|awaited| awaited.reference.display())
+            .collect();
+        if !gone.is_empty() {
+            self.ui.done(&format!("gone with it: {}", gone.join(", ")));
         }
     }
 

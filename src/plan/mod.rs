@@ -8,12 +8,18 @@ pub mod credential;
 mod delete;
 pub mod execute;
 mod gone;
+mod keep_workloads;
+mod nothing_left;
 pub mod show;
+mod suspend;
 
 pub use change::{Change, change_from, change_of};
 pub use credential::StoreCredential;
 pub use delete::Delete;
 pub use gone::{Awaited, WaitUntilGone};
+pub use keep_workloads::KeepWorkloads;
+pub use nothing_left::NothingLeft;
+pub use suspend::Suspend;
 
 use std::fmt;
 use std::time::Duration;
@@ -59,10 +65,16 @@ pub enum Step {
         /// The GitRepository.
         source: ObjectReference,
     },
+    /// Tells kapp-controller to leave an application running when its PackageInstall goes.
+    KeepWorkloads(KeepWorkloads),
+    /// Suspends a Kustomization.
+    Suspend(Suspend),
     /// Deletes an object.
     Delete(Delete),
     /// Waits until deleted objects, and what others delete with them, are gone.
     WaitUntilGone(WaitUntilGone),
+    /// Proves that nothing is left of what Kustomizations had applied.
+    NothingLeft(NothingLeft),
 }
 
 /// An object to be applied server-side.
@@ -101,8 +113,8 @@ impl Step {
             Self::Apply(apply) => apply.change != Change::None,
             Self::StoreCredential(store) => store.change != Change::None,
             Self::Commit(commit) => !commit.changes.is_empty(),
-            Self::Fetch { .. } => false,
-            Self::Delete(_) => true,
+            Self::Fetch { .. } | Self::NothingLeft(_) => false,
+            Self::KeepWorkloads(_) | Self::Suspend(_) | Self::Delete(_) => true,
             Self::WaitUntilGone(gone) => !gone.objects.is_empty(),
         }
     }

@@ -3,6 +3,7 @@
 //! Fields and kinds are only ever added under one version; what is renamed or removed makes a new one.
 
 mod deliveries;
+mod removal;
 
 use std::io::{self, Write};
 
@@ -13,6 +14,7 @@ use super::text::drives_a_terminal;
 use crate::error::{Error, ErrorKind};
 use crate::observe::Stage;
 pub use deliveries::{Conclusion, DeliveryName, Progress, SourceResult};
+pub use removal::Removal;
 
 /// The name and version of the schema, which every line carries.
 pub const SCHEMA: &str = "carvelflux.events/v1";
@@ -62,7 +64,7 @@ pub enum Body {
     Decided(Box<Conclusion>),
     /// The end, with what became of every delivery.
     Result {
-        /// `ready`, `failed` or `timeout`.
+        /// `ready`, `removed`, `failed` or `timeout`.
         outcome: &'static str,
         /// The exit code of the command.
         exit_code: u8,
@@ -71,6 +73,9 @@ pub enum Body {
         /// What `bootstrap` made known.
         #[serde(skip_serializing_if = "Option::is_none")]
         source: Option<SourceResult>,
+        /// What `remove-cluster` has removed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        removal: Option<Removal>,
     },
     /// The end, where there is no result.
     Error {

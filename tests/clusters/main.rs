@@ -16,6 +16,7 @@ mod kubeconfig_file;
 mod plugin;
 mod privilege;
 mod registry;
+mod remove;
 mod retarget;
 mod status;
 mod support;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         plugin::TESTS,
         privilege::TESTS,
         registry::TESTS,
+        remove::TESTS,
         retarget::TESTS,
         status::TESTS,
         truth::TESTS,

@@ -99,6 +99,12 @@ impl Checkout {
         &self.branch
     }
 
+    /// Returns the repository and the branch, as messages name them.
+    #[must_use]
+    pub fn display(&self) -> String {
+        format!("{} branch {}", self.url, self.branch)
+    }
+
     /// Returns the full hash of the commit that is checked out.
     pub async fn revision(&self) -> Result<String> {
         self.read(&["rev-parse", "--verify", "HEAD"], "read the revision of").await

@@ -26,6 +26,12 @@ impl DeliveryName {
             target_namespace: delivery.target_namespace.clone(),
         }
     }
+
+    /// Returns the delivery as messages name it.
+    #[must_use]
+    pub fn display(&self) -> String {
+        format!("{} on {}", self.package, self.run_cluster)
+    }
 }
 
 /// How many of its changes kapp has seen through.

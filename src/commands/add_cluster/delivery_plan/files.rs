@@ -41,6 +41,6 @@ pub(super) fn commit(answers: &Answers, facts: &Facts) -> Result<Commit> {
     Ok(Commit {
         changes: facts.directory.with_delivery(&install, secret.as_ref().map(|(_, secret)| secret))?,
         message: format!("Deliver {} to {}", facts.package.name, answers.run_cluster),
-        repository: format!("{} branch {}", facts.checkout.url(), facts.checkout.branch()),
+        repository: facts.checkout.display(),
     })
 }

@@ -1,0 +1,186 @@
+//! What is on the build cluster: which deliveries go, which remain, and what is used by both.
+
+use std::collections::BTreeMap;
+
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+
+use super::answers::Answers;
+use super::record::{Leaving, Record};
+use super::run_side;
+use crate::cluster::{Cluster, ObjectReference, api_resource};
+use crate::error::{Error, Result};
+use crate::flux::{GitRepository, Kustomization, git_repository_resource};
+use crate::names;
+use crate::observe::Delivery;
+use crate::observe::delivery::{find, select};
+
+/// What was found on the build cluster.
+pub(super) struct BuildSide {
+    /// The deliveries that go: those that exist, and those that an interrupted removal left half.
+    pub(super) leaving: Vec<Leaving>,
+    /// All other deliveries of the namespace, to whichever run cluster.
+    pub(super) remaining: Vec<Delivery>,
+    /// The record of an interrupted removal, if any.
+    pub(super) record: Record,
+    /// What an interrupted removal left of deliveries that are not chosen now.
+    pub(super) other_records: Vec<Leaving>,
+    /// The Secrets and ConfigMaps with which Flux reaches the run cluster, so far as they exist, by name.
+    pub(super) credentials: BTreeMap<String, (ObjectReference, DynamicObject)>,
+}
+
+impl BuildSide {
+    /// Reads it.
+    pub(super) async fn read(answers: &Answers) -> Result<Self> {
+        let (namespace, run_cluster) = (&answers.namespace, &answers.run_cluster);
+        let record = answers.build.get(&Record::reference(namespace, run_cluster)).await?;
+        let record = record.as_ref().map(Record::read).transpose()?.unwrap_or_default();
+        let all = find(&answers.kustomizations);
+        let chosen = select(all.clone(), &answers.packages, std::slice::from_ref(run_cluster));
+        let remaining: Vec<Delivery> = all.into_iter().filter(|delivery| !chosen.contains(delivery)).collect();
+
+        let mut leaving: Vec<Leaving> = chosen.iter().map(|delivery| describe(answers, delivery)).collect();
+        let mut other_records = Vec::new();
+        for recorded in &record.deliveries {
+            let same = |one: &Leaving| one.installs_kustomization == recorded.installs_kustomization;
+            if let Some(known) = leaving.iter_mut().find(|one| same(one)) {
+                known.namespaces.extend(recorded.namespaces.clone());
+                known.applied.extend(recorded.applied.clone());
+            } else if is_chosen(answers, &recorded.package) {
+                leaving.push(recorded.clone());
+            } else {
+                other_records.push(recorded.clone());
+            }
+        }
+        for package in &answers.packages {
+            let name = names::of_package(package);
+            if !leaving.iter().any(|one| one.package == name) {
+                leaving.extend(assume(answers, package).await?);
+            }
+        }
+        let credentials = credentials(answers, &leaving).await?;
+        if leaving.is_empty() && credentials.is_empty() {
+            return Err(nothing_there(answers));
+        }
+        Ok(Self { leaving, remaining, record, other_records, credentials })
+    }
+
+    /// Tells whether a delivery that remains needs a Kustomization: two from one directory to one place may share Packages.
+    pub(super) fn is_shared(&self, kustomization: &str) -> bool {
+        self.remaining.iter().any(|delivery| delivery.packages_kustomization == kustomization)
+    }
+
+    /// Returns the names of the Kustomizations that stay although a delivery with the same credential or account goes.
+    pub(super) fn staying<'a>(&'a self, answers: &'a Answers) -> impl Iterator<Item = &'a Kustomization> {
+        let goes = |name: &str| {
+            self.leaving.iter().any(|leaving| leaving.kustomizations().contains(&name)) && !self.is_shared(name)
+        };
+        answers.kustomizations.iter().filter(move |kustomization| !goes(&kustomization.name_any()))
+    }
+
+    /// Tells whether a Kustomization that stays reaches its cluster with a credential.
+    pub(super) fn is_used(&self, answers: &Answers, credential: &ObjectReference) -> bool {
+        let uses = |kustomization: &Kustomization| {
+            let kube_config = kustomization.spec.kube_config.as_ref()?;
+            Some(match credential.resource.kind.as_str() {
+                "ConfigMap" => kube_config.config_map_ref.as_ref()?.name == credential.name,
+                _ => kube_config.secret_ref.as_ref()?.name == credential.name,
+            })
+        };
+        self.staying(answers).any(|kustomization| uses(kustomization) == Some(true))
+    }
+
+    /// Tells whether a Kustomization that stays impersonates an account.
+    pub(super) fn is_impersonated(&self, answers: &Answers, account: &str) -> bool {
+        self.staying(answers).any(|one| one.spec.service_account_name.as_deref() == Some(account))
+    }
+}
+
+fn is_chosen(answers: &Answers, package: &str) -> bool {
+    answers.packages.is_empty() || answers.packages.iter().any(|name| names::of_package(name) == package)
+}
+
+fn describe(answers: &Answers, delivery: &Delivery) -> Leaving {
+    let find = |name: &str| answers.kustomizations.iter().find(|one| one.name_any() == name);
+    let (installs, packages) = (find(&delivery.installs_kustomization), find(&delivery.packages_kustomization));
+    let directory = match (installs, packages) {
+        (Some(installs), _) => installs.spec.path.clone(),
+        // Half a delivery: its directory lies beside that of the Packages.
+        (None, Some(packages)) => {
+            let path = names::normalised_path(&packages.spec.path);
+            format!("{}/{}", path.trim_end_matches("packages").trim_end_matches('/'), delivery.run_cluster)
+        }
+        (None, None) => format!("{}/{}", delivery.package, delivery.run_cluster),
+    };
+    let account = installs.or(packages).and_then(|one| one.spec.service_account_name.clone());
+    let mut leaving = Leaving::of(delivery, &directory, account);
+    run_side::remember_inventories(&mut leaving, [installs, packages]);
+    leaving
+}
+
+/// Describes a delivery of which nobody knows any more but the user: its Kustomizations were deleted by hand.
+async fn assume(answers: &Answers, package: &str) -> Result<Option<Leaving>> {
+    let path = names::normalised_path(package);
+    let name = names::of_package(path);
+    names::check_package(name)?;
+    let source = names::git_repository(name);
+    let resource = git_repository_resource(answers.versions.source);
+    let repository: Option<GitRepository> = answers.build.read(&resource, &answers.namespace, &source).await?;
+    let Some(_) = repository else {
+        return Err(Error::usage(format!(
+            "there is no delivery of {name} to {} in namespace {}",
+            answers.run_cluster, answers.namespace
+        ))
+        .hint(format!("see what there is: kubectl carvelflux status -n {}", answers.namespace)));
+    };
+    let reads_here = |run: &(Cluster, _)| run.0.default_namespace().to_owned();
+    Ok(Some(Leaving {
+        package: name.to_owned(),
+        target_namespace: String::new(),
+        namespaces: answers.run.as_ref().map(reads_here).into_iter().collect(),
+        packages_kustomization: names::packages_kustomization(name, &answers.run_cluster),
+        installs_kustomization: names::package_installs_kustomization(name, &answers.run_cluster),
+        source: (answers.namespace.clone(), source),
+        directory: format!("{path}/{}", answers.run_cluster),
+        credential: names::kubeconfig(&answers.run_cluster),
+        key: None,
+        is_workload_identity: false,
+        service_account: None,
+        applied: std::collections::BTreeSet::default(),
+    }))
+}
+
+/// Reads the Secrets and ConfigMaps of the deliveries, and the Secret that is named after the run cluster.
+async fn credentials(
+    answers: &Answers,
+    leaving: &[Leaving],
+) -> Result<BTreeMap<String, (ObjectReference, DynamicObject)>> {
+    let named = names::kubeconfig(&answers.run_cluster);
+    let mut references: Vec<ObjectReference> =
+        leaving.iter().map(|one| one.credential_reference(&answers.namespace)).collect();
+    for kind in ["Secret", "ConfigMap"] {
+        references.push(ObjectReference::namespaced(&api_resource("", "v1", kind), &answers.namespace, &named));
+    }
+    let mut credentials = BTreeMap::new();
+    for reference in references {
+        let key = reference.display();
+        if !credentials.contains_key(&key)
+            && let Some(object) = answers.build.get(&reference).await?
+        {
+            credentials.insert(key, (reference, object));
+        }
+    }
+    Ok(credentials)
+}
+
+fn nothing_there(answers: &Answers) -> Error {
+    let known: Vec<String> = find(&answers.kustomizations).iter().map(Delivery::display).collect();
+    let place = format!("in namespace {} on {}", answers.namespace, answers.build.display());
+    Error::usage(format!("nothing is delivered to a run cluster `{}` {place}", answers.run_cluster)).hint(
+        if known.is_empty() {
+            "there are no deliveries; name another namespace with -n".to_owned()
+        } else {
+            format!("there are: {}", known.join("; "))
+        },
+    )
+}

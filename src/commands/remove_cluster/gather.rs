@@ -1,0 +1,137 @@
+//! What `remove-cluster` finds out before it plans: both clusters, the repository, and what must not be deleted. Reads only.
+
+use kube::ResourceExt;
+
+use super::answers::Answers;
+use super::build_side::BuildSide;
+use super::guard;
+use super::identities::Identities;
+use super::repository::Repositories;
+use super::run_side::{self, Belongings, Found};
+use crate::check::{self, Checks};
+use crate::cluster::{Cluster, ObjectReference, ServedVersions, api_resource};
+use crate::error::{Error, Result};
+use crate::labels;
+use crate::observe::Delivery;
+
+/// What was found out.
+pub(super) struct Facts {
+    pub(super) build: BuildSide,
+    pub(super) identities: Identities,
+    pub(super) repositories: Repositories,
+    /// The UID of the run cluster, where it was reached.
+    pub(super) run_uid: Option<String>,
+    /// What each delivery that goes has on the run cluster, in their order; nothing where that is gone for good.
+    pub(super) belongings: Vec<Belongings>,
+    /// The accounts on the build cluster without which Flux would not delete what it applied as them.
+    pub(super) missing_accounts: Vec<ObjectReference>,
+}
+
+/// Gathers and checks everything; all findings are reported together, before anything is deleted.
+pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
+    let build = BuildSide::read(answers).await?;
+    let mut checks = Checks::default();
+    let identities = checks.take("credentials", Identities::on_build_cluster(answers, &build).await);
+    let repositories = checks.take("repository", Repositories::read(answers, &build).await);
+    let run_side = match &answers.run {
+        Some((run, served)) => read_run_cluster(&mut checks, answers, &build, (run, served)).await,
+        None => Some((None, Vec::new())),
+    };
+    let missing_accounts = checks.take("impersonated accounts", missing_accounts(answers, &build).await);
+    let mut identities = identities.unwrap_or_default();
+    if let (Some((run, _)), Some(build_uid)) = (&answers.run, checks.take("build cluster", answers.build.uid().await)) {
+        let added = identities.add_on_run_cluster(run, answers, &build, &build_uid).await;
+        checks.take("identities", added);
+    }
+    checks.refuse_if_failed()?;
+    let (Some(repositories), Some((run_uid, belongings)), Some(missing_accounts)) =
+        (repositories, run_side, missing_accounts)
+    else {
+        return Err(Error::new("a check neither passed nor failed"));
+    };
+    for leaving in &build.leaving {
+        let accounts =
+            belongings.iter().flat_map(|one| &one.installs).filter_map(|found| found.service_account.as_ref());
+        for account in accounts {
+            let goes = identities.run.iter().any(|delete| delete.reference.name == *account);
+            let line =
+                format!("ServiceAccount {}/{account} stays: it was not made by this plugin", leaving.target_namespace);
+            if !goes && !identities.left.contains(&line) {
+                identities.left.push(line);
+            }
+        }
+    }
+    Ok(Facts { build, identities, repositories, run_uid, belongings, missing_accounts })
+}
+
+/// Reads the run cluster, and refuses where the deletion would go wrong there.
+async fn read_run_cluster(
+    checks: &mut Checks,
+    answers: &Answers,
+    build: &BuildSide,
+    (run, served): (&Cluster, &ServedVersions),
+) -> Option<(Option<String>, Vec<Belongings>)> {
+    let namespace = &answers.namespace;
+    let mut belongings = Vec::new();
+    for leaving in &build.leaving {
+        if let Some(place) = leaving.namespaces.first() {
+            // Whatever kapp-controller holds would not go while it does not answer.
+            checks.take("kapp-controller", check::kapp_controller(run, served, place).await)?;
+        }
+        let kustomizations = answers.kustomizations_of(leaving);
+        let read = run_side::read(run, namespace, leaving, kustomizations, answers.keeps_workloads).await;
+        belongings.push(checks.take("what is on the run cluster", read)?);
+    }
+    let deliveries: Vec<Delivery> =
+        build.leaving.iter().map(|leaving| leaving.delivery(namespace, &answers.run_cluster)).collect();
+    let found: Vec<Found> =
+        belongings.iter().flat_map(|one| one.installs.iter().chain(&one.packages)).cloned().collect();
+    let run_uid = checks.take("run cluster", run.uid().await)?;
+    for (reference, object) in build.credentials.values() {
+        let delivery = build.leaving.iter().zip(&deliveries).find(|(leaving, _)| leaving.credential == reference.name);
+        let recorded = object.annotations().get(labels::RUN_CLUSTER_UID).or(build.record.run_cluster_uid.as_ref());
+        let same =
+            guard::same_cluster(answers, run, &run_uid, recorded, delivery.map(|(_, delivery)| delivery), &found);
+        checks.take("run cluster", same.await)?;
+    }
+    if build.credentials.is_empty() {
+        let recorded = build.record.run_cluster_uid.as_ref();
+        checks.take("run cluster", guard::same_cluster(answers, run, &run_uid, recorded, None, &found).await)?;
+    }
+    for (leaving, delivery) in build.leaving.iter().zip(&deliveries) {
+        let existing: Vec<_> = answers
+            .kustomizations_of(leaving)
+            .into_iter()
+            .flatten()
+            .filter(|kustomization| !build.is_shared(&kustomization.name_any()))
+            .collect();
+        for kustomization in &existing {
+            checks.take("pruning", guard::deletes_what_it_applied(namespace, kustomization));
+        }
+        if !existing.is_empty() {
+            checks.take("Flux's permissions", guard::flux_may_delete(answers, delivery, leaving).await);
+        }
+    }
+    for found in &found {
+        checks.take("installer", guard::kapp_controller_may_delete(run, found).await);
+    }
+    Some((Some(run_uid), belongings))
+}
+
+/// Finds the accounts that Flux impersonates and that do not exist on the build cluster.
+///
+/// kustomize-controller looks for them there, although it impersonates them on the run cluster, and where one is missing it
+/// lets the Kustomization go without deleting anything (`CanImpersonate`, fluxcd/pkg#959).
+async fn missing_accounts(answers: &Answers, build: &BuildSide) -> Result<Vec<ObjectReference>> {
+    let mut missing: Vec<ObjectReference> = Vec::new();
+    for leaving in &build.leaving {
+        let exists = answers.kustomizations_of(leaving).iter().any(Option::is_some);
+        let Some(account) = leaving.service_account.as_ref().filter(|_| exists) else { continue };
+        let reference =
+            ObjectReference::namespaced(&api_resource("", "v1", "ServiceAccount"), &answers.namespace, account);
+        if !missing.contains(&reference) && answers.build.get_metadata(&reference).await?.is_none() {
+            missing.push(reference);
+        }
+    }
+    Ok(missing)
+}

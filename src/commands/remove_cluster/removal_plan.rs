@@ -1,0 +1,207 @@
+//! The plan of `remove-cluster`, in the order that leaves nothing behind.
+//!
+//! The Kustomization of the PackageInstall goes first: Flux deletes the PackageInstall with the deployer, kapp-controller the
+//! application with the installer and with the Packages still there. Only then go the Packages, and only when nothing is
+//! left the identities, what Flux knew them by, and the files.
+
+use serde_json::{Value, json};
+
+use super::answers::Answers;
+use super::gather::Facts;
+use super::record::{Leaving, Record};
+use super::run_side::Found;
+use crate::carvel::{package_install_resource, package_resource};
+use crate::cluster::{ObjectReference, api_resource};
+use crate::error::Result;
+use crate::flux::kustomization_resource;
+use crate::labels;
+use crate::plan::{
+    Apply, Awaited, Change, Commit, Delete, KeepWorkloads, NothingLeft, Place, Plan, Step, Suspend, WaitUntilGone,
+    change_of,
+};
+
+/// Computes the plan; asks both clusters in dry runs whether each step is allowed, and changes nothing.
+pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
+    let mut plan = Plan { purpose: purpose(answers, facts), ..Plan::default() };
+    plan.warnings.extend(facts.identities.left.iter().cloned());
+    plan.warnings.extend(facts.belongings.iter().flat_map(|one| one.left.iter().cloned()));
+    plan.warnings.extend(facts.repositories.left.iter().cloned());
+    let kustomizations = [kustomizations(answers, facts, 0).await?, kustomizations(answers, facts, 1).await?];
+    if answers.run.is_some() {
+        add_deletion(&mut plan, answers, facts, kustomizations).await?;
+        plan.steps.extend(facts.identities.run.iter().cloned().map(Step::Delete));
+    } else {
+        add_forced_deletion(&mut plan, answers, facts, kustomizations);
+    }
+    // The Secret goes after the identities that its annotations name: an interrupted removal finds them by it.
+    plan.steps.extend(facts.identities.build.iter().cloned().map(Step::Delete));
+    plan.steps.extend(facts.missing_accounts.iter().map(|account| Step::Delete(unseen(account, ""))));
+    add_commits(&mut plan, answers, facts);
+    if plan.changes_something() || !facts.build.record.deliveries.is_empty() {
+        add_record(&mut plan, answers, facts).await?;
+    }
+    Ok(plan)
+}
+
+fn purpose(answers: &Answers, facts: &Facts) -> String {
+    let packages: Vec<&str> = facts.build.leaving.iter().map(|leaving| leaving.package.as_str()).collect();
+    let what = if packages.is_empty() { "what is left".to_owned() } else { packages.join(", ") };
+    let place = match &answers.run {
+        Some((run, _)) => run.display(),
+        None => format!("`{}`, which is gone for good", answers.run_cluster),
+    };
+    let workloads = if answers.keeps_workloads { ", and leave the application running" } else { "" };
+    format!("remove {what} from {place}{workloads}")
+}
+
+/// Plans the deletion of the Kustomizations of the PackageInstalls (0) or of the Packages (1), so far as they exist.
+async fn kustomizations(answers: &Answers, facts: &Facts, which: usize) -> Result<Vec<Delete>> {
+    let resource = kustomization_resource(answers.versions.kustomization);
+    let mut deletes: Vec<Delete> = Vec::new();
+    for leaving in &facts.build.leaving {
+        let Some(kustomization) = answers.kustomizations_of(leaving)[which] else { continue };
+        let name = leaving.kustomizations()[which];
+        let reference = ObjectReference::namespaced(&resource, &answers.namespace, name);
+        if facts.build.is_shared(name) || deletes.iter().any(|known| known.reference == reference) {
+            continue;
+        }
+        deletes.push(Delete::checked(&answers.build, Place::Build, &reference, &kustomization.metadata).await?);
+    }
+    Ok(deletes)
+}
+
+/// Adds the deletion by Flux and kapp-controller, and the proof that they have left nothing.
+async fn add_deletion(
+    plan: &mut Plan,
+    answers: &Answers,
+    facts: &Facts,
+    [installs, packages]: [Vec<Delete>; 2],
+) -> Result<()> {
+    for account in &facts.missing_accounts {
+        let manifest = empty_account(account);
+        let change = change_of(&answers.build, &manifest).await?;
+        plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
+    }
+    let found: Vec<&Found> = facts.belongings.iter().flat_map(|one| &one.installs).collect();
+    if let (true, Some((run, _))) = (answers.keeps_workloads, &answers.run) {
+        for install in found.iter().filter(|found| found.reference.resource.kind == "PackageInstall") {
+            let keep = KeepWorkloads { install: install.reference.clone(), uid: install.uid.clone() };
+            keep.check(run).await?;
+            plan.steps.push(Step::KeepWorkloads(keep));
+        }
+    }
+    add_deletes_and_wait(plan, installs, &found);
+    let found: Vec<&Found> = facts.belongings.iter().flat_map(|one| &one.packages).collect();
+    add_deletes_and_wait(plan, packages, &found);
+    add_proof(plan, answers, facts);
+    Ok(())
+}
+
+fn add_deletes_and_wait(plan: &mut Plan, deletes: Vec<Delete>, found: &[&Found]) {
+    let awaited = |delete: &Delete| Awaited {
+        place: delete.place,
+        reference: delete.reference.clone(),
+        uid: delete.uid.clone().unwrap_or_default(),
+        note: None,
+    };
+    let on_run_cluster = |found: &Found| Awaited {
+        place: Place::Run,
+        reference: found.reference.clone(),
+        uid: found.uid.clone(),
+        note: Some(found.note.clone()),
+    };
+    // The Kustomizations are waited for first: what Flux deletes is marked once they are gone.
+    let kustomizations = WaitUntilGone { objects: deletes.iter().map(awaited).collect() };
+    plan.steps.extend(deletes.into_iter().map(Step::Delete));
+    plan.steps.push(Step::WaitUntilGone(kustomizations));
+    plan.steps
+        .push(Step::WaitUntilGone(WaitUntilGone { objects: found.iter().copied().map(on_run_cluster).collect() }));
+}
+
+fn add_proof(plan: &mut Plan, answers: &Answers, facts: &Facts) {
+    let names = |leaving: &Leaving| leaving.kustomizations().map(str::to_owned);
+    let gone = |name: &String| !facts.build.is_shared(name);
+    let kustomizations = facts.build.leaving.iter().flat_map(names).filter(gone);
+    let mut namespaces: Vec<String> = facts.build.leaving.iter().flat_map(|one| one.namespaces.clone()).collect();
+    namespaces.sort();
+    namespaces.dedup();
+    plan.steps.push(Step::NothingLeft(NothingLeft {
+        kustomizations: kustomizations.map(|name| (answers.namespace.clone(), name)).collect(),
+        namespaces,
+        resources: vec![package_install_resource(), package_resource(), api_resource("", "v1", "Secret")],
+    }));
+}
+
+/// Adds the deletion without the run cluster: Flux would try for ever to delete what it applied there, unless suspended.
+fn add_forced_deletion(plan: &mut Plan, answers: &Answers, facts: &Facts, kustomizations: [Vec<Delete>; 2]) {
+    let is_suspended = |delete: &Delete| {
+        let find = |one: &&crate::flux::Kustomization| one.metadata.name.as_ref() == Some(&delete.reference.name);
+        answers.kustomizations.iter().find(find).is_some_and(|one| one.spec.suspend)
+    };
+    let deletes: Vec<Delete> = kustomizations.into_iter().flatten().collect();
+    for delete in deletes.iter().filter(|delete| !is_suspended(delete)) {
+        plan.steps.push(Step::Suspend(Suspend { kustomization: delete.reference.clone() }));
+    }
+    add_deletes_and_wait(plan, deletes, &[]);
+    let orphans: Vec<&String> = facts.build.leaving.iter().flat_map(|leaving| &leaving.applied).collect();
+    if !orphans.is_empty() {
+        let names: Vec<&str> = orphans.into_iter().map(String::as_str).collect();
+        plan.warnings.push(format!(
+            "everything on the run cluster stays there, without an owner: {}, and what kapp-controller deployed",
+            names.join(", ")
+        ));
+    }
+}
+
+/// Adds one commit for each repository. Git comes last: as long as a Kustomization exists, a directory that is missing would
+/// only make it fail, and nothing would be deleted; and what an interruption leaves has no effect, but lets `add-cluster`
+/// take the delivery up again.
+fn add_commits(plan: &mut Plan, answers: &Answers, facts: &Facts) {
+    for (checkout, (changes, packages)) in facts.repositories.checkouts.iter().zip(&facts.repositories.changes) {
+        plan.steps.push(Step::Commit(Commit {
+            changes: changes.clone(),
+            message: format!("Remove {} from {}", packages.join(", "), answers.run_cluster),
+            repository: checkout.display(),
+        }));
+    }
+}
+
+/// Puts the record of the removal around the plan: made with its first step, and gone with its last.
+async fn add_record(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result<()> {
+    let record = |deliveries: Vec<Leaving>| Record {
+        run_cluster_uid: facts.run_uid.clone().or_else(|| facts.build.record.run_cluster_uid.clone()),
+        deliveries,
+    };
+    let others = facts.build.other_records.clone();
+    let during = record(others.iter().chain(&facts.build.leaving).cloned().collect());
+    let manifest = during.manifest(&answers.namespace, &answers.run_cluster)?;
+    let change = change_of(&answers.build, &manifest).await?;
+    plan.steps.insert(0, Step::Apply(Apply { place: Place::Build, manifest, change }));
+    if others.is_empty() {
+        let reference = Record::reference(&answers.namespace, &answers.run_cluster);
+        plan.steps.push(Step::Delete(unseen(&reference, "the record of this removal")));
+    } else {
+        let manifest = record(others).manifest(&answers.namespace, &answers.run_cluster)?;
+        plan.steps.push(Step::Apply(Apply {
+            place: Place::Build,
+            manifest,
+            change: Change::Update(vec!["data".to_owned()]),
+        }));
+    }
+    Ok(())
+}
+
+/// Builds the account that must exist on the build cluster for Flux to delete what it applied: it may do nothing.
+fn empty_account(account: &ObjectReference) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": account.name, "namespace": account.namespace, "labels": labels::managed()},
+    })
+}
+
+/// Plans to delete what the plan itself makes.
+fn unseen(reference: &ObjectReference, note: &str) -> Delete {
+    let note = Some(note.to_owned()).filter(|note| !note.is_empty());
+    Delete { place: Place::Build, reference: reference.clone(), uid: None, note }
+}
