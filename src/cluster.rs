@@ -237,12 +237,7 @@ impl Cluster {
     where
         K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope> + Clone + DeserializeOwned + Debug,
     {
-        let (api, place): (Api<K>, _) = match namespace {
-            Some(namespace) => {
-                (Api::namespaced_with(self.client.clone(), namespace, resource), format!("namespace {namespace}"))
-            }
-            None => (Api::all_with(self.client.clone(), resource), "all namespaces".to_owned()),
-        };
+        let (api, place) = self.api_in::<K>(resource, namespace);
         let what = format!("cannot list {} in {place}", resource.plural);
         self.call(&what, api.list(&ListParams::default())).await.map(|list| list.items)
     }
@@ -340,6 +335,19 @@ impl Cluster {
         match tokio::time::timeout(limit, request).await {
             Ok(answer) => answer.map_err(|error| self.failure(what, error)),
             Err(_) => Err(self.no_answer(what, limit)),
+        }
+    }
+
+    /// Returns the API of a kind in a namespace or in all, and the place as messages name it.
+    fn api_in<K>(&self, resource: &ApiResource, namespace: Option<&str>) -> (Api<K>, String)
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+    {
+        match namespace {
+            Some(namespace) => {
+                (Api::namespaced_with(self.client.clone(), namespace, resource), format!("namespace {namespace}"))
+            }
+            None => (Api::all_with(self.client.clone(), resource), "all namespaces".to_owned()),
         }
     }
 

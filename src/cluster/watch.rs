@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use kube::Resource;
-use kube::api::{Api, ApiResource, DynamicObject};
+use kube::api::{ApiResource, DynamicObject};
 use kube::core::DynamicResourceScope;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde::de::DeserializeOwned;
@@ -18,13 +18,13 @@ use crate::error::{Error, ErrorKind, Result};
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Cluster {
-    /// Watches all objects of a kind in a namespace; errors are retried with a growing pause and shown to the caller.
+    /// Watches all objects of a kind in a namespace, or in all namespaces; errors are retried with a growing pause and shown to the caller.
     ///
     /// Where watching is forbidden, lists are read every few seconds instead.
     pub fn watch<K>(
         &self,
         resource: &ApiResource,
-        namespace: &str,
+        namespace: Option<&str>,
     ) -> impl Stream<Item = Result<watcher::Event<K>, WatchFailure>> + Send + use<K>
     where
         K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
@@ -34,8 +34,8 @@ impl Cluster {
             + Send
             + 'static,
     {
-        let api = Api::<K>::namespaced_with(self.client.clone(), namespace, resource);
-        let what = format!("cannot watch {} in namespace {namespace}", resource.plural);
+        let (api, place) = self.api_in::<K>(resource, namespace);
+        let what = format!("cannot watch {} in {place}", resource.plural);
         let cluster = self.clone();
         let watched = watcher(api, watcher::Config::default())
             .default_backoff()
@@ -53,14 +53,14 @@ impl Cluster {
                 let was_ended = std::mem::replace(ended, is_forbidden.load(Ordering::Relaxed));
                 std::future::ready((!was_ended).then_some(item))
             })
-            .chain(self.clone().poll(resource.clone(), namespace.to_owned()))
+            .chain(self.clone().poll(resource.clone(), namespace.map(str::to_owned)))
     }
 
     /// Reads a list every few seconds, in the form of a watch that begins anew each time.
     fn poll<K>(
         self,
         resource: ApiResource,
-        namespace: String,
+        namespace: Option<String>,
     ) -> impl Stream<Item = Result<watcher::Event<K>, WatchFailure>> + Send
     where
         K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
@@ -72,7 +72,7 @@ impl Cluster {
     {
         futures::stream::unfold((self, resource, namespace), |(cluster, resource, namespace)| async move {
             tokio::time::sleep(POLL_INTERVAL).await;
-            let events = match cluster.list::<K>(&resource, &namespace).await {
+            let events = match cluster.list_in::<K>(&resource, namespace.as_deref()).await {
                 Ok(objects) => std::iter::once(watcher::Event::Init)
                     .chain(objects.into_iter().map(watcher::Event::InitApply))
                     .chain(std::iter::once(watcher::Event::InitDone))

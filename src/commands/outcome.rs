@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::observe::expectation::short_revision;
 use crate::observe::wait::Outcome;
 use crate::observe::{Delivery, Verdict};
-use crate::ui::conclusion::{explanation, result_line, verdict};
+use crate::ui::conclusion::{explanation, result_line};
 use crate::ui::events::{Body, Conclusion, Event, Removal, SourceResult};
 use crate::ui::{Format, Ui};
 
@@ -36,7 +36,7 @@ pub fn report(ui: Ui, deliveries: &[Delivery], outcomes: &[Outcome]) -> Result<(
 
 fn result_event(deliveries: &[Delivery], outcomes: &[Outcome], failure: Option<ErrorKind>) -> Event {
     let conclusions =
-        deliveries.iter().zip(outcomes).map(|(delivery, outcome)| Conclusion::of(delivery, verdict(outcome)));
+        deliveries.iter().zip(outcomes).map(|(delivery, outcome)| Conclusion::of_outcome(delivery, outcome));
     let body = Body::Result {
         outcome: match failure {
             None => "ready",

@@ -161,9 +161,15 @@ fn delivery(
         namespace,
         packages_kustomization,
         installs_kustomization,
-        target_namespace: one.spec.target_namespace.clone().unwrap_or_default(),
+        target_namespace: target_namespace(one),
         access,
     })
+}
+
+/// Returns where a Kustomization applies to; what it has applied says so where it names no namespace itself.
+fn target_namespace(kustomization: &Kustomization) -> String {
+    let applied = || package_installs(kustomization).into_iter().next().map(|(namespace, _)| namespace);
+    kustomization.spec.target_namespace.clone().or_else(applied).unwrap_or_default()
 }
 
 /// Tells whether two Kustomizations of one namespace read from one source and apply to one place, however it is written.

@@ -56,6 +56,14 @@ pub fn rendered_secrets(install: &PackageInstall) -> Vec<String> {
     install.spec.values_secrets().map(str::to_owned).chain(desired::overlay_secrets(install)).collect()
 }
 
+/// Returns when the last attempt of an App began, if it failed.
+#[must_use]
+pub fn failed_attempt(app: &App) -> Option<Timestamp> {
+    let status = app.status.as_ref()?;
+    find(&status.conditions, "ReconcileFailed")?;
+    stages::attempt(status)
+}
+
 /// Judges an install that Flux has applied at the expected revision.
 #[must_use]
 pub fn judge(installed: &Installed<'_>, namespace: &str, name: &str) -> Verdict {
@@ -197,7 +205,15 @@ fn difference(install: &PackageInstall, app: &App, installed: &str, selected: Op
 }
 
 fn failure(cause: Cause, stage: Stage, object: &str, hint: String) -> Failure {
-    Failure { cause, stage, object: object.to_owned(), message: String::new(), hint, patience: Patience::None }
+    Failure {
+        cause,
+        stage,
+        object: object.to_owned(),
+        message: String::new(),
+        hint,
+        patience: Patience::None,
+        attempt: None,
+    }
 }
 
 #[cfg(test)]

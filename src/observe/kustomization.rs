@@ -38,6 +38,7 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
             message: "it does not exist: the delivery was only half made, or half removed".to_owned(),
             hint: "complete it with the same kubectl carvelflux add-cluster command again".to_owned(),
             patience: Patience::Short,
+            attempt: None,
         }));
     };
     let display = format!("Kustomization {}/{}", object.namespace().unwrap_or_default(), object.name_any());
@@ -78,6 +79,7 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
                 object.namespace().unwrap_or_default()
             ),
             patience: Patience::None,
+            attempt: None,
         }));
     }
     let kind = Kind { name: "Kustomization", controller: "kustomize-controller", stage };
@@ -99,6 +101,7 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
                 message: ready.message.trim().to_owned(),
                 hint,
                 patience,
+                attempt: None,
             }))
         }
         _ if attempted => match find(&status.conditions, "Reconciling") {

@@ -1,7 +1,7 @@
 //! What is, and whether it is what a revision asks for.
 //!
 //! Verdicts are pure functions of objects and an [`Expectation`]: [`source`], [`kustomization`] and [`install`] judge one
-//! node each, [`verdict`] the whole delivery. [`watch`] and [`reach`] bring the objects in, [`wait`] follows them until
+//! node each, [`verdict`] the whole delivery. [`watch`], [`reach`] and [`target`] bring the objects in, [`wait`] follows them until
 //! every delivery is decided. How it looks on a screen lives in [`crate::ui`].
 
 pub mod delivery;
@@ -13,6 +13,7 @@ pub mod kustomization;
 pub mod reach;
 pub mod source;
 pub mod survey;
+pub mod target;
 pub mod unobserved;
 pub mod verdict;
 pub mod wait;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 pub use delivery::{Delivery, RunAccess};
 pub use expectation::Expectation;
+use jiff::Timestamp;
 use serde::Serialize;
 
 /// The part of a delivery's way that a verdict speaks of, in order.
@@ -113,6 +115,11 @@ pub struct Failure {
     pub hint: String,
     /// How long the failure may last before it counts.
     pub patience: Patience,
+    /// When the attempt began that failed; `None` where the failure was found out by reading.
+    ///
+    /// What failed before somebody was looking may be repaired since: such a failure counts only when a later attempt
+    /// shows it again. kapp-controller makes one by itself, after a pause that doubles with each failure.
+    pub attempt: Option<Timestamp>,
 }
 
 /// How long a failure may last before it counts: some pass by themselves, because all controllers try again.

@@ -117,6 +117,7 @@ fn failure(cause: Cause, object: &str, message: String, hint: &str) -> Failure {
         message,
         hint: hint.to_owned(),
         patience: Patience::None,
+        attempt: None,
     }
 }
 

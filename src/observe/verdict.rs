@@ -157,6 +157,7 @@ fn judge_installs<'a>(
                 delivery.package, delivery.run_cluster
             ),
             patience: Patience::None,
+            attempt: None,
         })
     })
 }

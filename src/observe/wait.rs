@@ -10,6 +10,7 @@ mod follower;
 mod intake;
 mod requests;
 mod track;
+mod view;
 
 use std::time::{Duration, Instant};
 
@@ -57,8 +58,25 @@ pub struct WaitRequest {
 pub enum Outcome {
     /// It was decided.
     Decided(Verdict),
-    /// The deadline passed; the last verdict says what it waited for.
+    /// The deadline passed; the last verdict says what it waited for, or which failure had yet to count.
     TimedOut(Verdict),
+    /// Another delivery's failure ended the wait; the last verdict says how far it was.
+    Stopped(Verdict),
+}
+
+impl Outcome {
+    /// Returns the last verdict.
+    #[must_use]
+    pub fn verdict(&self) -> &Verdict {
+        let (Self::Decided(verdict) | Self::TimedOut(verdict) | Self::Stopped(verdict)) = self;
+        verdict
+    }
+
+    /// Tells whether the verdict is final.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        matches!(self, Self::Decided(_))
+    }
 }
 
 /// Shows what happens while waiting.
@@ -98,6 +116,7 @@ pub async fn wait(
             return Ok(vec![Outcome::TimedOut(verdict); request.deliveries.len()]);
         }
     };
+    let mut is_late = false;
     let mut ticks = tokio::time::interval(TICK);
     while !follower.is_decided(request.fails_fast) && reporter.failure().is_none() {
         follower.look(Instant::now(), reporter);
@@ -107,12 +126,15 @@ pub async fn wait(
             Some(refused) = follower.requests.next() => follower.requested(refused),
             Some(proof) = follower.proofs.next() => follower.proven(proof),
             _ = ticks.tick() => reporter.tick(),
-            () = tokio::time::sleep_until(deadline) => break,
+            () = tokio::time::sleep_until(deadline) => {
+                is_late = true;
+                break;
+            }
         }
     }
     reporter.ended();
     match reporter.failure() {
         Some(failure) => Err(failure),
-        None => Ok(follower.outcomes()),
+        None => Ok(follower.outcomes(is_late)),
     }
 }

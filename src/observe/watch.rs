@@ -30,30 +30,30 @@ pub enum Update {
 /// All watches of a command.
 pub type Updates = SelectAll<BoxStream<'static, Update>>;
 
-/// Watches the Flux objects of one namespace.
-pub fn watch_sources(updates: &mut Updates, build: &Cluster, version: &str, namespace: &str) {
+/// Watches the GitRepositories of one namespace, or of all; updates then name none.
+pub fn watch_sources(updates: &mut Updates, build: &Cluster, version: &str, namespace: Option<&str>) {
     let stream = build.watch::<GitRepository>(&git_repository_resource(version), namespace);
-    let namespace = namespace.to_owned();
+    let namespace = namespace.unwrap_or_default().to_owned();
     updates.push(stream.map(move |event| map(event, None, |event| Update::Source(namespace.clone(), event))).boxed());
 }
 
-/// Watches the Kustomizations of one namespace.
-pub fn watch_kustomizations(updates: &mut Updates, build: &Cluster, version: &str, namespace: &str) {
+/// Watches the Kustomizations of one namespace, or of all; updates then name none.
+pub fn watch_kustomizations(updates: &mut Updates, build: &Cluster, version: &str, namespace: Option<&str>) {
     let stream = build.watch::<Kustomization>(&kustomization_resource(version), namespace);
-    let namespace = namespace.to_owned();
+    let namespace = namespace.unwrap_or_default().to_owned();
     let update = move |event| map(event, None, |event| Update::Kustomization(namespace.clone(), event));
     updates.push(stream.map(update).boxed());
 }
 
 /// Watches the PackageInstalls and Apps of one namespace of a run cluster.
 pub fn watch_run_cluster(updates: &mut Updates, cluster: &Cluster, index: usize, namespace: &str) {
-    let installs = cluster.watch::<PackageInstall>(&package_install_resource(), namespace);
+    let installs = cluster.watch::<PackageInstall>(&package_install_resource(), Some(namespace));
     let owned = namespace.to_owned();
     let update = move |event| map(event, Some(index), |event| Update::Install(index, owned.clone(), event));
     updates.push(installs.map(update).boxed());
-    let apps = cluster.watch::<App>(&app_resource(), namespace);
+    let apps = cluster.watch::<App>(&app_resource(), Some(namespace));
     let owned = namespace.to_owned();
-    let update = move |event| map(event, Some(index), |event| Update::App(index, owned.clone(), event));
+    let update = move |event| map(event, Some(index), |event| Update::App(index, owned.clone(), slim_app(event)));
     updates.push(apps.map(update).boxed());
 }
 
@@ -62,6 +62,21 @@ fn map<K>(event: Result<Event<K>, WatchFailure>, index: Option<usize>, update: i
         Ok(event) => update(event),
         Err(failure) => Update::Broken(index, failure),
     }
+}
+
+/// Drops what an App is fetched and deployed with, and what the tools of a finished run printed: many kilobytes, which only
+/// verdicts of fresh reads look at.
+fn slim_app(mut event: Event<App>) -> Event<App> {
+    let (Event::Apply(app) | Event::InitApply(app)) = &mut event else { return event };
+    (app.spec.fetch, app.spec.deploy) = (Vec::new(), Vec::new());
+    if let Some(status) = &mut app.status
+        && status.deploy.as_ref().is_none_or(|deploy| deploy.finished)
+    {
+        for stage in [&mut status.fetch, &mut status.template, &mut status.deploy].into_iter().flatten() {
+            stage.stdout = String::new();
+        }
+    }
+    event
 }
 
 /// The objects of a kind that one watch per namespace brings, with the time of their last change.
@@ -159,6 +174,11 @@ impl<K: ResourceExt> Store<K> {
         self.objects.get(&(namespace.to_owned(), name.to_owned())).map(|(object, _)| object)
     }
 
+    /// Returns all objects.
+    pub fn iter(&self) -> impl Iterator<Item = &K> {
+        self.objects.values().map(|(object, _)| object)
+    }
+
     /// Returns the objects that have not changed for at least so long, with their resourceVersions.
     #[must_use]
     pub fn unchanged_for(&self, duration: Duration, now: Instant) -> BTreeMap<Key, Option<String>> {
@@ -176,6 +196,9 @@ fn key<K: ResourceExt>(object: &K) -> Key {
 
 /// Drops what no verdict reads and would be kept for every object.
 fn slim<K: ResourceExt>(mut object: K) -> (Key, K) {
-    object.meta_mut().managed_fields = None;
+    let metadata = object.meta_mut();
+    metadata.managed_fields = None;
+    metadata.labels = None;
+    metadata.owner_references = None;
     (key(&object), object)
 }

@@ -9,9 +9,10 @@ use crate::observe::{Delivery, Stage, Verdict};
 /// Returns the line of the result for a delivery, such as `hello-app on prod1  ready  1.2.0`.
 #[must_use]
 pub fn result_line(delivery: &Delivery, outcome: &Outcome) -> String {
-    let rest = match verdict(outcome) {
+    let rest = match outcome.verdict() {
         Verdict::Ready { version } => format!("ready  {}", one_line(version)),
-        Verdict::Failed(failure) => format!("failed  {}", failure.stage.name()),
+        Verdict::Failed(failure) if outcome.is_decided() => format!("failed  {}", failure.stage.name()),
+        Verdict::Failed(failure) => format!("pending  {}", failure.stage.name()),
         Verdict::Pending { stage, .. } => format!("pending  {}", stage.name()),
         Verdict::Unknown { .. } => "unknown".to_owned(),
     };
@@ -23,15 +24,19 @@ pub fn result_line(delivery: &Delivery, outcome: &Outcome) -> String {
 pub fn explanation(delivery: &Delivery, outcome: &Outcome) -> Vec<String> {
     let run_cluster = format!("run cluster {}", delivery.run_cluster);
     let namespace = format!("namespace {} on {run_cluster}", delivery.target_namespace);
-    let (state, place, why, next) = match verdict(outcome) {
+    let (state, place, why, next) = match outcome.verdict() {
         Verdict::Ready { .. } => return Vec::new(),
         Verdict::Failed(failure) => {
             let cluster = if is_on_run_cluster(&failure.object) { run_cluster } else { "the build cluster".to_owned() };
             let place = format!("{} on {cluster}", failure.object);
-            (format!("failed in {}", failure.stage.name()), place, failure.message.clone(), failure.hint.clone())
+            let how = match outcome {
+                Outcome::Decided(_) => "failed in".to_owned(),
+                _ => format!("{}, last seen failing in", still(outcome)),
+            };
+            (format!("{how} {}", failure.stage.name()), place, failure.message.clone(), failure.hint.clone())
         }
         Verdict::Pending { stage, why } => {
-            let state = format!("not ready in time, still in {}", stage.name());
+            let state = format!("{}, still in {}", still(outcome), stage.name());
             let place = match stage {
                 Stage::Source => {
                     format!("GitRepository {}/{} on the build cluster", delivery.source.0, delivery.source.1)
@@ -60,6 +65,14 @@ pub fn explanation(delivery: &Delivery, outcome: &Outcome) -> Vec<String> {
     lines
 }
 
+/// Says why an outcome is open.
+fn still(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Stopped(_) => "not waited for any longer",
+        Outcome::TimedOut(_) | Outcome::Decided(_) => "not ready in time",
+    }
+}
+
 /// Returns the command that goes on waiting for a delivery.
 #[must_use]
 pub fn keep_waiting(delivery: &Delivery) -> String {
@@ -73,11 +86,4 @@ pub fn keep_waiting(delivery: &Delivery) -> String {
 #[must_use]
 pub fn is_on_run_cluster(object: &str) -> bool {
     matches!(object.split(' ').next(), Some("PackageInstall" | "App" | "Package"))
-}
-
-/// Returns the last verdict of an outcome.
-#[must_use]
-pub fn verdict(outcome: &Outcome) -> &Verdict {
-    let (Outcome::Decided(verdict) | Outcome::TimedOut(verdict)) = outcome;
-    verdict
 }

@@ -176,6 +176,7 @@ fn failed(stage: Stage, cause: Cause, message: &str) -> Verdict {
         message: message.to_owned(),
         hint: "correct the values in params.yaml, or the package's templates, in the GitOps repository".to_owned(),
         patience: Patience::None,
+        attempt: None,
     })
 }
 

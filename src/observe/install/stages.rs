@@ -1,5 +1,7 @@
 //! What the stages of an App say: how far a deploy is, and why it failed. Pure.
 
+use jiff::Timestamp;
+
 use super::explain::{Place, explain};
 use super::{Failure, Stage, Verdict};
 use crate::carvel::AppStatus;
@@ -61,7 +63,14 @@ pub(super) fn failure(status: &AppStatus, place: Place<'_>) -> Failure {
         words
     };
     let (cause, patience, hint) = explain(stage, &message, place);
-    Failure { cause, stage, object, message: last_lines(&message), hint, patience }
+    Failure { cause, stage, object, message: last_lines(&message), hint, patience, attempt: attempt(status) }
+}
+
+/// Returns when the last run began.
+pub(super) fn attempt(status: &AppStatus) -> Option<Timestamp> {
+    let began =
+        |stage: &Option<crate::carvel::Stage>| stage.as_ref().and_then(|stage| stage.started_at.or(stage.updated_at));
+    began(&status.fetch).or_else(|| began(&status.deploy))
 }
 
 fn said(stage: &crate::carvel::Stage, status: &AppStatus) -> String {

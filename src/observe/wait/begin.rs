@@ -1,21 +1,26 @@
 //! How a wait begins: every source is asked to fetch, every run cluster is reached, the watches start.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use futures::stream::FuturesUnordered;
+use futures::stream::{self, FuturesUnordered, StreamExt};
 
-use super::follower::{Follower, RunView};
+use super::follower::Follower;
 use super::requests::token;
 use super::track::Track;
+use super::view::RunView;
 use super::{FluxVersions, Reporter, WaitRequest};
 use crate::cluster::{Cluster, ObjectReference};
 use crate::error::Result;
 use crate::flux::{RECONCILE_REQUESTED_AT, git_repository_resource};
-use crate::observe::delivery::RunAccess;
+use crate::observe::delivery::Delivery;
 use crate::observe::expectation::Expectation;
 use crate::observe::watch::{Store, Updates};
 use crate::observe::{Verdict, reach, watch};
+
+/// How many sources are asked, and run clusters reached, at a time.
+const AT_A_TIME: usize = 16;
 
 /// The pause before a request to fetch is sent again.
 const REQUEST_PAUSE: Duration = Duration::from_secs(2);
@@ -33,6 +38,8 @@ impl Follower {
             versions,
             updates: Updates::new(),
             confirmations: FuturesUnordered::new(),
+            unconfirmed: BTreeMap::new(),
+            asked: BTreeSet::new(),
             requests: FuturesUnordered::new(),
             proofs: FuturesUnordered::new(),
             sources: Store::default(),
@@ -45,7 +52,7 @@ impl Follower {
         follower.follow_sources(request, reporter).await;
         let namespaces: BTreeSet<&String> = request.deliveries.iter().map(|delivery| &delivery.namespace).collect();
         for namespace in namespaces {
-            watch::watch_kustomizations(&mut follower.updates, build, versions.kustomization, namespace);
+            watch::watch_kustomizations(&mut follower.updates, build, versions.kustomization, Some(namespace));
         }
         follower.follow_run_clusters(request).await;
         for (index, track) in follower.tracks.iter().enumerate() {
@@ -57,41 +64,50 @@ impl Follower {
     /// Asks each source once to look for new commits, and watches them, one watch per namespace.
     async fn follow_sources(&mut self, request: &WaitRequest, reporter: &mut dyn Reporter) {
         let sources: BTreeSet<&(String, String)> = request.deliveries.iter().map(|delivery| &delivery.source).collect();
-        for source in &sources {
-            let mut expectation = if request.requests_fetch {
-                self.request_fetch(source, reporter).await
-            } else {
-                Expectation::default()
-            };
-            expectation.commit.clone_from(&request.commit);
-            self.expectations.insert((*source).clone(), expectation);
-        }
+        // Every request may have something to say.
+        let reporter = RefCell::new(reporter);
+        let expectations: Vec<_> = stream::iter(&sources)
+            .map(|&source| async {
+                let mut expectation = if request.requests_fetch {
+                    self.request_fetch(source, &reporter).await
+                } else {
+                    Expectation::default()
+                };
+                expectation.commit.clone_from(&request.commit);
+                (source.clone(), expectation)
+            })
+            .buffered(AT_A_TIME)
+            .collect()
+            .await;
+        self.expectations.extend(expectations);
         let namespaces: BTreeSet<&String> = sources.iter().map(|(namespace, _)| namespace).collect();
         for namespace in namespaces {
-            watch::watch_sources(&mut self.updates, &self.build, self.versions.source, namespace);
+            watch::watch_sources(&mut self.updates, &self.build, self.versions.source, Some(namespace));
         }
     }
 
     /// Asks a source to look for new commits now; where that is forbidden, what it has counts.
-    async fn request_fetch(&self, source: &(String, String), reporter: &mut dyn Reporter) -> Expectation {
+    async fn request_fetch(&self, source: &(String, String), reporter: &RefCell<&mut dyn Reporter>) -> Expectation {
         let token = token();
         let reference = ObjectReference {
             resource: git_repository_resource(self.versions.source),
             namespace: Some(source.0.clone()),
             name: source.1.clone(),
         };
-        reporter.detail(&format!("asking Flux to look for new commits in {}", reference.display()));
+        reporter.borrow_mut().detail(&format!("asking Flux to look for new commits in {}", reference.display()));
         loop {
             match self.build.annotate(&reference, RECONCILE_REQUESTED_AT, &token).await {
                 Ok(()) => return Expectation::after_request(Some(token)),
                 // A source that does not exist is judged as such.
                 Err(error) if error.status() == Some(404) => return Expectation::default(),
                 Err(error) if error.status() == Some(403) => {
-                    reporter.notice(&format!("{error}; a commit that Flux has not fetched yet is not waited for"));
+                    reporter
+                        .borrow_mut()
+                        .notice(&format!("{error}; a commit that Flux has not fetched yet is not waited for"));
                     return Expectation::default();
                 }
                 Err(error) => {
-                    reporter.notice(&format!("{error}; retrying"));
+                    reporter.borrow_mut().notice(&format!("{error}; retrying"));
                     tokio::time::sleep(REQUEST_PAUSE).await;
                 }
             }
@@ -100,34 +116,36 @@ impl Follower {
 
     /// Reaches each run cluster once, and watches each target namespace on it once.
     async fn follow_run_clusters(&mut self, request: &WaitRequest) {
-        let mut reached: BTreeMap<(String, RunAccess, String), Result<usize, Verdict>> = BTreeMap::new();
-        let mut watched: BTreeSet<(usize, String)> = BTreeSet::new();
+        let key =
+            |delivery: &Delivery| (delivery.namespace.clone(), delivery.access.clone(), delivery.run_cluster.clone());
+        let first: BTreeMap<_, &Delivery> =
+            request.deliveries.iter().rev().map(|delivery| (key(delivery), delivery)).collect();
+        let build = &self.build;
+        let reached: Vec<_> = stream::iter(first)
+            .map(|(key, delivery)| async move {
+                (key, reach::reach(build, delivery, &request.run_contexts, &request.connection).await)
+            })
+            .buffered(AT_A_TIME)
+            .collect()
+            .await;
+        let mut views: BTreeMap<_, Result<usize, Verdict>> = BTreeMap::new();
+        for (key, cluster) in reached {
+            let view = cluster.map(|cluster| {
+                self.views.push(RunView::new(cluster));
+                self.views.len() - 1
+            });
+            views.insert(key, view);
+        }
+        let mut watched: BTreeSet<(usize, &String)> = BTreeSet::new();
         for delivery in &request.deliveries {
-            let key = (delivery.namespace.clone(), delivery.access.clone(), delivery.run_cluster.clone());
-            let view = if let Some(view) = reached.get(&key) {
-                view.clone()
-            } else {
-                let reached_now = reach::reach(&self.build, delivery, &request.run_contexts, &request.connection).await;
-                let view = reached_now.map(|cluster| {
-                    self.views.push(RunView {
-                        cluster,
-                        installs: Store::default(),
-                        apps: Store::default(),
-                        broken: None,
-                        refused: None,
-                    });
-                    self.views.len() - 1
-                });
-                reached.insert(key, view.clone());
-                view
-            };
+            let Some(view) = views.get(&key(delivery)) else { continue };
             if let Ok(index) = view
-                && watched.insert((index, delivery.target_namespace.clone()))
+                && watched.insert((*index, &delivery.target_namespace))
             {
-                let cluster = self.views[index].cluster.clone();
-                watch::watch_run_cluster(&mut self.updates, &cluster, index, &delivery.target_namespace);
+                let cluster = self.views[*index].cluster.clone();
+                watch::watch_run_cluster(&mut self.updates, &cluster, *index, &delivery.target_namespace);
             }
-            self.tracks.push(Track::new(delivery.clone(), view, Instant::now()));
+            self.tracks.push(Track::new(delivery.clone(), view.clone(), Instant::now()));
         }
     }
 }

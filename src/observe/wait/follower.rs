@@ -1,17 +1,16 @@
 //! Keeps what the watches bring, judges the deliveries that it concerns, and has final verdicts confirmed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, LocalBoxFuture};
 use futures::stream::FuturesUnordered;
-use kube::runtime::watcher::Event;
 
-use super::confirm::{Confirmation, Inquiry};
+use super::confirm::{Answer, Confirmation, Inquiry, Question};
 use super::requests::Proof;
-use super::track::{Next, Track};
+use super::track::{Evidence, Next, Track};
+use super::view::RunView;
 use super::{FluxVersions, Outcome, Reporter};
-use crate::carvel::{App, PackageInstall};
 use crate::cluster::Cluster;
 use crate::flux::{GitRepository, Kustomization};
 use crate::observe::delivery::Delivery;
@@ -25,33 +24,19 @@ use crate::observe::{Stage, Verdict};
 /// starts it at once, and shows it when it deploys, or ends (`pkg/app/app.go`, v0.53.1, throttles what it writes before).
 const SETTLED: Duration = Duration::from_secs(10);
 
-/// A run cluster as one or more deliveries reach it.
-pub(super) struct RunView {
-    pub(super) cluster: Cluster,
-    pub(super) installs: Store<PackageInstall>,
-    pub(super) apps: Store<App>,
-    /// What keeps it from being watched.
-    pub(super) broken: Option<String>,
-    /// Since when its watches have been refused, without a pause.
-    pub(super) refused: Option<Instant>,
-}
-
-impl RunView {
-    /// Takes note that a watch works: a list that only begins proves nothing yet.
-    pub(super) fn mend<K>(&mut self, event: &Event<K>) {
-        if !matches!(event, Event::Init) {
-            self.broken = None;
-            self.refused = None;
-        }
-    }
-}
+/// How many run clusters are read afresh at a time.
+const AT_A_TIME: usize = 8;
 
 /// Everything that a wait knows.
 pub(super) struct Follower {
     pub(super) build: Cluster,
     pub(super) versions: FluxVersions,
     pub(super) updates: Updates,
-    pub(super) confirmations: FuturesUnordered<BoxFuture<'static, Confirmation>>,
+    pub(super) confirmations: FuturesUnordered<LocalBoxFuture<'static, Confirmation>>,
+    /// The deliveries whose verdicts are to be confirmed, by the view that they are read through.
+    pub(super) unconfirmed: BTreeMap<Option<usize>, BTreeSet<usize>>,
+    /// The views that are being read through: one at a time for each, so that what comes meanwhile is read together.
+    pub(super) asked: BTreeSet<Option<usize>>,
     /// Requests on their way; each yields the delivery whose request was refused, if it was.
     pub(super) requests: FuturesUnordered<BoxFuture<'static, Option<usize>>>,
     pub(super) proofs: FuturesUnordered<BoxFuture<'static, Proof>>,
@@ -72,12 +57,10 @@ impl Follower {
         self.tracks.iter().all(|track| track.outcome.is_some()) || (fails_fast && self.tracks.iter().any(is_failed))
     }
 
-    /// Returns how each delivery ended.
-    pub(super) fn outcomes(self) -> Vec<Outcome> {
-        self.tracks
-            .into_iter()
-            .map(|track| track.outcome.map_or(Outcome::TimedOut(track.shown), Outcome::Decided))
-            .collect()
+    /// Returns how each delivery ended; `is_late` tells that the deadline has passed.
+    pub(super) fn outcomes(self, is_late: bool) -> Vec<Outcome> {
+        let open = if is_late { Outcome::TimedOut } else { Outcome::Stopped };
+        self.tracks.into_iter().map(|track| track.into_outcome(open)).collect()
     }
 
     pub(super) fn assess_watched_flux(&self, index: usize) -> FluxPart {
@@ -108,10 +91,10 @@ impl Follower {
             show(index, track, shown, reporter);
             if verdict.is_decided() {
                 track.is_confirming = true;
-                reporter.detail(&format!("reading everything about {} afresh", track.delivery.display()));
-                self.confirm(index, now);
+                self.unconfirmed.entry(track.view).or_default().insert(index);
             }
         }
+        self.confirm(now, reporter);
     }
 
     fn assess_watched(&mut self, index: usize) -> Assessment {
@@ -146,26 +129,51 @@ impl Follower {
         }
     }
 
-    /// Has everything about one delivery read afresh.
-    fn confirm(&self, index: usize, now: Instant) {
-        let track = &self.tracks[index];
-        let view = track.view.map(|view| &self.views[view]);
-        let inquiry = Inquiry {
-            index,
+    /// Has everything read afresh about the deliveries that wait for it, the ones of a run cluster together.
+    fn confirm(&mut self, now: Instant, reporter: &mut dyn Reporter) {
+        while self.asked.len() < AT_A_TIME {
+            let free = self.unconfirmed.keys().find(|view| !self.asked.contains(view)).copied();
+            let Some((view, indices)) = free.and_then(|view| self.unconfirmed.remove_entry(&view)) else { return };
+            self.asked.insert(view);
+            let inquiry = self.inquiry(view, &indices, now);
+            for question in &inquiry.questions {
+                reporter.detail(&format!("reading everything about {} afresh", question.delivery.display()));
+            }
+            self.confirmations.push(Box::pin(inquiry.make()));
+        }
+    }
+
+    fn inquiry(&self, view: Option<usize>, indices: &BTreeSet<usize>, now: Instant) -> Inquiry {
+        let question = |index: &usize| {
+            let track = &self.tracks[*index];
+            Question {
+                index: *index,
+                delivery: track.delivery.clone(),
+                expectation: self.expectations.get(&track.delivery.source).cloned().unwrap_or_default(),
+                retry: track.retry.as_ref().map(|(retry, _)| retry.clone()),
+            }
+        };
+        let run = view.map(|view| &self.views[view]);
+        Inquiry {
+            view,
             build: self.build.clone(),
             versions: self.versions,
-            delivery: track.delivery.clone(),
-            cluster: view.map(|view| view.cluster.clone()),
-            expectation: self.expectations.get(&track.delivery.source).cloned().unwrap_or_default(),
-            retry: track.retry.as_ref().map(|(retry, _)| retry.clone()),
-            settled: view.map(|view| view.apps.unchanged_for(SETTLED, now)).unwrap_or_default(),
-        };
-        self.confirmations.push(Box::pin(inquiry.make()));
+            cluster: run.map(|view| view.cluster.clone()),
+            questions: indices.iter().map(question).collect(),
+            settled: run.map(|view| view.apps.unchanged_for(SETTLED, now)).unwrap_or_default(),
+        }
     }
 
     /// Takes in what was read afresh.
     pub(super) fn confirmed(&mut self, confirmation: Confirmation, reporter: &mut dyn Reporter) {
-        let Confirmation { index, assessment, is_answered, expectation } = confirmation;
+        self.asked.remove(&confirmation.view);
+        for answer in confirmation.answers {
+            self.conclude(answer, reporter);
+        }
+    }
+
+    fn conclude(&mut self, answer: Answer, reporter: &mut dyn Reporter) {
+        let Answer { index, assessment, is_answered, expectation } = answer;
         let now = Instant::now();
         let track = &mut self.tracks[index];
         self.expectations.entry(track.delivery.source.clone()).or_default().merge(&expectation);
@@ -177,18 +185,21 @@ impl Follower {
                 reporter.detail(&format!("{error}; retrying"));
                 track.unreadable(&error.to_string(), now)
             }
-            Ok(assessment) => match track.conclude(assessment, is_answered, now) {
-                Next::Decided(verdict) => {
-                    reporter.changed(index, &verdict, true);
-                    track.outcome = Some(verdict);
-                    return;
+            Ok(assessment) => {
+                let is_stale = track.view.is_some_and(|view| self.views[view].is_stale(&assessment.verdict));
+                match track.conclude(assessment, Evidence { is_answered, is_stale }, now) {
+                    Next::Decided(verdict) => {
+                        reporter.changed(index, &verdict, true);
+                        track.outcome = Some(verdict);
+                        return;
+                    }
+                    Next::Retry(kustomization, standing) => {
+                        self.request_retry(index, kustomization, reporter);
+                        standing
+                    }
+                    Next::Wait(standing) => standing,
                 }
-                Next::Retry(kustomization, standing) => {
-                    self.request_retry(index, kustomization, reporter);
-                    standing
-                }
-                Next::Wait(standing) => standing,
-            },
+            }
         };
         show(index, &mut self.tracks[index], standing, reporter);
     }

@@ -43,7 +43,11 @@ impl Follower {
             }
             Update::App(view, namespace, event) => {
                 self.views[view].mend(&event);
+                let is_first = !self.views[view].apps.is_complete(&namespace);
                 if let Some(names) = self.views[view].apps.apply(&namespace, event, now) {
+                    if is_first {
+                        self.views[view].note_stale(&namespace);
+                    }
                     self.touch_view(view, now, &names);
                 }
             }
@@ -123,6 +127,7 @@ impl Follower {
                         track.delivery.namespace, secret.name
                     ),
                     patience: Patience::None,
+                    attempt: None,
                 })
             }
             _ => Verdict::Unknown { why: error.to_string(), hint },

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::Outcome;
 use crate::observe::delivery::Delivery;
 use crate::observe::verdict::Assessment;
-use crate::observe::{Cause, Failure, Stage, Verdict};
+use crate::observe::{Cause, Failure, Patience, Stage, Verdict};
 
 /// The first pause between two fresh reads that disagree with the watches; it doubles, and begins anew with any change.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -45,10 +46,21 @@ pub(super) struct Track {
     pub(super) is_retry_refused: bool,
     /// What fresh reads said, while the watches say more.
     held: Option<Verdict>,
+    /// The failure that fresh reads found last, and that does not count yet.
+    standing: Option<Failure>,
     not_before: Instant,
     pause: Duration,
     /// Which failure fresh reads have been finding, since when, and when last.
     failing: Option<(Cause, Instant, Instant)>,
+}
+
+/// What is known beside a fresh assessment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Evidence {
+    /// Whether the requested retry has been made.
+    pub(super) is_answered: bool,
+    /// Whether the failure is the one of an attempt that had ended before anybody looked.
+    pub(super) is_stale: bool,
 }
 
 /// What follows from a fresh assessment.
@@ -74,9 +86,20 @@ impl Track {
             retry: None,
             is_retry_refused: false,
             held: None,
+            standing: None,
             not_before: now,
             pause: FIRST_PAUSE,
             failing: None,
+        }
+    }
+
+    /// Returns how it ended; `open` makes an outcome of what is not decided.
+    pub(super) fn into_outcome(self, open: fn(Verdict) -> Outcome) -> Outcome {
+        match (self.outcome, self.standing) {
+            (Some(verdict), _) => Outcome::Decided(verdict),
+            // What it was waiting to be repaired says more than that it was waiting.
+            (None, Some(failure)) => open(Verdict::Failed(failure)),
+            (None, None) => open(self.shown),
         }
     }
 
@@ -105,8 +128,8 @@ impl Track {
         }
     }
 
-    /// Takes in what fresh reads say; `is_answered` tells whether the requested retry has been made.
-    pub(super) fn conclude(&mut self, assessment: Assessment, is_answered: bool, now: Instant) -> Next {
+    /// Takes in what fresh reads say.
+    pub(super) fn conclude(&mut self, assessment: Assessment, evidence: Evidence, now: Instant) -> Next {
         self.is_confirming = false;
         self.not_before = now + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -114,6 +137,7 @@ impl Track {
             if matches!(assessment.verdict, Verdict::Ready { .. }) {
                 return Next::Decided(assessment.verdict);
             }
+            self.standing = None;
             self.held = Some(assessment.verdict.clone());
             return Next::Wait(assessment.verdict);
         };
@@ -123,13 +147,15 @@ impl Track {
             _ => now,
         };
         self.failing = Some((failure.cause, since, now));
-        let standing = may_pass(&failure);
+        let is_stale = evidence.is_stale && failure.patience != Patience::None;
+        let standing = if is_stale { tries_again(&failure) } else { may_pass(&failure) };
         self.held = Some(standing.clone());
+        self.standing = Some(failure.clone());
         // A suspended one does not try, and nobody but a person resumes it; one that nobody has looked at has not tried.
         let can_retry = !self.is_retry_refused && !matches!(failure.cause, Cause::Suspended | Cause::NotObserved);
         if let Some(kustomization) = assessment.retry.filter(|_| can_retry) {
             match &self.retry {
-                Some((retry, _)) if retry.kustomization == kustomization && !is_answered => {
+                Some((retry, _)) if retry.kustomization == kustomization && !evidence.is_answered => {
                     return Next::Wait(standing);
                 }
                 Some((retry, requested)) if retry.kustomization == kustomization => {
@@ -141,7 +167,7 @@ impl Track {
                 _ => return Next::Retry(kustomization, standing),
             }
         }
-        if now.duration_since(since) >= failure.patience.duration() {
+        if !is_stale && now.duration_since(since) >= failure.patience.duration() {
             return Next::Decided(Verdict::Failed(failure));
         }
         Next::Wait(standing)
@@ -159,15 +185,23 @@ impl Track {
 }
 
 fn may_pass(failure: &Failure) -> Verdict {
-    let line = failure.message.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
-    Verdict::pending(failure.stage, format!("not yet: {line}"))
+    Verdict::pending(failure.stage, format!("not yet: {}", first_line(failure)))
+}
+
+fn tries_again(failure: &Failure) -> Verdict {
+    let why = format!("kapp-controller will try again; before this it failed: {}", first_line(failure));
+    Verdict::pending(failure.stage, why)
+}
+
+fn first_line(failure: &Failure) -> &str {
+    failure.message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::flux::KubeConfigReference;
-    use crate::observe::{Patience, RunAccess};
+    use crate::observe::RunAccess;
 
     fn track(now: Instant) -> Track {
         let delivery = Delivery {
@@ -191,9 +225,13 @@ mod tests {
             message: "words".to_owned(),
             hint: String::new(),
             patience,
+            attempt: None,
         };
         Assessment { verdict: Verdict::Failed(failure), retry: retry.map(str::to_owned) }
     }
+
+    const ANSWERED: Evidence = Evidence { is_answered: true, is_stale: false };
+    const UNANSWERED: Evidence = Evidence { is_answered: false, is_stale: false };
 
     fn is_decided(next: &Next) -> bool {
         matches!(next, Next::Decided(_))
@@ -203,9 +241,33 @@ mod tests {
     fn a_failure_that_may_pass_counts_only_when_it_lasts() {
         let start = Instant::now();
         let mut track = track(start);
-        assert!(!is_decided(&track.conclude(failed(Patience::Short, None), true, start)));
-        assert!(!is_decided(&track.conclude(failed(Patience::Short, None), true, start + Duration::from_secs(14))));
-        assert!(is_decided(&track.conclude(failed(Patience::Short, None), true, start + Duration::from_secs(15))));
+        assert!(!is_decided(&track.conclude(failed(Patience::Short, None), ANSWERED, start)));
+        assert!(!is_decided(&track.conclude(failed(Patience::Short, None), ANSWERED, start + Duration::from_secs(14))));
+        assert!(is_decided(&track.conclude(failed(Patience::Short, None), ANSWERED, start + Duration::from_secs(15))));
+    }
+
+    #[test]
+    fn a_failure_from_before_counts_only_when_a_later_attempt_repeats_it() {
+        let start = Instant::now();
+        let mut track = track(start);
+        let stale = Evidence { is_answered: true, is_stale: true };
+        assert!(!is_decided(&track.conclude(failed(Patience::Short, None), stale, start)));
+        let late = start + Duration::from_secs(40);
+        let next = track.conclude(failed(Patience::Short, None), stale, late);
+        assert!(
+            matches!(&next, Next::Wait(Verdict::Pending { why, .. }) if why.contains("will try again")),
+            "{next:?}"
+        );
+        assert!(is_decided(&track.conclude(failed(Patience::Short, None), ANSWERED, late)));
+    }
+
+    #[test]
+    fn at_the_deadline_a_standing_failure_says_why() {
+        let start = Instant::now();
+        let mut track = track(start);
+        let _ = track.conclude(failed(Patience::Long, None), ANSWERED, start);
+        let outcome = track.into_outcome(Outcome::TimedOut);
+        assert!(matches!(outcome, Outcome::TimedOut(Verdict::Failed(_))), "{outcome:?}");
     }
 
     #[test]
@@ -213,14 +275,14 @@ mod tests {
         let start = Instant::now();
         let again = |track: &mut Track, seconds| {
             let now = start + Duration::from_secs(seconds);
-            let _ = track.conclude(Verdict::pending(Stage::Fetch, "again").into(), true, now);
-            track.conclude(failed(Patience::Short, None), true, now + Duration::from_secs(10))
+            let _ = track.conclude(Verdict::pending(Stage::Fetch, "again").into(), ANSWERED, now);
+            track.conclude(failed(Patience::Short, None), ANSWERED, now + Duration::from_secs(10))
         };
         let mut tries = track(start);
-        let _ = tries.conclude(failed(Patience::Short, None), true, start);
+        let _ = tries.conclude(failed(Patience::Short, None), ANSWERED, start);
         assert!(is_decided(&again(&mut tries, 10)));
         let mut rests = track(start);
-        let _ = rests.conclude(failed(Patience::Short, None), true, start);
+        let _ = rests.conclude(failed(Patience::Short, None), ANSWERED, start);
         assert!(!is_decided(&again(&mut rests, 60)));
     }
 
@@ -228,12 +290,12 @@ mod tests {
     fn a_kustomizations_failure_counts_only_after_it_has_tried_again() {
         let start = Instant::now();
         let mut track = track(start);
-        let next = track.conclude(failed(Patience::Short, Some("installs")), false, start);
+        let next = track.conclude(failed(Patience::Short, Some("installs")), UNANSWERED, start);
         assert!(matches!(next, Next::Retry(..)), "{next:?}");
         track.retry = Some((Retry { kustomization: "installs".to_owned(), token: "t".to_owned() }, start));
         let later = start + Duration::from_secs(30);
-        assert!(!is_decided(&track.conclude(failed(Patience::Short, Some("installs")), false, later)));
-        assert!(is_decided(&track.conclude(failed(Patience::Short, Some("installs")), true, later)));
+        assert!(!is_decided(&track.conclude(failed(Patience::Short, Some("installs")), UNANSWERED, later)));
+        assert!(is_decided(&track.conclude(failed(Patience::Short, Some("installs")), ANSWERED, later)));
     }
 
     #[test]
@@ -242,7 +304,7 @@ mod tests {
         let mut track = track(start);
         let ready = Verdict::Ready { version: "1.0.0".to_owned() };
         let pending = Verdict::pending(Stage::Template, "values");
-        let _ = track.conclude(pending.clone().into(), true, start);
+        let _ = track.conclude(pending.clone().into(), ANSWERED, start);
         assert_eq!(track.presentable(&ready), pending);
         track.touch(start);
         assert_eq!(track.presentable(&ready), Verdict::pending(Stage::Deploy, "confirming"));

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::observe::wait::Outcome;
 use crate::observe::{Cause, Delivery, Stage, Verdict};
 use crate::ui::conclusion::{is_on_run_cluster, keep_waiting};
 
@@ -76,6 +77,16 @@ pub struct Conclusion {
 }
 
 impl Conclusion {
+    /// Says what became of a delivery: a failure that had yet to count leaves it pending, with its cause.
+    #[must_use]
+    pub fn of_outcome(delivery: &Delivery, outcome: &Outcome) -> Self {
+        let conclusion = Self::of(delivery, outcome.verdict());
+        match outcome.verdict() {
+            Verdict::Failed(_) if !outcome.is_decided() => Self { outcome: "pending", ..conclusion },
+            _ => conclusion,
+        }
+    }
+
     /// Says what a verdict, the last one, makes of a delivery.
     #[must_use]
     pub fn of(delivery: &Delivery, verdict: &Verdict) -> Self {

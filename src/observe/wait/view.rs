@@ -1,0 +1,63 @@
+//! A run cluster as it is seen while waiting: what its watches bring, and whether they work.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::watcher::Event;
+
+use crate::carvel::{App, PackageInstall};
+use crate::cluster::Cluster;
+use crate::observe::Verdict;
+use crate::observe::install::failed_attempt;
+use crate::observe::watch::Store;
+
+/// A run cluster as one or more deliveries reach it.
+pub(super) struct RunView {
+    pub(super) cluster: Cluster,
+    pub(super) installs: Store<PackageInstall>,
+    pub(super) apps: Store<App>,
+    /// What keeps it from being watched.
+    pub(super) broken: Option<String>,
+    /// Since when its watches have been refused, without a pause.
+    pub(super) refused: Option<Instant>,
+    /// The Apps that had failed before anybody looked, as messages name them, and when the failed attempt began.
+    stale: BTreeMap<String, Timestamp>,
+}
+
+impl RunView {
+    pub(super) fn new(cluster: Cluster) -> Self {
+        Self {
+            cluster,
+            installs: Store::default(),
+            apps: Store::default(),
+            broken: None,
+            refused: None,
+            stale: BTreeMap::new(),
+        }
+    }
+
+    /// Takes note of the Apps of a namespace that have failed already, when they are seen for the first time.
+    pub(super) fn note_stale(&mut self, namespace: &str) {
+        for app in self.apps.iter().filter(|app| app.namespace().as_deref() == Some(namespace)) {
+            if let Some(attempt) = failed_attempt(app) {
+                self.stale.insert(format!("App {namespace}/{}", app.name_any()), attempt);
+            }
+        }
+    }
+
+    /// Tells whether a failure is that of an attempt that had ended before anybody looked.
+    pub(super) fn is_stale(&self, verdict: &Verdict) -> bool {
+        let Verdict::Failed(failure) = verdict else { return false };
+        failure.attempt.is_some() && self.stale.get(&failure.object) == failure.attempt.as_ref()
+    }
+
+    /// Takes note that a watch works: a list that only begins proves nothing yet.
+    pub(super) fn mend<K>(&mut self, event: &Event<K>) {
+        if !matches!(event, Event::Init) {
+            self.broken = None;
+            self.refused = None;
+        }
+    }
+}
