@@ -1,25 +1,18 @@
 //! `status`: all deliveries as they are now, on all run clusters at once.
 
-use std::time::Duration;
+mod follow;
 
-use futures::StreamExt;
 use jiff::Timestamp;
+
+use self::follow::follow;
 
 use crate::check;
 use crate::cli::{StatusArgs, StatusFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
-use crate::observe::survey::{SurveyRequest, Surveyed, survey};
-use crate::observe::wait::FluxVersions;
-use crate::observe::watch::{self, Updates};
+use crate::observe::survey::{Survey, SurveyRequest, Surveyed};
 use crate::ui::Ui;
 use crate::ui::status::{document, names, table, tree};
-
-/// How long changes are collected before they are shown together.
-const COLLECT: Duration = Duration::from_millis(500);
-
-/// How often a watched status is read anew without a change: run clusters are not watched.
-const REREAD: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(
     ui: Ui,
@@ -37,47 +30,18 @@ pub(super) async fn run(
         run_contexts: arguments.selection.run_contexts,
         connection,
     };
-    let surveyed = survey(&build, versions, &request).await?;
-    if surveyed.is_empty() && !arguments.watch {
-        let place = request.namespace.as_ref().map_or("any namespace".to_owned(), |name| format!("namespace {name}"));
+    let namespace = request.namespace.clone();
+    let mut survey = Survey::new(&build, versions, request);
+    let surveyed = survey.look().await?;
+    if arguments.watch {
+        return follow(ui, &build, versions, namespace.as_deref(), arguments.output, survey, surveyed).await;
+    }
+    if surveyed.is_empty() {
+        let place = namespace.map_or("any namespace".to_owned(), |name| format!("namespace {name}"));
         return Err(Error::new(format!("there are no such deliveries in {place} on {}", build.display()))
             .hint("name another namespace with -n, or look at all of them with -A"));
     }
-    if arguments.watch {
-        return follow(ui, &build, versions, &request, arguments.output, surveyed).await;
-    }
     print(ui, arguments.output, &surveyed)
-}
-
-/// Shows the status again with every change.
-async fn follow(
-    ui: Ui,
-    build: &Cluster,
-    versions: FluxVersions,
-    request: &SurveyRequest,
-    format: StatusFormat,
-    mut surveyed: Vec<Surveyed>,
-) -> Result<()> {
-    let mut updates = Updates::new();
-    if let Some(namespace) = &request.namespace {
-        watch::watch_sources(&mut updates, build, versions.source, namespace);
-        watch::watch_kustomizations(&mut updates, build, versions.kustomization, namespace);
-    }
-    let mut shown = Vec::new();
-    loop {
-        let lines = render(format, &surveyed)?;
-        if lines != shown {
-            ui.screen(&lines)?;
-            shown = lines;
-        }
-        tokio::select! {
-            Some(_) = updates.next() => tokio::time::sleep(COLLECT).await,
-            () = tokio::time::sleep(REREAD) => {}
-        }
-        // What came in while collecting is read together.
-        while let Some(Some(_)) = futures::FutureExt::now_or_never(updates.next()) {}
-        surveyed = survey(build, versions, request).await?;
-    }
 }
 
 fn print(ui: Ui, format: StatusFormat, surveyed: &[Surveyed]) -> Result<()> {
