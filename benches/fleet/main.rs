@@ -1,6 +1,6 @@
 //! `status` and `wait` on a fleet of 100 run clusters with 10 packages each, beside what kubectl needs for the same.
 //!
-//! The run clusters are namespaces of one real API server, each with its own credential; [`scene`] says how they are made.
+//! The run clusters are namespaces of a few real API servers, each with its own credential; [`scene`] says how they are made.
 
 #![allow(clippy::expect_used, reason = "a benchmark fails by panicking, and says so")]
 
@@ -15,7 +15,7 @@ mod support;
 
 use std::process::ExitCode;
 
-use scene::{PACKAGES, RUN_CLUSTERS, Scene};
+use scene::{API_SERVERS, PACKAGES, RUN_CLUSTERS, Scene};
 use shared::{Times, in_sandbox, milliseconds, print_table, progress, row};
 use support::User;
 use testbed::{Options, Testbed};
@@ -25,7 +25,7 @@ const RUNS: usize = 5;
 
 fn main() -> ExitCode {
     in_sandbox(|| {
-        let testbed = Testbed::start(&Options { run_clusters: 1, ..Options::default() }).expect("a testbed");
+        let testbed = Testbed::start(&Options { run_clusters: API_SERVERS, ..Options::default() }).expect("a testbed");
         let user = User::new(&testbed, "template");
         let scene = Scene::make(&testbed, &user);
 
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         rows.push(row(["wait, one not ready: watches", "", &watching.watches, "", "202"]));
         rows.push(row(["wait, one not ready: connections", "", &watching.connections, "", "", &waiting.connections]));
         let title = format!(
-            "{RUN_CLUSTERS} run clusters × {PACKAGES} packages\nkubectl: get packageinstalls for the same kubeconfigs, eight at a \
+            "{RUN_CLUSTERS} run clusters × {PACKAGES} packages, on {API_SERVERS} API servers\nkubectl: get packageinstalls for the same kubeconfigs, eight at a \
              time; one kubectl wait process"
         );
         print_table(&title, &rows);

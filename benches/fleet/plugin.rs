@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use testbed::{BUILD, Testbed};
 
-use crate::scene::{DELIVERIES, RUN_CLUSTER, Scene};
+use crate::scene::{API_SERVERS, DELIVERIES, Scene, api_server};
 use crate::shared::{connections, memory, processor_time_of_children};
 
 /// How long a wait's memory and connections are given to settle once there is nothing left to do.
@@ -105,5 +105,5 @@ fn namespaced_watches(testbed: &Testbed) -> u64 {
             .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
             .sum()
     };
-    count(BUILD) + count(RUN_CLUSTER)
+    count(BUILD) + (0..API_SERVERS).map(|server| count(&api_server(server))).sum::<u64>()
 }

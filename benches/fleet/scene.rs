@@ -1,10 +1,13 @@
 //! The fleet: copies of one real delivery, with everything that the real components wrote about it.
 //!
 //! The plugin delivers one package for real, and all objects of that delivery are copied under other names: the Flux objects
-//! to one namespace of the build cluster, the others to one namespace of the run cluster's API server for each "run cluster".
+//! to one namespace of the build cluster, the others to one namespace of a run cluster's API server for each "run cluster".
 //! The copies' statuses are written by the benchmark. Flux is stopped. kapp-controller is stopped while the copies are
 //! written, and runs when they are measured, because its API server serves the Packages: it finds that everything is as it
 //! should be, and does nothing for a day (`syncPeriod`).
+//!
+//! Several API servers share the run clusters: one kapp-controller allows itself 60 requests a second, three for each list of
+//! Packages (`cmd/controller/run.go`, v0.53.1), so that 100 run clusters behind one would measure nothing but that.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -25,8 +28,10 @@ use crate::support::{PACKAGE, User, VERSION};
 pub(crate) const RUN_CLUSTERS: usize = 100;
 pub(crate) const PACKAGES: usize = 10;
 pub(crate) const DELIVERIES: usize = RUN_CLUSTERS * PACKAGES;
-/// The run cluster of the real delivery, whose API server holds all namespaces.
+/// The run cluster of the real delivery.
 pub(crate) const RUN_CLUSTER: &str = "prod1";
+/// The API servers that hold the namespaces: the testbed's run clusters.
+pub(crate) const API_SERVERS: usize = 4;
 
 /// How many requests are made at a time.
 const AT_A_TIME: usize = 24;
@@ -58,44 +63,49 @@ impl Scene {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let kubeconfig = testbed.kubeconfig();
-        let (build, run) =
-            runtime.block_on(async { (client(kubeconfig, BUILD).await, client(kubeconfig, RUN_CLUSTER).await) });
+        let (build, servers) = runtime.block_on(async {
+            let build = client(kubeconfig, BUILD).await;
+            let servers = futures::future::join_all(
+                (0..API_SERVERS).map(|server| async move { client(kubeconfig, &api_server(server)).await }),
+            );
+            (build, servers.await)
+        });
         let mut scene = Self { workspace, kubeconfigs: Vec::new(), build, runtime };
-        scene.fill(testbed, &template, &run);
+        scene.fill(testbed, &template, &servers);
         scene
     }
 
-    fn fill(&mut self, testbed: &Testbed, template: &Template, run: &Client) {
+    fn fill(&mut self, testbed: &Testbed, template: &Template, servers: &[Client]) {
         progress("writing the Packages");
-        let namespaces: Vec<Value> = numbers()
-            .map(|number| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": run_cluster(number)}}))
+        for (server, run) in servers.iter().enumerate() {
+            let namespaces = numbers_on(server).map(
+                |number| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": run_cluster(number)}}),
+            );
+            self.write(run, namespaces.collect());
+            self.write(run, copies(numbers_on(server), |place| template.packages(place)));
+        }
+        let kapp_controllers: Vec<&Process> = (0..API_SERVERS)
+            .map(|server| testbed.process(&format!("{}/kapp-controller", api_server(server))).expect("kapp-controller"))
             .collect();
-        self.write(run, namespaces);
-        self.write(run, copies(|place| template.packages(place)));
-
-        let kapp_controller = testbed.process("prod1/kapp-controller").expect("kapp-controller");
-        kapp_controller.stop().expect("a stopped kapp-controller");
+        for kapp_controller in &kapp_controllers {
+            kapp_controller.stop().expect("a stopped kapp-controller");
+        }
         progress("writing the run clusters");
-        self.write(run, numbers().flat_map(deployer).collect());
-        let tokens = self.tokens(run);
-        self.write(run, copies(|place| template.secrets(place)));
-        // kapp-controller reads values after it fetches them, so that a run of the same second proves nothing.
-        std::thread::sleep(Duration::from_secs(2));
-        let now = jiff::Timestamp::now().round(jiff::Unit::Second).expect("a time").to_string();
-        let installs = self.write(run, copies(|place| vec![template.install(place)]));
-        let apps = copies(|place| vec![template.app(place, &now)]);
-        let apps = apps.into_iter().zip(&installs).map(|(mut app, install)| {
-            app["metadata"]["ownerReferences"][0]["uid"] = json!(install.metadata.uid);
-            app
-        });
-        self.write(run, apps.collect());
+        let mut tokens = vec![String::new(); RUN_CLUSTERS];
+        for (server, run) in servers.iter().enumerate() {
+            self.write(run, numbers_on(server).flat_map(deployer).collect());
+            for (number, token) in numbers_on(server).zip(self.tokens(run, server)) {
+                tokens[number] = token;
+            }
+            self.fill_run_clusters(template, server, run);
+        }
 
         progress("writing the build cluster");
         let namespace = self.workspace.build_namespace();
         let secrets = numbers().zip(&tokens).map(|(number, token)| template.credential(number, namespace, token));
         self.write(&self.build, secrets.collect());
         self.write(&self.build, (0..PACKAGES).map(|package| template.source(package, namespace)).collect());
-        self.write(&self.build, copies(|place| template.kustomizations(place, namespace)));
+        self.write(&self.build, copies(numbers(), |place| template.kustomizations(place, namespace)));
         self.kubeconfigs = numbers()
             .zip(&tokens)
             .map(|(number, token)| {
@@ -106,9 +116,29 @@ impl Scene {
             .collect();
 
         progress("letting kapp-controller look at all of it");
-        kapp_controller.start().expect("kapp-controller");
-        testbed.wait_until_ready(RUN_CLUSTER).expect("kapp-controller's API");
-        wait_until_quiet(kapp_controller);
+        for (server, kapp_controller) in kapp_controllers.iter().enumerate() {
+            kapp_controller.start().expect("kapp-controller");
+            testbed.wait_until_ready(&api_server(server)).expect("kapp-controller's API");
+        }
+        for kapp_controller in kapp_controllers {
+            wait_until_quiet(kapp_controller);
+        }
+    }
+
+    /// Writes values, PackageInstalls and Apps as they are after a successful reconcile.
+    fn fill_run_clusters(&self, template: &Template, server: usize, run: &Client) {
+        let on_server = || numbers_on(server);
+        self.write(run, copies(on_server(), |place| template.secrets(place)));
+        // kapp-controller reads values after it fetches them, so that a run of the same second proves nothing.
+        std::thread::sleep(Duration::from_secs(2));
+        let now = jiff::Timestamp::now().round(jiff::Unit::Second).expect("a time").to_string();
+        let installs = self.write(run, copies(on_server(), |place| vec![template.install(place)]));
+        let apps = copies(on_server(), |place| vec![template.app(place, &now)]);
+        let apps = apps.into_iter().zip(&installs).map(|(mut app, install)| {
+            app["metadata"]["ownerReferences"][0]["uid"] = json!(install.metadata.uid);
+            app
+        });
+        self.write(run, apps.collect());
     }
 
     /// Makes one delivery look as if Flux had yet to apply the newest revision.
@@ -130,13 +160,13 @@ impl Scene {
         self.runtime.block_on(writes.collect())
     }
 
-    /// Requests a token of every run cluster's deployer.
-    fn tokens(&self, run: &Client) -> Vec<String> {
+    /// Requests a token of every deployer on an API server.
+    fn tokens(&self, run: &Client, server: usize) -> Vec<String> {
         let request = TokenRequest {
             spec: TokenRequestSpec { expiration_seconds: Some(8 * 3600), ..TokenRequestSpec::default() },
             ..TokenRequest::default()
         };
-        let requests = numbers().map(|number| {
+        let requests = numbers_on(server).map(|number| {
             let api = Api::<ServiceAccount>::namespaced(run.clone(), &run_cluster(number));
             let request = &request;
             async move {
@@ -160,6 +190,16 @@ fn numbers() -> std::ops::Range<usize> {
     0..RUN_CLUSTERS
 }
 
+/// Returns the run clusters that an API server holds.
+fn numbers_on(server: usize) -> impl Iterator<Item = usize> + Clone {
+    numbers().skip(server).step_by(API_SERVERS)
+}
+
+/// Returns the name of an API server: that of the testbed's run cluster.
+pub(crate) fn api_server(server: usize) -> String {
+    format!("prod{}", server + 1)
+}
+
 /// Returns the short name of a run cluster, which is its namespace too.
 fn run_cluster(number: usize) -> String {
     format!("run-{number:03}")
@@ -169,9 +209,9 @@ fn package(number: usize) -> String {
     format!("hello-{number:02}.default.tap")
 }
 
-/// Makes the objects of all deliveries.
-fn copies(make: impl Fn(Place) -> Vec<Value>) -> Vec<Value> {
-    numbers()
+/// Makes the objects of all deliveries of some run clusters.
+fn copies(run_clusters: impl Iterator<Item = usize>, make: impl Fn(Place) -> Vec<Value>) -> Vec<Value> {
+    run_clusters
         .flat_map(|run_cluster| (0..PACKAGES).map(move |package| Place { run_cluster, package }))
         .flat_map(make)
         .collect()
@@ -210,8 +250,8 @@ struct Template {
     install: Value,
     app: Value,
     secrets: Vec<Value>,
-    /// The administrator's entry of the run cluster.
-    cluster: Value,
+    /// The administrator's entries of the API servers.
+    clusters: Vec<Value>,
 }
 
 impl Template {
@@ -228,9 +268,11 @@ impl Template {
             list(BUILD, flux, "secrets").into_iter().filter(|secret| name(secret).ends_with("-kubeconfig"));
         let secrets =
             list(RUN_CLUSTER, target, "secrets").into_iter().filter(|secret| name(secret).starts_with(PACKAGE));
-        let view = ["config", "view", "--raw", "--minify", "-o", "json"];
-        let view: Value =
-            serde_json::from_str(&testbed.kubectl(RUN_CLUSTER, &view).expect("kubectl config")).expect("JSON");
+        let cluster = |server: usize| -> Value {
+            let view = ["config", "view", "--raw", "--minify", "-o", "json"];
+            let view = testbed.kubectl(&api_server(server), &view).expect("kubectl config");
+            serde_json::from_str::<Value>(&view).expect("JSON")["clusters"][0]["cluster"].clone()
+        };
         Self {
             build_namespace: flux.to_owned(),
             target_namespace: target.to_owned(),
@@ -241,7 +283,7 @@ impl Template {
             install: one(list(RUN_CLUSTER, target, "packageinstalls")),
             app: one(list(RUN_CLUSTER, target, "apps")),
             secrets: secrets.collect(),
-            cluster: view["clusters"][0]["cluster"].clone(),
+            clusters: (0..API_SERVERS).map(cluster).collect(),
         }
     }
 
@@ -311,7 +353,7 @@ impl Template {
         json!({
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": name, "cluster": self.cluster}],
+            "clusters": [{"name": name, "cluster": self.clusters[number % API_SERVERS]}],
             "users": [{"name": DEPLOYER, "user": {"token": token}}],
             "contexts": [{"name": name, "context": {"cluster": name, "user": DEPLOYER, "namespace": name}}],
             "current-context": name,
