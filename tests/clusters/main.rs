@@ -20,6 +20,7 @@ mod remove;
 mod retarget;
 mod status;
 mod support;
+mod terminal;
 mod truth;
 
 use std::process::ExitCode;

@@ -7,10 +7,12 @@ use testbed::{PackageVersion, Testbed};
 
 use crate::Test;
 use crate::support::{PACKAGE, User, VERSION};
+use crate::terminal::Terminal;
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("status::shows_every_run_cluster_and_hides_nothing", shows_every_run_cluster),
     ("status::a_viewer_without_secrets_names_contexts", viewer_without_secrets),
+    ("status::is_redrawn_with_every_change", redrawn_with_every_change),
     ("wait::a_named_commit_must_be_reached", named_commit),
     ("wait::several_at_once_do_not_disturb_each_other", several_at_once),
     ("wait::json_ends_with_the_result", json_result),
@@ -77,6 +79,28 @@ fn shows_every_run_cluster(testbed: &Testbed) {
         .says(&format!("✔ {PACKAGE}  ready"))
         .says(&format!("not ready: {PACKAGE} on prod2"))
         .does_not_say("fake-token");
+}
+
+fn redrawn_with_every_change(testbed: &Testbed) {
+    let user = delivered(testbed, "redrawn", &["prod1"]);
+    let mut terminal = Terminal::start(&user, &["status", "--watch"]);
+    terminal.expect("1 delivery, all ready");
+    // A change on the run cluster, then one on the build cluster.
+    let pause = |paused: bool| {
+        let patch = format!(r#"{{"spec":{{"paused":{paused}}}}}"#);
+        user.target(&["patch", "packageinstall", PACKAGE, "--type=merge", "-p", &patch]);
+    };
+    pause(true);
+    terminal.expect("it is paused");
+    pause(false);
+    terminal.expect("1 delivery, all ready");
+    user.add_cluster("prod2").expect_code(0);
+    terminal.expect("2 deliveries, all ready");
+    let screen = terminal.contents();
+    assert_eq!(screen.matches("GitRepository ").count(), 1, "it is not drawn in place:\n{screen}");
+    terminal.interrupt();
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 130, "{screen}");
 }
 
 /// Makes a kubeconfig whose user may read the Flux objects, and no Secret.

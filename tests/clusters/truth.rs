@@ -3,10 +3,13 @@
 use testbed::Testbed;
 
 use crate::Test;
-use crate::support::{INSTALL_FILE, INSTALLS, User};
+use crate::support::{INSTALL_FILE, INSTALLS, PACKAGE, User, eventually};
+
+const INSTALLER: &str = "hello-app.default.tap-installer";
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("truth::templates_fail_and_are_mended", templates_fail_and_are_mended),
+    ("truth::a_grant_before_the_wait_counts", a_grant_before_the_wait_counts),
     ("truth::paused_and_suspended", paused_and_suspended),
 ];
 
@@ -17,6 +20,27 @@ fn templates_fail_and_are_mended(testbed: &Testbed) {
     user.write("values.yaml", "workload_name: hello-app\nreplicas: 1\n");
     user.add_cluster("prod1").expect_code(0).says("ready");
     user.assert_replicas(1);
+}
+
+/// kapp-controller lets more and more time pass between its attempts; the last one says nothing about a later grant.
+fn a_grant_before_the_wait_counts(testbed: &Testbed) {
+    let user = User::delivered(testbed, "grant");
+    let namespace = user.workspace.target_namespace();
+    let mut binding = user.get("prod1", namespace, "rolebinding", INSTALLER);
+    for field in ["uid", "resourceVersion", "managedFields"] {
+        binding["metadata"].as_object_mut().expect("metadata").remove(field);
+    }
+    user.target(&["delete", "rolebinding", INSTALLER]);
+    user.change_replicas(3);
+    user.run(&["wait", "--timeout", "3m"]).expect_code(1).says("forbidden");
+    eventually("the fifth failure", || {
+        let app = user.get("prod1", namespace, "app", PACKAGE);
+        let failures = app["status"]["consecutiveReconcileFailures"].as_u64().unwrap_or_default();
+        (failures >= 5).then_some(())
+    });
+    testbed.apply("prod1", &binding.to_string()).expect("kubectl apply");
+    user.run(&["wait", "--timeout", "3m"]).expect_code(0).says("kapp-controller will try again");
+    user.assert_replicas(3);
 }
 
 fn paused_and_suspended(testbed: &Testbed) {

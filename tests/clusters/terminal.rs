@@ -1,0 +1,84 @@
+//! The plugin on a pseudo-terminal, as a person sees it.
+
+use std::io::{Read as _, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+use crate::support::User;
+
+/// The plugin on a pseudo-terminal, and what its screen shows.
+pub(crate) struct Terminal {
+    screen: Arc<Mutex<vt100::Parser>>,
+    writer: Box<dyn std::io::Write + Send>,
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+}
+
+impl Terminal {
+    /// Starts the plugin.
+    pub(crate) fn start(user: &User<'_>, arguments: &[&str]) -> Self {
+        let (rows, cols) = (60, 160);
+        let pair =
+            native_pty_system().openpty(PtySize { rows, cols, ..PtySize::default() }).expect("a pseudo-terminal");
+        let prepared = user.command();
+        let mut command = CommandBuilder::new(prepared.get_program());
+        command.args(arguments);
+        command.env_clear();
+        for (name, value) in prepared.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        command.env("TERM", "xterm-256color");
+        command.cwd(prepared.get_current_dir().expect("a directory"));
+        let child = pair.slave.spawn_command(command).expect("the plugin starts");
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        let writer = pair.master.take_writer().expect("a writer");
+        let [height, width] = [rows, cols].map(|length| std::num::NonZeroU16::new(length).expect("a size"));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(height, width, 0)));
+        let shared = Arc::clone(&screen);
+        std::thread::spawn(move || {
+            // The terminal must stay open as long as it is read.
+            let _master = pair.master;
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                shared.lock().expect("the screen").process(&buffer[..count]);
+            }
+        });
+        Self { screen, writer, child }
+    }
+
+    /// Returns what the screen shows.
+    pub(crate) fn contents(&self) -> String {
+        self.screen.lock().expect("the screen").screen().contents()
+    }
+
+    /// Waits until the screen shows a text.
+    pub(crate) fn expect(&self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        while !self.contents().contains(text) {
+            assert!(Instant::now() < deadline, "`{text}` does not appear on:\n{}", self.contents());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Answers a question once it is on the screen.
+    pub(crate) fn answer(&mut self, question: &str, answer: &str) {
+        self.expect(question);
+        self.writer.write_all(format!("{answer}\r").as_bytes()).expect("it is typed");
+    }
+
+    /// Presses Ctrl-C.
+    pub(crate) fn interrupt(&mut self) {
+        self.writer.write_all(&[3]).expect("it is typed");
+    }
+
+    /// Waits for the end, and returns the exit code and what the screen shows then.
+    pub(crate) fn end(mut self) -> (u32, String) {
+        let code = self.child.wait().expect("the plugin ends").exit_code();
+        std::thread::sleep(Duration::from_millis(200));
+        let screen = self.screen.lock().expect("the screen");
+        assert!(!screen.screen().hide_cursor(), "the cursor stays hidden");
+        (code, screen.screen().contents())
+    }
+}
