@@ -51,6 +51,7 @@ pub fn explain(
             "is {controller} running, and does its --watch-label-selector, if it has one, select these labels? kubectl get deployments -A -l app.kubernetes.io/part-of=flux -o yaml | grep -E 'watch-label-selector|{controller}|availableReplicas'; on a sharded installation, name the shard with --label {SHARD_LABEL}=SHARD"
         ),
         patience: Patience::Turn,
+        attempt: None,
     })
 }
 

@@ -198,7 +198,6 @@ fn key<K: ResourceExt>(object: &K) -> Key {
 fn slim<K: ResourceExt>(mut object: K) -> (Key, K) {
     let metadata = object.meta_mut();
     metadata.managed_fields = None;
-    metadata.labels = None;
     metadata.owner_references = None;
     (key(&object), object)
 }
