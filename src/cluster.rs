@@ -8,24 +8,24 @@ mod conflict;
 mod connect;
 mod delete;
 mod failure;
+mod token;
 mod user;
 mod watch;
 
 pub use connect::{Connection, load_kubeconfig};
 pub use failure::{Remedy, WatchFailure};
+pub use token::{ExpiringToken, TokenWish};
 pub use user::User;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
-use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{DynamicResourceScope, GroupVersionKind, PartialObjectMeta};
-use kube::{Client, Resource};
-use secrecy::SecretString;
+use kube::{Client, Config, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -50,6 +50,7 @@ pub struct Cluster {
     context: String,
     server: String,
     default_namespace: String,
+    config: Arc<Config>,
     client: Client,
     request_timeout: Option<Duration>,
     takes_over: bool,
@@ -280,31 +281,6 @@ impl Cluster {
         let what = format!("cannot annotate {}", reference.display());
         let parameters = PatchParams::default();
         self.call(&what, self.api(reference).patch(&reference.name, &parameters, &Patch::Merge(&patch))).await.map(drop)
-    }
-
-    /// Requests a token of a service account for an hour.
-    pub async fn service_account_token(
-        &self,
-        namespace: &str,
-        service_account: &str,
-        audiences: &[String],
-    ) -> Result<SecretString> {
-        let request = TokenRequest {
-            spec: TokenRequestSpec {
-                audiences: audiences.to_vec(),
-                expiration_seconds: Some(3600),
-                ..TokenRequestSpec::default()
-            },
-            ..TokenRequest::default()
-        };
-        let api = Api::<ServiceAccount>::namespaced(self.client.clone(), namespace);
-        let what = format!("cannot request a token of ServiceAccount {namespace}/{service_account}");
-        let parameters = PostParams::default();
-        let answer = self.call(&what, api.create_token_request(service_account, &parameters, &request)).await?;
-        answer
-            .status
-            .map(|status| SecretString::from(status.token))
-            .ok_or_else(|| Error::new(format!("{what}: the answer holds none")))
     }
 
     /// Asks the API server whether the current user may do something in a namespace.

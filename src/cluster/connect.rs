@@ -1,10 +1,12 @@
 //! How a cluster is reached: kubeconfig files, contexts and kubectl's connection flags.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use secrecy::SecretString;
 
 use super::{Cluster, Role};
 use crate::error::{Error, Result};
@@ -81,7 +83,7 @@ impl Cluster {
         config.default_retry = false;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let default_namespace = config.default_namespace.clone();
-        let client = Client::try_from(config).map_err(|error| {
+        let client = Client::try_from(config.clone()).map_err(|error| {
             Error::new(format!("no client can be made for {} at {server}", describe(&role))).because(error)
         })?;
         Ok(Self {
@@ -89,10 +91,28 @@ impl Cluster {
             context,
             server,
             default_namespace,
+            config: Arc::new(config),
             client,
             request_timeout: Some(REQUEST_TIMEOUT),
             takes_over: false,
         })
+    }
+
+    /// Reaches the same API server in the same way, but with a token instead of the user's own credential.
+    pub fn with_token(&self, token: &SecretString) -> Result<Self> {
+        let mut config = Config::clone(&self.config);
+        config.auth_info = AuthInfo { token: Some(token.clone()), ..AuthInfo::default() };
+        let request_timeout = self.request_timeout;
+        Ok(Self { request_timeout, ..Self::from_config(self.role.clone(), String::new(), config)? })
+    }
+
+    /// Reaches an API server in the way of another kubeconfig, but with the user's own credential.
+    pub async fn through(&self, way: Kubeconfig) -> Result<Self> {
+        let other = Self::from_kubeconfig(self.role.clone(), way, None).await?;
+        let mut config = Config::clone(&other.config);
+        config.auth_info = self.config.auth_info.clone();
+        let request_timeout = self.request_timeout;
+        Ok(Self { request_timeout, ..Self::from_config(self.role.clone(), self.context.clone(), config)? })
     }
 }
 

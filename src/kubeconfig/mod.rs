@@ -10,6 +10,7 @@ mod certificate;
 mod cluster;
 mod document;
 mod effective;
+mod endpoint;
 mod escape;
 mod finding;
 mod fitness;
@@ -29,6 +30,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 pub use self::effective::{Effective, effective};
+pub use self::endpoint::EndpointOverrides;
 pub use self::finding::{Finding, Severity};
 pub use self::fitness::Fitness;
 pub use self::inline::inline_files;

@@ -67,6 +67,16 @@ impl Url {
         !matches!(self.host.as_slice(), b"" | b":")
     }
 
+    /// Returns the host without the port, and an IPv6 address without brackets and zone.
+    pub(super) fn host_name(&self) -> Option<String> {
+        let host = std::str::from_utf8(&self.host).ok()?;
+        let name = match host.strip_prefix('[') {
+            Some(address) => address.split([']', '%']).next()?,
+            None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+        };
+        Some(name.to_owned()).filter(|name| !name.is_empty())
+    }
+
     /// Returns whether the URL carries a user name or password of its own.
     pub(super) fn has_user(&self) -> bool {
         self.user.is_some()
