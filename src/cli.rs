@@ -16,7 +16,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use self::add_cluster::AddClusterArgs;
-pub use self::authentication::{AuthenticationArgs, AuthenticationWay};
+pub use self::authentication::{AuthenticationArgs, AuthenticationWay, EndpointArgs};
 pub use self::installer::{InstallerArgs, InstallerKind};
 use self::parse::{parse_commit, parse_duration, parse_run_context};
 pub use self::remove_cluster::RemoveClusterArgs;

@@ -261,6 +261,22 @@ impl Cluster {
         self
     }
 
+    /// Returns the namespaces that hold an object of this kind and name, looking in one of them or in all.
+    pub async fn namespaces_of(
+        &self,
+        resource: &ApiResource,
+        name: &str,
+        namespace: Option<&str>,
+    ) -> Result<Vec<String>> {
+        let api: Api<DynamicObject> = match namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
+            None => Api::all_with(self.client.clone(), resource),
+        };
+        let parameters = ListParams::default().fields(&format!("metadata.name={name}"));
+        let list = self.call(&format!("cannot list {}", resource.plural), api.list_metadata(&parameters)).await?;
+        Ok(list.items.into_iter().filter_map(|object| object.metadata.namespace).collect())
+    }
+
     /// Applies a manifest server-side and returns the object as the API server keeps it.
     ///
     /// With `dry_run` the API server validates and merges, and keeps nothing.

@@ -45,13 +45,21 @@ pub fn service_account(owner: Owner<'_>, namespace: &str, name: &str) -> Value {
 #[must_use]
 pub fn token_secret(owner: Owner<'_>, namespace: &str, name: &str, service_account: &str) -> Value {
     let mut metadata = owner.metadata(namespace, name);
-    metadata["annotations"]["kubernetes.io/service-account.name"] = json!(service_account);
+    metadata["annotations"][labels::SERVICE_ACCOUNT] = json!(service_account);
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": metadata,
         "type": "kubernetes.io/service-account-token",
     })
+}
+
+/// Builds the empty Secret that tokens of a ServiceAccount are bound to: they end with it.
+#[must_use]
+pub fn binding_secret(owner: Owner<'_>, namespace: &str, name: &str, service_account: &str) -> Value {
+    let mut metadata = owner.metadata(namespace, name);
+    metadata["annotations"][labels::SERVICE_ACCOUNT] = json!(service_account);
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque"})
 }
 
 /// Builds a Role.

@@ -17,9 +17,19 @@ pub const DEPLOYER_NAMESPACE: &str = "carvelflux.dev/deployer-namespace";
 /// [`crate::authentication::Method`] has the values.
 pub const AUTHENTICATION: &str = "carvelflux.dev/authentication";
 
-/// The name of the Secret on the run cluster, in the deployer's namespace, that holds the token or that a bounded token is
-/// bound to; written on the kubeconfig Secret.
+/// The Secret on the run cluster, in the deployer's namespace, whose deletion revokes the credential; written on the
+/// kubeconfig Secret.
 pub const TOKEN_SECRET: &str = "carvelflux.dev/token-secret";
+
+/// When the credential ends (RFC 3339), written on the kubeconfig Secret; missing where it does not end.
+pub const EXPIRES: &str = "carvelflux.dev/expires";
+
+/// For how long the credential was granted, such as `86400s`, beside [`EXPIRES`].
+pub const TOKEN_DURATION: &str = "carvelflux.dev/token-duration";
+
+/// The service account that a token Secret is for. The control plane fills only those of the type
+/// `kubernetes.io/service-account-token`; on others it says whose tokens are bound to them.
+pub const SERVICE_ACCOUNT: &str = "kubernetes.io/service-account.name";
 
 /// The UID of the build cluster that an object on a run cluster belongs to.
 pub const BUILD_CLUSTER_UID: &str = "carvelflux.dev/build-cluster-uid";

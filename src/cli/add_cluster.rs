@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::parse::parse_duration;
-use super::{AuthenticationArgs, ConfirmArgs, GitCredentialArgs, InstallerArgs, OutputArgs, WriteArgs};
+use super::{AuthenticationArgs, ConfirmArgs, EndpointArgs, GitCredentialArgs, InstallerArgs, OutputArgs, WriteArgs};
 
 /// Arguments of `add-cluster`.
 #[derive(Args, Debug)]
@@ -38,6 +38,9 @@ pub struct AddClusterArgs {
     /// How Flux authenticates.
     #[command(flatten)]
     pub authentication: AuthenticationArgs,
+    /// How Flux reaches the run cluster.
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
     /// Credentials.
     #[command(flatten)]
     pub credentials: GitCredentialArgs,

@@ -16,6 +16,15 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "expected a duration such as 90s, 10m or 1h30m".to_owned())
 }
 
+/// Reads how long a token is to live: ten minutes at least (kubernetes `pkg/apis/authentication/validation/validation.go`).
+pub(super) fn parse_token_duration(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text)?;
+    if duration < Duration::from_mins(10) {
+        return Err("no API server grants a token for less than 10m".to_owned());
+    }
+    Ok(duration)
+}
+
 /// Reads a commit: at least seven characters of its hash; a revision as Flux writes it, `main@sha1:<hash>`, will do.
 pub(super) fn parse_commit(text: &str) -> Result<String, String> {
     let commit = text.rsplit_once(':').map_or(text, |(_, commit)| commit).to_lowercase();

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Cluster, Role};
 use crate::error::{Error, Result};
+use crate::kubeconfig::Endpoint;
 
 /// Time to establish a connection; an unreachable cluster is reported after it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -98,18 +99,23 @@ impl Cluster {
         })
     }
 
-    /// Reaches the same API server in the same way, but with a token instead of the user's own credential.
-    pub fn with_token(&self, token: &SecretString) -> Result<Self> {
+    /// Reaches the same API server in the same way, but with a token instead of the user's own credential, and perhaps
+    /// impersonating another user with it.
+    pub fn with_token(&self, token: &SecretString, impersonate: Option<&str>) -> Result<Self> {
         let mut config = Config::clone(&self.config);
-        config.auth_info = AuthInfo { token: Some(token.clone()), ..AuthInfo::default() };
+        config.auth_info =
+            AuthInfo { token: Some(token.clone()), impersonate: impersonate.map(str::to_owned), ..AuthInfo::default() };
         let request_timeout = self.request_timeout;
         Ok(Self { request_timeout, ..Self::from_config(self.role.clone(), String::new(), config)? })
     }
 
-    /// Reaches an API server in the way of another kubeconfig, but with the user's own credential.
-    pub async fn through(&self, way: Kubeconfig) -> Result<Self> {
-        let other = Self::from_kubeconfig(self.role.clone(), way, None).await?;
-        let mut config = Config::clone(&other.config);
+    /// Reaches an API server in the way that Flux is told to, but with the user's own credential.
+    pub async fn through(&self, endpoint: &Endpoint) -> Result<Self> {
+        let text = endpoint.kubeconfig("run-cluster", "user", &SecretString::default());
+        let unreadable = |_| Error::new("the kubeconfig that was built cannot be read");
+        let kubeconfig: Kubeconfig = serde_yaml::from_str(text.expose_secret()).map_err(unreadable)?;
+        let way = Self::from_kubeconfig(self.role.clone(), kubeconfig, None).await?;
+        let mut config = Config::clone(&way.config);
         config.auth_info = self.config.auth_info.clone();
         let request_timeout = self.request_timeout;
         Ok(Self { request_timeout, ..Self::from_config(self.role.clone(), self.context.clone(), config)? })

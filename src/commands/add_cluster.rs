@@ -1,7 +1,7 @@
 //! `add-cluster`: delivers a package to a run cluster.
 //!
-//! What is asked lives in [`answers`], how Flux is to authenticate in [`authentication`], what is found out in [`gather`], what is refused in [`guard`], and what follows from
-//! it all in [`delivery_plan`].
+//! What is asked lives in [`answers`], how Flux is to authenticate in [`authentication`] and where it connects in [`way`],
+//! what is found out in [`gather`], what is refused in [`guard`], and what follows from it all in [`delivery_plan`].
 
 mod answers;
 mod authentication;
@@ -13,6 +13,7 @@ mod installer;
 mod kubeconfig_file;
 mod proof;
 mod registry;
+mod way;
 
 use super::outcome;
 use crate::cli::AddClusterArgs;
@@ -56,12 +57,13 @@ pub(super) async fn run(
     }
     let request = WaitRequest {
         deliveries: deliveries.clone(),
-        run_contexts: facts.run_context.iter().map(|context| (answers.run_cluster.clone(), context.clone())).collect(),
+        run_contexts: way::run_contexts(&answers, &facts),
         connection: answers.run_connection.clone(),
         timeout: arguments.timeout,
         commit: None,
         requests_fetch: true,
         fails_fast: false,
+        way: way::novelty(&plan),
     };
     let outcomes = wait(&answers.build, facts.versions, request, progress::reporter(ui).as_mut()).await?;
     outcome::report(ui, &deliveries, &outcomes)

@@ -26,7 +26,9 @@ impl EndpointOverrides {
             let url = Url::parse(server).filter(|url| url.scheme == "https" && url.has_host() && !url.has_user());
             if url.is_none() {
                 return Err(Error::usage("--server is no address of an API server")
-                    .because("Flux sends a credential only to https://, and a login in the URL would win over the token")
+                    .because(
+                        "Flux sends a credential only to https://, and a login in the URL would win over the token",
+                    )
                     .hint("write it as https://HOST:PORT"));
             }
         }
@@ -85,13 +87,11 @@ impl Endpoint {
 }
 
 fn is_loopback(host: &str) -> bool {
-    match host.parse::<IpAddr>() {
-        Ok(address) => address.is_loopback() || address.is_unspecified(),
-        Err(_) => {
-            let host = host.trim_end_matches('.').to_ascii_lowercase();
-            host == "localhost" || host.ends_with(".localhost")
-        }
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return address.is_loopback() || address.is_unspecified();
     }
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    host == "localhost" || host.ends_with(".localhost")
 }
 
 #[cfg(test)]
@@ -122,7 +122,8 @@ mod tests {
         ] {
             assert!(endpoint(server, None).is_loopback(), "{server}");
         }
-        for server in ["https://128.0.0.1", "https://[fd00::1]:6443", "https://localhost.example:6443", "https://prod1"] {
+        for server in ["https://128.0.0.1", "https://[fd00::1]:6443", "https://localhost.example:6443", "https://prod1"]
+        {
             assert!(!endpoint(server, None).is_loopback(), "{server}");
         }
     }

@@ -51,6 +51,20 @@ pub struct WaitRequest {
     pub requests_fetch: bool,
     /// Whether the first failure ends the wait for all.
     pub fails_fast: bool,
+    /// What is known about Flux's way to the run clusters.
+    pub way: Way,
+}
+
+/// What is known about Flux's way to a run cluster: its address, and the certificates there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// It has been open, so that a failure may be a restart.
+    #[default]
+    Known,
+    /// Flux was just told another one: what its next try says counts.
+    Changed,
+    /// Flux was just told its first one: what it says counts.
+    New,
 }
 
 /// How a delivery ended.

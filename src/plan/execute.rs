@@ -46,6 +46,9 @@ pub async fn confirm_and_execute(plan: &Plan, executor: Executor<'_>, is_confirm
     for warning in &plan.warnings {
         ui.warning(warning);
     }
+    for note in &plan.notes {
+        ui.status(note);
+    }
     if !plan.changes_something() {
         ui.done(&format!("nothing to change: {} objects are as wanted already", plan.steps.len()));
         return Ok(());

@@ -14,7 +14,7 @@ pub mod show;
 mod suspend;
 
 pub use change::{Change, change_from, change_of};
-pub use credential::StoreCredential;
+pub use credential::{StoreCredential, TokenSource};
 pub use delete::Delete;
 pub use gone::{Awaited, WaitUntilGone};
 pub use keep_workloads::KeepWorkloads;
@@ -45,6 +45,8 @@ pub struct Plan {
     pub purpose: String,
     /// The steps, in order.
     pub steps: Vec<Step>,
+    /// What is good to know, also where there is nothing to do.
+    pub notes: Vec<String>,
     /// What to beware of.
     pub warnings: Vec<String>,
     /// How long all its waiting together may take, once it is confirmed; `None` where the steps have limits of their own.

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod corpus;
+mod credentials;
 mod delivery;
 mod disruption;
 mod impersonation;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(4);
     let ordinary = [
         bad_input::TESTS,
+        credentials::TESTS,
         delivery::TESTS,
         impersonation::TESTS,
         interaction::TESTS,
@@ -81,7 +83,7 @@ fn main() -> ExitCode {
         })
     }));
     let is_shared = std::env::var_os(KUBECONFIG_VARIABLE).is_some();
-    trials.extend(disruption::TESTS.iter().map(|&(name, test)| {
+    trials.extend(disruption::TESTS.iter().chain(credentials::DISRUPTIVE_TESTS).map(|&(name, test)| {
         Trial::test(name, move || {
             disrupt(test);
             Ok(())

@@ -154,6 +154,36 @@ impl<'a> User<'a> {
         names
     }
 
+    /// Gives the user the documented permissions in one more namespace of a run cluster.
+    pub(crate) fn allow_in(&self, context: &str, namespace: &str) {
+        let target = self.workspace.target_namespace();
+        let role = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/permissions/run-cluster.yaml"));
+        let role = role.expect("the documented permissions").replace("carvelflux-engineer", "carvelflux-guest");
+        let role: String = role.split("---\n").take(2).collect::<Vec<_>>().join("---\n");
+        let role =
+            role.replace("  name: carvelflux-guest", &format!("  name: carvelflux-guest\n  namespace: {namespace}"));
+        self.testbed.apply(context, &role).expect("kubectl apply");
+        let binding = format!("guest-{target}");
+        let subject = format!("--serviceaccount={target}:{}", testbed::USER);
+        let arguments = ["-n", namespace, "create", "rolebinding", &binding, "--role=carvelflux-guest", &subject];
+        self.testbed.kubectl(context, &arguments).expect("kubectl create");
+    }
+
+    /// Returns the address of a cluster as its administrator reaches it.
+    pub(crate) fn server_of(&self, context: &str) -> String {
+        let path = ["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"];
+        self.testbed.kubectl(context, &path).expect("kubectl").trim().to_owned()
+    }
+
+    /// Writes a cluster's certificate authority into a file of the user.
+    pub(crate) fn authority_of(&self, context: &str) -> PathBuf {
+        let path =
+            ["config", "view", "--raw", "--minify", "-o", "jsonpath={.clusters[0].cluster.certificate-authority-data}"];
+        let encoded = self.testbed.kubectl(context, &path).expect("kubectl");
+        let pem: k8s_openapi::ByteString = serde_json::from_value(serde_json::json!(encoded.trim())).expect("base64");
+        self.write(&format!("{context}.pem"), &String::from_utf8(pem.0).expect("PEM"))
+    }
+
     /// Commits a change to the delivery's files, as a person would.
     pub(crate) fn edit(&self, path: &str, edit: impl Fn(&str) -> String) -> String {
         let repository = self.workspace.repository();

@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::authentication::Authentication;
 use super::installer::Asked;
+use super::way;
 use crate::check;
 use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, ServedVersions, load_kubeconfig};
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::flux::{GitRepository, git_repository_resource};
 use crate::gitops::checkout::GitAccess;
 use crate::gitops::values::check_values;
-use crate::kubeconfig::Endpoint;
+use crate::kubeconfig::{Endpoint, EndpointOverrides};
 use crate::names;
 use crate::observe::wait::FluxVersions;
 use crate::ui::{Ui, prompt};
@@ -47,8 +48,13 @@ pub(super) struct Answers {
     pub(super) takes_over: bool,
     pub(super) ui: Ui,
     pub(super) access: GitAccess,
-    pub(super) endpoint: Endpoint,
     /// How the user reaches the run cluster.
+    pub(super) endpoint: Endpoint,
+    /// What flags say about how Flux reaches it.
+    pub(super) overrides: EndpointOverrides,
+    /// Whether Flux may be told an address of its own machine.
+    pub(super) allows_loopback: bool,
+    /// The kubeconfig and the context of the run cluster.
     pub(super) run_connection: Connection,
     pub(super) build: Cluster,
     pub(super) run: Cluster,
@@ -73,6 +79,7 @@ pub(super) async fn ask(
             ("--yes", arguments.confirm.yes),
         ],
     )?;
+    let overrides = way::overrides(&arguments.endpoint)?;
     let values = arguments.values.as_deref().map(read_values).transpose()?;
     let authentication = Authentication::of(&arguments.authentication)?;
     if let Some(account) = &arguments.authentication.impersonated {
@@ -112,7 +119,7 @@ pub(super) async fn ask(
     let run = Cluster::connect(Role::Run(run_cluster.clone()), &run_connection)
         .await?
         .taking_over(arguments.write.force_conflicts);
-    let endpoint = Endpoint::of_context(&kubeconfig, Some(&context), |path| std::fs::read(path))?;
+    let endpoint = way::of_context(&kubeconfig, &context, &overrides)?;
     let run_served = run.served_versions().await?;
     let target_namespace = match &arguments.target_namespace {
         Some(namespace) => namespace.clone(),
@@ -139,6 +146,8 @@ pub(super) async fn ask(
         // git itself would ask anew for every command that it runs.
         access: GitAccess { credentials, interactive: false, ..GitAccess::default() },
         endpoint,
+        overrides,
+        allows_loopback: arguments.endpoint.allow_loopback,
         run_connection,
         build,
         run,

@@ -1,14 +1,15 @@
 //! What `add-cluster` finds out before it plans: clusters, repository, and what is there already. Reads only.
 
 use kube::api::DynamicObject;
+use secrecy::SecretString;
 
 use super::answers::Answers;
 use super::authentication::Authentication;
-use super::guard;
 use super::impersonation::{self, Impersonated};
 use super::installer::Installer;
 use super::proof::{self, Proof};
-use super::registry;
+use super::{guard, registry, way};
+use crate::authentication::stored::StoredCredential;
 use crate::carvel::selection::{SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
 use crate::check::{self, Checks};
@@ -19,6 +20,7 @@ use crate::flux::{GitRepository, git_repository_resource};
 use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
+use crate::kubeconfig::Endpoint;
 use crate::names;
 use crate::observe::wait::FluxVersions;
 
@@ -35,6 +37,10 @@ pub(super) struct Facts {
     pub(super) directory: RunClusterDirectory,
     pub(super) constraints: String,
     pub(super) kubeconfig_secret: Option<DynamicObject>,
+    /// What is stored for the run cluster.
+    pub(super) stored: Option<StoredCredential>,
+    /// The stored token, where the run cluster lets it in.
+    pub(super) working_token: Option<SecretString>,
     /// How Flux authenticates, or will.
     pub(super) authentication: Authentication,
     /// The context through which the delivery is watched, where Flux's own credential will not do.
@@ -49,6 +55,8 @@ pub(super) struct Facts {
     pub(super) makes_namespace: bool,
     /// What to beware of.
     pub(super) warnings: Vec<String>,
+    /// How Flux reaches the run cluster, or will.
+    pub(super) endpoint: Endpoint,
 }
 
 /// Gathers and checks everything; all findings are reported together, before anything is written.
@@ -66,10 +74,22 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     let build_uid = checks.take("identity of the build cluster", answers.build.uid().await);
     let run_uid = checks.take("identity of the run cluster", answers.run.uid().await);
     let kubeconfig_secret = checks.take("credential", answers.build.get(&kubeconfig_reference(answers)).await);
+    let stored = kubeconfig_secret.as_ref().and_then(|secret| secret.as_ref().map(StoredCredential::of));
     let authentication = match &kubeconfig_secret {
-        Some(secret) => checks.take("authentication", Authentication::in_effect(answers, secret.as_ref())),
+        Some(_) => checks.take("authentication", Authentication::in_effect(answers, stored.as_ref())),
         None => None,
     };
+    let working_token = match &stored {
+        Some(stored) if matches!(authentication, Some(Authentication::Token { .. })) => {
+            checks.take("stored credential", working_token(&answers.run, stored).await).flatten()
+        }
+        _ => None,
+    };
+    let endpoint = way::endpoint(answers, stored.as_ref());
+    if let (Some(run_uid), Some(authentication)) = (&run_uid, &authentication) {
+        let check = way::check(answers, authentication, stored.as_ref(), &endpoint, run_uid);
+        checks.take("address of the run cluster", check.await);
+    }
     let repository = match versions {
         Some(versions) => checks.take("GitRepository", read_repository(&answers.build, versions, answers).await),
         None => None,
@@ -140,7 +160,10 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         directory,
         constraints,
         kubeconfig_secret: kubeconfig_secret.flatten(),
+        stored,
+        working_token,
         authentication,
+        endpoint,
         run_context: needs_context.then(|| answers.run_connection.context.clone()).flatten(),
         impersonated,
         user: proof.and_then(|proof| proof.user),
@@ -157,6 +180,16 @@ async fn target_namespace(answers: &Answers) -> Result<bool> {
         Err(_) if answers.creates_namespace => Ok(true),
         Err(error) => Err(error.hint("or let this command create it: --create-namespace")),
     }
+}
+
+/// Returns the stored token if the run cluster lets it in.
+///
+/// It is tried in the user's way to the run cluster: Flux's own may not be open to the user.
+async fn working_token(run: &Cluster, stored: &StoredCredential) -> Result<Option<SecretString>> {
+    let Some(token) = stored.token() else { return Ok(None) };
+    let namespace = stored.deployer_namespace.as_deref().unwrap_or_default();
+    let is_let_in = run.with_token(token, None)?.lets_in(namespace).await?;
+    Ok(is_let_in.then(|| token.clone()))
 }
 
 /// Names the Secret with the run cluster's kubeconfig.

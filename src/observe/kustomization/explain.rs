@@ -46,11 +46,25 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
     let target = object.spec.target_namespace.as_deref().unwrap_or_default();
     let secret = object.spec.kube_config.as_ref().and_then(|config| config.secret_ref.as_ref());
     let secret = secret.map_or("the kubeconfig", |secret| secret.name.as_str());
+    let again =
+        format!("kubectl carvelflux add-cluster {}", secret.strip_suffix("-kubeconfig").unwrap_or("RUN_CLUSTER"));
     Some(if says(&["x509:", "certificate signed by unknown authority"]) {
-        let hint = format!("correct the certificate authority in the kubeconfig of Secret {namespace}/{secret}");
+        let hint = format!(
+            "correct the certificate authority in the kubeconfig of Secret {namespace}/{secret}: {again} --certificate-authority FILE, or --tls-server-name NAME where only the name differs"
+        );
         (Cause::CertificateRefused, Patience::Short, hint)
-    } else if says(&["dial tcp", "connection refused", "no such host", "i/o timeout", "TLS handshake timeout"]) {
-        let hint = format!("can Flux reach the address in the kubeconfig of Secret {namespace}/{secret}?");
+    } else if says(&[
+        "dial tcp",
+        "connection refused",
+        "no such host",
+        "i/o timeout",
+        "TLS handshake timeout",
+        "proxyconnect",
+        "socks connect",
+    ]) {
+        let hint = format!(
+            "can Flux reach the address in the kubeconfig of Secret {namespace}/{secret}? Name one that it can: {again} --server https://HOST:PORT, or --proxy-url URL"
+        );
         (Cause::RunClusterUnreachable, Patience::Long, hint)
     } else if says(&["Unauthorized", "the server has asked for the client to provide credentials"]) {
         let hint = format!("the credential in Secret {namespace}/{secret} is expired or revoked; store a new one");

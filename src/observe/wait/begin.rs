@@ -145,7 +145,9 @@ impl Follower {
                 let cluster = self.views[*index].cluster.clone();
                 watch::watch_run_cluster(&mut self.updates, &cluster, *index, &delivery.target_namespace);
             }
-            self.tracks.push(Track::new(delivery.clone(), view.clone(), Instant::now()));
+            let mut track = Track::new(delivery.clone(), view.clone(), Instant::now());
+            track.way = request.way;
+            self.tracks.push(track);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Outcome;
+use super::{Outcome, Way};
 use crate::observe::delivery::Delivery;
 use crate::observe::verdict::Assessment;
 use crate::observe::{Cause, Failure, Patience, Stage, Verdict};
@@ -44,6 +44,8 @@ pub(super) struct Track {
     pub(super) retry: Option<(Retry, Instant)>,
     /// Whether no retry can be requested, so that Flux's own must do.
     pub(super) is_retry_refused: bool,
+    /// What is known about Flux's way to the run cluster.
+    pub(super) way: Way,
     /// What fresh reads said, while the watches say more.
     held: Option<Verdict>,
     /// The failure that fresh reads found last, and that does not count yet.
@@ -85,6 +87,7 @@ impl Track {
             is_confirming: false,
             retry: None,
             is_retry_refused: false,
+            way: Way::Known,
             held: None,
             standing: None,
             not_before: now,
@@ -151,15 +154,21 @@ impl Track {
         let standing = if is_stale { tries_again(&failure) } else { may_pass(&failure) };
         self.held = Some(standing.clone());
         self.standing = Some(failure.clone());
+        let is_way_barred = matches!(failure.cause, Cause::RunClusterUnreachable | Cause::CertificateRefused);
+        // A way that was never open is not closed for a moment only.
+        let patience =
+            if is_way_barred && self.way != Way::Known { Duration::ZERO } else { failure.patience.duration() };
+        let is_untried = is_way_barred && self.way == Way::New;
         // A suspended one does not try, and nobody but a person resumes it; one that nobody has looked at has not tried.
-        let can_retry = !self.is_retry_refused && !matches!(failure.cause, Cause::Suspended | Cause::NotObserved);
+        let is_idle = matches!(failure.cause, Cause::Suspended | Cause::NotObserved);
+        let can_retry = !self.is_retry_refused && !is_idle && !is_untried;
         if let Some(kustomization) = assessment.retry.filter(|_| can_retry) {
             match &self.retry {
                 Some((retry, _)) if retry.kustomization == kustomization && !evidence.is_answered => {
                     return Next::Wait(standing);
                 }
                 Some((retry, requested)) if retry.kustomization == kustomization => {
-                    if now.duration_since(since) < failure.patience.duration() {
+                    if now.duration_since(since) < patience {
                         let is_time = now.duration_since(*requested) >= RETRY_PAUSE;
                         return if is_time { Next::Retry(kustomization, standing) } else { Next::Wait(standing) };
                     }
@@ -167,7 +176,7 @@ impl Track {
                 _ => return Next::Retry(kustomization, standing),
             }
         }
-        if !is_stale && now.duration_since(since) >= failure.patience.duration() {
+        if !is_stale && now.duration_since(since) >= patience {
             return Next::Decided(Verdict::Failed(failure));
         }
         Next::Wait(standing)
@@ -296,6 +305,30 @@ mod tests {
         let later = start + Duration::from_secs(30);
         assert!(!is_decided(&track.conclude(failed(Patience::Short, Some("installs")), UNANSWERED, later)));
         assert!(is_decided(&track.conclude(failed(Patience::Short, Some("installs")), ANSWERED, later)));
+    }
+
+    #[test]
+    fn a_new_way_that_is_barred_counts_at_once_and_a_changed_one_after_a_try() {
+        let start = Instant::now();
+        let barred = || {
+            let mut assessment = failed(Patience::Long, Some("installs"));
+            if let Verdict::Failed(failure) = &mut assessment.verdict {
+                failure.cause = Cause::RunClusterUnreachable;
+            }
+            assessment
+        };
+        let mut new = track(start);
+        new.way = Way::New;
+        assert!(is_decided(&new.conclude(barred(), UNANSWERED, start)));
+        let mut changed = track(start);
+        changed.way = Way::Changed;
+        assert!(matches!(changed.conclude(barred(), UNANSWERED, start), Next::Retry(..)));
+        changed.retry = Some((Retry { kustomization: "installs".to_owned(), token: "t".to_owned() }, start));
+        assert!(!is_decided(&changed.conclude(barred(), UNANSWERED, start)));
+        assert!(is_decided(&changed.conclude(barred(), ANSWERED, start)));
+        let mut other = track(start);
+        other.way = Way::New;
+        assert!(!is_decided(&other.conclude(failed(Patience::Long, None), ANSWERED, start)));
     }
 
     #[test]

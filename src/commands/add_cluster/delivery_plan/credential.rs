@@ -21,7 +21,7 @@ use crate::plan::Plan;
 /// Adds what Flux authenticates with. A kubeconfig that was made by hand is left as it is.
 pub(super) async fn add_credential(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result<()> {
     match &facts.authentication {
-        Authentication::Token => token::add(plan, answers, facts).await,
+        Authentication::Token { lifetime } => token::add(plan, answers, facts, *lifetime).await,
         Authentication::KubeconfigFile(file) => kubeconfig_file::add(plan, answers, facts, file).await,
         Authentication::Stored(Method::ByHand) => {
             plan.warnings
@@ -59,4 +59,10 @@ fn kubeconfig_secret(answers: &Answers, facts: &Facts, method: Method) -> Value 
         },
         "type": "Opaque",
     })
+}
+
+/// Returns the name of the Secret on the run cluster whose deletion revokes the deployer's token: `rotate` gives it others.
+pub(super) fn token_secret_name(answers: &Answers, facts: &Facts) -> String {
+    let recorded = facts.stored.as_ref().and_then(|stored| stored.token_secret.clone());
+    recorded.unwrap_or_else(|| names::deployer_token(&answers.namespace, &answers.run_cluster))
 }

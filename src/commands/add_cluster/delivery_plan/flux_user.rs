@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
-use super::credential::deployer_namespace;
+use super::credential::{deployer_namespace, token_secret_name};
 use crate::commands::add_cluster::answers::Answers;
+use crate::commands::add_cluster::authentication::Authentication;
 use crate::commands::add_cluster::gather::Facts;
 use crate::identities::{
-    Owner, Subject, deployer_rules, impersonator_rules, role, role_binding, service_account, token_secret,
+    Owner, Subject, binding_secret, deployer_rules, impersonator_rules, role, role_binding, service_account,
+    token_secret,
 };
 use crate::names;
 
@@ -19,9 +21,12 @@ pub(super) fn manifests(answers: &Answers, facts: &Facts, owner: Owner<'_>) -> V
     let account_namespace = deployer_namespace(answers, facts);
     let mut manifests = Vec::new();
     if account_namespace.as_ref() == Some(namespace) {
-        let token = names::deployer_token(&answers.namespace, &answers.run_cluster);
+        let token = token_secret_name(answers, facts);
         manifests.push(service_account(owner, namespace, &deployer));
-        manifests.push(token_secret(owner, namespace, &token, &deployer));
+        manifests.push(match facts.authentication {
+            Authentication::Token { lifetime: Some(_) } => binding_secret(owner, namespace, &token, &deployer),
+            _ => token_secret(owner, namespace, &token, &deployer),
+        });
     }
     let user = match &account_namespace {
         Some(namespace) => Some(Subject::ServiceAccount { namespace, name: &deployer }),

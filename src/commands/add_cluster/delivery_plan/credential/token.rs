@@ -1,43 +1,73 @@
 //! A token of the deployer, in a kubeconfig that the plugin makes.
 
-use serde_json::json;
+use std::time::Duration;
 
-use super::{deployer_namespace, kubeconfig_secret};
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+
+use super::{deployer_namespace, token_secret_name};
 use crate::authentication::Method;
+use crate::authentication::stored::{DeployerSecret, StoredCredential};
 use crate::cluster::ObjectReference;
 use crate::commands::add_cluster::answers::Answers;
-use crate::commands::add_cluster::gather::Facts;
-use crate::error::Result;
-use crate::kubeconfig::{self, Endpoint};
-use crate::labels;
+use crate::commands::add_cluster::authentication::Authentication;
+use crate::commands::add_cluster::gather::{Facts, kubeconfig_reference};
+use crate::error::{Error, Result};
 use crate::names;
-use crate::plan::credential::token_of;
-use crate::plan::{Change, Plan, Step, StoreCredential, change_of};
+use crate::plan::credential::{readable, token_of};
+use crate::plan::{Change, Plan, Step, StoreCredential, TokenSource, change_of};
 
-/// Adds the kubeconfig Secret, unless another delivery's namespace holds the token: its credential serves this one as well.
-pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result<()> {
-    let Some(account_namespace) =
-        deployer_namespace(answers, facts).filter(|namespace| *namespace == answers.target_namespace)
-    else {
-        return Ok(());
+/// Adds the kubeconfig Secret. A token that works is left alone, and serves this delivery as well as those before it.
+pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifetime: Option<Duration>) -> Result<()> {
+    let Some(deployer_namespace) = deployer_namespace(answers, facts) else { return Ok(()) };
+    let token_secret = ObjectReference::secret(&deployer_namespace, &token_secret_name(answers, facts));
+    if facts.working_token.is_none() && deployer_namespace != answers.target_namespace {
+        return Err(refused(answers).because(format!("its account is in namespace {deployer_namespace}")));
+    }
+    if let (Some(_), Some(stored)) = (&facts.working_token, &facts.stored) {
+        note_end(plan, answers, stored);
+    }
+    if answers.overrides.server.is_none() && facts.endpoint.server != answers.endpoint.server {
+        plan.warnings.push(format!(
+            "Flux goes on reaching {} at {}, although your context has {}",
+            answers.run_cluster, facts.endpoint.server, answers.endpoint.server
+        ));
+    }
+    let secret = DeployerSecret {
+        namespace: &answers.namespace,
+        run_cluster: &answers.run_cluster,
+        run_cluster_uid: &facts.run_uid,
+        deployer_namespace: &deployer_namespace,
+        method: if lifetime.is_some() { Method::BoundedToken } else { Method::Token },
+        token_secret: &token_secret.name,
+        end: facts.stored.as_ref().filter(|_| facts.working_token.is_some()).and_then(end),
     };
-    let token_secret =
-        ObjectReference::secret(&account_namespace, &names::deployer_token(&answers.namespace, &answers.run_cluster));
-    let minted = answers.run.get(&token_secret).await?.as_ref().and_then(token_of);
-    let endpoint = endpoint(plan, answers, facts);
-    let mut secret = kubeconfig_secret(answers, facts, Method::Token);
-    secret["metadata"]["annotations"][labels::DEPLOYER_NAMESPACE] = json!(account_namespace);
+    let user = names::deployer(&answers.namespace, &answers.run_cluster);
+    let filled = answers.run.get(&token_secret).await?.as_ref().and_then(token_of);
+    let (source, token) = match (&facts.working_token, lifetime) {
+        (Some(token), _) => (TokenSource::Known(token.clone()), Some(token.clone())),
+        (None, Some(lifetime)) => {
+            (TokenSource::Requested { account: user.clone(), bound_to: token_secret.clone(), lifetime }, None)
+        }
+        (None, None) => (TokenSource::Filled(token_secret.clone()), filled),
+    };
+    let dead = facts.stored.as_ref().filter(|_| facts.working_token.is_none()).and_then(StoredCredential::token);
+    if let (Some(token), Some(dead)) = (&token, dead)
+        && token.expose_secret() == dead.expose_secret()
+    {
+        return Err(refused(answers));
+    }
     let mut store = StoreCredential {
         run_cluster: answers.run_cluster.clone(),
-        endpoint,
-        user: names::deployer(&answers.namespace, &answers.run_cluster),
-        token_secret,
+        endpoint: facts.endpoint.clone(),
+        user,
+        source,
         impersonate: facts.impersonated.as_ref().map(|impersonated| impersonated.user.clone()),
         target_namespace: answers.target_namespace.clone(),
-        secret,
+        secret: secret.manifest(),
         change: Change::Create,
     };
-    store.change = match (&facts.kubeconfig_secret, minted) {
+    store.change = match (&facts.kubeconfig_secret, token) {
         (_, Some(token)) => change_of(&answers.build, &store.secret_with(&token)).await?,
         (Some(_), None) => Change::Update(vec!["data".to_owned()]),
         // The dry run proves the permission to write it.
@@ -47,20 +77,37 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Re
     Ok(())
 }
 
-/// Returns how Flux is to reach the run cluster: as it does already, for the user's way there may be a tunnel.
-fn endpoint(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Endpoint {
-    let secret = facts.kubeconfig_secret.as_ref();
-    let stored = secret
-        .and_then(|secret| kubeconfig::of_secret(&secret.data, None).ok())
-        .and_then(|stored| Endpoint::of_context(&stored, None, |path| std::fs::read(path)).ok());
-    match stored {
-        Some(stored) if stored.server != answers.endpoint.server => {
-            plan.warnings.push(format!(
-                "Flux goes on reaching {} at {}, although your context has {}",
-                answers.run_cluster, stored.server, answers.endpoint.server
-            ));
-            stored
+fn end(stored: &StoredCredential) -> Option<(Timestamp, Duration)> {
+    Some((stored.expires?, stored.lifetime.unwrap_or_default()))
+}
+
+/// Says when a credential that is left alone ends, and what becomes of a wish for another end.
+fn note_end(plan: &mut Plan, answers: &Answers, stored: &StoredCredential) {
+    let name = &answers.run_cluster;
+    let rotate = format!("kubectl carvelflux rotate {name} -n {}", answers.namespace);
+    match stored.expires {
+        Some(expires) => {
+            let left = Duration::try_from(expires.duration_since(Timestamp::now())).unwrap_or_default();
+            let text = format!(
+                "the credential for {name} expires at {expires:.0} (in {}); renew it in time: {rotate}",
+                readable(left)
+            );
+            let is_urgent = stored.lifetime.is_some_and(|lifetime| left < lifetime / 5);
+            if is_urgent { plan.warnings.push(text) } else { plan.notes.push(text) }
         }
-        _ => answers.endpoint.clone(),
+        None if matches!(answers.authentication, Some(Authentication::Token { lifetime: Some(_) })) => plan.notes.push(format!(
+            "the credential for {name} does not expire and is left as it is; for one that does: {rotate} --token-duration DURATION"
+        )),
+        None => {}
     }
+}
+
+/// Says that the stored credential has ended, and that a new one takes more than one more delivery.
+fn refused(answers: &Answers) -> Error {
+    let secret = kubeconfig_reference(answers).display();
+    Error::new(format!(
+        "{} does not let in the credential of {secret}: it is expired or revoked",
+        answers.run.display()
+    ))
+    .hint(format!("renew it: kubectl carvelflux rotate {} -n {}", answers.run_cluster, answers.namespace))
 }

@@ -1,0 +1,132 @@
+//! Flux's way to the run cluster: which address counts, and what is refused about it before it is written.
+
+use kube::config::Kubeconfig;
+
+use super::answers::Answers;
+use super::authentication::Authentication;
+use super::gather::{Facts, kubeconfig_reference};
+use crate::authentication::stored::StoredCredential;
+use crate::cli::EndpointArgs;
+use crate::cluster::{Cluster, api_resource};
+use crate::error::{Error, Result};
+use crate::kubeconfig::{Endpoint, EndpointOverrides};
+use crate::observe::wait::Way;
+use crate::plan::{Change, Plan, Step};
+
+/// The Deployment of the controller that reaches run clusters, where Flux runs as pods.
+const CONTROLLER: &str = "kustomize-controller";
+
+/// Where every installer of Flux puts it by default.
+const FLUX_NAMESPACE: &str = "flux-system";
+
+/// Reads the flags that replace parts of the endpoint.
+pub(super) fn overrides(arguments: &EndpointArgs) -> Result<EndpointOverrides> {
+    let read = |path: &std::path::PathBuf| {
+        std::fs::read(path).map_err(|error| {
+            Error::usage(format!("cannot read the certificate authority {}", path.display())).because(error)
+        })
+    };
+    let overrides = EndpointOverrides {
+        server: arguments.server.clone(),
+        proxy_url: arguments.proxy_url.clone(),
+        tls_server_name: arguments.tls_server_name.clone(),
+        certificate_authority: arguments.certificate_authority.as_ref().map(read).transpose()?,
+    };
+    overrides.check()?;
+    Ok(overrides)
+}
+
+/// Returns how the user's context reaches the run cluster. That it does not verify the server's certificate is no
+/// obstacle where Flux gets an authority of its own.
+pub(super) fn of_context(kubeconfig: &Kubeconfig, context: &str, overrides: &EndpointOverrides) -> Result<Endpoint> {
+    let mut kubeconfig = kubeconfig.clone();
+    if overrides.certificate_authority.is_some() {
+        for cluster in kubeconfig.clusters.iter_mut().filter_map(|entry| entry.cluster.as_mut()) {
+            cluster.insecure_skip_tls_verify = None;
+        }
+    }
+    Endpoint::of_context(&kubeconfig, Some(context), |path| std::fs::read(path))
+}
+
+/// Returns how Flux is to reach the run cluster: as the flags say, and for the rest as it does already, or as the user
+/// does where it does not yet.
+pub(super) fn endpoint(answers: &Answers, stored: Option<&StoredCredential>) -> Endpoint {
+    let base = stored.and_then(StoredCredential::endpoint).unwrap_or_else(|| answers.endpoint.clone());
+    answers.overrides.apply(base)
+}
+
+/// Refuses an address that Flux cannot reach, or at which another cluster answers.
+pub(super) async fn check(
+    answers: &Answers,
+    authentication: &Authentication,
+    stored: Option<&StoredCredential>,
+    endpoint: &Endpoint,
+    run_uid: &str,
+) -> Result<()> {
+    if !matches!(authentication, Authentication::Token { .. }) {
+        return if answers.overrides.is_empty() { Ok(()) } else { Err(not_ours(answers)) };
+    }
+    if stored.and_then(StoredCredential::endpoint).as_ref() == Some(endpoint) {
+        return Ok(());
+    }
+    if answers.overrides.server.is_none() && !answers.allows_loopback && endpoint.is_loopback() {
+        refuse_where_flux_runs_as_pods(&answers.build, &answers.run_cluster, endpoint).await?;
+    }
+    if answers.overrides.is_empty() {
+        return Ok(());
+    }
+    // What cannot be reached from here, or does not know the user, Flux finds out about.
+    match answers.run.through(endpoint).await?.uid().await {
+        Ok(uid) if uid != run_uid => Err(Error::new(format!("another cluster answers at {}", endpoint.server))
+            .because(format!("it has the kube-system UID {uid}, {} has {run_uid}", answers.run.display()))
+            .hint("name an address of the same cluster: --server https://HOST:PORT")),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the context to observe the run cluster through where Flux's way may not be open to the user.
+pub(super) fn run_contexts(answers: &Answers, facts: &Facts) -> Vec<(String, String)> {
+    let is_another_way =
+        matches!(facts.authentication, Authentication::Token { .. }) && facts.endpoint != answers.endpoint;
+    let context = is_another_way.then(|| answers.run.context().to_owned()).or_else(|| facts.run_context.clone());
+    context.into_iter().map(|context| (answers.run_cluster.clone(), context)).collect()
+}
+
+/// Tells whether the plan gives Flux another way to the run cluster, or its first one.
+pub(super) fn novelty(plan: &Plan) -> Way {
+    let stores = |step: &Step| matches!(step, Step::StoreCredential(store) if store.change != Change::None);
+    let creates = |step: &Step| matches!(step, Step::Apply(apply) if apply.manifest["kind"] == "Kustomization" && apply.change == Change::Create);
+    match (plan.steps.iter().any(stores), plan.steps.iter().filter(|step| creates(step)).count()) {
+        (false, _) => Way::Known,
+        (true, 2) => Way::New,
+        (true, _) => Way::Changed,
+    }
+}
+
+/// Says that the kubeconfig is somebody else's, address and all.
+fn not_ours(answers: &Answers) -> Error {
+    Error::usage(format!("the address of {} is not changed", answers.run_cluster))
+        .because(format!("{} is used as it is", kubeconfig_reference(answers).display()))
+        .hint("change it there, and leave --server, --proxy-url, --tls-server-name and --certificate-authority out")
+}
+
+/// Refuses an address of the machine itself where that would be the controller's own pod.
+async fn refuse_where_flux_runs_as_pods(build: &Cluster, run_cluster: &str, endpoint: &Endpoint) -> Result<()> {
+    let Some(namespace) = namespace_of_flux(build).await else { return Ok(()) };
+    let address = endpoint.proxy_url.as_ref().map_or(endpoint.server.as_str(), |_| "its proxy");
+    Err(Error::new(format!("Flux cannot reach the run cluster `{run_cluster}` at {address}"))
+        .because(format!(
+            "Flux runs as a pod (Deployment {namespace}/{CONTROLLER}), for which a loopback address is the pod itself"
+        ))
+        .hint("name the address that Flux reaches: --server https://HOST:PORT")
+        .hint("or, where the pod uses the network of its node: --allow-loopback"))
+}
+
+/// Returns where Flux runs as pods; `None` where it does not, or that cannot be seen.
+async fn namespace_of_flux(build: &Cluster) -> Option<String> {
+    let deployments = api_resource("apps", "v1", "Deployment");
+    match build.namespaces_of(&deployments, CONTROLLER, None).await {
+        Ok(namespaces) => namespaces.into_iter().next(),
+        Err(_) => build.namespaces_of(&deployments, CONTROLLER, Some(FLUX_NAMESPACE)).await.ok()?.into_iter().next(),
+    }
+}
