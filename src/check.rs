@@ -4,10 +4,17 @@
 //! what Flux must be allowed on a run cluster in [`mod@flux_access`]; checks
 //! that only one command needs live with that command.
 
+mod accounts;
+mod capacity;
 mod flux_access;
+mod other_names;
+pub mod permissions;
 mod prerequisites;
 
+pub use accounts::over_privileged;
+pub use capacity::capacity;
 pub use flux_access::{MissingAccess, flux_access};
+pub use other_names::{of_one_cluster, other_names};
 pub use prerequisites::{flux, has_namespace, kapp_controller, namespace};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -65,6 +72,11 @@ impl Checks {
 
     fn add(&mut self, name: impl Into<String>, outcome: Outcome) {
         self.findings.push(Finding { name: name.into(), outcome });
+    }
+
+    /// Leaves out failures that another one explains.
+    pub fn leave_out(&mut self, is_explained: impl Fn(&Error) -> bool) {
+        self.findings.retain(|finding| !matches!(&finding.outcome, Outcome::Failed(error) if is_explained(error)));
     }
 
     /// Returns everything that was found, in the order of the checks.

@@ -3,15 +3,18 @@
 //! What is read from or written to them is decided elsewhere; how a kubeconfig for Flux is built lives in
 //! [`crate::kubeconfig`].
 
+mod access;
 mod change;
 mod conflict;
 mod connect;
 mod delete;
+mod escalation;
 mod failure;
 mod token;
 mod user;
 mod watch;
 
+pub use access::Access;
 pub use connect::{Connection, load_kubeconfig};
 pub use failure::{Remedy, WatchFailure};
 pub use token::{ExpiringToken, TokenWish};
@@ -22,8 +25,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
-use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{DynamicResourceScope, GroupVersionKind, PartialObjectMeta};
 use kube::{Client, Config, Resource};
 use serde::de::DeserializeOwned;
@@ -128,19 +130,6 @@ impl ObjectReference {
 #[must_use]
 pub fn api_resource(group: &str, version: &str, kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
-}
-
-/// What a permission check asks for: a verb on a resource, as RBAC rules spell them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Access<'a> {
-    /// The verb, such as `create`.
-    pub verb: &'a str,
-    /// The API group; empty for core.
-    pub group: &'a str,
-    /// The plural resource name, such as `secrets`.
-    pub resource: &'a str,
-    /// The namespace.
-    pub namespace: &'a str,
 }
 
 impl Cluster {
@@ -297,26 +286,6 @@ impl Cluster {
         let what = format!("cannot annotate {}", reference.display());
         let parameters = PatchParams::default();
         self.call(&what, self.api(reference).patch(&reference.name, &parameters, &Patch::Merge(&patch))).await.map(drop)
-    }
-
-    /// Asks the API server whether the current user may do something in a namespace.
-    pub async fn allows(&self, access: Access<'_>) -> Result<bool> {
-        let review = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(ResourceAttributes {
-                    verb: Some(access.verb.to_owned()),
-                    group: Some(access.group.to_owned()),
-                    resource: Some(access.resource.to_owned()),
-                    namespace: Some(access.namespace.to_owned()),
-                    ..ResourceAttributes::default()
-                }),
-                ..SelfSubjectAccessReviewSpec::default()
-            },
-            ..SelfSubjectAccessReview::default()
-        };
-        let api = Api::<SelfSubjectAccessReview>::all(self.client.clone());
-        let answer = self.call("cannot be asked for permissions", api.create(&PostParams::default(), &review)).await?;
-        Ok(answer.status.is_some_and(|status| status.allowed))
     }
 
     /// Sends a request, at most so long as requests may take, and turns a refusal into a sentence.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kube::runtime::watcher;
 
+use super::escalation::Escalation;
 use super::{Cluster, Role, conflict};
 use crate::error::Error;
 
@@ -38,6 +39,11 @@ impl Cluster {
                     return error.because(conflict).hint(
                         "to take these fields over, give --force-conflicts; or remove them where that manager gets them from",
                     );
+                }
+                if let Some(Escalation { user, rules }) = Escalation::find(&status.message) {
+                    return error
+                        .because(format!("`{user}` is attempting to grant RBAC permissions not currently held: {}", rules.join(", ")))
+                        .hint(format!("nobody can grant what they do not hold: let somebody who holds these rules bind them to `{user}` first, or run this command; {}", self.permission_hint()));
                 }
                 let error = error.because(&status.message);
                 match status.code {

@@ -1,10 +1,9 @@
 //! Who the API server takes the current user for, and whom that user may impersonate.
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::api::{Api, PostParams};
 
-use super::Cluster;
+use super::{Access, Cluster};
 use crate::error::Result;
 
 /// A user as the API server knows it.
@@ -42,21 +41,7 @@ impl Cluster {
 
     /// Asks the API server whether the current user may impersonate a ServiceAccount, which need not exist.
     pub async fn may_impersonate(&self, namespace: &str, account: &str) -> Result<bool> {
-        let review = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(ResourceAttributes {
-                    verb: Some("impersonate".to_owned()),
-                    resource: Some("serviceaccounts".to_owned()),
-                    namespace: Some(namespace.to_owned()),
-                    name: Some(account.to_owned()),
-                    ..ResourceAttributes::default()
-                }),
-                ..SelfSubjectAccessReviewSpec::default()
-            },
-            ..SelfSubjectAccessReview::default()
-        };
-        let api = Api::<SelfSubjectAccessReview>::all(self.client.clone());
-        let answer = self.call("cannot be asked for permissions", api.create(&PostParams::default(), &review)).await?;
-        Ok(answer.status.is_some_and(|status| status.allowed))
+        let access = Access { verb: "impersonate", group: "", resource: "serviceaccounts", namespace };
+        self.allows_on(access, account).await
     }
 }

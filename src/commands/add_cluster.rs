@@ -5,12 +5,14 @@
 
 mod answers;
 mod authentication;
+mod circumstances;
 mod delivery_plan;
 mod gather;
 mod guard;
 mod impersonation;
 mod installer;
 mod kubeconfig_file;
+mod permissions;
 mod proof;
 mod registry;
 mod way;

@@ -13,6 +13,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("privilege::an_installer_with_rules_from_a_file", role_file),
     ("privilege::an_existing_service_account", existing_account),
     ("privilege::a_target_namespace_is_created_on_demand", created_namespace),
+    ("privilege::missing_permissions_are_named_together", missing_permissions),
+    ("privilege::circumstances_to_beware_of", circumstances),
 ];
 
 /// Tests that start a testbed of their own.
@@ -240,7 +242,10 @@ fn created_namespace(testbed: &Testbed) {
     arguments[at] = &new;
     user.run(&arguments).expect_code(1).says(&format!("has no namespace `{new}`")).says("--create-namespace");
     arguments.push("--create-namespace");
-    user.run(&arguments).expect_code(1).says("nothing was changed");
+    user.run(&arguments)
+        .expect_code(1)
+        .says("in the whole cluster: create, patch namespaces")
+        .says("create, delete, get, list, patch, update, watch deployments.apps");
     assert_eq!(user.get("prod1", &new, "namespace", &new), Value::Null);
 
     // Whoever may create namespaces has rights in all of them.
@@ -263,4 +268,68 @@ fn created_namespace(testbed: &Testbed) {
     assert_eq!(namespace["metadata"]["labels"]["app.kubernetes.io/managed-by"], Value::Null);
     user.run(&arguments).expect_code(0).says("nothing to change");
     testbed.kubectl("prod1", &["delete", "namespace", &new, "--wait=false"]).expect("kubectl");
+}
+
+/// Takes resources out of the user's Role.
+fn take_away(user: &User<'_>, context: &str, namespace: &str, resources: &[&str]) {
+    let mut role = user.get(context, namespace, "role", "carvelflux-engineer");
+    for rule in role["rules"].as_array_mut().expect("rules") {
+        rule["resources"].as_array_mut().expect("resources").retain(|one| !resources.iter().any(|taken| one == taken));
+    }
+    let rules: Vec<Value> = role["rules"]
+        .as_array()
+        .expect("rules")
+        .iter()
+        .filter(|rule| rule["resources"] != json!([]))
+        .cloned()
+        .collect();
+    let patch = json!([{"op": "replace", "path": "/rules", "value": rules}]).to_string();
+    let arguments = ["-n", namespace, "patch", "role", "carvelflux-engineer", "--type=json", "-p", &patch];
+    user.testbed.kubectl(context, &arguments).expect("kubectl patch");
+}
+
+fn missing_permissions(testbed: &Testbed) {
+    let user = User::new(testbed, "permissions");
+    user.bootstrap().expect_code(0);
+    let (build, target) = (user.workspace.build_namespace(), user.workspace.target_namespace());
+    take_away(&user, "build", build, &["kustomizations"]);
+    take_away(&user, "prod1", target, &["serviceaccounts", "rolebindings"]);
+    let before = user.everything();
+    user.add_cluster("prod1")
+        .expect_code(1)
+        .says("2 checks failed; nothing was changed")
+        .says("you may not do everything that this takes on the build cluster (context `build`)")
+        .says(&format!("in namespace {build}: create, get, list, patch kustomizations.kustomize.toolkit.fluxcd.io"))
+        .says("docs/permissions/build-cluster.yaml")
+        .says(&format!("in namespace {target}: create, get, patch rolebindings.rbac.authorization.k8s.io"))
+        .says(&format!("in namespace {target}: create, get, patch serviceaccounts"))
+        .says("docs/permissions/run-cluster.yaml");
+    assert_eq!(before, user.everything());
+}
+
+fn circumstances(testbed: &Testbed) {
+    let user = User::new(testbed, "beware");
+    user.bootstrap().expect_code(0);
+    user.add_cluster("prod1").expect_code(0).does_not_say("Warning:");
+    let target = user.workspace.target_namespace();
+    let uid = testbed
+        .kubectl("prod1", &["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"])
+        .expect("kubectl");
+    user.build(&["create", "secret", "generic", "stage1-kubeconfig"]);
+    user.build(&["annotate", "secret", "stage1-kubeconfig", &format!("carvelflux.dev/run-cluster-uid={uid}")]);
+    user.target(&["create", "serviceaccount", "boss"]);
+    user.target(&[
+        "create",
+        "rolebinding",
+        "boss",
+        "--clusterrole=cluster-admin",
+        &format!("--serviceaccount={target}:boss"),
+    ]);
+    user.add_cluster("prod1")
+        .expect_code(0)
+        .says("prod1 has another name already: Secret")
+        .says("stage1-kubeconfig leads to the same cluster")
+        .says(&format!("ServiceAccount {target}/boss may do more than a package should in namespace {target}"))
+        .says("RoleBinding boss binds cluster-admin")
+        .says("nothing to change");
 }

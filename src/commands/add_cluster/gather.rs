@@ -5,8 +5,10 @@ use secrecy::SecretString;
 
 use super::answers::Answers;
 use super::authentication::Authentication;
+use super::circumstances;
 use super::impersonation::{self, Impersonated};
 use super::installer::Installer;
+use super::permissions;
 use super::proof::{self, Proof};
 use super::{guard, registry, way};
 use crate::authentication::stored::StoredCredential;
@@ -22,7 +24,10 @@ use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
 use crate::kubeconfig::Endpoint;
 use crate::names;
+use crate::observe::source::{self, Source};
 use crate::observe::wait::FluxVersions;
+use crate::observe::{Expectation, Verdict};
+use crate::shell::quoted;
 
 /// Which versions are chosen from where nothing else is said: all releases.
 const ANY_VERSION: &str = ">=0.0.0";
@@ -134,9 +139,17 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     let needs_context = proof.as_ref().is_some_and(|proof| !proof.may_read);
     registry::check(&mut checks, answers).await;
     let installer = match &git {
-        Some((_, _, directory)) => checks.take("installer", Installer::in_effect(answers, directory).await),
+        Some((_, _, directory)) => {
+            checks.take("installer", Installer::in_effect(answers, directory, makes_namespace).await)
+        }
         None => None,
     };
+    if let (Some(versions), Some(authentication)) = (versions, &authentication) {
+        let installer = installer.as_ref();
+        let stored = kubeconfig_secret.as_ref().and_then(Option::as_ref);
+        permissions::check(&mut checks, answers, versions, authentication, stored, installer, makes_namespace).await;
+        circumstances::look(&mut checks, answers, versions, run_uid.as_deref(), makes_namespace).await;
+    }
     let warnings = checks.warnings();
     checks.refuse_if_failed()?;
     let (
@@ -200,12 +213,23 @@ pub(super) fn kubeconfig_reference(answers: &Answers) -> ObjectReference {
 async fn read_repository(build: &Cluster, versions: FluxVersions, answers: &Answers) -> Result<GitRepository> {
     let name = names::git_repository(&answers.package);
     let repository = build.read(&git_repository_resource(versions.source), &answers.namespace, &name).await?;
-    repository.ok_or_else(|| {
-        Error::new(format!("GitRepository {}/{name} does not exist on {}", answers.namespace, build.display())).hint(format!(
-            "make the repository known to Flux first: kubectl carvelflux bootstrap {} -n {} --git-url URL --branch BRANCH",
-            answers.package_path, answers.namespace
-        ))
-    })
+    let Some(repository) = repository else {
+        return Err(
+            Error::new(format!("GitRepository {}/{name} does not exist on {}", answers.namespace, build.display()))
+                .hint(format!(
+                    "make the repository known to Flux first: kubectl carvelflux bootstrap {} -n {} --git-url URL --branch BRANCH",
+                    quoted(&answers.package_path),
+                    answers.namespace
+                )),
+        );
+    };
+    match source::judge(Some(&repository), &name, &Expectation::default()) {
+        Source::Not(Verdict::Failed(failure)) => {
+            Err(Error::new(format!("{} is not ready", failure.object)).because(failure.message).hint(failure.hint))
+        }
+        // What is on its way is waited for.
+        Source::At(_) | Source::Not(_) => Ok(repository),
+    }
 }
 
 async fn read_git(

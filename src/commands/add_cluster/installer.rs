@@ -60,7 +60,11 @@ impl Asked {
 
 impl Installer {
     /// Returns what counts: what is asked for, else the account that Git names, else what the installer's Role was made with.
-    pub(super) async fn in_effect(answers: &Answers, directory: &RunClusterDirectory) -> Result<Self> {
+    pub(super) async fn in_effect(
+        answers: &Answers,
+        directory: &RunClusterDirectory,
+        makes_namespace: bool,
+    ) -> Result<Self> {
         let own = names::installer(&answers.package);
         let in_git = directory.install.as_ref().and_then(|install| install.service_account.as_ref());
         let preset = |preset: Preset| Self::Own {
@@ -75,6 +79,7 @@ impl Installer {
             (Some(Asked::Preset(asked)), _) => preset(*asked),
             (Some(Asked::Rules(rules)), _) => Self::Own { rules: rules.clone(), origin: FROM_FILE },
             (None, Some(account)) if *account != own => Self::Existing(account.clone()),
+            (None, _) if makes_namespace => preset(Preset::default()),
             (None, _) => {
                 let role = answers.run.get(&reference(answers, "rbac.authorization.k8s.io", "Role", &own)).await?;
                 match role.as_ref().and_then(kept) {
