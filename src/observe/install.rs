@@ -20,6 +20,7 @@ use crate::carvel::{
     PackageSpec,
 };
 use crate::conditions::{Condition, find};
+use crate::error::Error;
 
 /// How kapp-controller begins to say that it installs no lower version (`pkg/packageinstall/packageinstall.go`, v0.53.1).
 const DOWNGRADE_REFUSED: &str = "Stopped installing matched version";
@@ -37,6 +38,8 @@ pub struct Installed<'a> {
     pub values: Option<&'a [ValuesSecret]>,
     /// Whether the App has not changed for longer than a run that is due takes to show.
     pub is_settled: bool,
+    /// Why the App may not be read, where it may not.
+    pub app_refused: Option<&'a Error>,
 }
 
 /// When a values Secret was written, in whole seconds as the API server keeps it.
@@ -85,6 +88,9 @@ pub fn judge(installed: &Installed<'_>, namespace: &str, name: &str) -> Verdict 
     if status.observed_generation != install.metadata.generation {
         return Verdict::pending(Stage::Install, "kapp-controller has not seen the new PackageInstall yet");
     }
+    if let Some(refusal) = installed.app_refused {
+        return unproven(&status, refusal);
+    }
     let Some(app) = installed.app else {
         return judge_without_app(install, &status, &object);
     };
@@ -119,6 +125,19 @@ fn judge_run(install: &PackageInstall, status: &PackageInstallStatus, app: &AppS
             Verdict::Failed(stages::failure(app, Place { namespace: &namespace, name: &name, service_account }))
         }
         _ => stages::progress(app),
+    }
+}
+
+/// Says what a PackageInstall alone says, and why that is not enough: it repeats its App, which may be about older values.
+fn unproven(status: &PackageInstallStatus, refusal: &Error) -> Verdict {
+    let said = status.conditions.first().map_or("nothing yet", |condition| match condition.r#type.as_str() {
+        "ReconcileSucceeded" => "ReconcileSucceeded, which may be about older values",
+        "ReconcileFailed" => "ReconcileFailed, which may be about older values",
+        _ => "Reconciling",
+    });
+    Verdict::Unknown {
+        why: format!("only its App proves that it is installed; the PackageInstall says {said}. {refusal}"),
+        hint: refusal.hints().first().cloned().unwrap_or_default(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::carvel::{
     App, Package, PackageInstall, PackageSpec, app_resource, package_install_resource, package_resource,
 };
 use crate::cluster::{Cluster, ObjectReference, api_resource};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How long ago a run must have ended for clocks that differ a little not to matter.
 const LONG_AGO: SignedDuration = SignedDuration::from_mins(2);
@@ -29,6 +29,8 @@ pub struct Target {
     pub packages: Vec<PackageSpec>,
     /// The Secrets that each install takes values from, by the install's name.
     values: BTreeMap<String, Vec<ValuesSecret>>,
+    /// Why the Apps may not be read; a role after the guide allows only the PackageInstalls.
+    apps_refused: Option<Error>,
 }
 
 impl Target {
@@ -54,8 +56,8 @@ impl Target {
             values.insert(name.clone(), of_install);
         }
         let packages = read_packages(cluster, namespace).await?;
-        let apps = by_name(cluster.list::<App>(&app_resource(), namespace).await?);
-        Ok(Self { installs, apps, packages, values })
+        let (apps, apps_refused) = unless_forbidden(cluster.list::<App>(&app_resource(), namespace).await)?;
+        Ok(Self { installs, apps: by_name(apps), packages, values, apps_refused })
     }
 
     /// Reads one install.
@@ -67,7 +69,8 @@ impl Target {
             target.installs.insert(name.to_owned(), install);
         }
         target.packages = read_packages(cluster, namespace).await?;
-        let app: Option<App> = cluster.read(&app_resource(), namespace, name).await?;
+        let app: Option<App>;
+        (app, target.apps_refused) = unless_forbidden(cluster.read(&app_resource(), namespace, name).await)?;
         target.apps.extend(app.map(|app| (name.to_owned(), app)));
         Ok(target)
     }
@@ -96,7 +99,16 @@ impl Target {
             packages: Some(&self.packages),
             values: Some(self.values.get(name).map(Vec::as_slice).unwrap_or_default()),
             is_settled: is_unchanged || is_settled(app),
+            app_refused: self.apps_refused.as_ref(),
         }
+    }
+}
+
+/// Takes a refusal for an answer.
+fn unless_forbidden<T: Default>(answer: Result<T>) -> Result<(T, Option<Error>)> {
+    match answer {
+        Err(error) if error.status() == Some(403) => Ok((T::default(), Some(error))),
+        answer => answer.map(|found| (found, None)),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::terminal::Terminal;
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("status::shows_every_run_cluster_and_hides_nothing", shows_every_run_cluster),
     ("status::a_viewer_without_secrets_names_contexts", viewer_without_secrets),
+    ("status::without_apps_nothing_is_called_ready", without_apps_nothing_is_ready),
     ("status::is_redrawn_with_every_change", redrawn_with_every_change),
     ("wait::a_named_commit_must_be_reached", named_commit),
     ("wait::several_at_once_do_not_disturb_each_other", several_at_once),
@@ -79,6 +80,26 @@ fn shows_every_run_cluster(testbed: &Testbed) {
         .says(&format!("✔ {PACKAGE}  ready"))
         .says(&format!("not ready: {PACKAGE} on prod2"))
         .does_not_say("fake-token");
+}
+
+/// A role after the guide lets nobody read Apps, and a PackageInstall alone may speak of older values.
+fn without_apps_nothing_is_ready(testbed: &Testbed) {
+    let user = delivered(testbed, "noapps", &["prod1"]);
+    let namespace = user.workspace.target_namespace();
+    let name = format!("{}-prod1-deployer", user.workspace.build_namespace());
+    let role = user.get("prod1", namespace, "role", &name);
+    let rules = role["rules"].as_array().expect("rules");
+    let index = rules.iter().position(|rule| rule["resources"] == json!(["apps"])).expect("the rule for Apps");
+    let patch = json!([{"op": "remove", "path": format!("/rules/{index}")}]).to_string();
+    user.target(&["patch", "role", &name, "--type=json", "-p", &patch]);
+    let status = document(&user, &["status", "-o", "json"]);
+    let delivery = &status["deliveries"][0];
+    assert_eq!(delivery["outcome"], "unknown", "{status}");
+    assert_eq!(delivery["versions"]["selected"], VERSION, "{status}");
+    let message = delivery["message"].as_str().expect("a message");
+    assert!(message.contains("ReconcileSucceeded, which may be about older values"), "{message}");
+    assert!(message.contains("cannot list resource \"apps\""), "{message}");
+    user.run(&["wait", "--timeout", "1m"]).expect_code(1).says("unknown").says("apps.kappctrl.k14s.io is forbidden");
 }
 
 fn redrawn_with_every_change(testbed: &Testbed) {
