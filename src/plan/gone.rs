@@ -44,10 +44,14 @@ pub struct Awaited {
 }
 
 /// An object that is still there.
-struct Remaining<'a> {
-    awaited: &'a Awaited,
-    /// What is said of it.
-    words: String,
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Remaining {
+    /// Which one, and where.
+    object: String,
+    /// Since when it is marked for deletion; `None` where nobody has deleted it yet.
+    since: Option<Timestamp>,
+    /// Who holds it, and what its controller says.
+    words: Vec<String>,
 }
 
 impl Executor<'_> {
@@ -63,16 +67,15 @@ impl Executor<'_> {
                 self.say_what_is_gone(&gone.objects);
                 return Ok(());
             }
-            let lines: Vec<String> = remaining.iter().map(|object| self.line(object)).collect();
-            let is_due = if said == lines { said_at.elapsed() >= HEARTBEAT } else { began.elapsed() >= SILENCE };
+            let is_due = if said == remaining { said_at.elapsed() >= HEARTBEAT } else { began.elapsed() >= SILENCE };
             if is_due {
-                for line in &lines {
-                    self.ui.notice(&format!("{:>6}  waiting until {line}", duration(began.elapsed())));
+                for object in &remaining {
+                    self.ui.notice(&format!("{:>6}  {}", duration(began.elapsed()), object.line(Timestamp::now())));
                 }
-                (said, said_at) = (lines.clone(), Instant::now());
+                (said, said_at) = (remaining.clone(), Instant::now());
             }
             if Instant::now() + PAUSE >= deadline {
-                return Err(overdue(&lines, began.elapsed()));
+                return Err(overdue(&remaining));
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -90,60 +93,60 @@ impl Executor<'_> {
         }
     }
 
-    async fn remaining(self, objects: &[Awaited]) -> Result<Vec<Remaining<'_>>> {
+    async fn remaining(self, objects: &[Awaited]) -> Result<Vec<Remaining>> {
         let mut remaining = Vec::new();
         for awaited in objects {
             let cluster = self.cluster(awaited.place)?;
+            let object = format!("{} on {}", awaited.reference.display(), cluster.display());
             match look(cluster, awaited).await {
                 Ok(None) => {}
-                Ok(Some(words)) => remaining.push(Remaining { awaited, words }),
+                Ok(Some(found)) => remaining.push(Remaining::of(object, &found)),
                 Err(error) if matches!(error.status(), Some(401 | 403)) => return Err(error),
-                Err(error) => remaining.push(Remaining { awaited, words: error.to_string() }),
+                Err(error) => remaining.push(Remaining { object, since: None, words: vec![error.to_string()] }),
             }
         }
         Ok(remaining)
     }
-
-    fn line(self, remaining: &Remaining<'_>) -> String {
-        let place = self.cluster(remaining.awaited.place).map(Cluster::display).unwrap_or_default();
-        format!("{} on {place} is gone: {}", remaining.awaited.reference.display(), remaining.words)
-    }
 }
 
-/// Says what is to be known of an object that is still there; `None` where it is gone, or another one has its name.
-async fn look(cluster: &Cluster, awaited: &Awaited) -> Result<Option<String>> {
+/// Reads an object; `None` where it is gone, or another one has its name.
+async fn look(cluster: &Cluster, awaited: &Awaited) -> Result<Option<DynamicObject>> {
     // Nobody needs the content of a Secret to see that it is there.
-    if awaited.reference.resource.kind == "Secret" {
+    let found = if awaited.reference.resource.kind == "Secret" {
         let found = cluster.get_metadata(&awaited.reference).await?;
-        let found = found.filter(|object| object.metadata.uid.as_ref() == Some(&awaited.uid));
-        return Ok(found.map(|object| {
-            let metadata = object.metadata;
-            words(&DynamicObject { types: None, metadata, data: serde_json::Value::Null }, Timestamp::now())
-        }));
-    }
-    let found = cluster.get(&awaited.reference).await?;
-    let found = found.filter(|object| object.metadata.uid.as_ref() == Some(&awaited.uid));
-    Ok(found.map(|object| words(&object, Timestamp::now())))
-}
-
-/// Says how long an object has been marked for deletion, who holds it, and what its controller says.
-fn words(object: &DynamicObject, now: Timestamp) -> String {
-    let Some(deleted) = &object.metadata.deletion_timestamp else {
-        return match controllers_words(object) {
-            Some(words) => format!("nobody has deleted it yet; {words}"),
-            None => "nobody has deleted it yet".to_owned(),
-        };
+        found.map(|object| DynamicObject { types: None, metadata: object.metadata, data: serde_json::Value::Null })
+    } else {
+        cluster.get(&awaited.reference).await?
     };
-    let since = Duration::try_from(now.duration_since(deleted.0)).unwrap_or_default();
-    let mut parts = vec![format!("marked for deletion {} ago", duration(since))];
-    if !object.finalizers().is_empty() {
-        parts.push(format!("held by {}", object.finalizers().join(", ")));
-    }
-    parts.extend(controllers_words(object));
-    parts.join("; ")
+    Ok(found.filter(|object| object.metadata.uid.as_ref() == Some(&awaited.uid)))
 }
 
-/// Returns the controller's own words: the tool's, else those of the condition that says most.
+impl Remaining {
+    fn of(object: String, found: &DynamicObject) -> Self {
+        let since = found.metadata.deletion_timestamp.as_ref().map(|time| time.0);
+        let mut words = Vec::new();
+        if since.is_some() && !found.finalizers().is_empty() {
+            words.push(format!("held by {}", found.finalizers().join(", ")));
+        }
+        words.extend(controllers_words(found));
+        Self { object, since, words }
+    }
+
+    /// Says what is still there, since when, who holds it, and what its controller says.
+    fn line(&self, now: Timestamp) -> String {
+        let age = |since| duration(Duration::try_from(now.duration_since(since)).unwrap_or_default());
+        let state = match self.since {
+            Some(since) => format!("marked for deletion {} ago", age(since)),
+            None => "not marked for deletion yet".to_owned(),
+        };
+        let words = std::iter::once(state).chain(self.words.iter().cloned()).collect::<Vec<_>>().join("; ");
+        format!("{} is still there: {words}", self.object)
+    }
+}
+
+/// Returns the controller's own words about a deletion: the tool's, else those of the condition.
+///
+/// A Kustomization has none: its conditions speak of what was before.
 fn controllers_words(object: &DynamicObject) -> Option<String> {
     let status = object.data.get("status")?;
     let useful = status.get("usefulErrorMessage").and_then(serde_json::Value::as_str).unwrap_or_default();
@@ -151,25 +154,17 @@ fn controllers_words(object: &DynamicObject) -> Option<String> {
         return Some(headline(useful));
     }
     let conditions: Vec<Condition> = serde_json::from_value(status.get("conditions")?.clone()).ok()?;
-    let speaks = |condition: &&Condition| match condition.r#type.as_str() {
-        "Deleting" | "DeleteFailed" | "ReconcileFailed" | "Stalled" => condition.is_true(),
-        "Ready" => condition.is_false(),
-        _ => false,
+    let speaks = |condition: &&Condition| {
+        matches!(condition.r#type.as_str(), "Deleting" | "DeleteFailed" | "ReconcileFailed") && condition.is_true()
     };
     let condition = conditions.iter().find(speaks)?;
     let message = headline(&condition.message);
     Some(if message.is_empty() { condition.r#type.clone() } else { format!("{}: {message}", condition.r#type) })
 }
 
-fn overdue(lines: &[String], waited: Duration) -> Error {
-    let mut error = Error::of_kind(
-        ErrorKind::Timeout,
-        format!("the deletion has not come to an end; waited {} until", duration(waited)),
-    );
-    for line in lines {
-        error = error.because(line);
-    }
-    error
+fn overdue(remaining: &[Remaining]) -> Error {
+    let error = Error::of_kind(ErrorKind::Timeout, "the deletion has not come to an end in time");
+    remaining.iter().fold(error, |error, object| error.because(object.line(Timestamp::now())))
 }
 
 #[cfg(test)]
@@ -177,14 +172,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn object(value: serde_json::Value) -> DynamicObject {
-        serde_json::from_value(value).expect("the fixture is an object")
+    fn line(value: serde_json::Value) -> String {
+        let object: DynamicObject = serde_json::from_value(value).expect("the fixture is an object");
+        Remaining::of("it".to_owned(), &object).line("2026-11-22T12:00:10Z".parse().expect("a time"))
     }
 
     #[test]
     fn what_holds_an_object_is_said_in_its_controllers_words() {
-        let now: Timestamp = "2026-11-22T12:00:10Z".parse().expect("a time");
-        let install = object(json!({
+        let install = json!({
             "metadata": {
                 "name": "hello",
                 "deletionTimestamp": "2026-11-22T12:00:00Z",
@@ -194,16 +189,16 @@ mod tests {
                 "conditions": [{"type": "DeleteFailed", "status": "True", "message": "see usefulErrorMessage"}],
                 "usefulErrorMessage": "kapp: Error:\n  deployments.apps is forbidden",
             },
-        }));
+        });
         assert_eq!(
-            words(&install, now),
-            "marked for deletion 10s ago; held by finalizers.packageinstall.packaging.carvel.dev/delete; \
-             kapp: Error: deployments.apps is forbidden"
+            line(install),
+            "it is still there: marked for deletion 10s ago; held by \
+             finalizers.packageinstall.packaging.carvel.dev/delete; kapp: Error: deployments.apps is forbidden"
         );
-        let kustomization = object(json!({
+        let kustomization = json!({
             "metadata": {"name": "hello"},
-            "status": {"conditions": [{"type": "Ready", "status": "False", "message": "no route to host"}]},
-        }));
-        assert_eq!(words(&kustomization, now), "nobody has deleted it yet; Ready: no route to host");
+            "status": {"conditions": [{"type": "Ready", "status": "False", "message": "of before"}]},
+        });
+        assert_eq!(line(kustomization), "it is still there: not marked for deletion yet");
     }
 }

@@ -11,7 +11,7 @@ pub fn lines(plan: &Plan, build: &Cluster, run: Option<&Cluster>) -> Vec<String>
     let mut unchanged = 0;
     for step in &plan.steps {
         if !step.changes_something() {
-            unchanged += usize::from(!matches!(step, Step::Fetch { .. } | Step::Commit(_) | Step::NothingLeft(_)));
+            unchanged += usize::from(matches!(step, Step::Apply(_) | Step::StoreCredential(_)));
             continue;
         }
         for (place, entry) in entries(step, build, run) {

@@ -42,7 +42,7 @@ pub(crate) fn own_kubeconfig(user: &User<'_>, cluster: &str, rules: &Value) -> V
 }
 
 /// Returns the rules of the guide.
-fn rules_of_the_guide() -> Value {
+pub(crate) fn rules_of_the_guide() -> Value {
     let verbs = ["get", "list", "watch", "create", "update", "patch", "delete"];
     json!([
         {"apiGroups": ["data.packaging.carvel.dev"], "resources": ["packages"], "verbs": verbs},

@@ -62,6 +62,8 @@ fn main() -> ExitCode {
         privilege::TESTS,
         registry::TESTS,
         remove::TESTS,
+        remove::identities::TESTS,
+        remove::interruption::TESTS,
         retarget::TESTS,
         status::TESTS,
         truth::TESTS,
@@ -83,7 +85,13 @@ fn main() -> ExitCode {
         })
     }));
     let is_shared = std::env::var_os(KUBECONFIG_VARIABLE).is_some();
-    trials.extend(disruption::TESTS.iter().chain(credentials::DISRUPTIVE_TESTS).map(|&(name, test)| {
+    let disruptive = [
+        disruption::TESTS,
+        credentials::DISRUPTIVE_TESTS,
+        remove::forced::DISRUPTIVE,
+        remove::interruption::DISRUPTIVE,
+    ];
+    trials.extend(disruptive.into_iter().flatten().map(|&(name, test)| {
         Trial::test(name, move || {
             disrupt(test);
             Ok(())

@@ -1,14 +1,15 @@
 //! Why a deletion does not come to an end: what the wait cannot see by itself, and what to do next.
 
-use kube::ResourceExt;
+use jiff::Timestamp;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
 use super::answers::Answers;
 use super::gather::Facts;
 use super::guard;
-use crate::cluster::api_resource;
+use crate::cluster::{ObjectReference, api_resource};
 use crate::error::Error;
+use crate::flux::kustomization_resource;
 use crate::ui::text::headline;
 
 /// Adds to an error of the deadline what Flux says in its events, and whether it may still do what it has to.
@@ -51,19 +52,25 @@ pub(super) async fn explain(answers: &Answers, facts: &Facts, error: Error) -> E
     error
 }
 
-/// Returns Flux's last warning about each of the Kustomizations.
+/// Returns Flux's last warning about each of the Kustomizations since it was deleted.
 async fn warnings(answers: &Answers, facts: &Facts) -> Vec<String> {
     let events: Vec<DynamicObject> =
         answers.build.list(&api_resource("", "v1", "Event"), &answers.namespace).await.unwrap_or_default();
     let text = |event: &DynamicObject, pointer: &str| {
         event.data.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };
+    let time = |event: &DynamicObject| text(event, "/lastTimestamp").parse::<Timestamp>().ok();
+    let resource = kustomization_resource(answers.versions.kustomization);
     let mut warnings = Vec::new();
     for name in facts.build.leaving.iter().flat_map(|leaving| leaving.kustomizations().map(str::to_owned)) {
+        let reference = ObjectReference::namespaced(&resource, &answers.namespace, &name);
+        let Ok(Some(object)) = answers.build.get_metadata(&reference).await else { continue };
+        let Some(deleted) = object.metadata.deletion_timestamp else { continue };
         let last = events
             .iter()
             .filter(|event| text(event, "/type") == "Warning" && text(event, "/involvedObject/name") == name)
-            .max_by_key(|event| (text(event, "/lastTimestamp"), event.creation_timestamp().map(|time| time.0)));
+            .filter(|event| time(event) >= Some(deleted.0))
+            .max_by_key(|event| time(event));
         warnings.extend(last.map(|event| format!("Flux says of {name}: {}", headline(&text(event, "/message")))));
     }
     warnings

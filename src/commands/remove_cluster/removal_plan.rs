@@ -176,7 +176,9 @@ async fn add_record(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result
     let during = record(others.iter().chain(&facts.build.leaving).cloned().collect());
     let manifest = during.manifest(&answers.namespace, &answers.run_cluster)?;
     let change = change_of(&answers.build, &manifest).await?;
-    plan.steps.insert(0, Step::Apply(Apply { place: Place::Build, manifest, change }));
+    if change != Change::None {
+        plan.steps.insert(0, Step::Apply(Apply { place: Place::Build, manifest, change }));
+    }
     if others.is_empty() {
         let reference = Record::reference(&answers.namespace, &answers.run_cluster);
         plan.steps.push(Step::Delete(unseen(&reference, "the record of this removal")));

@@ -24,6 +24,12 @@ pub(super) struct Found {
     pub(super) service_account: Option<String>,
 }
 
+impl Found {
+    fn plain(reference: ObjectReference, uid: Option<String>) -> Self {
+        Self { reference, uid: uid.unwrap_or_default(), note: String::new(), service_account: None }
+    }
+}
+
 /// What one delivery has on the run cluster.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Belongings {
@@ -145,7 +151,7 @@ async fn look(
         left.push(format!("{} stays: it tells Flux to leave it alone", reference.display()));
         return Ok(None);
     }
-    Ok(Some(Found { uid: uid(&object), reference, note: String::new(), service_account: None }))
+    Ok(Some(Found::plain(reference, object.metadata.uid)))
 }
 
 /// Reads what there is to say about a PackageInstall, and adds its App.
@@ -168,13 +174,22 @@ async fn with_app(run: &Cluster, mut install: Found, keeps_workloads: bool) -> R
     // What is deployed to another cluster is deleted with a kubeconfig, without a service account.
     let deletes_here = !keeps_workloads && read.spec.cluster.is_none() && object.is_some();
     install.service_account = Some(read.spec.service_account_name).filter(|name| deletes_here && !name.is_empty());
-    let app = object.map(|object| Found {
-        uid: object.metadata.uid.unwrap_or_default(),
-        reference: app,
-        note: String::new(),
-        service_account: None,
-    });
-    Ok(std::iter::once(install).chain(app).collect())
+    let app = object.map(|object| Found::plain(app, object.metadata.uid));
+    let owned = owned_secrets(run, &namespace, &install.uid).await?;
+    Ok(std::iter::once(install).chain(app).chain(owned).collect())
+}
+
+/// Finds the Secrets that kapp-controller makes for the credentials of registries (`<install>-fetch-<n>`): the garbage
+/// collector deletes them after their PackageInstall.
+async fn owned_secrets(run: &Cluster, namespace: &str, uid: &str) -> Result<Vec<Found>> {
+    let resource = api_resource("", "v1", "Secret");
+    let secrets = run.list_metadata(&resource, namespace).await?;
+    let is_owned =
+        |object: &PartialObjectMeta<DynamicObject>| object.owner_references().iter().any(|one| one.uid == uid);
+    let found = |object: PartialObjectMeta<DynamicObject>| {
+        Found::plain(ObjectReference::namespaced(&resource, namespace, &object.name_any()), object.metadata.uid)
+    };
+    Ok(secrets.into_iter().filter(is_owned).map(found).collect())
 }
 
 /// Returns the kinds that kapp has deployed, as the App's status records them; Pods and the like are made by others.
@@ -187,8 +202,4 @@ fn deployed_kinds(app: &DynamicObject) -> Vec<String> {
         .filter(|kind| !matches!(*kind, "Pod" | "ReplicaSet" | "Endpoints" | "EndpointSlice" | "PodMetrics"))
         .collect();
     kinds.into_iter().map(str::to_owned).collect()
-}
-
-fn uid(object: &PartialObjectMeta<DynamicObject>) -> String {
-    object.metadata.uid.clone().unwrap_or_default()
 }

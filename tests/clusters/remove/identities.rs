@@ -1,0 +1,106 @@
+//! Whose identities go with a delivery, and whose stay.
+
+use serde_json::json;
+use testbed::{PackageVersion, Testbed};
+
+use super::{OTHER, assert_rest, delivered, remove, rest};
+use crate::Test;
+use crate::kubeconfig_file::{own_kubeconfig, rules_of_the_guide};
+use crate::support::{PACKAGE, User, VERSION};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("remove::a_deployer_of_two_namespaces", two_namespaces),
+    ("remove::an_impersonated_account", impersonated_account),
+    ("remove::a_kubeconfig_of_ones_own", kubeconfig_of_ones_own),
+];
+
+/// Makes another namespace on `prod1` in which the user may deliver.
+fn second_namespace(user: &User<'_>) -> String {
+    let (testbed, target) = (user.testbed, user.workspace.target_namespace());
+    let namespace = format!("{target}-too");
+    testbed.kubectl("prod1", &["create", "namespace", &namespace]).expect("kubectl");
+    let mut role = user.get("prod1", target, "role", "carvelflux-engineer");
+    role["metadata"] = json!({"name": "carvelflux-engineer", "namespace": namespace});
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "carvelflux-engineer", "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "carvelflux-engineer"},
+        "subjects": [{"kind": "ServiceAccount", "name": testbed::USER, "namespace": target}],
+    });
+    for manifest in [role, binding] {
+        testbed.apply("prod1", &manifest.to_string()).expect("kubectl apply");
+    }
+    namespace
+}
+
+fn two_namespaces(testbed: &Testbed) {
+    let user = delivered(testbed, "shared");
+    let repository = user.workspace.repository();
+    testbed.publish(repository, &PackageVersion::new(OTHER, VERSION)).expect("a package");
+    user.run(&["bootstrap", OTHER, "--git-url", repository.url(), "--branch", "main", "--yes"]).expect_code(0);
+    user.write("other.yaml", "workload_name: other-app\nreplicas: 1\n");
+    let (target, second) = (user.workspace.target_namespace().to_owned(), second_namespace(&user));
+    let place = ["add-cluster", "prod1", "--package", OTHER, "--run-context", "prod1", "--target-namespace", &second];
+    user.run(&[&place[..], &["--values", "other.yaml", "--yes"]].concat()).expect_code(0);
+
+    let deployer = format!("{}-prod1-deployer", user.workspace.build_namespace());
+    let exists = |namespace: &str, kind: &str, name: &str| !user.get("prod1", namespace, kind, name).is_null();
+    // The account lives with the first delivery, and serves the second, which remains.
+    remove(&user, &["--package", PACKAGE]).expect_code(0);
+    assert!(exists(&target, "serviceaccount", &deployer) && exists(&target, "secret", &format!("{deployer}-token")));
+    assert!(!exists(&target, "role", &deployer) && !exists(&target, "rolebinding", &deployer));
+    assert!(exists(&second, "role", &deployer) && exists(&second, "rolebinding", &deployer));
+    user.reconcile_by_flux(&[&format!("{OTHER}-prod1-packageinstalls")]);
+    user.run(&["wait"]).expect_code(0).says(&format!("{OTHER} on prod1  ready"));
+
+    remove(&user, &[]).expect_code(0).says(&format!("{OTHER} on prod1  removed"));
+    for namespace in [&target, &second] {
+        for kind in ["serviceaccount", "role", "rolebinding"] {
+            assert!(!exists(namespace, kind, &deployer), "{kind} {namespace}/{deployer} is left");
+        }
+    }
+    assert!(!exists(&target, "secret", &format!("{deployer}-token")));
+    testbed.kubectl("prod1", &["delete", "namespace", &second, "--wait=false"]).expect("kubectl");
+}
+
+fn impersonated_account(testbed: &Testbed) {
+    const ACCOUNT: &str = "default-ns-sa";
+    let user = User::new(testbed, "impersonated");
+    user.bootstrap().expect_code(0);
+    user.workspace.allow_impersonation(testbed, "prod1").expect("the permission to grant impersonation");
+    let bootstrapped = rest(&user);
+    let build = user.workspace.build_namespace();
+    let grants = || {
+        let names = testbed.kubectl("prod1", &["get", "roles,rolebindings", "-n", build, "-o", "name"]);
+        names.expect("kubectl").lines().filter(|name| name.contains(ACCOUNT)).count()
+    };
+    let mut arguments = user.add_cluster_arguments("prod1", "prod1");
+    arguments.extend(["--impersonate", ACCOUNT]);
+    for is_account_missing in [false, true] {
+        user.run(&arguments).expect_code(0);
+        assert_eq!(grants(), 2);
+        if is_account_missing {
+            // Flux would let the Kustomizations go, and leave everything behind.
+            user.build(&["delete", "serviceaccount", ACCOUNT]);
+        }
+        let output = remove(&user, &[]).expect_code(0).says(&format!("deleted ServiceAccount {build}/{ACCOUNT}"));
+        assert_eq!(output.stderr.contains(&format!("created ServiceAccount {build}/{ACCOUNT}")), is_account_missing);
+        assert_rest(&user, &bootstrapped);
+        assert_eq!(grants(), 0);
+    }
+}
+
+fn kubeconfig_of_ones_own(testbed: &Testbed) {
+    let user = User::new(testbed, "own-file");
+    user.bootstrap().expect_code(0);
+    let kubeconfig = own_kubeconfig(&user, "prod1", &rules_of_the_guide());
+    user.write("own.yaml", &kubeconfig.to_string());
+    let before = rest(&user);
+    let mut arguments = user.add_cluster_arguments("prod1", "prod1");
+    arguments.extend(["--kubeconfig-file", "own.yaml"]);
+    user.run(&arguments).expect_code(0);
+    remove(&user, &[]).expect_code(0).says("deleted Secret").says("prod1-kubeconfig");
+    // What somebody else looks after stays, and nothing else.
+    assert_rest(&user, &before);
+}
