@@ -7,6 +7,7 @@ mod authentication;
 mod installer;
 mod parse;
 mod remove_cluster;
+mod workload_identity;
 mod write;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ pub use self::authentication::{AuthenticationArgs, AuthenticationWay, EndpointAr
 pub use self::installer::{InstallerArgs, InstallerKind};
 use self::parse::{parse_commit, parse_duration, parse_run_context};
 pub use self::remove_cluster::RemoveClusterArgs;
+pub use self::workload_identity::WorkloadIdentityArgs;
 pub use self::write::WriteArgs;
 use crate::ui::{Format, Verbosity};
 

@@ -30,6 +30,8 @@ pub const TOKEN_DURATION: &str = "carvelflux.dev/token-duration";
 /// The service account that a token Secret is for. The control plane fills only those of the type
 /// `kubernetes.io/service-account-token`; on others it says whose tokens are bound to them.
 pub const SERVICE_ACCOUNT: &str = "kubernetes.io/service-account.name";
+/// The user that the run cluster takes a workload identity for, written on its ConfigMap.
+pub const IDENTITY_USER: &str = "carvelflux.dev/identity-user";
 
 /// The UID of the build cluster that an object on a run cluster belongs to.
 pub const BUILD_CLUSTER_UID: &str = "carvelflux.dev/build-cluster-uid";

@@ -71,6 +71,12 @@ pub fn deployer_token(build_namespace: &str, run_cluster: &str) -> String {
     format!("{}-token", deployer(build_namespace, run_cluster))
 }
 
+/// Returns the name of the service account in the build namespace whose tokens Flux uses for a run cluster.
+#[must_use]
+pub fn identity(run_cluster: &str) -> String {
+    format!("{run_cluster}-identity")
+}
+
 /// Returns the name of the Role and RoleBinding in a target namespace of the account that Flux impersonates.
 #[must_use]
 pub fn impersonated(build_namespace: &str, run_cluster: &str, account: &str) -> String {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::WorkloadIdentityArgs;
 use super::parse::parse_token_duration;
 
 /// How Flux authenticates on the run cluster.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "How Flux authenticates on the run cluster")]
 pub struct AuthenticationArgs {
-    /// Way to authenticate: token, of an account that is made for it (default: what the run cluster was added with, else token)
+    /// Way to authenticate: token, of an account that is made for it, or workload-identity, with nothing stored (default: what the run cluster was added with, else token)
     #[arg(long, value_name = "WAY", hide_possible_values = true)]
     pub auth: Option<AuthenticationWay>,
     /// Kubeconfig of your own for Flux, taken as it is; `-` reads standard input. A new one replaces the old one
@@ -30,6 +31,9 @@ pub struct AuthenticationArgs {
     /// Time after which the token expires, such as 24h or 720h; the API server may grant another (default: never)
     #[arg(long, value_name = "DURATION", value_parser = parse_token_duration)]
     pub token_duration: Option<Duration>,
+    /// The workload identity.
+    #[command(flatten)]
+    pub identity: WorkloadIdentityArgs,
 }
 
 /// Where Flux reaches the run cluster, where that is not where the user does.
@@ -58,4 +62,6 @@ pub struct EndpointArgs {
 pub enum AuthenticationWay {
     /// A token of the deployer's service account, stored in a kubeconfig.
     Token,
+    /// A token that Flux gets for each use, and that the run cluster trusts.
+    WorkloadIdentity,
 }

@@ -9,6 +9,7 @@ mod circumstances;
 mod delivery_plan;
 mod gather;
 mod guard;
+mod identity;
 mod impersonation;
 mod installer;
 mod kubeconfig_file;

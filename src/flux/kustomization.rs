@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::git_repository::LocalReference;
-use crate::cluster::api_resource;
+use crate::cluster::{ObjectReference, api_resource};
 use crate::conditions::Condition;
 use crate::names;
 
@@ -145,6 +145,51 @@ impl InventoryEntry {
     }
 }
 
+/// The kind of object on the build cluster that Flux reaches a run cluster with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunCredential {
+    /// A Secret with a kubeconfig.
+    Secret,
+    /// A ConfigMap that names a workload identity.
+    ConfigMap,
+}
+
+impl KubeConfig {
+    /// Returns the name of the object of this kind that is named.
+    #[must_use]
+    pub fn name_in(&self, credential: RunCredential) -> Option<&str> {
+        match credential {
+            RunCredential::Secret => self.secret_ref.as_ref().map(|secret| secret.name.as_str()),
+            RunCredential::ConfigMap => self.config_map_ref.as_ref().map(|config_map| config_map.name.as_str()),
+        }
+    }
+}
+
+impl RunCredential {
+    /// Returns the field of `spec.kubeConfig` that names the object.
+    #[must_use]
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Secret => "secretRef",
+            Self::ConfigMap => "configMapRef",
+        }
+    }
+
+    /// Names the object.
+    #[must_use]
+    pub fn reference(self, namespace: &str, name: &str) -> ObjectReference {
+        let kind = match self {
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+        };
+        ObjectReference {
+            resource: api_resource("", "v1", kind),
+            namespace: Some(namespace.to_owned()),
+            name: name.to_owned(),
+        }
+    }
+}
+
 /// What a Kustomization of a delivery is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct KustomizationRequest<'a> {
@@ -158,6 +203,8 @@ pub struct KustomizationRequest<'a> {
     pub run_cluster: &'a str,
     /// The namespace on the run cluster.
     pub target_namespace: &'a str,
+    /// What Flux reaches the run cluster with.
+    pub credential: RunCredential,
     /// Whom Flux impersonates, if anybody.
     pub service_account: Option<&'a str>,
 }
@@ -199,7 +246,7 @@ pub fn kustomization(request: &KustomizationRequest<'_>, name: &str, path: &str)
             "prune": true,
             "wait": true,
             "targetNamespace": request.target_namespace,
-            "kubeConfig": {"secretRef": {"name": names::kubeconfig(request.run_cluster)}},
+            "kubeConfig": {request.credential.field(): {"name": names::kubeconfig(request.run_cluster)}},
         },
     });
     if let Some(account) = request.service_account {

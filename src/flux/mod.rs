@@ -4,6 +4,7 @@
 
 mod git_repository;
 mod kustomization;
+mod workload_identity;
 
 use kube::ResourceExt;
 
@@ -13,8 +14,9 @@ pub use git_repository::{
 };
 pub use kustomization::{
     InventoryEntry, KUSTOMIZATION_GROUP, Keeping, KubeConfigReference, Kustomization, KustomizationRequest,
-    KustomizationSpec, KustomizationStatus, impersonated_user, kustomization, kustomization_resource,
+    KustomizationSpec, KustomizationStatus, RunCredential, impersonated_user, kustomization, kustomization_resource,
 };
+pub use workload_identity::{Provider, WorkloadIdentity, canonical_address};
 
 /// The annotation that asks a Flux controller to reconcile now; it answers in `status.lastHandledReconcileAt`
 /// (fluxcd/pkg `apis/meta/annotations.go`).

@@ -161,6 +161,12 @@ pub fn base64(content: &[u8]) -> String {
     base64::encode(content)
 }
 
+/// Decodes text from a `data` field or a kubeconfig's `-data` field.
+#[must_use]
+pub fn decoded(encoded: &str) -> Option<String> {
+    String::from_utf8(base64::decode(encoded)?).ok()
+}
+
 fn cluster_of<'a>(kubeconfig: &'a Kubeconfig, context: &str) -> Option<&'a NamedCluster> {
     let name = &kubeconfig.contexts.iter().find(|entry| entry.name == context)?.context.as_ref()?.cluster;
     kubeconfig.clusters.iter().find(|entry| &entry.name == name)

@@ -39,11 +39,23 @@ pub enum RunAccess {
         /// The user that Flux impersonates.
         impersonate: Option<String>,
     },
-    /// With a workload identity named by a ConfigMap.
+    /// With a workload identity named by a ConfigMap, impersonating a user if one is named.
     WorkloadIdentity {
         /// The name of the ConfigMap.
         config_map: String,
+        /// The user that Flux impersonates.
+        impersonate: Option<String>,
     },
+}
+
+impl RunAccess {
+    /// Returns the user that Flux impersonates, if any.
+    #[must_use]
+    pub fn impersonated(&self) -> Option<&String> {
+        match self {
+            Self::Kubeconfig { impersonate, .. } | Self::WorkloadIdentity { impersonate, .. } => impersonate.as_ref(),
+        }
+    }
 }
 
 impl Delivery {
@@ -142,12 +154,10 @@ fn delivery(
 ) -> Option<Delivery> {
     let namespace = one.namespace()?;
     let kube_config = one.spec.kube_config.as_ref()?;
+    let impersonate = one.spec.service_account_name.as_ref().map(|account| impersonated_user(&namespace, account));
     let access = match (&kube_config.secret_ref, &kube_config.config_map_ref) {
-        (Some(secret), _) => RunAccess::Kubeconfig {
-            secret: secret.clone(),
-            impersonate: one.spec.service_account_name.as_ref().map(|account| impersonated_user(&namespace, account)),
-        },
-        (None, Some(config_map)) => RunAccess::WorkloadIdentity { config_map: config_map.name.clone() },
+        (Some(secret), _) => RunAccess::Kubeconfig { secret: secret.clone(), impersonate },
+        (None, Some(config_map)) => RunAccess::WorkloadIdentity { config_map: config_map.name.clone(), impersonate },
         (None, None) => return None,
     };
     let (kind, source_namespace, source_name) = source_of(one);

@@ -170,6 +170,8 @@ pub enum Cause {
     CredentialRefused,
     /// Flux does not trust the certificate of the run cluster's API server.
     CertificateRefused,
+    /// Flux is told to use something that is switched off in its controller.
+    FeatureDisabled,
     /// Flux cannot reach the run cluster.
     RunClusterUnreachable,
     /// The target namespace does not exist on the run cluster.

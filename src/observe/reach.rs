@@ -2,8 +2,9 @@
 
 use super::delivery::{Delivery, RunAccess};
 use super::{Cause, Failure, Patience, Stage, Verdict, workload_identity};
-use crate::cluster::{Cluster, Connection, ObjectReference, Role};
+use crate::cluster::{Cluster, Connection, Role};
 use crate::error::Result;
+use crate::flux::RunCredential;
 use crate::kubeconfig;
 
 /// Reaches the run cluster of a delivery: through the context that the user named for it, else with the credential that
@@ -28,16 +29,14 @@ pub async fn reach(
         };
         return Cluster::connect(role, &connection).await.map_err(|error| unknown(error.to_string()));
     }
-    let (secret, impersonate) = match &delivery.access {
-        RunAccess::Kubeconfig { secret, impersonate } => (secret, impersonate),
-        RunAccess::WorkloadIdentity { config_map } => {
-            let kubeconfig =
-                workload_identity::kubeconfig(build, &delivery.namespace, config_map, &delivery.run_cluster);
-            let kubeconfig = kubeconfig.await.map_err(|error| unknown(error.to_string()))?;
-            return Cluster::from_kubeconfig(role, kubeconfig, None).await.map_err(|error| unknown(error.to_string()));
+    let (reference, impersonate) = match &delivery.access {
+        RunAccess::Kubeconfig { secret, impersonate } => {
+            (RunCredential::Secret.reference(&delivery.namespace, &secret.name), impersonate)
+        }
+        RunAccess::WorkloadIdentity { config_map, impersonate } => {
+            (RunCredential::ConfigMap.reference(&delivery.namespace, config_map), impersonate)
         }
     };
-    let reference = ObjectReference::secret(&delivery.namespace, &secret.name);
     let failed = |message: String| {
         Verdict::Failed(Failure {
             cause: Cause::NoCredential,
@@ -54,7 +53,15 @@ pub async fn reach(
     };
     let object = build.get(&reference).await.map_err(|error| unknown(error.to_string()))?;
     let object = object.ok_or_else(|| failed("it does not exist, so Flux cannot reach the run cluster".to_owned()))?;
-    let content =
-        kubeconfig::of_secret(&object.data, secret.key.as_deref()).map_err(|error| failed(error.to_string()))?;
-    Cluster::from_kubeconfig(role, content, impersonate.clone()).await.map_err(|error| failed(error.to_string()))
+    let kubeconfig = match &delivery.access {
+        RunAccess::Kubeconfig { secret, .. } => {
+            kubeconfig::of_secret(&object.data, secret.key.as_deref()).map_err(|error| failed(error.to_string()))?
+        }
+        RunAccess::WorkloadIdentity { .. } => {
+            workload_identity::kubeconfig(build, &delivery.namespace, &object, &delivery.run_cluster)
+                .await
+                .map_err(|error| unknown(format!("{}: {error}", reference.display())))?
+        }
+    };
+    Cluster::from_kubeconfig(role, kubeconfig, impersonate.clone()).await.map_err(|error| failed(error.to_string()))
 }

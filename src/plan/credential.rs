@@ -74,7 +74,8 @@ impl Executor<'_> {
         let run = self.run_cluster()?;
         let (token, end) = self.mint(store).await?;
         let as_flux = run.with_token(&token, store.impersonate.as_deref())?;
-        prove(&as_flux, &store.target_namespace).await?;
+        let refusal = "the new deployer credential does not work on the run cluster; it was not stored";
+        prove(&as_flux, &store.target_namespace, refusal).await?;
         if store.endpoint.server != run.server() {
             self.prove_endpoint(store, &token).await?;
         }
@@ -163,8 +164,9 @@ fn differs(asked: Duration, granted: Duration) -> Option<String> {
     })
 }
 
-/// Proves that a new credential is let in and may do what Flux needs first; both may take the API server a moment.
-async fn prove(as_flux: &Cluster, namespace: &str) -> Result<()> {
+/// Proves that a new credential is let in and may do what Flux needs first; both may take the API server a moment. `refusal`
+/// says what it means if not.
+pub(super) async fn prove(as_flux: &Cluster, namespace: &str, refusal: &str) -> Result<()> {
     let access =
         Access { verb: "patch", group: crate::carvel::PACKAGING_GROUP, resource: "packageinstalls", namespace };
     let deadline = tokio::time::Instant::now() + MINT_LIMIT;
@@ -174,7 +176,7 @@ async fn prove(as_flux: &Cluster, namespace: &str) -> Result<()> {
             return Ok(());
         }
         if tokio::time::Instant::now() >= deadline {
-            let error = Error::new("the new deployer credential does not work on the run cluster; it was not stored");
+            let error = Error::new(refusal);
             return Err(match answer {
                 Err(cause) => error.because(cause),
                 Ok(_) => {

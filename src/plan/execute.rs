@@ -95,6 +95,7 @@ impl Executor<'_> {
                 ));
                 Ok(())
             }
+            Step::ProveIdentity(proof) => self.prove_identity(proof).await,
             Step::Fetch { source } if circumstances.is_pushed => {
                 let revision = fetch(self.build, source, FETCH_LIMIT).await?;
                 self.ui.done(&format!("Flux has fetched {}", short_revision(&revision)));

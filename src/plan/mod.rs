@@ -8,6 +8,7 @@ pub mod credential;
 mod delete;
 pub mod execute;
 mod gone;
+mod identity;
 mod keep_workloads;
 mod nothing_left;
 pub mod show;
@@ -17,6 +18,7 @@ pub use change::{Change, change_from, change_of};
 pub use credential::{StoreCredential, TokenSource};
 pub use delete::Delete;
 pub use gone::{Awaited, WaitUntilGone};
+pub use identity::ProveIdentity;
 pub use keep_workloads::KeepWorkloads;
 pub use nothing_left::NothingLeft;
 pub use suspend::Suspend;
@@ -60,6 +62,8 @@ pub enum Step {
     Apply(Apply),
     /// Reads a minted token on the run cluster and stores a kubeconfig with it on the build cluster.
     StoreCredential(Box<StoreCredential>),
+    /// Proves that the run cluster knows a workload identity.
+    ProveIdentity(Box<ProveIdentity>),
     /// Commits files to the GitOps repository and pushes them.
     Commit(Commit),
     /// Asks Flux to fetch, and waits until it has the pushed commit.
@@ -115,7 +119,7 @@ impl Step {
             Self::Apply(apply) => apply.change != Change::None,
             Self::StoreCredential(store) => store.change != Change::None,
             Self::Commit(commit) => !commit.changes.is_empty(),
-            Self::Fetch { .. } | Self::NothingLeft(_) => false,
+            Self::ProveIdentity(_) | Self::Fetch { .. } | Self::NothingLeft(_) => false,
             Self::KeepWorkloads(_) | Self::Suspend(_) | Self::Delete(_) => true,
             Self::WaitUntilGone(gone) => !gone.objects.is_empty(),
         }

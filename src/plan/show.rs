@@ -56,7 +56,7 @@ fn entries(step: &Step, build: &Cluster, run: Option<&Cluster>) -> Vec<(String, 
             .map(|change| (if change.content.is_some() { "±" } else { "-" }, &change.path))
             .map(|(sign, path)| (format!("Git {}", commit.repository), format!("{sign} {path}")))
             .collect(),
-        Step::Fetch { .. } | Step::NothingLeft(_) => Vec::new(),
+        Step::ProveIdentity(_) | Step::Fetch { .. } | Step::NothingLeft(_) => Vec::new(),
         Step::KeepWorkloads(keep) => vec![(at(Place::Run), format!("~ {} (spec.noopDelete)", keep.install.display()))],
         Step::Suspend(suspend) => {
             vec![(at(Place::Build), format!("~ {} (spec.suspend)", suspend.kustomization.display()))]

@@ -23,6 +23,7 @@ mod status;
 mod support;
 mod terminal;
 mod truth;
+mod workload_identity;
 
 use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock};
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         retarget::TESTS,
         status::TESTS,
         truth::TESTS,
+        workload_identity::TESTS,
     ];
     let mut trials: Vec<Trial> = ordinary
         .into_iter()
@@ -99,7 +101,7 @@ fn main() -> ExitCode {
         .with_kind("disruptive")
         .with_ignored_flag(is_shared)
     }));
-    trials.extend(privilege::OWN.iter().map(|&(name, test)| {
+    trials.extend(privilege::OWN.iter().chain(workload_identity::OWN).map(|&(name, test)| {
         Trial::test(name, move || {
             alone(test);
             Ok(())

@@ -164,6 +164,7 @@ fn causes_and_stages_keep_their_names() {
         (Cause::NotApplied, "not-applied"),
         (Cause::NoCredential, "no-credential"),
         (Cause::CredentialRefused, "credential-refused"),
+        (Cause::FeatureDisabled, "feature-disabled"),
         (Cause::CertificateRefused, "certificate-refused"),
         (Cause::RunClusterUnreachable, "run-cluster-unreachable"),
         (Cause::NoNamespace, "no-namespace"),

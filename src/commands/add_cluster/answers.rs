@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::authentication::Authentication;
+use super::authentication;
 use super::installer::Asked;
 use super::way;
 use crate::check;
@@ -31,7 +31,7 @@ pub(super) struct Answers {
     pub(super) constraints: Option<String>,
     pub(super) values: Option<SecretString>,
     /// How Flux is to authenticate, where the flags say so.
-    pub(super) authentication: Option<Authentication>,
+    pub(super) authentication: Option<authentication::Asked>,
     /// The service account that Flux is to impersonate, where the flags say so.
     pub(super) impersonated: Option<String>,
     /// What the flags say about the installer.
@@ -81,7 +81,7 @@ pub(super) async fn ask(
     )?;
     let overrides = way::overrides(&arguments.endpoint)?;
     let values = arguments.values.as_deref().map(read_values).transpose()?;
-    let authentication = Authentication::of(&arguments.authentication)?;
+    let authentication = authentication::Asked::of(&arguments.authentication)?;
     if let Some(account) = &arguments.authentication.impersonated {
         names::check_service_account(account)?;
     }

@@ -1,9 +1,9 @@
 //! What is no reason to refuse, but something to beware of.
 
 use super::answers::Answers;
-use super::gather::kubeconfig_reference;
 use crate::check::{self, Checks};
 use crate::flux::{Kustomization, kustomization_resource};
+use crate::names;
 use crate::observe::wait::FluxVersions;
 
 /// Looks at Flux's capacity, at other names of the run cluster, and at over-privileged accounts in the target namespace.
@@ -26,7 +26,7 @@ pub(super) async fn look(
         Err(warning) => checks.warn("Flux's capacity", warning),
     }
     if let Some(uid) = run_uid {
-        let own = kubeconfig_reference(answers).name;
+        let own = names::kubeconfig(&answers.run_cluster);
         // What may not be read cannot be compared.
         let others = check::other_names(&answers.build, &answers.namespace, uid, &own).await.unwrap_or_default();
         if !others.is_empty() {

@@ -1,10 +1,9 @@
 //! What `add-cluster` finds out before it plans: clusters, repository, and what is there already. Reads only.
 
-use kube::api::DynamicObject;
 use secrecy::SecretString;
 
 use super::answers::Answers;
-use super::authentication::Authentication;
+use super::authentication::{self, Authentication, Found};
 use super::circumstances;
 use super::impersonation::{self, Impersonated};
 use super::installer::Installer;
@@ -15,10 +14,10 @@ use crate::authentication::stored::StoredCredential;
 use crate::carvel::selection::{SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
 use crate::check::{self, Checks};
-use crate::cluster::{Cluster, ObjectReference, User};
+use crate::cluster::{Cluster, User};
 use crate::commands::git;
 use crate::error::{Error, Result};
-use crate::flux::{GitRepository, git_repository_resource};
+use crate::flux::{GitRepository, RunCredential, git_repository_resource};
 use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
@@ -41,8 +40,9 @@ pub(super) struct Facts {
     pub(super) package: PackageDirectory,
     pub(super) directory: RunClusterDirectory,
     pub(super) constraints: String,
-    pub(super) kubeconfig_secret: Option<DynamicObject>,
-    /// What is stored for the run cluster.
+    /// What Flux has already to reach the run cluster with.
+    pub(super) found: Option<Found>,
+    /// What the Secret says of it, where it is one.
     pub(super) stored: Option<StoredCredential>,
     /// The stored token, where the run cluster lets it in.
     pub(super) working_token: Option<SecretString>,
@@ -64,6 +64,18 @@ pub(super) struct Facts {
     pub(super) endpoint: Endpoint,
 }
 
+impl Facts {
+    /// Returns the kind of object that Flux reaches the run cluster with.
+    pub(super) fn credential(&self) -> RunCredential {
+        self.authentication.credential(self.found.as_ref())
+    }
+
+    /// Returns where the deployer's account lives, if the plugin makes one.
+    pub(super) fn deployer_namespace(&self, answers: &Answers) -> Option<String> {
+        self.authentication.deployer_namespace(answers, self.found.as_ref())
+    }
+}
+
 /// Gathers and checks everything; all findings are reported together, before anything is written.
 pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     let mut checks = Checks::default();
@@ -78,10 +90,12 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     );
     let build_uid = checks.take("identity of the build cluster", answers.build.uid().await);
     let run_uid = checks.take("identity of the run cluster", answers.run.uid().await);
-    let kubeconfig_secret = checks.take("credential", answers.build.get(&kubeconfig_reference(answers)).await);
-    let stored = kubeconfig_secret.as_ref().and_then(|secret| secret.as_ref().map(StoredCredential::of));
-    let authentication = match &kubeconfig_secret {
-        Some(_) => checks.take("authentication", Authentication::in_effect(answers, stored.as_ref())),
+    let found = checks.take("credential", authentication::find(answers).await);
+    let stored = found.as_ref().and_then(|found| found.as_ref()?.stored());
+    let authentication = match &found {
+        Some(found) => {
+            checks.take("authentication", Authentication::in_effect(answers, found.as_ref(), stored.as_ref()))
+        }
         None => None,
     };
     let working_token = match &stored {
@@ -90,17 +104,18 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         }
         _ => None,
     };
-    let endpoint = way::endpoint(answers, stored.as_ref());
+    let known = found.as_ref().and_then(|found| found.as_ref()?.endpoint());
+    let endpoint = way::endpoint(answers, known.as_ref());
     if let (Some(run_uid), Some(authentication)) = (&run_uid, &authentication) {
-        let check = way::check(answers, authentication, stored.as_ref(), &endpoint, run_uid);
+        let check = way::check(answers, authentication, known.as_ref(), &endpoint, run_uid);
         checks.take("address of the run cluster", check.await);
     }
     let repository = match versions {
         Some(versions) => checks.take("GitRepository", read_repository(&answers.build, versions, answers).await),
         None => None,
     };
-    if let (Some(run_uid), Some(Some(secret))) = (&run_uid, &kubeconfig_secret) {
-        checks.take("run cluster's name", guard::same_cluster(answers, secret, run_uid).await);
+    if let (Some(run_uid), Some(Some(found))) = (&run_uid, &found) {
+        checks.take("run cluster's name", guard::same_cluster(answers, found, run_uid).await);
     }
     let account = match (versions, &authentication) {
         (Some(versions), Some(authentication)) => {
@@ -108,10 +123,10 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         }
         _ => None,
     };
-    let proof = match (&authentication, &kubeconfig_secret, &run_uid) {
-        (Some(authentication), Some(secret), Some(run_uid)) => {
+    let proof = match (&authentication, &found, &run_uid) {
+        (Some(authentication), Some(found), Some(run_uid)) => {
             let account = account.as_deref();
-            proof::of_credential(answers, &mut checks, authentication, secret.as_ref(), run_uid, account).await
+            proof::of_credential(answers, &mut checks, authentication, found.as_ref(), run_uid, account).await
         }
         _ => Ok(Proof::none()),
     };
@@ -122,8 +137,9 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         }
         _ => None,
     };
-    if let Some(versions) = versions {
-        checks.take("Kustomizations", guard::same_kustomizations(answers, versions).await);
+    if let (Some(versions), Some(authentication), Some(found)) = (versions, &authentication, &found) {
+        let credential = authentication.credential(found.as_ref());
+        checks.take("Kustomizations", guard::same_kustomizations(answers, versions, credential).await);
     }
     let git = match &repository {
         Some(repository) => checks.take("Git repository", read_git(answers, repository).await),
@@ -146,8 +162,8 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     };
     if let (Some(versions), Some(authentication)) = (versions, &authentication) {
         let installer = installer.as_ref();
-        let stored = kubeconfig_secret.as_ref().and_then(Option::as_ref);
-        permissions::check(&mut checks, answers, versions, authentication, stored, installer, makes_namespace).await;
+        let found = found.as_ref().and_then(Option::as_ref);
+        permissions::check(&mut checks, answers, versions, authentication, found, installer, makes_namespace).await;
         circumstances::look(&mut checks, answers, versions, run_uid.as_deref(), makes_namespace).await;
     }
     let warnings = checks.warnings();
@@ -172,7 +188,7 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         package,
         directory,
         constraints,
-        kubeconfig_secret: kubeconfig_secret.flatten(),
+        found: found.flatten(),
         stored,
         working_token,
         authentication,
@@ -203,11 +219,6 @@ async fn working_token(run: &Cluster, stored: &StoredCredential) -> Result<Optio
     let namespace = stored.deployer_namespace.as_deref().unwrap_or_default();
     let is_let_in = run.with_token(token, None)?.lets_in(namespace).await?;
     Ok(is_let_in.then(|| token.clone()))
-}
-
-/// Names the Secret with the run cluster's kubeconfig.
-pub(super) fn kubeconfig_reference(answers: &Answers) -> ObjectReference {
-    ObjectReference::secret(&answers.namespace, &names::kubeconfig(&answers.run_cluster))
 }
 
 async fn read_repository(build: &Cluster, versions: FluxVersions, answers: &Answers) -> Result<GitRepository> {

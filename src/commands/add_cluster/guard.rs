@@ -6,30 +6,31 @@ use kube::api::DynamicObject;
 use serde_json::Value;
 
 use super::answers::Answers;
-use super::gather::kubeconfig_reference;
+use super::authentication::{Found, reference};
 use crate::carvel::{PackageInstall, package_install_resource};
 use crate::cluster::{Cluster, ObjectReference, Role};
 use crate::error::{Error, Result};
-use crate::flux::{Kustomization, kustomization_resource};
+use crate::flux::{Kustomization, RunCredential, kustomization_resource};
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
 use crate::kubeconfig;
 use crate::labels;
 use crate::names;
 use crate::observe::wait::FluxVersions;
+use crate::observe::workload_identity;
 
 /// Refuses a run cluster's name that already points at another cluster.
-pub(super) async fn same_cluster(answers: &Answers, secret: &DynamicObject, run_uid: &str) -> Result<()> {
-    let display = kubeconfig_reference(answers).display();
+pub(super) async fn same_cluster(answers: &Answers, found: &Found, run_uid: &str) -> Result<()> {
+    let display = reference(answers, found.credential).display();
     let refuse = |why: String| {
         Error::new(format!("the name `{}` is taken by another cluster", answers.run_cluster))
             .because(why)
             .because("pointing it at this one would leave everything on the other without an owner")
             .hint(format!("choose another name for {}", answers.run.display()))
     };
-    let known = match secret.annotations().get(labels::RUN_CLUSTER_UID) {
+    let known = match found.object.annotations().get(labels::RUN_CLUSTER_UID) {
         Some(uid) => uid.clone(),
-        None => uid_behind(answers, secret).await.map_err(|error| {
+        None => uid_behind(answers, found).await.map_err(|error| {
             Error::new(format!("{display} exists, and it cannot be found out which cluster it points at"))
                 .because(error)
                 .hint(format!("choose another name for {}", answers.run.display()))
@@ -44,14 +45,24 @@ pub(super) async fn same_cluster(answers: &Answers, secret: &DynamicObject, run_
     )))
 }
 
-/// Asks the cluster that a kubeconfig made by hand points at for its identity.
-async fn uid_behind(answers: &Answers, secret: &DynamicObject) -> Result<String> {
-    let kubeconfig = kubeconfig::of_secret(&secret.data, None)?;
+/// Asks the cluster that something made by hand points at for its identity.
+async fn uid_behind(answers: &Answers, found: &Found) -> Result<String> {
+    let kubeconfig = match found.credential {
+        RunCredential::Secret => kubeconfig::of_secret(&found.object.data, None)?,
+        RunCredential::ConfigMap => {
+            let (namespace, run_cluster) = (&answers.namespace, &answers.run_cluster);
+            workload_identity::kubeconfig(&answers.build, namespace, &found.object, run_cluster).await?
+        }
+    };
     Cluster::from_kubeconfig(Role::Run(answers.run_cluster.clone()), kubeconfig, None).await?.uid().await
 }
 
 /// Refuses to change where an existing Kustomization reads from or applies to.
-pub(super) async fn same_kustomizations(answers: &Answers, versions: FluxVersions) -> Result<()> {
+pub(super) async fn same_kustomizations(
+    answers: &Answers,
+    versions: FluxVersions,
+    credential: RunCredential,
+) -> Result<()> {
     let package = &answers.package;
     let expected = [
         (names::packages_kustomization(package, &answers.run_cluster), format!("{}/packages", answers.package_path)),
@@ -60,20 +71,17 @@ pub(super) async fn same_kustomizations(answers: &Answers, versions: FluxVersion
             format!("{}/{}", answers.package_path, answers.run_cluster),
         ),
     ];
+    let credential_field = format!("spec.kubeConfig.{}.name", credential.field());
     for (name, path) in expected {
         let existing: Option<Kustomization> =
             answers.build.read(&kustomization_resource(versions.kustomization), &answers.namespace, &name).await?;
         let Some(existing) = existing else { continue };
         let spec = &existing.spec;
-        let secret = spec.kube_config.as_ref().and_then(|config| config.secret_ref.as_ref());
+        let named = spec.kube_config.as_ref().and_then(|config| config.name_in(credential)).unwrap_or_default();
         let fields = [
             ("spec.path", spec.path.trim_start_matches("./").trim_matches('/').to_owned(), path),
             ("spec.sourceRef.name", spec.source_ref.name.clone(), names::git_repository(package)),
-            (
-                "spec.kubeConfig.secretRef.name",
-                secret.map(|secret| secret.name.clone()).unwrap_or_default(),
-                names::kubeconfig(&answers.run_cluster),
-            ),
+            (credential_field.as_str(), named.to_owned(), names::kubeconfig(&answers.run_cluster)),
             (
                 "spec.targetNamespace",
                 spec.target_namespace.clone().unwrap_or_default(),

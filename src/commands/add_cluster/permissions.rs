@@ -4,12 +4,10 @@
 //! this names everything at once.
 
 use kube::ResourceExt;
-use kube::api::DynamicObject;
 use serde_json::Value;
 
 use super::answers::Answers;
-use super::authentication::Authentication;
-use super::gather::kubeconfig_reference;
+use super::authentication::{Authentication, Found, reference};
 use super::installer::Installer;
 use crate::check::Checks;
 use crate::check::permissions::{Need, is_explained, missing, refuse_missing};
@@ -29,13 +27,13 @@ pub(super) async fn check(
     answers: &Answers,
     versions: FluxVersions,
     authentication: &Authentication,
-    stored: Option<&DynamicObject>,
+    found: Option<&Found>,
     installer: Option<&Installer>,
     makes_namespace: bool,
 ) {
-    let on_run = on_run_cluster(answers, authentication, stored, installer, makes_namespace);
+    let on_run = on_run_cluster(answers, authentication, found, installer, makes_namespace);
     let (build, run) = futures::join!(
-        missing(&answers.build, on_build_cluster(answers, versions, authentication)),
+        missing(&answers.build, on_build_cluster(answers, versions, authentication, found)),
         missing_on_run_cluster(&answers.run, on_run, makes_namespace, &answers.target_namespace),
     );
     for (cluster, missing) in [(&answers.build, build), (&answers.run, run)] {
@@ -49,13 +47,24 @@ pub(super) async fn check(
     }
 }
 
-fn on_build_cluster(answers: &Answers, versions: FluxVersions, authentication: &Authentication) -> Vec<Need> {
+fn on_build_cluster(
+    answers: &Answers,
+    versions: FluxVersions,
+    authentication: &Authentication,
+    found: Option<&Found>,
+) -> Vec<Need> {
+    let credential = reference(answers, authentication.credential(found));
     let reference =
         |resource, name: String| ObjectReference { resource, namespace: Some(answers.namespace.clone()), name };
     let mut needs = match authentication {
-        Authentication::Stored(_) => Need::on(&kubeconfig_reference(answers), &["get"]),
-        _ => Need::to_apply(&kubeconfig_reference(answers)),
+        Authentication::Stored(_) => Need::on(&credential, &["get"]),
+        _ => Need::to_apply(&credential),
     };
+    if let Authentication::WorkloadIdentity(identity) = authentication
+        && let Some(account) = &identity.workload.service_account
+    {
+        needs.extend(Need::to_apply(&reference(api_resource("", "v1", "ServiceAccount"), account.clone())));
+    }
     for name in [
         names::packages_kustomization(&answers.package, &answers.run_cluster),
         names::package_installs_kustomization(&answers.package, &answers.run_cluster),
@@ -78,7 +87,7 @@ struct RunNeeds {
 fn on_run_cluster(
     answers: &Answers,
     authentication: &Authentication,
-    stored: Option<&DynamicObject>,
+    found: Option<&Found>,
     installer: Option<&Installer>,
     makes_namespace: bool,
 ) -> RunNeeds {
@@ -98,8 +107,8 @@ fn on_run_cluster(
         add_account(&names::installer(&answers.package), rules.clone());
     }
     // Where another delivery's namespace has the account, this one only gets a binding.
-    let is_elsewhere = stored
-        .and_then(|secret| secret.annotations().get(labels::DEPLOYER_NAMESPACE))
+    let is_elsewhere = found
+        .and_then(|found| found.object.annotations().get(labels::DEPLOYER_NAMESPACE))
         .is_some_and(|namespace| *namespace != answers.target_namespace);
     if let Authentication::Token { lifetime } = authentication {
         let deployer = names::deployer(&answers.namespace, &answers.run_cluster);
@@ -115,6 +124,13 @@ fn on_run_cluster(
             account.resource.plural.push_str("/token");
             run.needs.extend(Need::on(&account, &["create"]));
         }
+    }
+    if let Authentication::WorkloadIdentity(_) = authentication {
+        let deployer = names::deployer(&answers.namespace, &answers.run_cluster);
+        for kind in ["Role", "RoleBinding"] {
+            run.needs.extend(Need::to_apply(&reference(RBAC, kind, &deployer)));
+        }
+        run.granted.push(deployer_rules());
     }
     if makes_namespace {
         let namespace = ObjectReference {

@@ -6,13 +6,13 @@ use kube::config::Kubeconfig;
 use kube::core::PartialObjectMeta;
 
 use super::answers::Answers;
-use super::authentication::Authentication;
-use super::gather::kubeconfig_reference;
+use super::authentication::{Authentication, Found, reference};
 use crate::authentication::Method;
 use crate::carvel::package_install_resource;
 use crate::check::{Checks, flux_access};
 use crate::cluster::{Cluster, ObjectReference, Role, User, api_resource};
 use crate::error::{Error, Result};
+use crate::flux::Provider;
 use crate::kubeconfig::{self, Endpoint};
 
 /// What a credential that exists already was proven to allow.
@@ -39,20 +39,23 @@ pub(super) async fn of_credential(
     answers: &Answers,
     checks: &mut Checks,
     authentication: &Authentication,
-    secret: Option<&DynamicObject>,
+    found: Option<&Found>,
     run_uid: &str,
     account: Option<&str>,
 ) -> Result<Proof> {
-    match (authentication, secret) {
+    match (authentication, found) {
         (Authentication::KubeconfigFile(file), _) => {
             for warning in &file.warnings {
                 checks.warn("kubeconfig", warning.clone());
             }
             prove(answers, checks, &file.source, file.as_flux_reads_it()?, run_uid, account).await
         }
-        (Authentication::Stored(Method::KubeconfigFile), Some(secret)) => {
-            let what = format!("the kubeconfig in {}", kubeconfig_reference(answers).display());
-            prove(answers, checks, &what, kubeconfig::of_secret(&secret.data, None)?, run_uid, account).await
+        (Authentication::Stored(Method::KubeconfigFile), Some(found)) => {
+            let what = format!("the kubeconfig in {}", reference(answers, found.credential).display());
+            prove(answers, checks, &what, kubeconfig::of_secret(&found.object.data, None)?, run_uid, account).await
+        }
+        (Authentication::WorkloadIdentity(identity), _) => {
+            Ok(Proof { may_read: identity.workload.provider == Provider::Generic, ..Proof::none() })
         }
         _ => Ok(Proof::none()),
     }

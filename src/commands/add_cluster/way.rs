@@ -4,14 +4,15 @@ use kube::config::Kubeconfig;
 
 use super::answers::Answers;
 use super::authentication::Authentication;
-use super::gather::{Facts, kubeconfig_reference};
-use crate::authentication::stored::StoredCredential;
+use super::authentication::reference;
+use super::gather::Facts;
 use crate::cli::EndpointArgs;
 use crate::cluster::{Cluster, api_resource};
 use crate::error::{Error, Result};
+use crate::flux::RunCredential;
 use crate::kubeconfig::{Endpoint, EndpointOverrides};
 use crate::observe::wait::Way;
-use crate::plan::{Change, Plan, Step};
+use crate::plan::{Change, Place, Plan, Step};
 
 /// The Deployment of the controller that reaches run clusters, where Flux runs as pods.
 const CONTROLLER: &str = "kustomize-controller";
@@ -50,23 +51,24 @@ pub(super) fn of_context(kubeconfig: &Kubeconfig, context: &str, overrides: &End
 
 /// Returns how Flux is to reach the run cluster: as the flags say, and for the rest as it does already, or as the user
 /// does where it does not yet.
-pub(super) fn endpoint(answers: &Answers, stored: Option<&StoredCredential>) -> Endpoint {
-    let base = stored.and_then(StoredCredential::endpoint).unwrap_or_else(|| answers.endpoint.clone());
-    answers.overrides.apply(base)
+pub(super) fn endpoint(answers: &Answers, known: Option<&Endpoint>) -> Endpoint {
+    answers.overrides.apply(known.unwrap_or(&answers.endpoint).clone())
 }
 
 /// Refuses an address that Flux cannot reach, or at which another cluster answers.
 pub(super) async fn check(
     answers: &Answers,
     authentication: &Authentication,
-    stored: Option<&StoredCredential>,
+    known: Option<&Endpoint>,
     endpoint: &Endpoint,
     run_uid: &str,
 ) -> Result<()> {
-    if !matches!(authentication, Authentication::Token { .. }) {
-        return if answers.overrides.is_empty() { Ok(()) } else { Err(not_ours(answers)) };
+    match authentication {
+        Authentication::Token { .. } => {}
+        Authentication::WorkloadIdentity(identity) if identity.workload.address.is_some() => {}
+        _ => return if answers.overrides.is_empty() { Ok(()) } else { Err(not_ours(answers)) },
     }
-    if stored.and_then(StoredCredential::endpoint).as_ref() == Some(endpoint) {
+    if known == Some(endpoint) {
         return Ok(());
     }
     if answers.overrides.server.is_none() && !answers.allows_loopback && endpoint.is_loopback() {
@@ -86,15 +88,22 @@ pub(super) async fn check(
 
 /// Returns the context to observe the run cluster through where Flux's way may not be open to the user.
 pub(super) fn run_contexts(answers: &Answers, facts: &Facts) -> Vec<(String, String)> {
-    let is_another_way =
-        matches!(facts.authentication, Authentication::Token { .. }) && facts.endpoint != answers.endpoint;
+    let is_ours = matches!(facts.authentication, Authentication::Token { .. } | Authentication::WorkloadIdentity(_));
+    let is_another_way = is_ours && facts.endpoint != answers.endpoint;
     let context = is_another_way.then(|| answers.run.context().to_owned()).or_else(|| facts.run_context.clone());
     context.into_iter().map(|context| (answers.run_cluster.clone(), context)).collect()
 }
 
 /// Tells whether the plan gives Flux another way to the run cluster, or its first one.
 pub(super) fn novelty(plan: &Plan) -> Way {
-    let stores = |step: &Step| matches!(step, Step::StoreCredential(store) if store.change != Change::None);
+    let stores = |step: &Step| match step {
+        Step::StoreCredential(store) => store.change != Change::None,
+        Step::Apply(apply) => {
+            let is_credential = apply.manifest["kind"] == "Secret" || apply.manifest["kind"] == "ConfigMap";
+            apply.place == Place::Build && is_credential && apply.change != Change::None
+        }
+        _ => false,
+    };
     let creates = |step: &Step| matches!(step, Step::Apply(apply) if apply.manifest["kind"] == "Kustomization" && apply.change == Change::Create);
     match (plan.steps.iter().any(stores), plan.steps.iter().filter(|step| creates(step)).count()) {
         (false, _) => Way::Known,
@@ -106,7 +115,7 @@ pub(super) fn novelty(plan: &Plan) -> Way {
 /// Says that the kubeconfig is somebody else's, address and all.
 fn not_ours(answers: &Answers) -> Error {
     Error::usage(format!("the address of {} is not changed", answers.run_cluster))
-        .because(format!("{} is used as it is", kubeconfig_reference(answers).display()))
+        .because(format!("{} is used as it is", reference(answers, RunCredential::Secret).display()))
         .hint("change it there, and leave --server, --proxy-url, --tls-server-name and --certificate-authority out")
 }
 

@@ -11,10 +11,10 @@ use super::build_side::BuildSide;
 use crate::authentication::Method;
 use crate::cluster::{Cluster, FIELD_MANAGER, ObjectReference, api_resource};
 use crate::error::Result;
-use crate::flux::impersonated_user;
+use crate::flux::{WorkloadIdentity, impersonated_user};
 use crate::labels;
 use crate::names;
-use crate::observe::{Delivery, RunAccess};
+use crate::observe::Delivery;
 use crate::plan::{Delete, Place};
 
 /// What goes, in the order in which it goes, and what stays.
@@ -45,6 +45,8 @@ impl Identities {
     /// Finds the credentials and accounts on the build cluster that nobody uses once the deliveries are gone.
     pub(super) async fn on_build_cluster(answers: &Answers, build: &BuildSide) -> Result<Self> {
         let mut identities = Self::default();
+        let mut accounts: BTreeSet<String> =
+            build.leaving.iter().filter_map(|one| one.service_account.clone()).collect();
         for (reference, object) in build.credentials.values() {
             let display = reference.display();
             if build.is_used(answers, reference) {
@@ -53,17 +55,18 @@ impl Identities {
                 let is_ours_to_name = build.leaving.iter().any(|one| one.credential == reference.name);
                 identities.left.extend(is_ours_to_name.then(|| format!("{display} stays: it was made by hand")));
             } else {
+                // The account of a workload identity serves nothing else.
+                accounts.extend(WorkloadIdentity::of(object).ok().and_then(|identity| identity.service_account));
                 identities
                     .build
                     .push(Delete::checked(&answers.build, Place::Build, reference, &object.metadata).await?);
             }
         }
-        let accounts: BTreeSet<&String> = build.leaving.iter().filter_map(|one| one.service_account.as_ref()).collect();
         for account in accounts {
             let reference =
-                ObjectReference::namespaced(&api_resource("", "v1", "ServiceAccount"), &answers.namespace, account);
+                ObjectReference::namespaced(&api_resource("", "v1", "ServiceAccount"), &answers.namespace, &account);
             let Some(object) = answers.build.get_metadata(&reference).await? else { continue };
-            if build.is_impersonated(answers, account) {
+            if build.is_impersonated(answers, &account) {
                 identities.left.push(format!("{} stays: another Kustomization impersonates it", reference.display()));
             } else if is_managed(&object) {
                 identities
@@ -173,7 +176,7 @@ impl Doomed<'_> {
 /// Tells whether Flux impersonates an account for a delivery.
 fn is_as(delivery: &Delivery, account: &str) -> bool {
     let user = impersonated_user(&delivery.namespace, account);
-    matches!(&delivery.access, RunAccess::Kubeconfig { impersonate: Some(impersonated), .. } if *impersonated == user)
+    delivery.access.impersonated() == Some(&user)
 }
 
 fn is_managed(object: &PartialObjectMeta<DynamicObject>) -> bool {

@@ -68,7 +68,7 @@ impl Leaving {
     pub(super) fn of(delivery: &Delivery, directory: &str, service_account: Option<String>) -> Self {
         let (credential, key, is_workload_identity) = match &delivery.access {
             RunAccess::Kubeconfig { secret, .. } => (secret.name.clone(), secret.key.clone(), false),
-            RunAccess::WorkloadIdentity { config_map } => (config_map.clone(), None, true),
+            RunAccess::WorkloadIdentity { config_map, .. } => (config_map.clone(), None, true),
         };
         let namespaces = Some(&delivery.target_namespace).filter(|namespace| !namespace.is_empty());
         Self {
@@ -89,14 +89,12 @@ impl Leaving {
 
     /// Describes it as the delivery that it was.
     pub(super) fn delivery(&self, namespace: &str, run_cluster: &str) -> Delivery {
+        let impersonate = self.service_account.as_ref().map(|account| impersonated_user(namespace, account));
         let access = if self.is_workload_identity {
-            RunAccess::WorkloadIdentity { config_map: self.credential.clone() }
+            RunAccess::WorkloadIdentity { config_map: self.credential.clone(), impersonate }
         } else {
-            let account = self.service_account.as_ref();
-            RunAccess::Kubeconfig {
-                secret: KubeConfigReference { name: self.credential.clone(), key: self.key.clone() },
-                impersonate: account.map(|account| impersonated_user(namespace, account)),
-            }
+            let secret = KubeConfigReference { name: self.credential.clone(), key: self.key.clone() };
+            RunAccess::Kubeconfig { secret, impersonate }
         };
         Delivery {
             package: self.package.clone(),
@@ -175,7 +173,7 @@ mod tests {
             packages_kustomization: "hello-prod1-packages".to_owned(),
             installs_kustomization: "hello-prod1-packageinstalls".to_owned(),
             target_namespace: "apps".to_owned(),
-            access: RunAccess::WorkloadIdentity { config_map: "prod1".to_owned() },
+            access: RunAccess::WorkloadIdentity { config_map: "prod1".to_owned(), impersonate: None },
         };
         let record = Record {
             run_cluster_uid: Some("1234".to_owned()),

@@ -95,6 +95,7 @@ impl Fixture {
             app: app.as_ref(),
             packages: Some(&packages),
             values: Some(&values),
+            app_refused: None,
             is_settled,
         };
         judge(&installed, "apps", "hello")

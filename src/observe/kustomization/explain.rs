@@ -6,6 +6,7 @@ use super::{Cause, Patience};
 use crate::conditions::Condition;
 use crate::flux::Kustomization;
 use crate::observe::forbidden::MissingRule;
+use crate::observe::workload_identity::untrusted_identity;
 
 /// Names the cause of a failed Kustomization, how long it may last, and what to do.
 ///
@@ -44,13 +45,21 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     let namespace = object.namespace().unwrap_or_default();
     let target = object.spec.target_namespace.as_deref().unwrap_or_default();
-    let secret = object.spec.kube_config.as_ref().and_then(|config| config.secret_ref.as_ref());
-    let secret = secret.map_or("the kubeconfig", |secret| secret.name.as_str());
-    let again =
-        format!("kubectl carvelflux add-cluster {}", secret.strip_suffix("-kubeconfig").unwrap_or("RUN_CLUSTER"));
-    Some(if says(&["x509:", "certificate signed by unknown authority"]) {
+    let credential = Credential::of(object);
+    let place = credential.display(&namespace);
+    let again = format!(
+        "kubectl carvelflux add-cluster {}",
+        credential.name().strip_suffix("-kubeconfig").unwrap_or("RUN_CLUSTER")
+    );
+    Some(if says(&["ObjectLevelWorkloadIdentity feature gate"]) {
         let hint = format!(
-            "correct the certificate authority in the kubeconfig of Secret {namespace}/{secret}: {again} --certificate-authority FILE, or --tls-server-name NAME where only the name differs"
+            "let kustomize-controller use service accounts of namespaces: start it with --feature-gates=ObjectLevelWorkloadIdentity=true; {place} names one"
+        );
+        // Nothing but another start of the controller changes it.
+        (Cause::FeatureDisabled, Patience::None, hint)
+    } else if says(&["x509:", "certificate signed by unknown authority"]) {
+        let hint = format!(
+            "correct the certificate authority in {place}: {again} --certificate-authority FILE, or --tls-server-name NAME where only the name differs"
         );
         (Cause::CertificateRefused, Patience::Short, hint)
     } else if says(&[
@@ -63,18 +72,33 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
         "socks connect",
     ]) {
         let hint = format!(
-            "can Flux reach the address in the kubeconfig of Secret {namespace}/{secret}? Name one that it can: {again} --server https://HOST:PORT, or --proxy-url URL"
+            "can Flux reach the address in {place}? Name one that it can: {again} --server https://HOST:PORT, or --proxy-url URL"
         );
         (Cause::RunClusterUnreachable, Patience::Long, hint)
     } else if says(&["Unauthorized", "the server has asked for the client to provide credentials"]) {
-        let hint = format!("the credential in Secret {namespace}/{secret} is expired or revoked; store a new one");
+        let hint = match credential {
+            Credential::Secret(_) => {
+                format!("the credential in {} is expired or revoked; store a new one", credential.object(&namespace))
+            }
+            Credential::ConfigMap(name) => untrusted_identity(&namespace, name),
+        };
         (Cause::CredentialRefused, Patience::Short, hint)
-    } else if says(&["kubeconfig", "KubeConfig"]) || message.contains(&format!("secrets \"{secret}\" not found")) {
-        let hint = format!("store a kubeconfig in Secret {namespace}/{secret}: kubectl carvelflux add-cluster");
+    } else if let Credential::ConfigMap(_) = credential
+        && says(&[
+            "failed to get configmap",
+            "failed to get access token",
+            "failed to get service account",
+            "cluster address",
+        ])
+    {
+        let hint = format!("complete {place} and the service account that it names: kubectl carvelflux add-cluster");
+        (Cause::NoCredential, Patience::Short, hint)
+    } else if says(&["kubeconfig", "KubeConfig", &format!("secrets \"{}\" not found", credential.name())]) {
+        let hint = format!("store a kubeconfig in {}: kubectl carvelflux add-cluster", credential.object(&namespace));
         (Cause::NoCredential, Patience::Short, hint)
     } else if message.contains("User \"system:anonymous\"") {
         let hint = format!(
-            "the kubeconfig of Secret {namespace}/{secret} holds no credential that Flux uses: it drops exec and auth-provider plugins and files; store one with a token: kubectl carvelflux add-cluster"
+            "{place} holds no credential that Flux uses: it drops exec and auth-provider plugins and files; store one with a token: kubectl carvelflux add-cluster"
         );
         (Cause::NoCredential, Patience::Short, hint)
     } else if let Some(rule) = MissingRule::find(message) {
@@ -100,6 +124,42 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
     } else {
         return None;
     })
+}
+
+/// What a Kustomization reaches its run cluster with.
+#[derive(Clone, Copy)]
+enum Credential<'a> {
+    Secret(&'a str),
+    ConfigMap(&'a str),
+}
+
+impl<'a> Credential<'a> {
+    fn of(object: &'a Kustomization) -> Self {
+        let config = object.spec.kube_config.as_ref();
+        if let Some(config_map) = config.and_then(|config| config.config_map_ref.as_ref()) {
+            return Self::ConfigMap(&config_map.name);
+        }
+        let secret = config.and_then(|config| config.secret_ref.as_ref());
+        Self::Secret(secret.map_or("the kubeconfig", |secret| &secret.name))
+    }
+
+    fn name(self) -> &'a str {
+        match self {
+            Self::Secret(name) | Self::ConfigMap(name) => name,
+        }
+    }
+
+    fn object(self, namespace: &str) -> String {
+        let kind = if matches!(self, Self::Secret(_)) { "Secret" } else { "ConfigMap" };
+        format!("{kind} {namespace}/{}", self.name())
+    }
+
+    fn display(self, namespace: &str) -> String {
+        match self {
+            Self::Secret(_) => format!("the kubeconfig of {}", self.object(namespace)),
+            Self::ConfigMap(_) => self.object(namespace),
+        }
+    }
 }
 
 /// Says who must be granted what, impersonation included.

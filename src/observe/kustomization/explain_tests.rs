@@ -22,6 +22,31 @@ fn explained(spec: &Value, reason: &str, message: &str) -> (Cause, String) {
     (cause, hint)
 }
 
+#[test]
+fn a_workload_identity_is_told_from_a_kubeconfig() {
+    let explained = |message: &str| {
+        let object: Kustomization = serde_json::from_value(json!({
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+            "metadata": {"name": "k", "namespace": "dev"},
+            "spec": {"path": "./a/b", "kubeConfig": {"configMapRef": {"name": "prod1-kubeconfig"}}},
+        }))
+        .expect("the fixture is a Kustomization");
+        let ready = Condition {
+            reason: "ReconciliationFailed".to_owned(),
+            message: message.to_owned(),
+            ..Condition::default()
+        };
+        let (cause, patience, hint) = explain(&ready, &object);
+        assert!(hint.contains("ConfigMap dev/prod1-kubeconfig"), "{hint}");
+        (cause, patience)
+    };
+    let gate = "failed to get access token for cluster: ObjectLevelWorkloadIdentity feature gate is not enabled";
+    assert_eq!(explained(gate), (Cause::FeatureDisabled, Patience::None));
+    let missing = "failed to get configmap dev/prod1-kubeconfig: configmaps \"prod1-kubeconfig\" not found";
+    assert_eq!(explained(missing).0, Cause::NoCredential);
+    assert_eq!(explained("failed to get server groups: Unauthorized").0, Cause::CredentialRefused);
+}
+
 const PATCH: &str = "packages.data.packaging.carvel.dev \"hello.1.0.0\" is forbidden: User \"USER\" cannot patch resource \
                      \"packages\" in API group \"data.packaging.carvel.dev\" in the namespace \"apps\"";
 

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::observe::delivery::{Delivery, RunAccess};
 use crate::observe::verdict::{FluxPart, package_installs};
 use crate::observe::watch::Update;
+use crate::observe::workload_identity::untrusted_identity;
 use crate::observe::{Cause, Failure, Patience, Stage, Verdict, watch};
 
 impl Follower {
@@ -115,21 +116,27 @@ impl Follower {
         let track = &self.tracks[index];
         let hint = error.hints().first().cloned().unwrap_or_default();
         let is_fluxs = track.view.is_some_and(|view| self.views[view].cluster.context().is_empty());
-        match &track.delivery.access {
-            RunAccess::Kubeconfig { secret, .. } if is_fluxs && error.status() == Some(401) => {
-                Verdict::Failed(Failure {
-                    cause: Cause::CredentialRefused,
-                    stage: Stage::Install,
-                    object: format!("Secret {}/{}", track.delivery.namespace, secret.name),
-                    message: error.to_string(),
-                    hint: format!(
-                        "the credential in Secret {}/{} is expired or revoked; store a new one",
-                        track.delivery.namespace, secret.name
-                    ),
-                    patience: Patience::None,
-                    attempt: None,
-                })
+        let namespace = &track.delivery.namespace;
+        let (object, remedy) = match &track.delivery.access {
+            RunAccess::Kubeconfig { secret, .. } => {
+                let object = format!("Secret {namespace}/{}", secret.name);
+                let remedy = format!("the credential in {object} is expired or revoked; store a new one");
+                (object, remedy)
             }
+            RunAccess::WorkloadIdentity { config_map, .. } => {
+                (format!("ConfigMap {namespace}/{config_map}"), untrusted_identity(namespace, config_map))
+            }
+        };
+        match error.status() {
+            Some(401) if is_fluxs => Verdict::Failed(Failure {
+                cause: Cause::CredentialRefused,
+                stage: Stage::Install,
+                object,
+                message: error.to_string(),
+                hint: remedy,
+                patience: Patience::None,
+                attempt: None,
+            }),
             _ => Verdict::Unknown { why: error.to_string(), hint },
         }
     }

@@ -21,6 +21,7 @@ mod registry;
 pub mod sandbox;
 mod testbed;
 mod tools;
+mod trust;
 mod workspace;
 
 pub use error::{Error, Result};
@@ -31,4 +32,5 @@ pub use process::Process;
 pub use registry::Registry;
 pub use testbed::{BUILD, Options, Testbed};
 pub use tools::Tools;
+pub use trust::USER_PREFIX;
 pub use workspace::{KEEP_VARIABLE, USER, Workspace};

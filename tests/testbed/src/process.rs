@@ -20,6 +20,7 @@ pub struct Process {
     program: PathBuf,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
+    added: Mutex<Vec<OsString>>,
     child: Mutex<Option<Child>>,
 }
 
@@ -31,6 +32,7 @@ impl Process {
             program: program.into(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            added: Mutex::new(Vec::new()),
             child: Mutex::new(None),
         }
     }
@@ -78,6 +80,7 @@ impl Process {
         let errors = log.try_clone().map_err(Error::file("open the log", &self.log))?;
         let spawned = Command::new(&self.program)
             .args(&self.arguments)
+            .args(self.added.lock().unwrap_or_else(PoisonError::into_inner).iter())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log)
@@ -117,6 +120,12 @@ impl Process {
     pub fn restart(&self) -> Result<()> {
         self.stop()?;
         self.start()
+    }
+
+    /// Stops the component and starts it again with one more argument, now and later.
+    pub fn restart_with(&self, argument: &str) -> Result<()> {
+        self.added.lock().unwrap_or_else(PoisonError::into_inner).push(argument.into());
+        self.restart()
     }
 
     /// Freezes the component (SIGSTOP): it keeps its connections and answers nothing.

@@ -16,7 +16,7 @@ use crate::registry::Registry;
 use crate::sandbox::Sandbox;
 use crate::tools::Tools;
 use crate::workspace::Workspace;
-use crate::{flux, kapp_controller, kubeconfig};
+use crate::{flux, kapp_controller, kubeconfig, trust};
 
 /// The name, and the kube context, of the build cluster.
 pub const BUILD: &str = "build";
@@ -32,6 +32,8 @@ pub struct Options {
     pub flux_arguments: Vec<String>,
     /// Additional arguments of a cluster's API server, by the cluster's name.
     pub extra_api_server_arguments: BTreeMap<String, Vec<String>>,
+    /// Whether run clusters trust the build cluster's tokens that are for them: the audience is their name.
+    pub is_build_cluster_trusted: bool,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             kustomize_controller_concurrency: 4,
             flux_arguments: Vec::new(),
             extra_api_server_arguments: BTreeMap::new(),
+            is_build_cluster_trusted: false,
         }
     }
 }
@@ -66,9 +69,10 @@ impl Testbed {
         let places = places()?;
         let tools = Tools::prepare()?.mount_below(&places.work.join("tools"))?;
         let run_clusters: Vec<String> = (1..=options.run_clusters).map(|number| format!("prod{number}")).collect();
-        let start = |name: &str| {
-            let extra = options.extra_api_server_arguments.get(name).map_or(&[][..], Vec::as_slice);
-            let mut cluster = Cluster::start(name, &tools, &places, extra)?;
+        let start = |name: &str, trust: Option<String>| {
+            let mut extra = options.extra_api_server_arguments.get(name).cloned().unwrap_or_default();
+            extra.extend(trust);
+            let mut cluster = Cluster::start(name, &tools, &places, &extra)?;
             if name == BUILD {
                 flux::install(&mut cluster, &tools, options)?;
             } else {
@@ -77,11 +81,27 @@ impl Testbed {
             }
             Ok(cluster)
         };
-        let clusters: Vec<Cluster> = std::thread::scope(|scope| {
-            let names = std::iter::once(BUILD).chain(run_clusters.iter().map(String::as_str));
-            let threads: Vec<_> = names.map(|name| scope.spawn(|| start(name))).collect();
-            threads.into_iter().map(join).collect::<Result<_>>()
-        })?;
+        // Whoever trusts it must know its address and authority, so that only then it is waited for.
+        let mut clusters = Vec::new();
+        if options.is_build_cluster_trusted {
+            let build = start(BUILD, None)?;
+            trust::publish_keys(&build)?;
+            clusters.push(build);
+        }
+        let mut others: Vec<(&str, Option<String>)> = Vec::new();
+        if clusters.is_empty() {
+            others.push((BUILD, None));
+        }
+        for name in &run_clusters {
+            let trust = clusters.first().map(|build| trust::argument(build, name, &places.work)).transpose()?;
+            others.push((name, trust));
+        }
+        clusters.extend(std::thread::scope(|scope| {
+            let start = &start;
+            let threads: Vec<_> =
+                others.into_iter().map(|(name, trust)| scope.spawn(move || start(name, trust))).collect();
+            threads.into_iter().map(join).collect::<Result<Vec<Cluster>>>()
+        })?);
         let contexts: Vec<_> = clusters.iter().map(|cluster| cluster.context.clone()).collect();
         let path = places.work.join("kubeconfig.yaml");
         kubeconfig::write(&path, &contexts)?;

@@ -4,14 +4,14 @@
 
 mod kubeconfig_file;
 mod token;
+mod workload_identity;
 
-use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::authentication::Method;
 use crate::commands::add_cluster::answers::Answers;
-use crate::commands::add_cluster::authentication::Authentication;
-use crate::commands::add_cluster::gather::{Facts, kubeconfig_reference};
+use crate::commands::add_cluster::authentication::{Authentication, reference};
+use crate::commands::add_cluster::gather::Facts;
 use crate::error::Result;
 use crate::flux::WATCH_LABEL;
 use crate::labels;
@@ -23,21 +23,13 @@ pub(super) async fn add_credential(plan: &mut Plan, answers: &Answers, facts: &F
     match &facts.authentication {
         Authentication::Token { lifetime } => token::add(plan, answers, facts, *lifetime).await,
         Authentication::KubeconfigFile(file) => kubeconfig_file::add(plan, answers, facts, file).await,
+        Authentication::WorkloadIdentity(identity) => workload_identity::add(plan, answers, facts, identity).await,
         Authentication::Stored(Method::ByHand) => {
-            plan.warnings
-                .push(format!("{} was made by hand and is used as it is", kubeconfig_reference(answers).display()));
+            let object = reference(answers, facts.credential()).display();
+            plan.warnings.push(format!("{object} was made by hand and is used as it is"));
             Ok(())
         }
         Authentication::Stored(_) => Ok(()),
-    }
-}
-
-/// Returns where the deployer's account lives: with the first delivery; `None` where a person manages the credential.
-pub(super) fn deployer_namespace(answers: &Answers, facts: &Facts) -> Option<String> {
-    match (&facts.authentication, &facts.kubeconfig_secret) {
-        (Authentication::KubeconfigFile(_), _) => None,
-        (_, Some(secret)) => secret.annotations().get(labels::DEPLOYER_NAMESPACE).cloned(),
-        (_, None) => Some(answers.target_namespace.clone()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::credential::{deployer_namespace, token_secret_name};
+use super::credential::token_secret_name;
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::authentication::Authentication;
 use crate::commands::add_cluster::gather::Facts;
@@ -18,7 +18,7 @@ use crate::names;
 pub(super) fn manifests(answers: &Answers, facts: &Facts, owner: Owner<'_>) -> Vec<Value> {
     let namespace = &answers.target_namespace;
     let deployer = names::deployer(&answers.namespace, &answers.run_cluster);
-    let account_namespace = deployer_namespace(answers, facts);
+    let account_namespace = facts.deployer_namespace(answers);
     let mut manifests = Vec::new();
     if account_namespace.as_ref() == Some(namespace) {
         let token = token_secret_name(answers, facts);
@@ -28,9 +28,10 @@ pub(super) fn manifests(answers: &Answers, facts: &Facts, owner: Owner<'_>) -> V
             _ => token_secret(owner, namespace, &token, &deployer),
         });
     }
-    let user = match &account_namespace {
-        Some(namespace) => Some(Subject::ServiceAccount { namespace, name: &deployer }),
-        None => facts.user.as_ref().map(Subject::of),
+    let (user, gets_role) = match (&account_namespace, &facts.authentication) {
+        (Some(namespace), _) => (Some(Subject::ServiceAccount { namespace, name: &deployer }), true),
+        (None, Authentication::WorkloadIdentity(identity)) => (Some(Subject::User(&identity.user)), true),
+        (None, _) => (facts.user.as_ref().map(Subject::of), false),
     };
     match &facts.impersonated {
         Some(impersonated) => {
@@ -44,7 +45,7 @@ pub(super) fn manifests(answers: &Answers, facts: &Facts, owner: Owner<'_>) -> V
             manifests.push(role(owner, namespace, &name, &deployer_rules()));
             manifests.push(role_binding(owner, namespace, &name, Subject::User(&impersonated.user)));
         }
-        None if account_namespace.is_some() => {
+        None if gets_role => {
             manifests.push(role(owner, namespace, &deployer, &deployer_rules()));
             manifests.extend(user.map(|user| role_binding(owner, namespace, &deployer, user)));
         }

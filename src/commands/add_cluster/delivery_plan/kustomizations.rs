@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cluster::{Cluster, ObjectReference};
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::gather::Facts;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flux::{KustomizationRequest, kustomization};
 use crate::labels;
 use crate::names;
@@ -20,6 +20,7 @@ pub(super) fn kustomizations(answers: &Answers, facts: &Facts) -> [Value; 2] {
         package,
         run_cluster: &answers.run_cluster,
         target_namespace: &answers.target_namespace,
+        credential: facts.credential(),
         service_account: facts.impersonated.as_ref().map(|impersonated| impersonated.account.as_str()),
     };
     let path = &facts.package.path;
@@ -46,9 +47,15 @@ pub(super) async fn apply(answers: &Answers, mut manifest: Value) -> Result<Appl
     Ok(Apply { place: Place::Build, manifest, change })
 }
 
-/// Leaves `healthCheckExprs` out where the API server does not know it: before Flux 2.5.
+/// Leaves `healthCheckExprs` out where the API server does not know it: before Flux 2.5. A workload identity cannot be left
+/// out: Flux knows it since 2.7.
 async fn without_unknown_fields(build: &Cluster, mut manifest: Value) -> Result<Value> {
     if let Err(error) = build.apply(&manifest, true).await {
+        if error.to_string().contains("configMapRef") {
+            return Err(Error::new(format!("Flux on {} knows no workload identities", build.display()))
+                .because(&error)
+                .hint("upgrade Flux to 2.7 or newer, or choose another way to authenticate"));
+        }
         if !error.to_string().contains("healthCheckExprs") {
             return Err(error);
         }

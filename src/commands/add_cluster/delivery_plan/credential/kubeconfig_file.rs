@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use super::kubeconfig_secret;
 use crate::authentication::Method;
 use crate::commands::add_cluster::answers::Answers;
-use crate::commands::add_cluster::gather::{Facts, kubeconfig_reference};
+use crate::commands::add_cluster::authentication::reference;
+use crate::commands::add_cluster::gather::Facts;
 use crate::commands::add_cluster::kubeconfig_file::KubeconfigFile;
 use crate::error::{Error, Result};
+use crate::flux::RunCredential;
 use crate::kubeconfig;
 use crate::plan::{Apply, Place, Plan, Step, change_of};
 
@@ -17,10 +19,9 @@ const FIRST_KEY: &str = "value";
 
 /// Adds the Secret with the kubeconfig; one that was given before is replaced.
 pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, file: &KubeconfigFile) -> Result<()> {
-    let has_first_key =
-        facts.kubeconfig_secret.as_ref().is_some_and(|secret| secret.data["data"].get(FIRST_KEY).is_some());
+    let has_first_key = facts.found.as_ref().is_some_and(|found| found.object.data["data"].get(FIRST_KEY).is_some());
     if has_first_key {
-        let secret = kubeconfig_reference(answers).display();
+        let secret = reference(answers, RunCredential::Secret).display();
         return Err(Error::new(format!("Flux would go on using the key `{FIRST_KEY}` of {secret}"))
             .because(format!("it looks for `{FIRST_KEY}`, then for `{}`", kubeconfig::SECRET_KEY))
             .hint(format!("remove the key `{FIRST_KEY}` from the Secret, then try again")));

@@ -5,21 +5,22 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use super::{deployer_namespace, token_secret_name};
+use super::token_secret_name;
 use crate::authentication::Method;
 use crate::authentication::stored::{DeployerSecret, StoredCredential};
 use crate::cluster::ObjectReference;
 use crate::commands::add_cluster::answers::Answers;
-use crate::commands::add_cluster::authentication::Authentication;
-use crate::commands::add_cluster::gather::{Facts, kubeconfig_reference};
+use crate::commands::add_cluster::authentication::{Asked, reference};
+use crate::commands::add_cluster::gather::Facts;
 use crate::error::{Error, Result};
+use crate::flux::RunCredential;
 use crate::names;
 use crate::plan::credential::{readable, token_of};
 use crate::plan::{Change, Plan, Step, StoreCredential, TokenSource, change_of};
 
 /// Adds the kubeconfig Secret. A token that works is left alone, and serves this delivery as well as those before it.
 pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifetime: Option<Duration>) -> Result<()> {
-    let Some(deployer_namespace) = deployer_namespace(answers, facts) else { return Ok(()) };
+    let Some(deployer_namespace) = facts.deployer_namespace(answers) else { return Ok(()) };
     let token_secret = ObjectReference::secret(&deployer_namespace, &token_secret_name(answers, facts));
     if facts.working_token.is_none() && deployer_namespace != answers.target_namespace {
         return Err(refused(answers).because(format!("its account is in namespace {deployer_namespace}")));
@@ -67,7 +68,7 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifet
         secret: secret.manifest(),
         change: Change::Create,
     };
-    store.change = match (&facts.kubeconfig_secret, token) {
+    store.change = match (&facts.found, token) {
         (_, Some(token)) => change_of(&answers.build, &store.secret_with(&token)).await?,
         (Some(_), None) => Change::Update(vec!["data".to_owned()]),
         // The dry run proves the permission to write it.
@@ -95,7 +96,7 @@ fn note_end(plan: &mut Plan, answers: &Answers, stored: &StoredCredential) {
             let is_urgent = stored.lifetime.is_some_and(|lifetime| left < lifetime / 5);
             if is_urgent { plan.warnings.push(text) } else { plan.notes.push(text) }
         }
-        None if matches!(answers.authentication, Some(Authentication::Token { lifetime: Some(_) })) => plan.notes.push(format!(
+        None if matches!(answers.authentication, Some(Asked::Token { lifetime: Some(_) })) => plan.notes.push(format!(
             "the credential for {name} does not expire and is left as it is; for one that does: {rotate} --token-duration DURATION"
         )),
         None => {}
@@ -104,7 +105,7 @@ fn note_end(plan: &mut Plan, answers: &Answers, stored: &StoredCredential) {
 
 /// Says that the stored credential has ended, and that a new one takes more than one more delivery.
 fn refused(answers: &Answers) -> Error {
-    let secret = kubeconfig_reference(answers).display();
+    let secret = reference(answers, RunCredential::Secret).display();
     Error::new(format!(
         "{} does not let in the credential of {secret}: it is expired or revoked",
         answers.run.display()

@@ -1,0 +1,86 @@
+//! A workload identity: no stored credential, but a service account whose tokens the run cluster trusts.
+
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use serde_json::json;
+
+use crate::authentication::Method;
+use crate::cluster::{FIELD_MANAGER, ObjectReference};
+use crate::commands::add_cluster::answers::Answers;
+use crate::commands::add_cluster::gather::Facts;
+use crate::commands::add_cluster::identity::Identity;
+use crate::error::{Error, Result};
+use crate::flux::{Provider, WATCH_LABEL};
+use crate::labels;
+use crate::names;
+use crate::plan::{Apply, Place, Plan, ProveIdentity, Step, change_from, change_of};
+
+/// Adds the service account, the proof that the run cluster knows it, and the ConfigMap that Flux reads.
+pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, identity: &Identity) -> Result<()> {
+    if let Some(account) = &identity.workload.service_account {
+        plan.steps.extend(service_account(answers, identity.workload.provider, account).await?.map(Step::Apply));
+    }
+    // Nobody but the cloud can tell what it makes of an identity.
+    if identity.workload.provider == Provider::Generic {
+        plan.steps.push(Step::ProveIdentity(Box::new(ProveIdentity {
+            run_cluster: answers.run_cluster.clone(),
+            namespace: answers.namespace.clone(),
+            identity: identity.workload.clone(),
+            user: identity.user.clone(),
+            impersonate: facts.impersonated.as_ref().map(|impersonated| impersonated.user.clone()),
+            target_namespace: answers.target_namespace.clone(),
+        })));
+    }
+    let mut labels = labels::managed();
+    labels[WATCH_LABEL.0] = json!(WATCH_LABEL.1);
+    let manifest = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": names::kubeconfig(&answers.run_cluster),
+            "namespace": answers.namespace,
+            "labels": labels,
+            "annotations": {
+                labels::RUN_CLUSTER_UID: facts.run_uid,
+                labels::AUTHENTICATION: Method::WorkloadIdentity.name(),
+                labels::IDENTITY_USER: identity.user,
+            },
+        },
+        "data": identity.workload.data(),
+    });
+    let change = change_of(&answers.build, &manifest).await?;
+    plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
+    Ok(())
+}
+
+/// Makes the service account, unless there is one of that name that somebody else looks after, as clouds need it.
+async fn service_account(answers: &Answers, provider: Provider, name: &str) -> Result<Option<Apply>> {
+    let manifest = json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": name, "namespace": answers.namespace, "labels": labels::managed()},
+        "automountServiceAccountToken": false,
+    });
+    let reference = ObjectReference::of(&manifest)?;
+    let live = answers.build.get(&reference).await?;
+    let has = |key: &&str| live.as_ref().is_some_and(|live| live.annotations().contains_key(*key));
+    let missing: Vec<&str> = provider.required_annotations().iter().filter(|key| !has(key)).copied().collect();
+    if !missing.is_empty() {
+        return Err(Error::new(format!("{} lacks what {} needs to know it", reference.display(), provider.name()))
+            .because(format!("it has no annotation {}", missing.join(" and ")))
+            .hint(format!(
+                "make it with {}: kubectl -n {} create serviceaccount {name}; kubectl -n {} annotate serviceaccount {name} {}=…",
+                if missing.len() == 1 { "the annotation" } else { "the annotations" },
+                answers.namespace,
+                answers.namespace,
+                missing.join("=… ")
+            )));
+    }
+    let is_ours =
+        |live: &DynamicObject| live.labels().get(labels::MANAGED_BY).is_some_and(|manager| manager == FIELD_MANAGER);
+    if live.as_ref().is_some_and(|live| !is_ours(live)) {
+        return Ok(None);
+    }
+    let change = change_from(&answers.build, live, &manifest).await?;
+    Ok(Some(Apply { place: Place::Build, manifest, change }))
+}
