@@ -60,6 +60,11 @@ impl Checks {
         }
     }
 
+    /// Takes in the failure of a check that is judged further where it has a result.
+    pub fn take_silently<T>(&mut self, name: impl Into<String>, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.add(name, Outcome::Failed(error))).ok()
+    }
+
     /// Takes in a check that passed, with what it found.
     pub fn pass(&mut self, name: impl Into<String>, detail: impl Into<String>) {
         self.add(name, Outcome::Passed(detail.into()));

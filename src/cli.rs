@@ -4,6 +4,7 @@
 
 mod add_cluster;
 mod authentication;
+mod check;
 mod installer;
 mod parse;
 mod remove_cluster;
@@ -18,6 +19,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use self::add_cluster::AddClusterArgs;
 pub use self::authentication::{AuthenticationArgs, AuthenticationWay, EndpointArgs};
+pub use self::check::{CheckArgs, CheckFormat};
 pub use self::installer::{InstallerArgs, InstallerKind};
 use self::parse::{parse_commit, parse_duration, parse_run_context};
 pub use self::remove_cluster::RemoveClusterArgs;
@@ -57,8 +59,9 @@ impl Cli {
             Command::Bootstrap(BootstrapArgs { output, .. })
             | Command::RemoveCluster(RemoveClusterArgs { output, .. })
             | Command::Wait(WaitArgs { output, .. }) => output.output,
-            Command::Status(StatusArgs { output: StatusFormat::Json, .. }) => Format::Json,
-            Command::Status(_) | Command::Version => Format::Text,
+            Command::Status(StatusArgs { output: StatusFormat::Json, .. })
+            | Command::Check(CheckArgs { output: CheckFormat::Json, .. }) => Format::Json,
+            Command::Status(_) | Command::Check(_) | Command::Version => Format::Text,
         }
     }
 }
@@ -100,6 +103,8 @@ pub enum Command {
     Bootstrap(BootstrapArgs),
     /// Deliver a package to a run cluster, and wait until it is installed
     AddCluster(Box<AddClusterArgs>),
+    /// Check that everything holds that deliveries need, on the build cluster and on run clusters
+    Check(CheckArgs),
     /// Remove a package, or all, from a run cluster, in the order that leaves nothing behind
     RemoveCluster(RemoveClusterArgs),
     /// Wait until deliveries have installed what the Git repository asks for

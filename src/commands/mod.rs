@@ -2,6 +2,7 @@
 
 mod add_cluster;
 mod bootstrap;
+mod check;
 mod git;
 pub mod outcome;
 mod remove_cluster;
@@ -23,6 +24,7 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
         Command::Version => ui.result(&format!("kubectl-carvelflux {}", env!("CARGO_PKG_VERSION"))),
         Command::Bootstrap(arguments) => block_on(bootstrap::run(ui, connection, namespace, arguments)),
         Command::AddCluster(arguments) => block_on(add_cluster::run(ui, connection, namespace, *arguments)),
+        Command::Check(arguments) => block_on(check::run(ui, connection, namespace, arguments)),
         Command::RemoveCluster(arguments) => block_on(remove_cluster::run(ui, connection, namespace, arguments)),
         Command::Status(arguments) => block_on(status::run(ui, connection, namespace, arguments)),
         Command::Wait(arguments) => block_on(wait::run(ui, connection, namespace, arguments)),

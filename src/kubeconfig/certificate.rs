@@ -79,14 +79,14 @@ fn is_sequence(der: &[u8]) -> bool {
     length > 0 && rest.len() == length
 }
 
-struct Block {
-    label: String,
+pub(super) struct Block {
+    pub(super) label: String,
     has_headers: bool,
-    content: secrecy::SecretSlice<u8>,
+    pub(super) content: secrecy::SecretSlice<u8>,
 }
 
 /// Finds the PEM blocks that Go's `encoding/pem` finds.
-fn blocks(pem: &[u8]) -> Vec<Block> {
+pub(super) fn blocks(pem: &[u8]) -> Vec<Block> {
     let text = String::from_utf8_lossy(pem);
     let mut blocks = Vec::new();
     let mut lines = text.lines();

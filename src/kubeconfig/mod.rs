@@ -12,6 +12,7 @@ mod document;
 mod effective;
 mod endpoint;
 mod escape;
+mod expiry;
 mod finding;
 mod fitness;
 mod inline;
@@ -134,6 +135,11 @@ fn document_of(cluster_name: &str, user_name: &str, cluster: &Value, user: &Valu
 /// A kubeconfig that needs a file is refused: the controller's disk cannot be seen from here. One that only has such a
 /// reference in an unused entry is read, because whether Flux accepts it depends on its version.
 pub fn of_secret(secret: &Value, key: Option<&str>) -> Result<Kubeconfig> {
+    as_flux_reads_it(text_of_secret(secret, key)?.expose_secret())
+}
+
+/// Reads the text that Flux takes for a kubeconfig from a Secret, from the same key as [`of_secret`].
+pub fn text_of_secret(secret: &Value, key: Option<&str>) -> Result<SecretString> {
     let keys = match key.filter(|key| !key.is_empty()) {
         Some(key) => vec![key],
         None => vec!["value", SECRET_KEY],
@@ -143,8 +149,7 @@ pub fn of_secret(secret: &Value, key: Option<&str>) -> Result<Kubeconfig> {
         .find_map(|key| secret.get("data").and_then(|data| data.get(key)).and_then(Value::as_str))
         .ok_or_else(|| Error::new(format!("the Secret has no key `{}`", keys.join("` or `"))))?;
     let content = base64::decode(encoded).ok_or_else(|| Error::new("the Secret's data is not base64"))?;
-    let text = String::from_utf8(content).map_err(|_| Error::new("the kubeconfig is not UTF-8"))?;
-    as_flux_reads_it(&text)
+    String::from_utf8(content).map(SecretString::from).map_err(|_| Error::new("the kubeconfig is not UTF-8"))
 }
 
 /// Sanitises a kubeconfig as Flux does, see [`of_secret`].

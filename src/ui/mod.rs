@@ -3,6 +3,7 @@
 //! Questions live in [`prompt`], the display of a wait in [`progress`], what is said at its end in [`conclusion`], and
 //! what a program reads instead in [`events`].
 
+pub mod check;
 pub mod clock;
 pub mod conclusion;
 pub mod events;

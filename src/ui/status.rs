@@ -59,7 +59,8 @@ fn outcome(verdict: &Verdict) -> (&'static str, &'static str) {
 }
 
 /// Returns how long ago something was, in its largest unit.
-fn age(time: Timestamp, now: Timestamp) -> String {
+#[must_use]
+pub fn age(time: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(time).as_secs().max(0);
     match seconds {
         0..60 => format!("{seconds}s"),

@@ -7,6 +7,7 @@
 #![allow(clippy::expect_used, clippy::print_stderr, reason = "a test fails by panicking, and says so")]
 
 mod bad_input;
+mod check;
 mod corpus;
 mod credentials;
 mod delivery;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(4);
     let ordinary = [
         bad_input::TESTS,
+        check::TESTS,
         credentials::TESTS,
         delivery::TESTS,
         impersonation::TESTS,

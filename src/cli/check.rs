@@ -1,0 +1,29 @@
+//! The flags of `check`.
+
+use clap::{Args, ValueEnum};
+
+/// How `check` shows what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// A line per check, for people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Run clusters, by short name (default: all that have deliveries)
+    #[arg(value_name = "RUN_CLUSTER")]
+    pub run_clusters: Vec<String>,
+    /// The run clusters of all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Format: text, json or yaml
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    pub output: CheckFormat,
+}

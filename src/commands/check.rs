@@ -1,0 +1,95 @@
+//! `check`: what must hold for deliveries to work, on the build cluster and on run clusters that were added already.
+//!
+//! What is looked at lives in [`build_cluster`], [`run_cluster`] and [`credential`].
+
+mod build_cluster;
+mod credential;
+mod run_cluster;
+
+use futures::StreamExt;
+use futures::stream;
+use jiff::Timestamp;
+
+use crate::check::{self, Checks, Outcome};
+use crate::cli::{CheckArgs, CheckFormat};
+use crate::cluster::{Cluster, Connection, Role};
+use crate::error::{Error, Result};
+use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomization_resource};
+use crate::observe::delivery::{find, select, unknown_names};
+use crate::observe::wait::FluxVersions;
+use crate::ui::Ui;
+use crate::ui::check::{Section, document, lines};
+
+/// How many run clusters are looked at at a time.
+const AT_A_TIME: usize = 32;
+
+/// What was read of Flux before anything is judged.
+struct Flux {
+    versions: FluxVersions,
+    sources: Vec<GitRepository>,
+    kustomizations: Vec<Kustomization>,
+}
+
+pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String>, arguments: CheckArgs) -> Result<()> {
+    let build = Cluster::connect(Role::Build, &connection).await?;
+    let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
+    let scope = (!arguments.all_namespaces).then_some(namespace.as_str());
+    let mut checks = Checks::default();
+    let versions = checks.take("Flux", check::flux(&build, &build.served_versions().await?));
+    let mut sections = Vec::new();
+    if let Some(versions) = versions {
+        let flux = read_flux(&build, versions, scope).await?;
+        let all = find(&flux.kustomizations);
+        let unknown = unknown_names(&all, &[], &arguments.run_clusters);
+        if !unknown.is_empty() {
+            return Err(unknown_run_clusters(&unknown, scope));
+        }
+        let deliveries = select(all, &[], &arguments.run_clusters);
+        build_cluster::check(&mut checks, &build, &flux, scope, &deliveries).await;
+        sections = stream::iter(run_cluster::grouped(deliveries))
+            .map(|group| run_cluster::check(&build, &flux, &connection, group))
+            .buffered(AT_A_TIME)
+            .collect()
+            .await;
+    }
+    sections
+        .insert(0, Section { title: build.display(), namespace: scope.map(str::to_owned), run_cluster: None, checks });
+    print(ui, arguments.output, &sections)?;
+    conclude(&sections)
+}
+
+async fn read_flux(build: &Cluster, versions: FluxVersions, scope: Option<&str>) -> Result<Flux> {
+    let (source, kustomization) =
+        (git_repository_resource(versions.source), kustomization_resource(versions.kustomization));
+    let (sources, kustomizations) = futures::join!(build.list_in(&source, scope), build.list_in(&kustomization, scope));
+    Ok(Flux { versions, sources: sources?, kustomizations: kustomizations? })
+}
+
+fn unknown_run_clusters(names: &[String], scope: Option<&str>) -> Error {
+    let place = scope.map_or("any namespace".to_owned(), |namespace| format!("namespace {namespace}"));
+    Error::usage(format!("there is no delivery to {} in {place}", names.join(", ")))
+        .hint("see which there are: kubectl carvelflux status -A")
+}
+
+fn print(ui: Ui, format: CheckFormat, sections: &[Section]) -> Result<()> {
+    let text = match format {
+        CheckFormat::Text => return lines(sections).iter().try_for_each(|line| ui.result_styled(line)),
+        CheckFormat::Json => serde_json::to_string_pretty(&document(sections, Timestamp::now()))
+            .map_err(|error| Error::new("cannot write JSON").because(error))?,
+        CheckFormat::Yaml => crate::gitops::manifest::write_documents(&[document(sections, Timestamp::now())])?,
+    };
+    ui.result_styled(&text)
+}
+
+/// Ends with an error if a check failed; what to beware of is none.
+fn conclude(sections: &[Section]) -> Result<()> {
+    let findings = || sections.iter().flat_map(|section| section.checks.findings());
+    let failed = findings().filter(|finding| matches!(finding.outcome, Outcome::Failed(_))).count();
+    match failed {
+        0 => Ok(()),
+        failed => {
+            let (all, noun) = (findings().count(), if findings().count() == 1 { "check" } else { "checks" });
+            Err(Error::new(format!("{failed} of {all} {noun} failed")).reported())
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The credential that Flux has for a run cluster: its kind, its age, its end, and what is wrong with it.
+
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use secrecy::ExposeSecret;
+
+use crate::authentication::Method;
+use crate::check::{self, Checks};
+use crate::cluster::{Cluster, FIELD_MANAGER, ObjectReference, api_resource};
+use crate::error::{Error, Result};
+use crate::kubeconfig::{self, FluxBehaviour, Severity};
+use crate::labels;
+use crate::observe::{Delivery, RunAccess};
+use crate::shell::quoted;
+use crate::ui::status::age;
+
+/// How long before its end a credential is something to beware of.
+const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Checks the credential, and returns the UID of the cluster that it was made for, where it is recorded.
+pub(super) async fn check(checks: &mut Checks, build: &Cluster, delivery: &Delivery) -> Option<String> {
+    let (kind, name, key) = match &delivery.access {
+        RunAccess::Kubeconfig { secret, .. } => ("Secret", &secret.name, secret.key.as_deref()),
+        RunAccess::WorkloadIdentity { config_map, .. } => ("ConfigMap", config_map, None),
+    };
+    let reference = ObjectReference {
+        resource: api_resource("", "v1", kind),
+        namespace: Some(delivery.namespace.clone()),
+        name: name.clone(),
+    };
+    let object = checks.take_silently("credential", read(build, &reference).await)?;
+    match &delivery.access {
+        RunAccess::Kubeconfig { .. } => check_kubeconfig(checks, delivery, &object, key),
+        RunAccess::WorkloadIdentity { .. } => {
+            checks.pass("credential", format!("{}, nothing is stored", Method::WorkloadIdentity.name()));
+        }
+    }
+    let uid = object.annotations().get(labels::RUN_CLUSTER_UID).cloned()?;
+    // What may not be read cannot be compared.
+    let others = check::other_names(build, &delivery.namespace, &uid, name).await.unwrap_or_default();
+    if !others.is_empty() {
+        checks.warn("names of the run cluster", check::of_one_cluster(&delivery.run_cluster, &others));
+    }
+    Some(uid)
+}
+
+async fn read(build: &Cluster, reference: &ObjectReference) -> Result<DynamicObject> {
+    build.get(reference).await?.ok_or_else(|| {
+        Error::new(format!("{} does not exist, so Flux cannot reach the run cluster", reference.display()))
+            .hint("store a credential: kubectl carvelflux add-cluster")
+    })
+}
+
+fn check_kubeconfig(checks: &mut Checks, delivery: &Delivery, secret: &DynamicObject, key: Option<&str>) {
+    let Some(text) = checks.take_silently("credential", kubeconfig::text_of_secret(&secret.data, key)) else { return };
+    let now = Timestamp::now();
+    let effective = kubeconfig::effective(text.expose_secret(), FluxBehaviour::ReadsFiles, |_| {
+        Err(std::io::ErrorKind::NotFound.into())
+    });
+    let recorded = secret.annotations().get(labels::EXPIRES).and_then(|time| time.parse::<Timestamp>().ok());
+    let own = effective.ok().and_then(|effective| effective.expires());
+    let expires = recorded.into_iter().chain(own).min();
+    let what = format!("{}, stored {} ago", Method::of(secret).name(), age(stored_at(secret).unwrap_or(now), now));
+    let renew =
+        format!("kubectl carvelflux rotate {} -n {}", quoted(&delivery.run_cluster), quoted(&delivery.namespace));
+    match expires {
+        None => checks.pass("credential", format!("{what}, does not expire")),
+        Some(end) if end <= now => {
+            let error = Error::new(format!("{what}, expired {} ago, at {end:.0}", age(end, now)));
+            checks.take::<()>("credential", Err(error.hint(format!("store a new one: {renew}"))));
+        }
+        Some(end) if end.duration_since(now) <= SOON => {
+            let warning = Error::new(format!("{what}, expires in {}, at {end:.0}", age(now, end)));
+            checks.warn("credential", warning.hint(format!("store a new one in time: {renew}")));
+        }
+        Some(end) => checks.pass("credential", format!("{what}, expires in {}, at {end:.0}", age(now, end))),
+    }
+    for finding in kubeconfig::lint(text.expose_secret(), FluxBehaviour::RefusesFiles) {
+        let field = if finding.field.is_empty() { String::new() } else { format!(", {}", finding.field) };
+        let error = Error::new(format!("{}{field}: {}", finding.entry, finding.effect)).hint(finding.hint);
+        match finding.severity {
+            Severity::Refused => {
+                checks.take::<()>("kubeconfig", Err(error));
+            }
+            Severity::Dropped | Severity::Warning => checks.warn("kubeconfig", error),
+        }
+    }
+}
+
+/// Returns when the plugin wrote the Secret last, or when it was made.
+fn stored_at(secret: &DynamicObject) -> Option<Timestamp> {
+    let entries = secret.metadata.managed_fields.as_deref().unwrap_or_default();
+    let ours = entries.iter().filter(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER));
+    let written = ours.filter_map(|entry| entry.time.as_ref()).map(|time| time.0).max();
+    written.or_else(|| secret.metadata.creation_timestamp.as_ref().map(|time| time.0))
+}

@@ -1,0 +1,162 @@
+//! What must hold for one run cluster: its credential, what Flux may do with it, kapp-controller, the Flux objects.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::ResourceExt;
+
+use super::{Flux, credential};
+use crate::check::{self, Checks};
+use crate::cluster::{Cluster, Connection};
+use crate::error::Error;
+use crate::flux::Kustomization;
+use crate::observe::reach::reach;
+use crate::observe::unobserved::{self, Kind};
+use crate::observe::{Delivery, RunAccess, Stage, Verdict};
+use crate::shell::quoted;
+use crate::ui::check::Section;
+
+/// Puts the deliveries together that reach one run cluster in one way.
+pub(super) fn grouped(deliveries: Vec<Delivery>) -> Vec<Vec<Delivery>> {
+    let mut groups: BTreeMap<(String, String, RunAccess), Vec<Delivery>> = BTreeMap::new();
+    for delivery in deliveries {
+        let key = (delivery.namespace.clone(), delivery.run_cluster.clone(), delivery.access.clone());
+        groups.entry(key).or_default().push(delivery);
+    }
+    groups.into_values().collect()
+}
+
+/// Checks a run cluster; one that does not answer is one failed check, beside what is known of it here.
+pub(super) async fn check(build: &Cluster, flux: &Flux, connection: &Connection, group: Vec<Delivery>) -> Section {
+    let mut checks = Checks::default();
+    let (mut title, mut namespace, mut run_cluster) = (String::new(), String::new(), String::new());
+    if let Some(first) = group.first() {
+        title = format!("the run cluster `{}`", first.run_cluster);
+        (namespace, run_cluster) = (first.namespace.clone(), first.run_cluster.clone());
+        let known_uid = credential::check(&mut checks, build, first).await;
+        check_kustomizations(&mut checks, flux, &group);
+        match reach(build, first, &[], connection).await {
+            Ok(as_flux) => check_as_flux(&mut checks, &as_flux, &group, known_uid.as_deref()).await,
+            Err(verdict) => {
+                checks.take::<()>("connection", Err(of_verdict(verdict)));
+            }
+        }
+    }
+    Section { title, namespace: Some(namespace), run_cluster: Some(run_cluster), checks }
+}
+
+/// Checks what Flux finds with its own credential.
+async fn check_as_flux(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery], known_uid: Option<&str>) {
+    match as_flux.user().await {
+        Ok(user) => {
+            let user = user.map(|user| format!(", as {}", user.name)).unwrap_or_default();
+            checks.pass("connection", format!("{} lets Flux in{user}", as_flux.server()));
+        }
+        Err(error) => {
+            checks.take::<()>("connection", Err(error));
+            return;
+        }
+    }
+    let namespaces: BTreeSet<&str> = group.iter().map(|delivery| delivery.target_namespace.as_str()).collect();
+    let first = namespaces.iter().next().copied().unwrap_or_default();
+    let kapp_controller = match as_flux.served_versions().await {
+        Ok(served) => check::kapp_controller(as_flux, &served, first).await,
+        Err(error) => Err(error),
+    };
+    checks.take("kapp-controller", kapp_controller);
+    for namespace in namespaces {
+        check_access(checks, as_flux, group, namespace).await;
+        for warning in check::over_privileged(as_flux, namespace).await {
+            checks.warn(format!("accounts in namespace {namespace}"), warning);
+        }
+    }
+    // Only some credentials may read it.
+    if let (Some(known), Ok(uid)) = (known_uid, as_flux.uid().await)
+        && known != uid
+    {
+        checks.take::<()>(
+            "identity",
+            Err(Error::new("the credential leads to another cluster than it was made for")
+                .because(format!("its namespace kube-system has the UID {uid}, not {known}"))
+                .hint("correct the address in the kubeconfig, or remove what is left of the old cluster: kubectl carvelflux remove-cluster")),
+        );
+    }
+}
+
+async fn check_access(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery], namespace: &str) {
+    let name = format!("what Flux may do in namespace {namespace}");
+    let Some(missing) = checks.take_silently(name.clone(), check::flux_access(as_flux, namespace).await) else {
+        return;
+    };
+    let again = group.iter().find(|delivery| delivery.target_namespace == namespace).map(|delivery| {
+        format!(
+            "make its Role again: kubectl carvelflux add-cluster {} --package {} -n {} --target-namespace {}",
+            quoted(&delivery.run_cluster),
+            quoted(&delivery.package),
+            quoted(&delivery.namespace),
+            quoted(namespace)
+        )
+    });
+    if !missing.to_deliver.is_empty() {
+        let error =
+            Error::new("Flux cannot deliver here").because(format!("it may not {}", missing.to_deliver.join(", ")));
+        checks.take::<()>(name, Err(error.hint(again.unwrap_or_default())));
+    } else if !missing.to_read.is_empty() {
+        let warning = Error::new("Flux can deliver; `wait` and `status` cannot read with its credential")
+            .because(format!("it may not {}", missing.to_read.join(", ")));
+        checks.warn(name, warning.hint(again.unwrap_or_default()));
+    } else {
+        checks.pass(name, "");
+    }
+}
+
+/// Checks that Flux looks after both Kustomizations of each delivery.
+fn check_kustomizations(checks: &mut Checks, flux: &Flux, group: &[Delivery]) {
+    for delivery in group {
+        for name in [&delivery.packages_kustomization, &delivery.installs_kustomization] {
+            let object = flux.kustomizations.iter().find(|object| {
+                object.namespace().as_deref() == Some(delivery.namespace.as_str()) && object.name_any() == *name
+            });
+            let check = format!("Kustomization {}/{name}", delivery.namespace);
+            match object.map(check_kustomization) {
+                Some(Ok(None)) => checks.pass(check, ""),
+                Some(Ok(Some(warning))) => checks.warn(check, warning),
+                Some(Err(error)) => {
+                    checks.take::<()>(check, Err(error));
+                }
+                None => {
+                    checks.take::<()>(
+                        check,
+                        Err(Error::new("it does not exist: the delivery was only half made, or half removed")
+                            .hint("complete it with the same kubectl carvelflux add-cluster command again")),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Checks one Kustomization; what it comes to is the business of `status`.
+fn check_kustomization(object: &Kustomization) -> Result<Option<Error>, Error> {
+    if object.spec.suspend {
+        let namespace = object.namespace().unwrap_or_default();
+        return Ok(Some(
+            Error::new("it is suspended, so Flux does not apply anything")
+                .hint(format!("flux resume kustomization {} -n {namespace}", object.name_any())),
+        ));
+    }
+    let kind = Kind { name: "Kustomization", controller: "kustomize-controller", stage: Stage::Install };
+    let status = object.status.clone().unwrap_or_default();
+    match unobserved::explain(kind, &object.metadata, &status.conditions, status.observed_generation) {
+        Some(failure) => Err(Error::new(failure.message).hint(failure.hint)),
+        None => Ok(None),
+    }
+}
+
+fn of_verdict(verdict: Verdict) -> Error {
+    match verdict {
+        Verdict::Failed(failure) => Error::new(failure.object).because(failure.message).hint(failure.hint),
+        Verdict::Unknown { why, hint } => Error::new(why).hint(hint),
+        Verdict::Pending { why, .. } => Error::new(why),
+        Verdict::Ready { version } => Error::new(version),
+    }
+}
