@@ -43,3 +43,15 @@ pub(super) fn kustomize_controller_stopped<'a>(testbed: &'a Testbed, name: &str)
         user.testbed.process("build/kustomize-controller").expect("the process").start().expect("it starts");
     })
 }
+
+/// A multi-tenant installation: Flux impersonates an account although no Kustomization names one.
+pub(super) fn impersonated_by_default<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    let controller = testbed.process("build/kustomize-controller").expect("the process");
+    controller.restart_with("--default-service-account=tenant").expect("it starts");
+    user.change_replicas(3);
+    Scene::of(user).afterwards(|user| {
+        let controller = user.testbed.process("build/kustomize-controller").expect("the process");
+        controller.restart_with("--default-service-account=").expect("it starts");
+    })
+}

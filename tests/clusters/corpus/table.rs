@@ -82,5 +82,6 @@ pub(crate) const SITUATIONS: &[Situation] = &[
 pub(crate) const DISRUPTIVE: &[Situation] = &[
     row("kapp_controller_stopped", disruptive::kapp_controller_stopped, Failed("kapp-controller-unavailable", "get apiservice"), [NotGreen, Green]),
     row("api_service_unavailable", disruptive::api_service_unavailable, Pending("install", "packages"), [Green, Green]),
+    row("impersonated_by_default", disruptive::impersonated_by_default, Failed("forbidden", "--default-service-account"), [Red, NotGreen]),
     row("kustomize_controller_stopped", disruptive::kustomize_controller_stopped, Pending("packages", "waiting for Flux to apply"), [Green, Green]),
 ];
