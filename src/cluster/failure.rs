@@ -7,6 +7,7 @@ use kube::runtime::watcher;
 use super::escalation::Escalation;
 use super::{Cluster, Role, conflict};
 use crate::error::Error;
+use crate::shell::quoted;
 
 /// Why a watch was interrupted.
 #[derive(Clone, Debug)]
@@ -97,9 +98,10 @@ impl Cluster {
     fn credential_hint(&self) -> String {
         match self.role() {
             Role::Run(name) if self.context().is_empty() => format!(
-                "the credential that Flux uses for `{name}` is refused; read it through your own with --run-context {name}=CONTEXT"
+                "the credential that Flux uses for `{name}` is refused; read it through your own with --run-context {}=CONTEXT",
+                quoted(name)
             ),
-            _ => format!("log in again, then try: kubectl --context {} auth whoami", self.context()),
+            _ => format!("log in again, then try: kubectl --context {} auth whoami", quoted(self.context())),
         }
     }
 

@@ -16,6 +16,7 @@ mod kubeconfig_file;
 mod permissions;
 mod proof;
 mod registry;
+mod repository;
 mod way;
 
 use super::outcome;

@@ -6,6 +6,7 @@ use super::certificate;
 use super::document::Entry;
 use super::finding::Report;
 use super::url::Url;
+use crate::shell::quoted;
 
 /// The server as Flux reaches it.
 #[derive(Default)]
@@ -119,5 +120,8 @@ fn read_authority(entry: &Entry<'_>, disk: Option<Disk<'_>>, server: &mut Server
 }
 
 fn embed(cluster: &str) -> String {
-    format!("take the certificate in: kubectl config set-cluster {cluster} --certificate-authority=FILE --embed-certs")
+    format!(
+        "take the certificate in: kubectl config set-cluster {cluster} --certificate-authority=FILE --embed-certs",
+        cluster = quoted(cluster)
+    )
 }

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::shell::quoted;
+
 /// A permission that somebody lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingRule {
@@ -53,7 +55,11 @@ impl MissingRule {
             None => (self.resource.as_str(), String::new()),
         };
         let namespace = self.namespace.as_ref().map(|namespace| format!("-n {namespace} ")).unwrap_or_default();
-        format!("kubectl {namespace}auth can-i {} {resource}{group}{subresource} --as={}", self.verb, self.user)
+        format!(
+            "kubectl {namespace}auth can-i {} {resource}{group}{subresource} --as={}",
+            self.verb,
+            quoted(&self.user)
+        )
     }
 }
 

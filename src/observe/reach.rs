@@ -6,6 +6,7 @@ use crate::cluster::{Cluster, Connection, Role};
 use crate::error::Result;
 use crate::flux::RunCredential;
 use crate::kubeconfig;
+use crate::shell::quoted;
 
 /// Reaches the run cluster of a delivery: through the context that the user named for it, else with the credential that
 /// Flux uses, exactly as Flux would use it.
@@ -18,7 +19,10 @@ pub async fn reach(
     let role = Role::Run(delivery.run_cluster.clone());
     let unknown = |why: String| Verdict::Unknown {
         why,
-        hint: format!("read the run cluster with your own credential: --run-context {}=CONTEXT", delivery.run_cluster),
+        hint: format!(
+            "read the run cluster with your own credential: --run-context {}=CONTEXT",
+            quoted(&delivery.run_cluster)
+        ),
     };
     if let Some((_, context)) = run_contexts.iter().find(|(name, _)| *name == delivery.run_cluster) {
         let connection = Connection {
@@ -45,7 +49,9 @@ pub async fn reach(
             message,
             hint: format!(
                 "store a credential: kubectl carvelflux add-cluster {} --package {} -n {}",
-                delivery.run_cluster, delivery.package, delivery.namespace
+                quoted(&delivery.run_cluster),
+                quoted(&delivery.package),
+                quoted(&delivery.namespace)
             ),
             patience: Patience::None,
             attempt: None,

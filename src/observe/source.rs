@@ -7,6 +7,7 @@ use super::unobserved::{self, Kind};
 use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::conditions::find;
 use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT};
+use crate::shell::quoted;
 
 /// What a GitRepository says about the expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,9 +83,10 @@ fn explain(message: &str, object: &GitRepository) -> (Patience, String) {
     let package = name.strip_suffix("-gitops-repo").unwrap_or("PACKAGE");
     let url = &object.spec.url;
     let branch = object.spec.reference.branch.as_deref().unwrap_or("master");
+    let (quoted_url, quoted_branch) = (quoted(url), quoted(branch));
     if says(&["authentication", "authorization", "secret", "unauthorized", "invalid credentials"]) {
         let hint = format!(
-            "give Flux working credentials: kubectl carvelflux bootstrap {package} -n {namespace} --git-url {url} --branch {branch} --git-username NAME --git-password-file FILE"
+            "give Flux working credentials: kubectl carvelflux bootstrap {package} -n {namespace} --git-url {quoted_url} --branch {quoted_branch} --git-username NAME --git-password-file FILE"
         );
         (Patience::Short, hint)
     } else if says(&["reference not found", "couldn't find remote ref", "repository is empty"]) {

@@ -22,6 +22,7 @@ use super::wait::FluxVersions;
 use crate::cluster::{Cluster, Connection};
 use crate::error::Result;
 use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomization_resource};
+use crate::shell::quoted;
 
 /// How many run clusters are read at a time.
 const AT_A_TIME: usize = 32;
@@ -198,7 +199,7 @@ fn sort_key(delivery: &Delivery) -> (&str, &str, &str) {
 fn unreadable(why: &str, delivery: &Delivery) -> Verdict {
     Verdict::Unknown {
         why: format!("unreachable from here: {why}"),
-        hint: format!("read it with a credential of your own: --run-context {}=CONTEXT", delivery.run_cluster),
+        hint: format!("read it with a credential of your own: --run-context {}=CONTEXT", quoted(&delivery.run_cluster)),
     }
 }
 

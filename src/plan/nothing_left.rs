@@ -7,6 +7,7 @@ use super::execute::Executor;
 use crate::cluster::ObjectReference;
 use crate::error::{Error, Result};
 use crate::flux::{is_left_alone, owner_labels};
+use crate::shell::quoted;
 
 /// Objects of Kustomizations of which nothing may be left on the run cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Executor<'_> {
             .because("they carry the labels of a Kustomization that is gone, so nobody deletes them any more")
             .hint(format!(
                 "delete them: kubectl --context {} -n {} delete {} {}",
-                run.context(),
+                quoted(run.context()),
                 first.namespace.as_deref().unwrap_or_default(),
                 first.resource.plural,
                 first.name

@@ -5,6 +5,7 @@ use owo_colors::OwoColorize;
 use super::text::{escape, one_line};
 use crate::observe::wait::Outcome;
 use crate::observe::{Delivery, Stage, Verdict};
+use crate::shell::quoted;
 
 /// Returns the line of the result for a delivery, such as `hello-app on prod1  ready  1.2.0`.
 #[must_use]
@@ -78,7 +79,9 @@ fn still(outcome: &Outcome) -> &'static str {
 pub fn keep_waiting(delivery: &Delivery) -> String {
     format!(
         "kubectl carvelflux wait -n {} --package {} --run-cluster {} --timeout 30m",
-        delivery.namespace, delivery.package, delivery.run_cluster
+        quoted(&delivery.namespace),
+        quoted(&delivery.package),
+        quoted(&delivery.run_cluster)
     )
 }
 

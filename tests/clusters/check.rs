@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testbed::Testbed;
 
 use crate::Test;
-use crate::support::{INSTALLS, Output, User};
+use crate::support::{INSTALLS, Output, User, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("check::clusters_that_were_added", added),
@@ -88,7 +88,7 @@ fn bad_credentials(testbed: &Testbed) {
     let old = "2020-01-01T00:00:00Z";
     user.build(&["annotate", "secret", "prod1-kubeconfig", &format!("carvelflux.dev/expires={old}")]);
     user.target(&["delete", "serviceaccount", &deployer]);
-    let output = crate::support::eventually("the credential's death", || {
+    let output = eventually("the credential's death", || {
         let output = user.run(&["check", "-o", "json"]);
         let document = document(&output);
         (check(&document, Some("prod1"), "connection")["outcome"] == "failed").then_some(output)

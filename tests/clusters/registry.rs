@@ -3,7 +3,7 @@
 use testbed::{PackageVersion, Testbed};
 
 use crate::Test;
-use crate::support::{INSTALL_FILE, NEXT_VERSION, PACKAGE, User};
+use crate::support::{INSTALL_FILE, NEXT_VERSION, PACKAGE, User, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("registry::a_private_bundle_is_fetched_with_a_secret", private_bundle),
@@ -32,9 +32,11 @@ fn private_bundle(testbed: &Testbed) {
     testbed.publish(user.workspace.repository(), &version).expect("a package");
     user.bootstrap().expect_code(0);
     let arguments = user.add_cluster_arguments("prod1", "prod1");
-    user.run(&[&arguments[..], &["--timeout", "15s"]].concat()).expect_code(3).says("fetch: not yet");
-    let app = user.target(&["get", "app", PACKAGE, "-o", "jsonpath={.status.usefulErrorMessage}"]);
-    assert!(app.contains("UNAUTHORIZED"), "{app}");
+    user.run(&[&arguments[..], &["--timeout", "15s"]].concat()).expect_code(3);
+    eventually("the registry's refusal", || {
+        let app = user.target(&["get", "app", PACKAGE, "-o", "jsonpath={.status.usefulErrorMessage}"]);
+        app.contains("UNAUTHORIZED").then_some(())
+    });
 
     make_secret(&user);
     let with_secret = [&arguments[..], &["--registry-secret", SECRET]].concat();

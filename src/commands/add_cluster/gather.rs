@@ -9,27 +9,17 @@ use super::impersonation::{self, Impersonated};
 use super::installer::Installer;
 use super::permissions;
 use super::proof::{self, Proof};
-use super::{guard, registry, way};
+use super::{guard, registry, repository, way};
 use crate::authentication::stored::StoredCredential;
-use crate::carvel::selection::{SelectionError, VersionRequest, select};
-use crate::carvel::version::Version;
 use crate::check::{self, Checks};
 use crate::cluster::{Cluster, User};
-use crate::commands::git;
 use crate::error::{Error, Result};
-use crate::flux::{GitRepository, RunCredential, git_repository_resource};
+use crate::flux::RunCredential;
 use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
 use crate::kubeconfig::Endpoint;
-use crate::names;
-use crate::observe::source::{self, Source};
 use crate::observe::wait::FluxVersions;
-use crate::observe::{Expectation, Verdict};
-use crate::shell::quoted;
-
-/// Which versions are chosen from where nothing else is said: all releases.
-const ANY_VERSION: &str = ">=0.0.0";
 
 /// What was found out.
 pub(super) struct Facts {
@@ -111,7 +101,7 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         checks.take("address of the run cluster", check.await);
     }
     let repository = match versions {
-        Some(versions) => checks.take("GitRepository", read_repository(&answers.build, versions, answers).await),
+        Some(versions) => checks.take("GitRepository", repository::repository(&answers.build, versions, answers).await),
         None => None,
     };
     if let (Some(run_uid), Some(Some(found))) = (&run_uid, &found) {
@@ -142,13 +132,13 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         checks.take("Kustomizations", guard::same_kustomizations(answers, versions, credential).await);
     }
     let git = match &repository {
-        Some(repository) => checks.take("Git repository", read_git(answers, repository).await),
+        Some(repository) => checks.take("Git repository", repository::git(answers, repository).await),
         None => None,
     };
     let constraints = match &git {
         Some((_, package, directory)) => {
             checks.take("PackageInstall", guard::same_install(answers, package, directory).await);
-            checks.take("version", choose_constraints(answers, package, directory))
+            checks.take("version", repository::choose_constraints(answers, package, directory))
         }
         None => None,
     };
@@ -219,90 +209,4 @@ async fn working_token(run: &Cluster, stored: &StoredCredential) -> Result<Optio
     let namespace = stored.deployer_namespace.as_deref().unwrap_or_default();
     let is_let_in = run.with_token(token, None)?.lets_in(namespace).await?;
     Ok(is_let_in.then(|| token.clone()))
-}
-
-async fn read_repository(build: &Cluster, versions: FluxVersions, answers: &Answers) -> Result<GitRepository> {
-    let name = names::git_repository(&answers.package);
-    let repository = build.read(&git_repository_resource(versions.source), &answers.namespace, &name).await?;
-    let Some(repository) = repository else {
-        return Err(
-            Error::new(format!("GitRepository {}/{name} does not exist on {}", answers.namespace, build.display()))
-                .hint(format!(
-                    "make the repository known to Flux first: kubectl carvelflux bootstrap {} -n {} --git-url URL --branch BRANCH",
-                    quoted(&answers.package_path),
-                    answers.namespace
-                )),
-        );
-    };
-    match source::judge(Some(&repository), &name, &Expectation::default()) {
-        Source::Not(Verdict::Failed(failure)) => {
-            Err(Error::new(format!("{} is not ready", failure.object)).because(failure.message).hint(failure.hint))
-        }
-        // What is on its way is waited for.
-        Source::At(_) | Source::Not(_) => Ok(repository),
-    }
-}
-
-async fn read_git(
-    answers: &Answers,
-    repository: &GitRepository,
-) -> Result<(Checkout, PackageDirectory, RunClusterDirectory)> {
-    let branch = repository.spec.reference.followed_branch().ok_or_else(|| {
-        Error::new(format!("Flux does not follow a branch of {}", repository.spec.url))
-            .because("a commit can only be delivered through the branch that the GitRepository names")
-            .hint("give it `ref.branch` instead of a tag, a commit or a version range")
-    })?;
-    let checkout = git::writable_checkout(answers.ui, &repository.spec.url, branch, &answers.access).await?;
-    let package = PackageDirectory::read(checkout.root(), &answers.package_path)?;
-    check_ref_name(&package)?;
-    let directory = RunClusterDirectory::read(checkout.root(), &package.path, &answers.run_cluster)?;
-    Ok((checkout, package, directory))
-}
-
-/// Checks what kapp-controller's API server will ask of the Packages (`validations.go`, v0.53.1).
-fn check_ref_name(package: &PackageDirectory) -> Result<()> {
-    if names::is_subdomain(&package.ref_name) && package.ref_name.split('.').count() >= 3 {
-        return Ok(());
-    }
-    Err(Error::new(format!("kapp-controller will refuse the Packages of {}", package.name))
-        .because(format!("spec.refName is `{}`, and must be a domain with at least three segments", package.ref_name))
-        .hint("name the package like hello-app.default.tap, and push"))
-}
-
-/// Takes the constraints of the flag, else those in the repository, else any; they must select a version.
-fn choose_constraints(
-    answers: &Answers,
-    package: &PackageDirectory,
-    directory: &RunClusterDirectory,
-) -> Result<String> {
-    let install = directory.install.as_ref();
-    let constraints = answers
-        .constraints
-        .clone()
-        .or_else(|| install.and_then(|install| install.constraints.clone()))
-        .unwrap_or_else(|| ANY_VERSION.to_owned());
-    let versions: Vec<Version> = package.packages.iter().filter_map(|manifest| manifest.version.parse().ok()).collect();
-    let request = VersionRequest {
-        constraints: constraints.clone(),
-        prereleases: install.is_some_and(|install| install.prereleases).then(Default::default),
-    };
-    match select(&versions, &request) {
-        Ok(_) => Ok(constraints),
-        Err(error) => {
-            let hint = match &error {
-                SelectionError::NoneMatches { hint_build: Some(version), .. } => {
-                    format!("name the whole version: --version-constraints '{version}'")
-                }
-                SelectionError::NoneMatches { available, .. } => {
-                    let newest: Vec<String> = available.iter().rev().take(5).map(ToString::to_string).collect();
-                    format!("the repository offers: {}", newest.join(", "))
-                }
-                SelectionError::InvalidConstraint { .. } => {
-                    "write them as kapp-controller reads them, such as --version-constraints '>=1.0.0 <2.0.0'"
-                        .to_owned()
-                }
-            };
-            Err(Error::usage(format!("no version of {} can be selected", package.name)).because(error).hint(hint))
-        }
-    }
 }

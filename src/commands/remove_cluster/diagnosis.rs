@@ -10,6 +10,7 @@ use super::guard;
 use crate::cluster::{ObjectReference, api_resource};
 use crate::error::Error;
 use crate::flux::kustomization_resource;
+use crate::shell::quoted;
 use crate::ui::text::headline;
 
 /// Adds to an error of the deadline what Flux says in its events, and whether it may still do what it has to.
@@ -35,11 +36,11 @@ pub(super) async fn explain(answers: &Answers, facts: &Facts, error: Error) -> E
     if install && let Some((run, _)) = &answers.run {
         error = error.hint(format!(
             "is kapp-controller running? kubectl --context {} -n kapp-controller get pods",
-            run.context()
+            quoted(run.context())
         ));
         error = error.hint(format!(
             "see what kapp-controller says: kubectl --context {} -n {} describe app",
-            run.context(),
+            quoted(run.context()),
             facts
                 .build
                 .leaving

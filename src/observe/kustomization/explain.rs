@@ -7,6 +7,7 @@ use crate::conditions::Condition;
 use crate::flux::Kustomization;
 use crate::observe::forbidden::MissingRule;
 use crate::observe::workload_identity::untrusted_identity;
+use crate::shell::quoted;
 
 /// Names the cause of a failed Kustomization, how long it may last, and what to do.
 ///
@@ -26,8 +27,10 @@ pub(super) fn explain(ready: &Condition, object: &Kustomization) -> (Cause, Pati
         return (Cause::BuildFailed, Patience::Short, hint);
     }
     if ready.reason == "BuildFailed" {
-        let hint =
-            format!("correct the files in {path} of the Git repository; in a checkout: kubectl kustomize {path}");
+        let hint = format!(
+            "correct the files in {path} of the Git repository; in a checkout: kubectl kustomize {}",
+            quoted(path)
+        );
         // The same files give the same error again.
         return (Cause::BuildFailed, Patience::None, hint);
     }
@@ -49,7 +52,7 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
     let place = credential.display(&namespace);
     let again = format!(
         "kubectl carvelflux add-cluster {}",
-        credential.name().strip_suffix("-kubeconfig").unwrap_or("RUN_CLUSTER")
+        quoted(credential.name().strip_suffix("-kubeconfig").unwrap_or("RUN_CLUSTER"))
     );
     Some(if says(&["ObjectLevelWorkloadIdentity feature gate"]) {
         let hint = format!(
@@ -214,7 +217,7 @@ fn grant_impersonation(rule: Option<&MissingRule>, object: &Kustomization) -> St
 fn subject(rule: &MissingRule) -> String {
     match rule.service_account() {
         Some((namespace, name)) => format!("--serviceaccount={namespace}:{name}"),
-        None => format!("--user={}", rule.user),
+        None => format!("--user={}", quoted(&rule.user)),
     }
 }
 
