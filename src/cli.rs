@@ -8,6 +8,7 @@ mod check;
 mod installer;
 mod parse;
 mod remove_cluster;
+mod rotate;
 mod workload_identity;
 mod write;
 
@@ -23,6 +24,7 @@ pub use self::check::{CheckArgs, CheckFormat};
 pub use self::installer::{InstallerArgs, InstallerKind};
 use self::parse::{parse_commit, parse_duration, parse_run_context};
 pub use self::remove_cluster::RemoveClusterArgs;
+pub use self::rotate::RotateArgs;
 pub use self::workload_identity::WorkloadIdentityArgs;
 pub use self::write::WriteArgs;
 use crate::ui::{Format, Verbosity};
@@ -58,6 +60,7 @@ impl Cli {
             Command::AddCluster(arguments) => arguments.output.output,
             Command::Bootstrap(BootstrapArgs { output, .. })
             | Command::RemoveCluster(RemoveClusterArgs { output, .. })
+            | Command::Rotate(RotateArgs { output, .. })
             | Command::Wait(WaitArgs { output, .. }) => output.output,
             Command::Status(StatusArgs { output: StatusFormat::Json, .. })
             | Command::Check(CheckArgs { output: CheckFormat::Json, .. }) => Format::Json,
@@ -105,6 +108,8 @@ pub enum Command {
     AddCluster(Box<AddClusterArgs>),
     /// Check that everything holds that deliveries need, on the build cluster and on run clusters
     Check(CheckArgs),
+    /// Give Flux new credentials for run clusters, and revoke the old ones
+    Rotate(RotateArgs),
     /// Remove a package, or all, from a run cluster, in the order that leaves nothing behind
     RemoveCluster(RemoveClusterArgs),
     /// Wait until deliveries have installed what the Git repository asks for

@@ -2,6 +2,8 @@
 //!
 //! Pure. The names on the build cluster are the guide's; those on a run cluster derive from the full package name.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+
 use crate::error::{Error, Result};
 
 /// The longest name of a Kustomization that Flux can apply: it becomes the value of the label
@@ -87,6 +89,21 @@ pub fn impersonated(build_namespace: &str, run_cluster: &str, account: &str) -> 
 #[must_use]
 pub fn impersonator(build_namespace: &str, run_cluster: &str, account: &str) -> String {
     format!("{build_namespace}-{run_cluster}-impersonates-{account}")
+}
+
+/// Returns another name for the deployer's token Secret: each rotation has one of its own, so that old and new live side
+/// by side.
+#[must_use]
+pub fn next_deployer_token(build_namespace: &str, run_cluster: &str) -> String {
+    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+    let mut random = RandomState::new().build_hasher().finish();
+    let suffix = std::iter::repeat_with(|| {
+        let length = ALPHABET.len() as u64;
+        let letter = usize::try_from(random % length).map_or('x', |index| char::from(ALPHABET[index]));
+        random /= length;
+        letter
+    });
+    format!("{}-{}", deployer_token(build_namespace, run_cluster), suffix.take(5).collect::<String>())
 }
 
 /// Returns the name of the installer's ServiceAccount, Role and RoleBinding on a run cluster.

@@ -6,6 +6,7 @@ mod check;
 mod git;
 pub mod outcome;
 mod remove_cluster;
+mod rotate;
 mod status;
 mod wait;
 
@@ -25,6 +26,7 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
         Command::Bootstrap(arguments) => block_on(bootstrap::run(ui, connection, namespace, arguments)),
         Command::AddCluster(arguments) => block_on(add_cluster::run(ui, connection, namespace, *arguments)),
         Command::Check(arguments) => block_on(check::run(ui, connection, namespace, arguments)),
+        Command::Rotate(arguments) => block_on(rotate::run(ui, connection, namespace, arguments)),
         Command::RemoveCluster(arguments) => block_on(remove_cluster::run(ui, connection, namespace, arguments)),
         Command::Status(arguments) => block_on(status::run(ui, connection, namespace, arguments)),
         Command::Wait(arguments) => block_on(wait::run(ui, connection, namespace, arguments)),

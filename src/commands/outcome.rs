@@ -7,7 +7,7 @@ use crate::observe::expectation::short_revision;
 use crate::observe::wait::Outcome;
 use crate::observe::{Delivery, Verdict};
 use crate::ui::conclusion::{explanation, result_line};
-use crate::ui::events::{Body, Conclusion, Event, Removal, SourceResult};
+use crate::ui::events::{Body, Conclusion, Event, Removal, Rotation, SourceResult};
 use crate::ui::{Format, Ui};
 
 /// Reports every delivery, and turns what is not ready into an error.
@@ -47,6 +47,7 @@ fn result_event(deliveries: &[Delivery], outcomes: &[Outcome], failure: Option<E
         deliveries: conclusions.collect(),
         source: None,
         removal: None,
+        rotations: Vec::new(),
     };
     Event::new(Timestamp::now(), body)
 }
@@ -67,6 +68,7 @@ pub(super) fn report_fetched(ui: Ui, namespace: &str, package: &str, revision: &
                     revision: revision.to_owned(),
                 }),
                 removal: None,
+                rotations: Vec::new(),
             },
         )),
     }
@@ -84,6 +86,25 @@ pub(super) fn report_removed(ui: Ui, removal: &Removal) -> Result<()> {
                 deliveries: Vec::new(),
                 source: None,
                 removal: Some(removal.clone()),
+                rotations: Vec::new(),
+            },
+        )),
+    }
+}
+
+/// Reports what became of each run cluster that `rotate` was asked for.
+pub(super) fn report_rotated(ui: Ui, rotations: &[Rotation], is_failed: bool) -> Result<()> {
+    match ui.format {
+        Format::Text => rotations.iter().try_for_each(|rotation| ui.result(&rotation.line())),
+        Format::Json => ui.event(&Event::new(
+            Timestamp::now(),
+            Body::Result {
+                outcome: if is_failed { "failed" } else { "rotated" },
+                exit_code: if is_failed { ErrorKind::Failed.exit_code() } else { 0 },
+                deliveries: Vec::new(),
+                source: None,
+                removal: None,
+                rotations: rotations.to_vec(),
             },
         )),
     }

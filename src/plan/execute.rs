@@ -42,6 +42,18 @@ struct Circumstances {
 
 /// Shows the plan, asks, and carries it out; says so where there is nothing to do.
 pub async fn confirm_and_execute(plan: &Plan, executor: Executor<'_>, is_confirmed: bool) -> Result<()> {
+    if !show(plan, executor, is_confirmed) {
+        return Ok(());
+    }
+    if !is_confirmed {
+        prompt::confirm()?;
+    }
+    execute(plan, executor).await
+}
+
+/// Shows the plan, and tells whether there is anything to do; says so where there is not.
+#[must_use]
+pub fn show(plan: &Plan, executor: Executor<'_>, is_confirmed: bool) -> bool {
     let ui = executor.ui;
     for warning in &plan.warnings {
         ui.warning(warning);
@@ -51,15 +63,17 @@ pub async fn confirm_and_execute(plan: &Plan, executor: Executor<'_>, is_confirm
     }
     if !plan.changes_something() {
         ui.done(&format!("nothing to change: {} objects are as wanted already", plan.steps.len()));
-        return Ok(());
+        return false;
     }
     for line in super::show::lines(plan, executor.build, executor.run) {
         // Who is asked must see what about.
         if is_confirmed { ui.status(&line) } else { ui.proposal(&line) }
     }
-    if !is_confirmed {
-        prompt::confirm()?;
-    }
+    true
+}
+
+/// Carries a confirmed plan out.
+pub async fn execute(plan: &Plan, executor: Executor<'_>) -> Result<()> {
     let is_pushed = plan.steps.iter().any(|step| matches!(step, Step::Commit(commit) if !commit.changes.is_empty()));
     let circumstances = Circumstances { is_pushed, deadline: Instant::now() + plan.timeout.unwrap_or(WAIT_LIMIT) };
     for step in &plan.steps {
@@ -107,6 +121,8 @@ impl Executor<'_> {
             Step::NothingLeft(expected) => self.prove_nothing_left(expected).await,
             Step::Delete(delete) => self.delete(delete).await,
             Step::WaitUntilGone(gone) => self.wait_until_gone(gone, circumstances.deadline).await,
+            Step::SeeUsed(used) => self.see_used(used, circumstances.deadline).await,
+            Step::ProveDead(dead) => self.prove_dead(dead).await,
         }
     }
 

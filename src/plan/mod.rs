@@ -7,20 +7,24 @@ mod change;
 pub mod credential;
 mod delete;
 pub mod execute;
+mod flux_use;
 mod gone;
 mod identity;
 mod keep_workloads;
 mod nothing_left;
+mod revoke;
 pub mod show;
 mod suspend;
 
 pub use change::{Change, change_from, change_of};
 pub use credential::{StoreCredential, TokenSource};
 pub use delete::Delete;
+pub use flux_use::SeenByFlux;
 pub use gone::{Awaited, WaitUntilGone};
 pub use identity::ProveIdentity;
 pub use keep_workloads::KeepWorkloads;
 pub use nothing_left::NothingLeft;
+pub use revoke::ProveDead;
 pub use suspend::Suspend;
 
 use std::fmt;
@@ -79,6 +83,10 @@ pub enum Step {
     Delete(Delete),
     /// Waits until deleted objects, and what others delete with them, are gone.
     WaitUntilGone(WaitUntilGone),
+    /// Has Flux reconcile with the stored credential, and waits until it has.
+    SeeUsed(SeenByFlux),
+    /// Tries revoked tokens until they are refused.
+    ProveDead(ProveDead),
     /// Proves that nothing is left of what Kustomizations had applied.
     NothingLeft(NothingLeft),
 }
@@ -119,9 +127,10 @@ impl Step {
             Self::Apply(apply) => apply.change != Change::None,
             Self::StoreCredential(store) => store.change != Change::None,
             Self::Commit(commit) => !commit.changes.is_empty(),
-            Self::ProveIdentity(_) | Self::Fetch { .. } | Self::NothingLeft(_) => false,
+            Self::ProveIdentity(_) | Self::Fetch { .. } | Self::NothingLeft(_) | Self::ProveDead(_) => false,
             Self::KeepWorkloads(_) | Self::Suspend(_) | Self::Delete(_) => true,
             Self::WaitUntilGone(gone) => !gone.objects.is_empty(),
+            Self::SeeUsed(used) => !used.kustomizations.is_empty(),
         }
     }
 }

@@ -56,7 +56,7 @@ fn entries(step: &Step, build: &Cluster, run: Option<&Cluster>) -> Vec<(String, 
             .map(|change| (if change.content.is_some() { "±" } else { "-" }, &change.path))
             .map(|(sign, path)| (format!("Git {}", commit.repository), format!("{sign} {path}")))
             .collect(),
-        Step::ProveIdentity(_) | Step::Fetch { .. } | Step::NothingLeft(_) => Vec::new(),
+        Step::ProveIdentity(_) | Step::Fetch { .. } | Step::NothingLeft(_) | Step::ProveDead(_) => Vec::new(),
         Step::KeepWorkloads(keep) => vec![(at(Place::Run), format!("~ {} (spec.noopDelete)", keep.install.display()))],
         Step::Suspend(suspend) => {
             vec![(at(Place::Build), format!("~ {} (spec.suspend)", suspend.kustomization.display()))]
@@ -64,6 +64,11 @@ fn entries(step: &Step, build: &Cluster, run: Option<&Cluster>) -> Vec<(String, 
         Step::Delete(delete) => {
             vec![(at(delete.place), format!("- {}{}", delete.reference.display(), note(delete.note.as_ref())))]
         }
+        Step::SeeUsed(used) => used
+            .kustomizations
+            .iter()
+            .map(|reference| (at(Place::Build), format!("~ {} (reconciled with it)", reference.display())))
+            .collect(),
         Step::WaitUntilGone(WaitUntilGone { objects }) => {
             let shown = |awaited: &Awaited| {
                 let note = awaited.note.as_ref()?;

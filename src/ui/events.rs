@@ -4,6 +4,7 @@
 
 mod deliveries;
 mod removal;
+mod rotation;
 
 use std::io::{self, Write};
 
@@ -15,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::observe::Stage;
 pub use deliveries::{Conclusion, DeliveryName, Progress, SourceResult};
 pub use removal::Removal;
+pub use rotation::Rotation;
 
 /// The name and version of the schema, which every line carries.
 pub const SCHEMA: &str = "carvelflux.events/v1";
@@ -64,7 +66,7 @@ pub enum Body {
     Decided(Box<Conclusion>),
     /// The end, with what became of every delivery.
     Result {
-        /// `ready`, `removed`, `failed` or `timeout`.
+        /// `ready`, `removed`, `rotated`, `failed` or `timeout`.
         outcome: &'static str,
         /// The exit code of the command.
         exit_code: u8,
@@ -76,6 +78,9 @@ pub enum Body {
         /// What `remove-cluster` has removed.
         #[serde(skip_serializing_if = "Option::is_none")]
         removal: Option<Removal>,
+        /// What became of each run cluster that `rotate` was asked for.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        rotations: Vec<Rotation>,
     },
     /// The end, where there is no result.
     Error {

@@ -20,28 +20,33 @@ pub(crate) const DISRUPTIVE_TESTS: &[(&str, Test)] = &[("credentials::loopback_i
 const OTHER_PACKAGE: &str = "other-app.default.tap";
 
 /// Runs `add-cluster` for `prod1` with further arguments.
-fn add_cluster(user: &User<'_>, further: &[&str]) -> Output {
+pub(crate) fn add_cluster(user: &User<'_>, further: &[&str]) -> Output {
     user.run(&[&user.add_cluster_arguments("prod1", "prod1"), further].concat())
 }
 
-fn secret(user: &User<'_>) -> Value {
+pub(crate) fn secret(user: &User<'_>) -> Value {
     user.get("build", user.workspace.build_namespace(), "secret", "prod1-kubeconfig")
 }
 
-fn annotation<'a>(secret: &'a Value, name: &str) -> &'a str {
+pub(crate) fn annotation<'a>(secret: &'a Value, name: &str) -> &'a str {
     secret["metadata"]["annotations"][format!("carvelflux.dev/{name}")].as_str().unwrap_or_default()
 }
 
 /// Returns the kubeconfig that Flux gets.
-fn kubeconfig(secret: &Value) -> Value {
+pub(crate) fn kubeconfig(secret: &Value) -> Value {
     let encoded = secret["data"]["value.yaml"].as_str().expect("a kubeconfig");
     let decoded: k8s_openapi::ByteString = serde_json::from_value(json!(encoded)).expect("base64");
     serde_json::from_slice(&decoded.0).expect("JSON")
 }
 
 /// Runs kubectl on `prod1` with nothing but the kubeconfig that Flux gets; returns whether it succeeded, and what it printed.
-fn as_flux(user: &User<'_>, arguments: &[&str]) -> (bool, String) {
-    let file = user.write("flux.kubeconfig", &kubeconfig(&secret(user)).to_string());
+pub(crate) fn as_flux(user: &User<'_>, arguments: &[&str]) -> (bool, String) {
+    with_kubeconfig(user, &kubeconfig(&secret(user)), arguments)
+}
+
+/// The same with a kubeconfig that was read before.
+pub(crate) fn with_kubeconfig(user: &User<'_>, kubeconfig: &Value, arguments: &[&str]) -> (bool, String) {
+    let file = user.write("flux.kubeconfig", &kubeconfig.to_string());
     let output = std::process::Command::new(user.testbed.tools().kubectl())
         .arg(format!("--kubeconfig={}", file.display()))
         .args(arguments)

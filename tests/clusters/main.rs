@@ -20,6 +20,7 @@ mod privilege;
 mod registry;
 mod remove;
 mod retarget;
+mod rotate;
 mod status;
 mod support;
 mod terminal;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         remove::identities::TESTS,
         remove::interruption::TESTS,
         retarget::TESTS,
+        rotate::TESTS,
         status::TESTS,
         truth::TESTS,
         workload_identity::TESTS,

@@ -184,6 +184,12 @@ impl<'a> User<'a> {
         self.write(&format!("{context}.pem"), &String::from_utf8(pem.0).expect("PEM"))
     }
 
+    /// Stores another kubeconfig for `prod1`, as an administrator.
+    pub(crate) fn store_kubeconfig(&self, kubeconfig: &Value) {
+        let data = serde_json::json!({"stringData": {"value.yaml": kubeconfig.to_string()}});
+        self.build(&["patch", "secret", "prod1-kubeconfig", "--type=merge", "-p", &data.to_string()]);
+    }
+
     /// Commits a change to the delivery's files, as a person would.
     pub(crate) fn edit(&self, path: &str, edit: impl Fn(&str) -> String) -> String {
         let repository = self.workspace.repository();

@@ -1,0 +1,117 @@
+//! The plan of a rotation: mint, prove, store, see Flux use it, revoke, prove that the old one is dead.
+//!
+//! After each step the Secret on the build cluster holds a credential that works.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::gather::Facts;
+use super::targets::Answers;
+use crate::authentication::Method;
+use crate::authentication::stored::DeployerSecret;
+use crate::cluster::ObjectReference;
+use crate::error::Result;
+use crate::identities::{Owner, binding_secret, token_secret};
+use crate::labels;
+use crate::names;
+use crate::plan::credential::readable;
+use crate::plan::{
+    Apply, Change, Delete, Place, Plan, ProveDead, SeenByFlux, Step, StoreCredential, TokenSource, change_of,
+};
+
+/// How long a token lives that expires, where nobody has written down for how long it was granted.
+const A_DAY: Duration = Duration::from_hours(24);
+
+/// Computes the plan for one run cluster; both clusters are asked whether each write is allowed, and nothing is changed.
+pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
+    let Facts { run_cluster, run, .. } = facts;
+    let user = names::deployer(&answers.namespace, run_cluster);
+    let lifetime = lifetime(answers, facts);
+    let owner = Owner { build_cluster_uid: &answers.build_uid, build_namespace: &answers.namespace };
+    let name = names::next_deployer_token(&answers.namespace, run_cluster);
+    let reference = ObjectReference::secret(&facts.deployer_namespace, &name);
+    let build = if lifetime.is_some() { binding_secret } else { token_secret };
+    let manifest = build(owner, &facts.deployer_namespace, &name, &user);
+    let change = change_of(run, &manifest).await?;
+    let mut plan = Plan {
+        purpose: purpose(facts, lifetime),
+        timeout: Some(answers.timeout),
+        warnings: facts
+            .suspended
+            .iter()
+            .map(|reference| {
+                format!("{} is suspended: it uses the new credential once it is resumed", reference.display())
+            })
+            .collect(),
+        ..Plan::default()
+    };
+    plan.steps.push(Step::Apply(Apply { place: Place::Run, manifest, change }));
+
+    let source = match lifetime {
+        None => TokenSource::Filled(reference),
+        Some(lifetime) => TokenSource::Requested { account: user.clone(), bound_to: reference, lifetime },
+    };
+    plan.steps.push(Step::StoreCredential(Box::new(store(answers, facts, user, source, &name).await?)));
+    plan.steps
+        .push(Step::SeeUsed(SeenByFlux { run_cluster: run_cluster.clone(), kustomizations: facts.working.clone() }));
+    for (reference, secret) in &facts.old_secrets {
+        let mut delete = Delete::checked(run, Place::Run, reference, &secret.metadata).await?;
+        delete.note = Some("its token ends".to_owned());
+        plan.steps.push(Step::Delete(delete));
+    }
+    plan.steps.push(Step::ProveDead(ProveDead {
+        run_cluster: run_cluster.clone(),
+        namespace: facts.deployer_namespace.clone(),
+        tokens: facts.old_tokens.clone(),
+    }));
+    Ok(plan)
+}
+
+/// Returns how long the new token is to live: as the flag says, else as the old one was granted.
+fn lifetime(answers: &Answers, facts: &Facts) -> Option<Duration> {
+    let before = (facts.stored.method == Method::BoundedToken).then(|| facts.stored.lifetime.unwrap_or(A_DAY));
+    answers.lifetime.or(before)
+}
+
+fn purpose(facts: &Facts, lifetime: Option<Duration>) -> String {
+    let life =
+        lifetime.map_or_else(|| "does not expire".to_owned(), |lifetime| format!("lives {}", readable(lifetime)));
+    format!("give Flux a new credential for {}, which {life}, and revoke the old one", facts.run_cluster)
+}
+
+async fn store(
+    answers: &Answers,
+    facts: &Facts,
+    user: String,
+    source: TokenSource,
+    token_secret: &str,
+) -> Result<StoreCredential> {
+    let method = if matches!(source, TokenSource::Requested { .. }) { Method::BoundedToken } else { Method::Token };
+    let mut secret = DeployerSecret {
+        namespace: &answers.namespace,
+        run_cluster: &facts.run_cluster,
+        run_cluster_uid: &facts.run_uid,
+        deployer_namespace: &facts.deployer_namespace,
+        method,
+        token_secret,
+        end: None,
+    }
+    .manifest();
+    // Two rotations at a time would revoke each other's credential: the one that stores second is refused.
+    secret["metadata"]["resourceVersion"] = json!(facts.resource_version);
+    let store = StoreCredential {
+        run_cluster: facts.run_cluster.clone(),
+        endpoint: facts.endpoint.clone(),
+        user,
+        source,
+        impersonate: facts.impersonate.clone(),
+        target_namespace: facts.target_namespace.clone(),
+        secret,
+        change: Change::Update(vec!["data".to_owned(), labels::TOKEN_SECRET.to_owned()]),
+    };
+    // The dry run proves that it may be written, and that nobody else manages it; the token does not exist yet.
+    change_of(&answers.build, &store.secret_with(&SecretString::from("unknown"))).await?;
+    Ok(store)
+}

@@ -1,0 +1,160 @@
+//! Which run clusters are to be rotated: those that are named, or all whose credential the plugin made.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use kube::config::Kubeconfig;
+
+use crate::authentication::Method;
+use crate::authentication::stored::StoredCredential;
+use crate::check;
+use crate::cli::RotateArgs;
+use crate::cluster::{Cluster, Connection, ObjectReference, Role, api_resource, load_kubeconfig};
+use crate::commands::namespace;
+use crate::error::{Error, Result};
+use crate::flux::{Kustomization, kustomization_resource};
+use crate::names;
+use crate::observe::RunAccess;
+use crate::observe::delivery::find;
+use crate::observe::wait::FluxVersions;
+use crate::ui::{Ui, prompt};
+
+/// How the name of a kubeconfig Secret ends.
+const SUFFIX: &str = "-kubeconfig";
+
+/// The answers, and what they led to.
+pub(super) struct Answers {
+    pub(super) ui: Ui,
+    pub(super) namespace: String,
+    pub(super) build: Cluster,
+    pub(super) build_uid: String,
+    pub(super) versions: FluxVersions,
+    /// All Kustomizations of the namespace.
+    pub(super) kustomizations: Vec<Kustomization>,
+    pub(super) targets: Vec<Target>,
+    /// How long the new tokens should live, where the flag says so.
+    pub(super) lifetime: Option<Duration>,
+    pub(super) timeout: Duration,
+}
+
+/// A run cluster to be rotated.
+pub(super) struct Target {
+    pub(super) run_cluster: String,
+    pub(super) secret: DynamicObject,
+    pub(super) stored: StoredCredential,
+    /// How it is reached: through the context that is named for it, else the one of its own name.
+    pub(super) connection: Connection,
+    /// Whether there is such a context.
+    pub(super) has_context: bool,
+}
+
+impl Answers {
+    /// Names the Secret with the kubeconfig of a run cluster.
+    pub(super) fn secret_of(&self, run_cluster: &str) -> ObjectReference {
+        ObjectReference::secret(&self.namespace, &names::kubeconfig(run_cluster))
+    }
+}
+
+/// Asks for what the flags leave open, and finds the run clusters. Nothing is written.
+pub(super) async fn ask(
+    ui: Ui,
+    connection: &Connection,
+    given_namespace: Option<String>,
+    arguments: &RotateArgs,
+) -> Result<Answers> {
+    let is_chosen = arguments.all || !arguments.run_clusters.is_empty();
+    prompt::require(ui, &[("RUN_CLUSTER or --all", is_chosen), ("--yes", arguments.confirm.yes)])?;
+    let build = Cluster::connect(Role::Build, connection).await?.taking_over(arguments.force_conflicts);
+    let versions = check::flux(&build, &build.served_versions().await?)?;
+    let namespace = namespace(ui, connection, given_namespace)?;
+    let build_uid = build.uid().await?;
+    let secrets: Vec<DynamicObject> = build.list(&api_resource("", "v1", "Secret"), &namespace).await?;
+    let kustomizations: Vec<Kustomization> =
+        build.list(&kustomization_resource(versions.kustomization), &namespace).await?;
+
+    let rotatable = rotatable(&secrets);
+    let mut chosen = match (arguments.all, arguments.run_clusters.is_empty()) {
+        (true, _) => rotatable.clone(),
+        (false, false) => arguments.run_clusters.clone(),
+        (false, true) => vec![prompt::choice("Run cluster to rotate", &rotatable)?],
+    };
+    chosen.sort();
+    chosen.dedup();
+    if chosen.is_empty() {
+        return Err(Error::new(format!(
+            "there is no credential to rotate in namespace {namespace} on {}",
+            build.display()
+        ))
+        .because("add-cluster has made none there")
+        .hint("name another namespace with -n"));
+    }
+    if let Some((name, _)) = arguments.run_contexts.iter().find(|(name, _)| !chosen.contains(name)) {
+        return Err(Error::usage(format!(
+            "--run-context names `{name}`, which is not among the run clusters to rotate"
+        ))
+        .hint(format!("these are: {}", chosen.join(", "))));
+    }
+    let file = arguments.run_kubeconfig.as_ref().or(connection.kubeconfig.as_ref());
+    let kubeconfig = load_kubeconfig(file.map(PathBuf::as_path))?;
+    let mut targets = Vec::new();
+    for run_cluster in chosen {
+        let secret = secrets.iter().find(|secret| secret.name_any() == names::kubeconfig(&run_cluster));
+        let Some(secret) = secret else {
+            return Err(without_secret(&namespace, &run_cluster, &kustomizations, &rotatable));
+        };
+        let given = arguments.run_contexts.iter().find(|(name, _)| *name == run_cluster);
+        let context = given.map_or(&run_cluster, |(_, context)| context);
+        targets.push(Target {
+            secret: secret.clone(),
+            stored: StoredCredential::of(secret),
+            has_context: given.is_some() || has_context(&kubeconfig, context),
+            connection: Connection {
+                kubeconfig: file.cloned(),
+                context: Some(context.clone()),
+                request_timeout: connection.request_timeout,
+                ..Connection::default()
+            },
+            run_cluster,
+        });
+    }
+    Ok(Answers {
+        ui,
+        namespace,
+        build,
+        build_uid,
+        versions,
+        kustomizations,
+        targets,
+        lifetime: arguments.token_duration,
+        timeout: arguments.timeout,
+    })
+}
+
+fn has_context(kubeconfig: &Kubeconfig, context: &str) -> bool {
+    kubeconfig.contexts.iter().any(|entry| entry.name == context)
+}
+
+/// Returns the run clusters whose credential is a deployer's token.
+fn rotatable(secrets: &[DynamicObject]) -> Vec<String> {
+    secrets
+        .iter()
+        .filter(|secret| matches!(Method::of(secret), Method::Token | Method::BoundedToken))
+        .filter_map(|secret| secret.name_any().strip_suffix(SUFFIX).map(str::to_owned))
+        .collect()
+}
+
+/// Says why a named run cluster has no credential to rotate.
+fn without_secret(namespace: &str, run_cluster: &str, kustomizations: &[Kustomization], rotatable: &[String]) -> Error {
+    let deliveries = find(kustomizations);
+    let mut here = deliveries.iter().filter(|delivery| delivery.run_cluster == run_cluster);
+    if here.any(|delivery| matches!(delivery.access, RunAccess::WorkloadIdentity { .. })) {
+        return Error::new(format!("there is nothing to rotate for {run_cluster}"))
+            .because("Flux reaches it with a workload identity, and stores no credential");
+    }
+    let known = if rotatable.is_empty() { "none".to_owned() } else { rotatable.join(", ") };
+    Error::usage(format!("there is no Secret {namespace}/{}", names::kubeconfig(run_cluster))).hint(format!(
+        "run clusters with a credential that can be rotated: {known}; others may be in another namespace (-n)"
+    ))
+}
