@@ -6,6 +6,7 @@
 mod answers;
 mod authentication;
 mod circumstances;
+mod comparison;
 mod delivery_plan;
 mod gather;
 mod guard;

@@ -12,6 +12,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("kubeconfig_file::files_are_taken_in_on_request", files_are_taken_in),
     ("kubeconfig_file::another_cluster_is_refused", another_cluster),
     ("kubeconfig_file::missing_permissions_are_named", missing_permissions),
+    ("kubeconfig_file::one_made_by_hand_is_taken_over_on_request", made_by_hand),
 ];
 
 /// Makes the account of the guide in the target namespace, with these rules, and returns a kubeconfig with a token of it.
@@ -198,4 +199,31 @@ fn missing_permissions(testbed: &Testbed) {
         .says("--run-context")
         .says(&format!("{PACKAGE} on prod1  ready"));
     assert!(user.flux_ready(INSTALLS).starts_with("True"));
+}
+
+fn made_by_hand(testbed: &Testbed) {
+    let user = bootstrapped(testbed, "by-hand");
+    let kubeconfig = own_kubeconfig(&user, "prod1", &rules_of_the_guide());
+    let file = user.write("own.yaml", &kubeconfig.to_string());
+    let store = |key: &str| {
+        user.build(&["delete", "secret", "prod1-kubeconfig", "--ignore-not-found"]);
+        let from_file = format!("--from-file={key}={}", file.display());
+        user.build(&["create", "secret", "generic", "prod1-kubeconfig", &from_file]);
+    };
+    store("value.yaml");
+    user.add_cluster("prod1").expect_code(0).says("was made by hand and is used as it is").does_not_say("updated Secret");
+    let secret = || user.get("build", user.workspace.build_namespace(), "secret", "prod1-kubeconfig");
+    assert_eq!(secret()["metadata"]["annotations"], Value::Null, "it was not taken over");
+    // Another token for the same account.
+    let other = own_kubeconfig(&user, "prod1", &rules_of_the_guide());
+    user.write("own.yaml", &other.to_string());
+    user.run(&with_file(&user, "own.yaml")).expect_code(1).says("--force-conflicts").does_not_say("✔");
+    let mut forced = with_file(&user, "own.yaml");
+    forced.push("--force-conflicts");
+    user.run(&forced).expect_code(0).says("updated Secret").does_not_say(token(&other));
+    assert_eq!(secret()["metadata"]["annotations"]["carvelflux.dev/authentication"], "kubeconfig-file");
+
+    // Flux would not look at the new key while the old one is there.
+    store("value");
+    user.run(&forced).expect_code(1).says("Flux would go on using the key `value`").does_not_say("✔");
 }

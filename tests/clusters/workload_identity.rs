@@ -77,7 +77,53 @@ fn delivers_and_deletes() {
     user.change_replicas(3);
     user.run(&["wait", "--timeout", "1m"]).expect_code(1).says(&name).says("forbidden");
     user.add_cluster("prod1").expect_code(0).says("created RoleBinding");
+
+    // Tokens for another cluster are worth nothing there.
+    let other = r#"{"data": {"audiences": "prod2"}}"#;
+    user.build(&["patch", "configmap", "prod1-kubeconfig", "--type=merge", "-p", other]);
+    user.reconcile_by_flux(&[INSTALLS]);
+    user.run(&["wait", "--timeout", "1m"])
+        .expect_code(1)
+        .says("trust the build cluster as an issuer")
+        .says(&format!("ConfigMap {build}/prod1-kubeconfig"));
+    user.run(&[&arguments[..], &["--force-conflicts"]].concat()).expect_code(0).says("updated ConfigMap");
+
     user.assert_deleting_prunes();
+    user.add_cluster("prod1").expect_code(0).says("created Kustomization");
+    user.run(&["remove-cluster", "prod1", "--run-context", "prod1", "--yes"]).expect_code(0);
+    for (cluster, namespace, kind, name) in [
+        ("build", build, "configmap", "prod1-kubeconfig"),
+        ("build", build, "serviceaccount", "prod1-identity"),
+        ("prod1", target, "role", deployer.as_str()),
+        ("prod1", target, "rolebinding", deployer.as_str()),
+    ] {
+        assert_eq!(user.get(cluster, namespace, kind, name), Value::Null, "{kind} {name} is left");
+    }
+    older_flux_is_refused(&user, &arguments);
+}
+
+/// Takes what Flux 2.7 brought out of the CRD, as an older one has it.
+fn older_flux_is_refused(user: &User<'_>, arguments: &[&str]) {
+    let kubectl = |arguments: &[&str]| user.testbed.kubectl("build", arguments).expect("kubectl");
+    let name = "kustomizations.kustomize.toolkit.fluxcd.io";
+    let text = kubectl(&["get", "crd", name, "-o", "json"]);
+    let mut definition: Value = serde_json::from_str(&text).expect("JSON");
+    for version in definition["spec"]["versions"].as_array_mut().expect("versions") {
+        let field = &mut version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["kubeConfig"];
+        let field = field.as_object_mut().expect("the field");
+        field.remove("x-kubernetes-validations");
+        field["properties"].as_object_mut().expect("properties").remove("configMapRef");
+    }
+    let patch = json!({"spec": {"versions": definition["spec"]["versions"]}}).to_string();
+    kubectl(&["patch", "crd", name, "--type=merge", "-p", &patch]);
+    let before = user.everything();
+    let refused = || user.run(arguments);
+    // The API server takes a moment to serve a changed schema.
+    crate::support::eventually("the older schema", || {
+        refused().stderr.contains("knows no workload identities").then_some(())
+    });
+    refused().expect_code(1).says("upgrade Flux to 2.7 or newer").does_not_say("✔");
+    assert_eq!(before, user.everything());
 }
 
 fn untrusted(testbed: &Testbed) {

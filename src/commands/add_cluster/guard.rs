@@ -7,13 +7,14 @@ use serde_json::Value;
 
 use super::answers::Answers;
 use super::authentication::{Found, reference};
+use super::comparison::{Comparison, compare};
 use crate::carvel::{PackageInstall, package_install_resource};
 use crate::cluster::{Cluster, ObjectReference, Role};
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, RunCredential, kustomization_resource};
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
-use crate::kubeconfig;
+use crate::kubeconfig::{self, Endpoint};
 use crate::labels;
 use crate::names;
 use crate::observe::wait::FluxVersions;
@@ -22,31 +23,36 @@ use crate::observe::workload_identity;
 /// Refuses a run cluster's name that already points at another cluster.
 pub(super) async fn same_cluster(answers: &Answers, found: &Found, run_uid: &str) -> Result<()> {
     let display = reference(answers, found.credential).display();
-    let refuse = |why: String| {
-        Error::new(format!("the name `{}` is taken by another cluster", answers.run_cluster))
-            .because(why)
-            .because("pointing it at this one would leave everything on the other without an owner")
-            .hint(format!("choose another name for {}", answers.run.display()))
+    let other = match found.object.annotations().get(labels::RUN_CLUSTER_UID) {
+        Some(uid) if uid == run_uid => return Ok(()),
+        Some(uid) => format!(
+            "{display} points at the cluster with the kube-system UID {uid}, {} has {run_uid}",
+            answers.run.display()
+        ),
+        None => match compare_made_by_hand(answers, found, run_uid).await {
+            Ok(Comparison::Same) => return Ok(()),
+            Ok(Comparison::Other(why)) => format!("{display} leads to another one: {why}"),
+            unknown => {
+                let error =
+                    Error::new(format!("{display} exists, and it cannot be found out which cluster it points at"));
+                let error = match unknown {
+                    Err(cause) => error.because(cause),
+                    Ok(_) => {
+                        error.because("there is nothing that both may read, and their certificate authorities differ")
+                    }
+                };
+                return Err(error.hint(format!("choose another name for {}", answers.run.display())));
+            }
+        },
     };
-    let known = match found.object.annotations().get(labels::RUN_CLUSTER_UID) {
-        Some(uid) => uid.clone(),
-        None => uid_behind(answers, found).await.map_err(|error| {
-            Error::new(format!("{display} exists, and it cannot be found out which cluster it points at"))
-                .because(error)
-                .hint(format!("choose another name for {}", answers.run.display()))
-        })?,
-    };
-    if known == run_uid {
-        return Ok(());
-    }
-    Err(refuse(format!(
-        "{display} points at the cluster with the kube-system UID {known}, {} has {run_uid}",
-        answers.run.display()
-    )))
+    Err(Error::new(format!("the name `{}` is taken by another cluster", answers.run_cluster))
+        .because(other)
+        .because("pointing it at this one would leave everything on the other without an owner")
+        .hint(format!("choose another name for {}", answers.run.display())))
 }
 
-/// Asks the cluster that something made by hand points at for its identity.
-async fn uid_behind(answers: &Answers, found: &Found) -> Result<String> {
+/// Asks the cluster that something made by hand points at whether it is the one that the user means.
+async fn compare_made_by_hand(answers: &Answers, found: &Found, run_uid: &str) -> Result<Comparison> {
     let kubeconfig = match found.credential {
         RunCredential::Secret => kubeconfig::of_secret(&found.object.data, None)?,
         RunCredential::ConfigMap => {
@@ -54,7 +60,10 @@ async fn uid_behind(answers: &Answers, found: &Found) -> Result<String> {
             workload_identity::kubeconfig(&answers.build, namespace, &found.object, run_cluster).await?
         }
     };
-    Cluster::from_kubeconfig(Role::Run(answers.run_cluster.clone()), kubeconfig, None).await?.uid().await
+    let endpoint = Endpoint::of_context(&kubeconfig, None, |_| Err(std::io::ErrorKind::NotFound.into()))?;
+    let as_flux = Cluster::from_kubeconfig(Role::Run(answers.run_cluster.clone()), kubeconfig, None).await?;
+    let user = as_flux.user().await?;
+    Ok(compare(answers, &as_flux, user.as_ref(), &endpoint, run_uid).await)
 }
 
 /// Refuses to change where an existing Kustomization reads from or applies to.
