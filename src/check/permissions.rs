@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
+use super::Checks;
 use crate::cluster::{Access, Cluster, ObjectReference, Role};
 use crate::error::{Error, Result};
 use crate::observe::forbidden::MissingRule;
@@ -115,9 +116,18 @@ pub fn refuse_missing(cluster: &Cluster, missing: &[Need]) -> Result<()> {
     Err(error.hint(format!("ask for the missing permissions; docs/permissions/{file} has all that is needed")))
 }
 
+/// Takes in which permissions are missing, and leaves out failures that say no more than that.
+pub fn take(checks: &mut Checks, cluster: &Cluster, missing: Result<Vec<Need>>) {
+    let name = format!("permissions on {}", cluster.display());
+    let refused = missing.and_then(|missing| {
+        checks.leave_out(|failure| is_explained(failure, &missing));
+        refuse_missing(cluster, &missing)
+    });
+    checks.take(name, refused);
+}
+
 /// Tells whether a failure says no more than that one of these permissions is missing.
-#[must_use]
-pub fn is_explained(failure: &Error, missing: &[Need]) -> bool {
+fn is_explained(failure: &Error, missing: &[Need]) -> bool {
     failure.status() == Some(403)
         && MissingRule::find(&failure.to_string()).is_some_and(|rule| missing.iter().any(|need| need.explains(&rule)))
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use super::{git, outcome};
+use crate::check::permissions::{self, Need, missing};
 use crate::check::{self, Checks};
 use crate::cli::BootstrapArgs;
 use crate::cluster::{Cluster, Connection, ObjectReference, Role};
@@ -48,6 +49,7 @@ pub(super) async fn run(
     checks.take("Git repository", check_repository(ui, &mut answers, has_secret == Some(true)).await);
     if let Some(versions) = versions {
         checks.take("GitRepository", refuse_retarget(&build, versions.source, &answers).await);
+        permissions::take(&mut checks, &build, missing(&build, needs(versions.source, &answers)).await);
     }
     checks.refuse_if_failed()?;
     let Some(versions) = versions else { return Ok(()) };
@@ -63,6 +65,22 @@ pub(super) async fn run(
     };
     let revision = fetch(&build, &source, arguments.timeout).await?;
     outcome::report_fetched(ui, &answers.namespace, &answers.package, &revision)
+}
+
+/// Lists what the person must be allowed.
+fn needs(version: &str, answers: &Answers) -> Vec<Need> {
+    let package = names::of_package(&answers.package);
+    let secret = ObjectReference::secret(&answers.namespace, &names::git_credentials(package));
+    let repository = ObjectReference {
+        resource: git_repository_resource(version),
+        namespace: Some(answers.namespace.clone()),
+        name: names::git_repository(package),
+    };
+    let on_secret = match answers.credentials {
+        Some(_) => Need::to_apply(&secret),
+        None => Need::on(&secret, &["get"]),
+    };
+    [on_secret, Need::to_apply(&repository)].concat()
 }
 
 fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, arguments: &BootstrapArgs) -> Result<Answers> {

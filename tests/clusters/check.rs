@@ -11,6 +11,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("check::a_credential_that_is_dead_or_may_do_too_little", bad_credentials),
     ("check::an_unreachable_run_cluster_hides_nothing", unreachable),
     ("check::before_anything_was_added", nothing_added),
+    ("check::the_end_of_a_credential", end_of_a_credential),
 ];
 
 fn document(output: &Output) -> Value {
@@ -139,4 +140,26 @@ fn nothing_added(testbed: &Testbed) {
         .says("✗ Flux")
         .says("flux install")
         .says("1 of 1 check failed");
+}
+
+fn end_of_a_credential(testbed: &Testbed) {
+    let user = User::new(testbed, "end");
+    user.bootstrap().expect_code(0);
+    let mut arguments = user.add_cluster_arguments("prod1", "prod1");
+    arguments.extend(["--token-duration", "1h"]);
+    user.run(&arguments).expect_code(0);
+    user.run(&["check"]).expect_code(0).says("✓ credential: bounded-token, stored").says("expires in 59m");
+    // Nobody has to write it down: the token says so itself.
+    user.build(&[
+        "annotate",
+        "secret",
+        "prod1-kubeconfig",
+        "carvelflux.dev/expires-",
+        "carvelflux.dev/token-duration-",
+    ]);
+    user.run(&["check"])
+        .expect_code(0)
+        .says("! credential: bounded-token")
+        .says("expires in 59m")
+        .says("rotate prod1 -n");
 }

@@ -127,6 +127,16 @@ fn shards() {
         .expect_code(0)
         .says("kustomize-controller has never looked at it")
         .says("is kustomize-controller running");
+    let others = (1..=3).map(|number| {
+        let mut other = guides_kustomization(&user, &format!("other-{number}"), "./other");
+        other["metadata"]["labels"] = json!({"sharding.fluxcd.io/key": "shard2"});
+        other.to_string()
+    });
+    testbed.apply("build", &others.collect::<Vec<_>>().join("\n")).expect("kubectl apply");
+    user.run(&["check"])
+        .expect_code(1)
+        .says("kustomize-controller has never looked at it")
+        .says("! Flux's capacity: Flux is busy: 5 unfinished Kustomizations, 4 workers");
 
     let last = arguments.len() - 1;
     arguments[last] = "sharding.fluxcd.io/key=shard1";
@@ -173,6 +183,10 @@ fn installer_kinds(testbed: &Testbed) {
     let server = names(&["/configmaps", "/services", "apps/deployments", "networking.k8s.io/ingresses"]);
     user.run(&with(&arguments, &["--installer", "server"])).expect_code(0).says("ready");
     assert_eq!(writable(&user), server);
+    user.write("values.yaml", "workload_name: hello-app\nhttp_route: {}\n");
+    user.run(&with(&arguments, &["--timeout", "1s"]));
+    assert!(writable(&user).contains(&"gateway.networking.k8s.io/httproutes".to_owned()));
+    user.write("values.yaml", crate::support::VALUES);
     user.run(&with(&arguments, &["--installer", "web", "--timeout", "1s"]));
     assert_eq!(writable(&user), ["/configmaps", "serving.knative.dev/services"]);
     // Without a flag, what it was made with stays.

@@ -67,24 +67,27 @@ impl Installer {
     ) -> Result<Self> {
         let own = names::installer(&answers.package);
         let in_git = directory.install.as_ref().and_then(|install| install.service_account.as_ref());
-        let preset = |preset: Preset| Self::Own {
-            rules: preset.rules(asks_for_route(answers, directory)),
-            origin: preset.name(),
-        };
+        let own_rules =
+            |preset: Preset, with_http_route| Self::Own { rules: preset.rules(with_http_route), origin: preset.name() };
+        let with_http_route = asks_for_route(answers, directory);
         Ok(match (&answers.installer, in_git) {
             (Some(Asked::Account(account)), _) => {
                 Self::exists(answers, account).await?;
                 Self::Existing(account.clone())
             }
-            (Some(Asked::Preset(asked)), _) => preset(*asked),
+            (Some(Asked::Preset(asked)), _) => own_rules(*asked, with_http_route),
             (Some(Asked::Rules(rules)), _) => Self::Own { rules: rules.clone(), origin: FROM_FILE },
             (None, Some(account)) if *account != own => Self::Existing(account.clone()),
-            (None, _) if makes_namespace => preset(Preset::default()),
+            (None, _) if makes_namespace => own_rules(Preset::default(), with_http_route),
             (None, _) => {
                 let role = answers.run.get(&reference(answers, "rbac.authorization.k8s.io", "Role", &own)).await?;
                 match role.as_ref().and_then(kept) {
                     Some(rules) => Self::Own { rules, origin: FROM_FILE },
-                    None => preset(role.as_ref().and_then(made_with).unwrap_or_default()),
+                    // Values that are encrypted in Git do not say what they ask for.
+                    None => own_rules(
+                        role.as_ref().and_then(made_with).unwrap_or_default(),
+                        with_http_route || role.as_ref().is_some_and(grants_http_routes),
+                    ),
                 }
             }
         })
@@ -124,6 +127,10 @@ fn kept(role: &DynamicObject) -> Option<Value> {
 
 fn made_with(role: &DynamicObject) -> Option<Preset> {
     role.annotations().get(labels::INSTALLER).and_then(|name| Preset::named(name))
+}
+
+fn grants_http_routes(role: &DynamicObject) -> bool {
+    role.data["rules"].to_string().contains("\"httproutes\"")
 }
 
 /// Tells whether the values, the new ones or those in the repository, ask for an `HTTPRoute`.

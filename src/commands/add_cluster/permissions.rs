@@ -10,7 +10,7 @@ use super::answers::Answers;
 use super::authentication::{Authentication, Found, reference};
 use super::installer::Installer;
 use crate::check::Checks;
-use crate::check::permissions::{Need, is_explained, missing, refuse_missing};
+use crate::check::permissions::{self, Need, missing};
 use crate::cluster::{Cluster, ObjectReference, api_resource};
 use crate::error::Result;
 use crate::flux::{git_repository_resource, kustomization_resource};
@@ -36,15 +36,8 @@ pub(super) async fn check(
         missing(&answers.build, on_build_cluster(answers, versions, authentication, found)),
         missing_on_run_cluster(&answers.run, on_run, makes_namespace, &answers.target_namespace),
     );
-    for (cluster, missing) in [(&answers.build, build), (&answers.run, run)] {
-        let name = format!("permissions on {}", cluster.display());
-        if let Some(missing) = checks.take(name.clone(), missing) {
-            checks.leave_out(|failure| is_explained(failure, &missing));
-            if let Err(error) = refuse_missing(cluster, &missing) {
-                checks.take::<()>(name, Err(error));
-            }
-        }
-    }
+    permissions::take(checks, &answers.build, build);
+    permissions::take(checks, &answers.run, run);
 }
 
 fn on_build_cluster(

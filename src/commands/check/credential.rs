@@ -15,8 +15,11 @@ use crate::observe::{Delivery, RunAccess};
 use crate::shell::quoted;
 use crate::ui::status::age;
 
-/// How long before its end a credential is something to beware of.
+/// How long before its end a credential is something to beware of, where nobody knows for how long it was granted.
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Which part of its life is left then, where that is known: what `add-cluster` warns about as well.
+const LAST_PART: i32 = 5;
 
 /// Checks the credential, and returns the UID of the cluster that it was made for, where it is recorded.
 pub(super) async fn check(checks: &mut Checks, build: &Cluster, delivery: &Delivery) -> Option<String> {
@@ -64,13 +67,16 @@ fn check_kubeconfig(checks: &mut Checks, delivery: &Delivery, secret: &DynamicOb
     let what = format!("{}, stored {} ago", Method::of(secret).name(), age(stored_at(secret).unwrap_or(now), now));
     let renew =
         format!("kubectl carvelflux rotate {} -n {}", quoted(&delivery.run_cluster), quoted(&delivery.namespace));
+    let lifetime =
+        secret.annotations().get(labels::TOKEN_DURATION).and_then(|text| text.parse::<SignedDuration>().ok());
+    let soon = lifetime.map_or(SOON, |lifetime| lifetime / LAST_PART);
     match expires {
         None => checks.pass("credential", format!("{what}, does not expire")),
         Some(end) if end <= now => {
             let error = Error::new(format!("{what}, expired {} ago, at {end:.0}", age(end, now)));
             checks.take::<()>("credential", Err(error.hint(format!("store a new one: {renew}"))));
         }
-        Some(end) if end.duration_since(now) <= SOON => {
+        Some(end) if end.duration_since(now) <= soon => {
             let warning = Error::new(format!("{what}, expires in {}, at {end:.0}", age(now, end)));
             checks.warn("credential", warning.hint(format!("store a new one in time: {renew}")));
         }
