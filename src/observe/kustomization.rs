@@ -7,6 +7,7 @@ mod explain;
 use kube::ResourceExt;
 
 use self::explain::explain;
+pub(super) use self::explain::renewal;
 use super::expectation::{Expectation, short_revision};
 use super::unobserved::{self, Kind};
 use super::{Cause, Failure, Patience, Stage, Verdict};

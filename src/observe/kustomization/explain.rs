@@ -54,6 +54,7 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
         "kubectl carvelflux add-cluster {}",
         quoted(credential.name().strip_suffix("-kubeconfig").unwrap_or("RUN_CLUSTER"))
     );
+    let rotate = renewal(credential.name(), &namespace);
     Some(if says(&["ObjectLevelWorkloadIdentity feature gate"]) {
         let hint = format!(
             "let kustomize-controller use service accounts of namespaces: start it with --feature-gates=ObjectLevelWorkloadIdentity=true; {place} names one"
@@ -81,7 +82,7 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
     } else if says(&["Unauthorized", "the server has asked for the client to provide credentials"]) {
         let hint = match credential {
             Credential::Secret(_) => {
-                format!("the credential in {} is expired or revoked; store a new one", credential.object(&namespace))
+                format!("the credential in {} is expired or revoked; {rotate}", credential.object(&namespace))
             }
             Credential::ConfigMap(name) => untrusted_identity(&namespace, name),
         };
@@ -162,6 +163,16 @@ impl<'a> Credential<'a> {
             Self::Secret(_) => format!("the kubeconfig of {}", self.object(namespace)),
             Self::ConfigMap(_) => self.object(namespace),
         }
+    }
+}
+
+/// Says how the credential in the Secret of this name gets a new one: of a deployer's token, `rotate` makes it.
+pub(in crate::observe) fn renewal(secret: &str, namespace: &str) -> String {
+    match secret.strip_suffix("-kubeconfig") {
+        Some(run_cluster) => {
+            format!("renew it: kubectl carvelflux rotate {} -n {}", quoted(run_cluster), quoted(namespace))
+        }
+        None => "store a new one".to_owned(),
     }
 }
 

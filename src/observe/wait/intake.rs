@@ -8,6 +8,7 @@ use super::track::Track;
 use crate::cluster::{Remedy, WatchFailure};
 use crate::error::Error;
 use crate::observe::delivery::{Delivery, RunAccess};
+use crate::observe::kustomization::renewal;
 use crate::observe::verdict::{FluxPart, package_installs};
 use crate::observe::watch::Update;
 use crate::observe::workload_identity::untrusted_identity;
@@ -120,7 +121,8 @@ impl Follower {
         let (object, remedy) = match &track.delivery.access {
             RunAccess::Kubeconfig { secret, .. } => {
                 let object = format!("Secret {namespace}/{}", secret.name);
-                let remedy = format!("the credential in {object} is expired or revoked; store a new one");
+                let renewal = renewal(&secret.name, namespace);
+                let remedy = format!("the credential in {object} is expired or revoked; {renewal}");
                 (object, remedy)
             }
             RunAccess::WorkloadIdentity { config_map, .. } => {
