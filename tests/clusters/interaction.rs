@@ -42,6 +42,18 @@ fn everything_can_be_asked(testbed: &Testbed) {
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
     assert!(screen.contains(&format!("{PACKAGE} on prod1  ready")), "{screen}");
+
+    let mut terminal = Terminal::start(&user, &["remove-cluster"]);
+    terminal.expect("Run cluster to remove");
+    terminal.answer("> prod1", "");
+    // The context that is called like the run cluster comes first.
+    terminal.expect("Context of the run cluster");
+    terminal.answer("> prod1", "");
+    terminal.expect(&format!("- PackageInstall {}/{PACKAGE}", user.workspace.target_namespace()));
+    terminal.answer("Do you want to continue? (y/N)", "y");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains(&format!("{PACKAGE} on prod1  removed")), "{screen}");
 }
 
 fn no_changes_nothing(testbed: &Testbed) {

@@ -16,6 +16,9 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("remove::what_flux_would_leave_behind_is_refused", refusals),
     ("remove::the_application_runs_on", application_runs_on),
     ("remove::a_delivery_made_by_hand", made_by_hand),
+    ("remove::kustomizations_deleted_by_hand", deleted_by_hand),
+    ("remove::what_others_use_stays", used_by_others),
+    ("remove::forced_although_the_run_cluster_lives", forced_by_mistake),
 ];
 
 /// A second package of the same repository.
@@ -160,7 +163,7 @@ fn refusals(testbed: &Testbed) {
     user.add_cluster("prod1").expect_code(0);
     let deployer = format!("{}-prod1-deployer", user.workspace.build_namespace());
     user.target(&["delete", "rolebinding", &deployer]);
-    remove(&user, &[]).expect_code(1).says("Flux may not delete packageinstalls").says("add-cluster prod1");
+    remove(&user, &[]).expect_code(1).says("Flux may not delete secrets").says("add-cluster prod1");
     user.add_cluster("prod1").expect_code(0);
     assert_rest(&user, &before);
     remove(&user, &[]).expect_code(0);
@@ -203,6 +206,9 @@ fn made_by_hand(testbed: &Testbed) {
     user.build(&arguments);
     let owner = ["annotate", "roles,rolebindings,serviceaccounts,secrets", "--all", "carvelflux.dev/build-namespace-"];
     user.target(&owner);
+    // Its objects tell the cluster, although its user may not read the UID of kube-system.
+    let wrong = ["remove-cluster", "prod1", "--run-context", "prod2", "--yes"];
+    user.run(&wrong).expect_code(1).says("is not the run cluster that Flux delivers to as `prod1`");
     remove(&user, &[])
         .expect_code(0)
         .says("prod1-kubeconfig stays: it was made by hand")
@@ -212,4 +218,89 @@ fn made_by_hand(testbed: &Testbed) {
     assert!(!user.get("build", build, "secret", "prod1-kubeconfig").is_null());
     assert!(!user.get("prod1", target, "serviceaccount", &format!("{PACKAGE}-installer")).is_null());
     assert!(user.get("build", build, "kustomization", INSTALLS).is_null());
+}
+
+fn deleted_by_hand(testbed: &Testbed) {
+    let user = User::new(testbed, "halves");
+    user.bootstrap().expect_code(0);
+    let bootstrapped = rest(&user);
+    for named in [false, true] {
+        user.add_cluster("prod1").expect_code(0);
+        user.build(&["delete", "kustomization", INSTALLS, PACKAGES]);
+        // kapp-controller still needs the installer.
+        crate::support::eventually("the end of the PackageInstall", || {
+            let target = user.workspace.target_namespace();
+            user.get("prod1", target, "packageinstall", PACKAGE).is_null().then_some(())
+        });
+        let more: &[&str] = if named { &["--package", PACKAGE] } else { &[] };
+        let output = remove(&user, more).expect_code(0);
+        assert_rest(&user, &bootstrapped);
+        assert_eq!(output.stderr.contains("pushed"), named, "{output}");
+        let file = user.workspace.repository().read(INSTALL_FILE).expect("Git");
+        assert_eq!(file.is_none(), named, "without its name nobody knows the directory");
+    }
+    remove(&user, &["--package", "hello-ap.default.tap"]).expect_code(2).says("there is no delivery of hello-ap");
+}
+
+fn used_by_others(testbed: &Testbed) {
+    let user = delivered(testbed, "others");
+    let (build, target) = (user.workspace.build_namespace(), user.workspace.target_namespace());
+    let installer = format!("{PACKAGE}-installer");
+    let install = serde_json::json!({
+        "apiVersion": "packaging.carvel.dev/v1alpha1",
+        "kind": "PackageInstall",
+        "metadata": {"name": "by-hand", "namespace": target},
+        "spec": {
+            "serviceAccountName": installer,
+            "packageRef": {"refName": "none.example.com", "versionSelection": {"constraints": "1.0.0"}},
+        },
+    });
+    testbed.apply("prod1", &install.to_string()).expect("kubectl apply");
+    let kustomization = serde_json::json!({
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": "something-else", "namespace": build},
+        "spec": {
+            "sourceRef": {"kind": "GitRepository", "name": format!("{PACKAGE}-gitops-repo")},
+            "path": format!("./{PACKAGE}/prod1"),
+            "kubeConfig": {"secretRef": {"name": "prod1-kubeconfig"}},
+            "targetNamespace": "elsewhere",
+            "interval": "5m",
+            "prune": false,
+            "suspend": true,
+        },
+    });
+    testbed.apply("build", &kustomization.to_string()).expect("kubectl apply");
+    remove(&user, &[])
+        .expect_code(0)
+        .says(&format!("ServiceAccount {target}/{installer} stays: something else deploys with it"))
+        .says("prod1-kubeconfig stays: another Kustomization uses it")
+        .says(&format!("{PACKAGE}/prod1 stays in Git: Kustomization {build}/something-else reads it, too"));
+    let deployer = format!("{build}-prod1-deployer");
+    for (kind, name) in [("serviceaccount", &installer), ("rolebinding", &installer), ("serviceaccount", &deployer)] {
+        assert!(!user.get("prod1", target, kind, name).is_null(), "{kind} {name} is gone");
+    }
+    assert!(user.get("prod1", target, "rolebinding", &deployer).is_null(), "nothing is delivered there any more");
+    assert!(user.workspace.repository().read(INSTALL_FILE).expect("Git").is_some());
+    user.target(&["delete", "packageinstall", "by-hand"]);
+}
+
+fn forced_by_mistake(testbed: &Testbed) {
+    let user = User::new(testbed, "mistake");
+    user.bootstrap().expect_code(0);
+    let bootstrapped = rest(&user);
+    user.add_cluster("prod1").expect_code(0);
+    let force = ["remove-cluster", "prod1", "--force", "--yes"];
+    user.run(&[&force[..], &["--run-context", "prod1"]].concat()).expect_code(2);
+    user.run(&force)
+        .expect_code(0)
+        .says("`prod1` still answers: without --force nothing would be left on it")
+        .says("prod1  orphaned  PackageInstall");
+    let deployment = || user.get("prod1", user.workspace.target_namespace(), "deployment", "hello-app");
+    assert!(!deployment().is_null());
+    // Added again, what was orphaned has its owner back, and goes.
+    user.add_cluster("prod1").expect_code(0);
+    remove(&user, &[]).expect_code(0);
+    assert!(deployment().is_null());
+    assert_rest(&user, &bootstrapped);
 }

@@ -80,19 +80,27 @@ impl BuildSide {
 
     /// Tells whether a Kustomization that stays reaches its cluster with a credential.
     pub(super) fn is_used(&self, answers: &Answers, credential: &ObjectReference) -> bool {
-        let uses = |kustomization: &Kustomization| {
-            let kube_config = kustomization.spec.kube_config.as_ref()?;
-            Some(match credential.resource.kind.as_str() {
-                "ConfigMap" => kube_config.config_map_ref.as_ref()?.name == credential.name,
-                _ => kube_config.secret_ref.as_ref()?.name == credential.name,
-            })
-        };
-        self.staying(answers).any(|kustomization| uses(kustomization) == Some(true))
+        self.staying(answers).any(|kustomization| uses(kustomization, credential))
+    }
+
+    /// Returns the Kustomizations that stay and use a credential of the run cluster, be it there or not.
+    pub(super) fn users<'a>(&'a self, answers: &'a Answers) -> Vec<&'a Kustomization> {
+        let credentials = credential_references(answers, &self.leaving);
+        self.staying(answers).filter(|one| credentials.iter().any(|credential| uses(one, credential))).collect()
     }
 
     /// Tells whether a Kustomization that stays impersonates an account.
     pub(super) fn is_impersonated(&self, answers: &Answers, account: &str) -> bool {
         self.staying(answers).any(|one| one.spec.service_account_name.as_deref() == Some(account))
+    }
+}
+
+/// Tells whether a Kustomization reaches its cluster with a credential.
+fn uses(kustomization: &Kustomization, credential: &ObjectReference) -> bool {
+    let Some(kube_config) = &kustomization.spec.kube_config else { return false };
+    match credential.resource.kind.as_str() {
+        "ConfigMap" => kube_config.config_map_ref.as_ref().is_some_and(|one| one.name == credential.name),
+        _ => kube_config.secret_ref.as_ref().is_some_and(|one| one.name == credential.name),
     }
 }
 
@@ -150,19 +158,24 @@ async fn assume(answers: &Answers, package: &str) -> Result<Option<Leaving>> {
     }))
 }
 
-/// Reads the Secrets and ConfigMaps of the deliveries, and the Secret that is named after the run cluster.
-async fn credentials(
-    answers: &Answers,
-    leaving: &[Leaving],
-) -> Result<BTreeMap<String, (ObjectReference, DynamicObject)>> {
+/// Names the Secrets and ConfigMaps of the deliveries, and those that are named after the run cluster.
+fn credential_references(answers: &Answers, leaving: &[Leaving]) -> Vec<ObjectReference> {
     let named = names::kubeconfig(&answers.run_cluster);
     let mut references: Vec<ObjectReference> =
         leaving.iter().map(|one| one.credential_reference(&answers.namespace)).collect();
     for kind in ["Secret", "ConfigMap"] {
         references.push(ObjectReference::namespaced(&api_resource("", "v1", kind), &answers.namespace, &named));
     }
+    references
+}
+
+/// Reads the Secrets and ConfigMaps of the deliveries.
+async fn credentials(
+    answers: &Answers,
+    leaving: &[Leaving],
+) -> Result<BTreeMap<String, (ObjectReference, DynamicObject)>> {
     let mut credentials = BTreeMap::new();
-    for reference in references {
+    for reference in credential_references(answers, leaving) {
         let key = reference.display();
         if !credentials.contains_key(&key)
             && let Some(object) = answers.build.get(&reference).await?

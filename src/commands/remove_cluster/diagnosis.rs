@@ -22,9 +22,11 @@ pub(super) async fn explain(answers: &Answers, facts: &Facts, error: Error) -> E
         for warning in warnings(answers, facts).await {
             error = error.because(warning);
         }
-        for leaving in facts.build.leaving.iter().filter(|_| answers.run.is_some()) {
-            let delivery = leaving.delivery(&answers.namespace, &answers.run_cluster);
-            if let Err(cause) = guard::flux_may_delete(answers, &delivery, leaving).await {
+        let leaving = facts.build.leaving.iter().filter(|_| answers.run.is_some());
+        for (leaving, kustomization) in leaving.flat_map(|one| answers.kustomizations_of(one).map(|other| (one, other)))
+        {
+            let Some(kustomization) = kustomization else { continue };
+            if let Err(cause) = guard::flux_may_delete(answers, leaving, kustomization).await {
                 error = error.because(&cause);
                 for hint in cause.hints() {
                     error = error.hint(hint);

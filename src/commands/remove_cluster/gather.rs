@@ -12,7 +12,6 @@ use crate::check::{self, Checks};
 use crate::cluster::{Cluster, ObjectReference, ServedVersions, api_resource};
 use crate::error::{Error, Result};
 use crate::labels;
-use crate::observe::Delivery;
 
 /// What was found out.
 pub(super) struct Facts {
@@ -25,6 +24,8 @@ pub(super) struct Facts {
     pub(super) belongings: Vec<Belongings>,
     /// The accounts on the build cluster without which Flux would not delete what it applied as them.
     pub(super) missing_accounts: Vec<ObjectReference>,
+    /// Whether a run cluster that is said to be gone still answers.
+    pub(super) is_alive: bool,
 }
 
 /// Gathers and checks everything; all findings are reported together, before anything is deleted.
@@ -37,10 +38,13 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         Some((run, served)) => read_run_cluster(&mut checks, answers, &build, (run, served)).await,
         None => Some((None, Vec::new())),
     };
+    let is_alive = answers.run.is_none() && guard::answers_still(answers, &build).await;
     let missing_accounts = checks.take("impersonated accounts", missing_accounts(answers, &build).await);
     let mut identities = identities.unwrap_or_default();
-    if let (Some((run, _)), Some(build_uid)) = (&answers.run, checks.take("build cluster", answers.build.uid().await)) {
-        let added = identities.add_on_run_cluster(run, answers, &build, &build_uid).await;
+    if let (Some((run, _)), Some((_, belongings))) = (&answers.run, &run_side)
+        && let Some(build_uid) = checks.take("build cluster", answers.build.uid().await)
+    {
+        let added = identities.add_on_run_cluster(run, answers, &build, &build_uid, belongings).await;
         checks.take("identities", added);
     }
     checks.refuse_if_failed()?;
@@ -61,7 +65,7 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
             }
         }
     }
-    Ok(Facts { build, identities, repositories, run_uid, belongings, missing_accounts })
+    Ok(Facts { build, identities, repositories, run_uid, belongings, missing_accounts, is_alive })
 }
 
 /// Reads the run cluster, and refuses where the deletion would go wrong there.
@@ -72,6 +76,7 @@ async fn read_run_cluster(
     (run, served): (&Cluster, &ServedVersions),
 ) -> Option<(Option<String>, Vec<Belongings>)> {
     let namespace = &answers.namespace;
+    let run_uid = checks.take("run cluster", same_cluster(answers, build, run).await)?;
     let mut belongings = Vec::new();
     for leaving in &build.leaving {
         if let Some(place) = leaving.namespaces.first() {
@@ -82,40 +87,36 @@ async fn read_run_cluster(
         let read = run_side::read(run, namespace, leaving, kustomizations, answers.keeps_workloads).await;
         belongings.push(checks.take("what is on the run cluster", read)?);
     }
-    let deliveries: Vec<Delivery> =
-        build.leaving.iter().map(|leaving| leaving.delivery(namespace, &answers.run_cluster)).collect();
     let found: Vec<Found> =
         belongings.iter().flat_map(|one| one.installs.iter().chain(&one.packages)).cloned().collect();
-    let run_uid = checks.take("run cluster", run.uid().await)?;
-    for (reference, object) in build.credentials.values() {
-        let delivery = build.leaving.iter().zip(&deliveries).find(|(leaving, _)| leaving.credential == reference.name);
-        let recorded = object.annotations().get(labels::RUN_CLUSTER_UID).or(build.record.run_cluster_uid.as_ref());
-        let same =
-            guard::same_cluster(answers, run, &run_uid, recorded, delivery.map(|(_, delivery)| delivery), &found);
-        checks.take("run cluster", same.await)?;
-    }
-    if build.credentials.is_empty() {
-        let recorded = build.record.run_cluster_uid.as_ref();
-        checks.take("run cluster", guard::same_cluster(answers, run, &run_uid, recorded, None, &found).await)?;
-    }
-    for (leaving, delivery) in build.leaving.iter().zip(&deliveries) {
-        let existing: Vec<_> = answers
-            .kustomizations_of(leaving)
-            .into_iter()
-            .flatten()
-            .filter(|kustomization| !build.is_shared(&kustomization.name_any()))
-            .collect();
-        for kustomization in &existing {
-            checks.take("pruning", guard::deletes_what_it_applied(namespace, kustomization));
-        }
-        if !existing.is_empty() {
-            checks.take("Flux's permissions", guard::flux_may_delete(answers, delivery, leaving).await);
+    for leaving in &build.leaving {
+        for kustomization in answers.kustomizations_of(leaving).into_iter().flatten() {
+            if !build.is_shared(&kustomization.name_any()) {
+                checks.take("pruning", guard::deletes_what_it_applied(namespace, kustomization));
+                let may_delete = guard::flux_may_delete(answers, leaving, kustomization).await;
+                checks.take("Flux's permissions", may_delete);
+            }
         }
     }
     for found in &found {
         checks.take("installer", guard::kapp_controller_may_delete(run, found).await);
     }
     Some((Some(run_uid), belongings))
+}
+
+/// Refuses a run cluster that is not the one that Flux delivers to, and returns its UID.
+async fn same_cluster(answers: &Answers, build: &BuildSide, run: &Cluster) -> Result<String> {
+    let run_uid = run.uid().await?;
+    let recorded = build.record.run_cluster_uid.as_ref();
+    if build.credentials.is_empty() {
+        guard::same_cluster(answers, run, &run_uid, recorded, None).await?;
+    }
+    for (reference, object) in build.credentials.values() {
+        let leaving = build.leaving.iter().find(|leaving| leaving.credential == reference.name);
+        let recorded = object.annotations().get(labels::RUN_CLUSTER_UID).or(recorded);
+        guard::same_cluster(answers, run, &run_uid, recorded, leaving).await?;
+    }
+    Ok(run_uid)
 }
 
 /// Finds the accounts that Flux impersonates and that do not exist on the build cluster.

@@ -1,18 +1,24 @@
 //! What `remove-cluster` refuses before it deletes anything: the wrong cluster, and deletions that would leave everything
 //! behind or never come to an end.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use kube::ResourceExt;
 
 use super::answers::Answers;
+use super::build_side::BuildSide;
 use super::record::Leaving;
-use super::run_side::Found;
-use crate::carvel::{DATA_PACKAGING_GROUP, PACKAGING_GROUP};
+use super::run_side::{Found, inventory};
 use crate::cluster::{Access, Cluster, ObjectReference};
 use crate::error::{Error, Result};
 use crate::flux::{Keeping, Kustomization};
 use crate::labels;
+use crate::observe::Verdict;
 use crate::observe::reach::reach;
-use crate::observe::{Delivery, Verdict};
+
+/// How long a run cluster that is said to be gone has for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Refuses where Flux would let a Kustomization go without deleting what it has applied.
 pub(super) fn deletes_what_it_applied(namespace: &str, kustomization: &Kustomization) -> Result<()> {
@@ -44,8 +50,7 @@ pub(super) async fn same_cluster(
     run: &Cluster,
     run_uid: &str,
     recorded: Option<&String>,
-    delivery: Option<&Delivery>,
-    found: &[Found],
+    leaving: Option<&Leaving>,
 ) -> Result<()> {
     if let Some(uid) = recorded {
         return if uid == run_uid {
@@ -55,7 +60,7 @@ pub(super) async fn same_cluster(
             Err(another_cluster(answers, run, why))
         };
     }
-    let Some(delivery) = delivery else { return Ok(()) };
+    let Some(leaving) = leaving else { return Ok(()) };
     let unproven = |why: String| {
         Error::new(format!("it cannot be found out whether {} is the one that Flux delivers to", run.display()))
             .because(why)
@@ -66,7 +71,8 @@ pub(super) async fn same_cluster(
                 labels::RUN_CLUSTER_UID,
             ))
     };
-    let flux = reach(&answers.build, delivery, &[], &answers.connection).await.map_err(|verdict| match verdict {
+    let delivery = leaving.delivery(&answers.namespace, &answers.run_cluster);
+    let flux = reach(&answers.build, &delivery, &[], &answers.connection).await.map_err(|verdict| match verdict {
         Verdict::Failed(failure) => unproven(failure.message),
         Verdict::Unknown { why, .. } => unproven(why),
         Verdict::Ready { .. } | Verdict::Pending { .. } => unproven(String::new()),
@@ -79,14 +85,18 @@ pub(super) async fn same_cluster(
         }
         Err(_) => {}
     }
-    for object in found {
-        match flux.get_metadata(&object.reference).await {
-            Ok(seen) if seen.as_ref().and_then(|seen| seen.metadata.uid.as_ref()) == Some(&object.uid) => return Ok(()),
-            Ok(_) => {
-                let why = format!("{} there is not the one that Flux applied", object.reference.display());
+    for reference in answers.kustomizations_of(leaving).into_iter().flat_map(inventory) {
+        let uid = |cluster: &Cluster| {
+            let (cluster, reference) = (cluster.clone(), reference.clone());
+            async move { cluster.get_metadata(&reference).await.map(|object| object.and_then(|one| one.metadata.uid)) }
+        };
+        match futures::join!(uid(&flux), uid(run)) {
+            (Ok(None), Ok(None)) | (Err(_), _) | (_, Err(_)) => {}
+            (Ok(theirs), Ok(ours)) if theirs == ours => return Ok(()),
+            _ => {
+                let why = format!("{} there is not the one that Flux applied", reference.display());
                 return Err(another_cluster(answers, run, why));
             }
-            Err(_) => {}
         }
     }
     Err(unproven("Flux's credential shows neither the namespace kube-system nor an object that both see".to_owned()))
@@ -101,12 +111,13 @@ fn another_cluster(answers: &Answers, run: &Cluster, why: String) -> Error {
 /// Refuses where Flux may not delete what it applied: its finalizer would hold the Kustomization for ever.
 ///
 /// Only a clear answer counts. That the run cluster cannot be reached from here with Flux's kubeconfig says nothing about Flux.
-pub(super) async fn flux_may_delete(answers: &Answers, delivery: &Delivery, leaving: &Leaving) -> Result<()> {
+pub(super) async fn flux_may_delete(answers: &Answers, leaving: &Leaving, kustomization: &Kustomization) -> Result<()> {
     let restore = format!(
         "give Flux its credential and roles back: kubectl carvelflux add-cluster {} --package {} -n {}",
         answers.run_cluster, leaving.package, answers.namespace
     );
-    let flux = match reach(&answers.build, delivery, &[], &answers.connection).await {
+    let delivery = leaving.delivery(&answers.namespace, &answers.run_cluster);
+    let flux = match reach(&answers.build, &delivery, &[], &answers.connection).await {
         Ok(flux) => flux,
         Err(Verdict::Failed(failure)) => {
             return Err(Error::new(format!("Flux cannot delete what it applied: {}", failure.object))
@@ -116,28 +127,28 @@ pub(super) async fn flux_may_delete(answers: &Answers, delivery: &Delivery, leav
         }
         Err(_) => return Ok(()),
     };
-    for namespace in &leaving.namespaces {
-        for (group, resource) in
-            [(PACKAGING_GROUP, "packageinstalls"), (DATA_PACKAGING_GROUP, "packages"), ("", "secrets")]
-        {
-            let access = Access { verb: "delete", group, resource, namespace };
-            match flux.allows(access).await {
-                Ok(false) => {
-                    return Err(Error::new(format!(
-                        "Flux may not delete {resource} in namespace {namespace} of {}",
-                        answers.run_cluster
-                    ))
-                    .because("the deletion of its Kustomization would never come to an end")
-                    .hint(restore));
-                }
-                Err(error) if error.status() == Some(401) => {
-                    return Err(Error::new(format!("{} refuses Flux's credential", answers.run_cluster))
-                        .because(error)
-                        .because("the deletion of its Kustomizations would never come to an end")
-                        .hint(restore));
-                }
-                Ok(true) | Err(_) => {}
+    let kinds: BTreeSet<(String, String, String)> = inventory(Some(kustomization))
+        .into_iter()
+        .map(|object| (object.resource.group, object.resource.plural, object.namespace.unwrap_or_default()))
+        .collect();
+    for (group, resource, namespace) in &kinds {
+        let access = Access { verb: "delete", group, resource, namespace };
+        match flux.allows(access).await {
+            Ok(false) => {
+                return Err(Error::new(format!(
+                    "Flux may not delete {resource} in namespace {namespace} of {}",
+                    answers.run_cluster
+                ))
+                .because("the deletion of its Kustomization would never come to an end")
+                .hint(restore));
             }
+            Err(error) if error.status() == Some(401) => {
+                return Err(Error::new(format!("{} refuses Flux's credential", answers.run_cluster))
+                    .because(error)
+                    .because("the deletion of its Kustomizations would never come to an end")
+                    .hint(restore));
+            }
+            Ok(true) | Err(_) => {}
         }
     }
     Ok(())
@@ -156,4 +167,16 @@ pub(super) async fn kapp_controller_may_delete(run: &Cluster, found: &Found) -> 
         .because(format!("kapp-controller deletes the application of {} as this account", found.reference.display()))
         .hint("restore it with its roles: run kubectl carvelflux add-cluster once more")
         .hint("or let the application run on, without an owner: --keep-workloads"))
+}
+
+/// Tells whether a run cluster that is said to be gone still answers to Flux's credential.
+pub(super) async fn answers_still(answers: &Answers, build: &BuildSide) -> bool {
+    let Some(leaving) = build.leaving.first() else { return false };
+    let delivery = leaving.delivery(&answers.namespace, &answers.run_cluster);
+    let Ok(flux) = reach(&answers.build, &delivery, &[], &answers.connection).await else { return false };
+    match tokio::time::timeout(PATIENCE, flux.served_versions()).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => error.status().is_some(),
+        Err(_) => false,
+    }
 }

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use kube::ResourceExt;
-use kube::api::{ApiResource, DynamicObject};
+use kube::api::DynamicObject;
 use kube::core::PartialObjectMeta;
 
 use super::answers::Answers;
 use super::build_side::BuildSide;
+use super::run_side::Belongings;
 use crate::authentication::Method;
+use crate::carvel::{App, PackageInstall, app_resource, package_install_resource};
 use crate::cluster::{Cluster, FIELD_MANAGER, ObjectReference, api_resource};
 use crate::error::Result;
-use crate::flux::{WorkloadIdentity, impersonated_user};
+use crate::flux::{Kustomization, WorkloadIdentity};
 use crate::labels;
 use crate::names;
 use crate::observe::Delivery;
@@ -29,7 +31,7 @@ pub(super) struct Identities {
 /// The annotation of a Secret with a token of a service account.
 const TOKEN_OF: &str = "kubernetes.io/service-account.name";
 
-/// Whose objects on the run cluster go.
+/// What decides which objects on the run cluster go.
 struct Doomed<'a> {
     answers: &'a Answers,
     build: &'a BuildSide,
@@ -37,16 +39,17 @@ struct Doomed<'a> {
     deployer: String,
     /// The Secrets that the credentials name as holding the token.
     token_secrets: BTreeSet<String>,
-    /// Whether no delivery to the run cluster remains in the build namespace.
-    is_last: bool,
+    /// The Kustomizations that go on using a credential, whether they are of a delivery or not.
+    users: Vec<&'a Kustomization>,
+    /// The accounts that other PackageInstalls and Apps deploy as, with their namespaces.
+    in_use: BTreeSet<(String, String)>,
 }
 
 impl Identities {
     /// Finds the credentials and accounts on the build cluster that nobody uses once the deliveries are gone.
     pub(super) async fn on_build_cluster(answers: &Answers, build: &BuildSide) -> Result<Self> {
         let mut identities = Self::default();
-        let mut accounts: BTreeSet<String> =
-            build.leaving.iter().filter_map(|one| one.service_account.clone()).collect();
+        let (mut credentials, mut accounts) = (Vec::new(), BTreeSet::new());
         for (reference, object) in build.credentials.values() {
             let display = reference.display();
             if build.is_used(answers, reference) {
@@ -55,27 +58,27 @@ impl Identities {
                 let is_ours_to_name = build.leaving.iter().any(|one| one.credential == reference.name);
                 identities.left.extend(is_ours_to_name.then(|| format!("{display} stays: it was made by hand")));
             } else {
-                // The account of a workload identity serves nothing else.
-                accounts.extend(WorkloadIdentity::of(object).ok().and_then(|identity| identity.service_account));
-                identities
-                    .build
-                    .push(Delete::checked(&answers.build, Place::Build, reference, &object.metadata).await?);
+                accounts.extend(identity_account(object));
+                credentials.push(Delete::checked(&answers.build, Place::Build, reference, &object.metadata).await?);
             }
         }
+        let elsewhere = identity_accounts_elsewhere(answers, &credentials).await?;
+        accounts.extend(build.leaving.iter().filter_map(|one| one.service_account.clone()));
         for account in accounts {
             let reference =
                 ObjectReference::namespaced(&api_resource("", "v1", "ServiceAccount"), &answers.namespace, &account);
             let Some(object) = answers.build.get_metadata(&reference).await? else { continue };
-            if build.is_impersonated(answers, &account) {
-                identities.left.push(format!("{} stays: another Kustomization impersonates it", reference.display()));
+            if build.is_impersonated(answers, &account) || elsewhere.contains(&account) {
+                identities.left.push(format!("{} stays: Flux uses it elsewhere, too", reference.display()));
             } else if is_managed(&object) {
-                identities
-                    .build
-                    .push(Delete::checked(&answers.build, Place::Build, &reference, &object.metadata).await?);
+                let delete = Delete::checked(&answers.build, Place::Build, &reference, &object.metadata);
+                identities.build.push(delete.await?);
             } else {
                 identities.left.push(format!("{} stays: it was made by hand", reference.display()));
             }
         }
+        // The accounts go first: only the ConfigMap of a workload identity tells which one is its own.
+        identities.build.extend(credentials);
         Ok(identities)
     }
 
@@ -88,20 +91,22 @@ impl Identities {
         answers: &Answers,
         build: &BuildSide,
         build_uid: &str,
+        belongings: &[Belongings],
     ) -> Result<()> {
         let annotations = |key: &str| -> BTreeSet<String> {
             build.credentials.values().filter_map(|(_, object)| object.annotations().get(key)).cloned().collect()
         };
+        let mut namespaces = annotations(labels::DEPLOYER_NAMESPACE);
+        namespaces.extend(build.leaving.iter().flat_map(|leaving| leaving.namespaces.clone()));
         let doomed = Doomed {
             answers,
             build,
             build_uid,
             deployer: names::deployer(&answers.namespace, &answers.run_cluster),
             token_secrets: annotations(labels::TOKEN_SECRET),
-            is_last: !build.remaining.iter().any(|delivery| delivery.run_cluster == answers.run_cluster),
+            users: build.users(answers),
+            in_use: accounts_in_use(run, &namespaces, belongings).await?,
         };
-        let mut namespaces = annotations(labels::DEPLOYER_NAMESPACE);
-        namespaces.extend(build.leaving.iter().flat_map(|leaving| leaving.namespaces.clone()));
         if doomed.accounts().next().is_some() {
             // Flux impersonates accounts of the namespace that is called like its own.
             namespaces.insert(answers.namespace.clone());
@@ -117,9 +122,11 @@ impl Identities {
                     Err(error) if error.status() == Some(403) && *namespace == answers.namespace => continue,
                     Err(error) => return Err(error),
                 };
-                for object in objects {
-                    if doomed.includes(&resource, namespace, &object) {
-                        let reference = ObjectReference::namespaced(&resource, namespace, &object.name_any());
+                for object in objects.iter().filter(|object| doomed.owns(object)) {
+                    let reference = ObjectReference::namespaced(&resource, namespace, &object.name_any());
+                    if doomed.is_used_by_others(&reference) {
+                        self.left.push(format!("{} stays: something else deploys with it", reference.display()));
+                    } else if doomed.includes(&reference, object) {
                         self.run.push(Delete::checked(run, Place::Run, &reference, &object.metadata).await?);
                     }
                 }
@@ -129,54 +136,95 @@ impl Identities {
     }
 }
 
+/// Returns the account of a workload identity.
+fn identity_account(config_map: &DynamicObject) -> Option<String> {
+    WorkloadIdentity::of(config_map).ok().and_then(|identity| identity.service_account)
+}
+
+/// Returns the accounts of the workload identities that stay.
+async fn identity_accounts_elsewhere(answers: &Answers, going: &[Delete]) -> Result<BTreeSet<String>> {
+    let resource = api_resource("", "v1", "ConfigMap");
+    let all: Vec<DynamicObject> = answers.build.list(&resource, &answers.namespace).await?;
+    let goes = |object: &DynamicObject| going.iter().any(|delete| delete.uid == object.metadata.uid);
+    Ok(all.iter().filter(|object| !goes(object)).filter_map(identity_account).collect())
+}
+
+/// Returns the accounts that other PackageInstalls and Apps deploy as than those that go.
+async fn accounts_in_use(
+    run: &Cluster,
+    namespaces: &BTreeSet<String>,
+    belongings: &[Belongings],
+) -> Result<BTreeSet<(String, String)>> {
+    let goes = |uid: Option<String>| {
+        let uid = uid.unwrap_or_default();
+        belongings.iter().flat_map(|one| &one.installs).any(|found| found.uid == uid)
+    };
+    let mut accounts = BTreeSet::new();
+    for namespace in namespaces {
+        let installs: Vec<PackageInstall> = run.list(&package_install_resource(), namespace).await?;
+        let installs = installs.into_iter().filter(|one| !goes(one.uid())).map(|one| one.spec.service_account_name);
+        let apps: Vec<App> = run.list(&app_resource(), namespace).await?;
+        let apps = apps.into_iter().filter(|one| !goes(one.uid())).map(|one| one.spec.service_account_name);
+        accounts.extend(installs.chain(apps).map(|account| (namespace.clone(), account)));
+    }
+    Ok(accounts)
+}
+
 impl Doomed<'_> {
-    fn includes(&self, resource: &ApiResource, namespace: &str, object: &PartialObjectMeta<DynamicObject>) -> bool {
-        let annotation = |key: &str| object.annotations().get(key).map(String::as_str);
-        if annotation(labels::BUILD_CLUSTER_UID) != Some(self.build_uid)
-            || annotation(labels::BUILD_NAMESPACE) != Some(&self.answers.namespace)
-        {
-            return false;
-        }
-        let name = object.name_any();
-        let account = annotation(TOKEN_OF);
-        if name == self.deployer || account == Some(&self.deployer) || self.token_secrets.contains(&name) {
+    /// Tells whether an object names this build cluster and namespace as its owner.
+    fn owns(&self, object: &PartialObjectMeta<DynamicObject>) -> bool {
+        let is = |key: &str, value: &str| object.annotations().get(key).is_some_and(|found| found == value);
+        is(labels::BUILD_CLUSTER_UID, self.build_uid) && is(labels::BUILD_NAMESPACE, &self.answers.namespace)
+    }
+
+    /// Tells whether an object belongs to an account that something else deploys as: an account has the name of its Role.
+    fn is_used_by_others(&self, reference: &ObjectReference) -> bool {
+        let namespace = reference.namespace.clone().unwrap_or_default();
+        self.in_use.contains(&(namespace, reference.name.clone()))
+    }
+
+    fn includes(&self, reference: &ObjectReference, object: &PartialObjectMeta<DynamicObject>) -> bool {
+        let name = &reference.name;
+        let target = |user: &&Kustomization| {
+            user.spec.target_namespace.is_none() || user.spec.target_namespace == reference.namespace
+        };
+        let is_token = object.annotations().get(TOKEN_OF) == Some(&self.deployer) || self.token_secrets.contains(name);
+        if *name == self.deployer || is_token {
             // Each target namespace has a Role of its own; the account and its tokens serve all of them.
-            return match resource.kind.as_str() {
-                "Role" | "RoleBinding" => !self.remains(|delivery| delivery.target_namespace == namespace),
-                _ => self.is_last,
+            return match reference.resource.kind.as_str() {
+                "Role" | "RoleBinding" => !self.users.iter().any(target),
+                _ => self.users.is_empty(),
             };
         }
         let (build_namespace, run_cluster) = (&self.answers.namespace, &self.answers.run_cluster);
-        for acts_as in self.accounts() {
-            if name == names::impersonated(build_namespace, run_cluster, acts_as) {
-                return !self.remains(|delivery| delivery.target_namespace == namespace && is_as(delivery, acts_as));
+        for account in self.accounts() {
+            let is_as = |user: &&Kustomization| user.spec.service_account_name.as_ref() == Some(account);
+            if *name == names::impersonated(build_namespace, run_cluster, account) {
+                return !self.users.iter().any(|user| is_as(user) && target(user));
             }
-            if name == names::impersonator(build_namespace, run_cluster, acts_as) {
-                return !self.remains(|delivery| is_as(delivery, acts_as));
+            if *name == names::impersonator(build_namespace, run_cluster, account) {
+                return !self.users.iter().any(is_as);
             }
         }
-        self.build.leaving.iter().map(|leaving| &leaving.package).any(|package| {
-            let needs = |delivery: &Delivery| delivery.target_namespace == namespace && delivery.package == *package;
-            name == names::installer(package) && !self.remains(needs)
-        })
+        let Some(package) = name.strip_suffix("-installer").filter(|package| *name == names::installer(package)) else {
+            return false;
+        };
+        let needs = |delivery: &Delivery| {
+            delivery.run_cluster == *run_cluster
+                && delivery.package == package
+                && reference.namespace.as_ref() == Some(&delivery.target_namespace)
+        };
+        let is_half_removed = self.build.other_records.iter().any(|recorded| recorded.package == package);
+        // Where nobody knows any more what was delivered, nobody needs any of the installers.
+        (self.build.leaving.is_empty() || self.build.leaving.iter().any(|leaving| leaving.package == package))
+            && !is_half_removed
+            && !self.build.remaining.iter().any(needs)
     }
 
     /// Returns the accounts that Flux impersonates for the deliveries that go.
     fn accounts(&self) -> impl Iterator<Item = &String> {
         self.build.leaving.iter().filter_map(|leaving| leaving.service_account.as_ref())
     }
-
-    /// Tells whether such a delivery to the run cluster remains.
-    fn remains(&self, such: impl Fn(&Delivery) -> bool) -> bool {
-        let here = |delivery: &&Delivery| delivery.run_cluster == self.answers.run_cluster;
-        self.build.remaining.iter().filter(here).any(such)
-    }
-}
-
-/// Tells whether Flux impersonates an account for a delivery.
-fn is_as(delivery: &Delivery, account: &str) -> bool {
-    let user = impersonated_user(&delivery.namespace, account);
-    delivery.access.impersonated() == Some(&user)
 }
 
 fn is_managed(object: &PartialObjectMeta<DynamicObject>) -> bool {

@@ -143,6 +143,10 @@ fn add_forced_deletion(plan: &mut Plan, answers: &Answers, facts: &Facts, kustom
         plan.steps.push(Step::Suspend(Suspend { kustomization: delete.reference.clone() }));
     }
     add_deletes_and_wait(plan, deletes, &[]);
+    if facts.is_alive {
+        plan.warnings
+            .push(format!("`{}` still answers: without --force nothing would be left on it", answers.run_cluster));
+    }
     let orphans: Vec<&String> = facts.build.leaving.iter().flat_map(|leaving| &leaving.applied).collect();
     if !orphans.is_empty() {
         let names: Vec<&str> = orphans.into_iter().map(String::as_str).collect();

@@ -41,8 +41,8 @@ pub(super) struct Belongings {
     pub(super) left: Vec<String>,
 }
 
-/// Names an object that a Kustomization's inventory lists.
-fn inventory(kustomization: Option<&Kustomization>) -> Vec<ObjectReference> {
+/// Names the objects that a Kustomization's inventory lists.
+pub(super) fn inventory(kustomization: Option<&Kustomization>) -> Vec<ObjectReference> {
     let status = kustomization.and_then(|kustomization| kustomization.status.as_ref());
     let entries = status.and_then(|status| status.inventory.as_ref()).map(|inventory| inventory.entries.as_slice());
     let reference = |entry: &crate::flux::InventoryEntry| {

@@ -12,6 +12,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("remove::a_deployer_of_two_namespaces", two_namespaces),
     ("remove::an_impersonated_account", impersonated_account),
     ("remove::a_kubeconfig_of_ones_own", kubeconfig_of_ones_own),
+    ("remove::a_token_that_expires", bounded_token),
 ];
 
 /// Makes another namespace on `prod1` in which the user may deliver.
@@ -103,4 +104,16 @@ fn kubeconfig_of_ones_own(testbed: &Testbed) {
     remove(&user, &[]).expect_code(0).says("deleted Secret").says("prod1-kubeconfig");
     // What somebody else looks after stays, and nothing else.
     assert_rest(&user, &before);
+}
+
+fn bounded_token(testbed: &Testbed) {
+    let user = User::new(testbed, "bounded");
+    user.bootstrap().expect_code(0);
+    let bootstrapped = rest(&user);
+    let mut arguments = user.add_cluster_arguments("prod1", "prod1");
+    arguments.extend(["--token-duration", "2h"]);
+    user.run(&arguments).expect_code(0);
+    assert_ne!(rest(&user), bootstrapped);
+    remove(&user, &[]).expect_code(0);
+    assert_rest(&user, &bootstrapped);
 }
