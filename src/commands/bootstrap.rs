@@ -80,7 +80,8 @@ fn needs(version: &str, answers: &Answers) -> Vec<Need> {
         Some(_) => Need::to_apply(&secret),
         None => Need::on(&secret, &["get"]),
     };
-    [on_secret, Need::to_apply(&repository)].concat()
+    // The fetch is asked for and watched.
+    [on_secret, Need::to_apply(&repository), Need::on(&repository, &["list", "watch"])].concat()
 }
 
 fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, arguments: &BootstrapArgs) -> Result<Answers> {

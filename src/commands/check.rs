@@ -35,9 +35,10 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
     let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
     let scope = (!arguments.all_namespaces).then_some(namespace.as_str());
     let mut checks = Checks::default();
-    let versions = checks.take("Flux", check::flux(&build, &build.served_versions().await?));
+    let versions = checks.take_silently("Flux", check::flux(&build, &build.served_versions().await?));
     let mut sections = Vec::new();
     if let Some(versions) = versions {
+        checks.pass("Flux", format!("GitRepository {}, Kustomization {}", versions.source, versions.kustomization));
         let flux = read_flux(&build, versions, scope).await?;
         let all = find(&flux.kustomizations);
         let unknown = unknown_names(&all, &[], &arguments.run_clusters);

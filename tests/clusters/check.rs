@@ -40,7 +40,7 @@ fn added(testbed: &Testbed) {
     let text = user.run(&["check"]).expect_code(0);
     let text = text
         .says("The build cluster (context `build`)")
-        .says("✓ Flux\n")
+        .says("✓ Flux: GitRepository v1, Kustomization v1")
         .says("✓ Flux's capacity")
         .says("✓ credential: token, stored")
         .says("does not expire")

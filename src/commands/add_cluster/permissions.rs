@@ -67,7 +67,7 @@ fn on_build_cluster(
     let all = reference(kustomization_resource(versions.kustomization), String::new());
     needs.extend(Need::on(&all, &["list"]));
     let source = reference(git_repository_resource(versions.source), names::git_repository(&answers.package));
-    needs.extend(Need::on(&source, &["get", "patch"]));
+    needs.extend(Need::on(&source, &["get", "list", "watch", "patch"]));
     needs
 }
 
@@ -110,7 +110,12 @@ fn on_run_cluster(
             run.needs.retain(|need| need.resource != "serviceaccounts" || need.name != deployer);
         } else {
             let token = names::deployer_token(&answers.namespace, &answers.run_cluster);
-            run.needs.extend(Need::to_apply(&ObjectReference::secret(&answers.target_namespace, &token)));
+            let token = ObjectReference::secret(&answers.target_namespace, &token);
+            run.needs.extend(Need::to_apply(&token));
+            // The control plane fills it in, which is watched.
+            if lifetime.is_none() {
+                run.needs.extend(Need::on(&token, &["list", "watch"]));
+            }
         }
         if lifetime.is_some() {
             let mut account = reference("", "ServiceAccount", &deployer);

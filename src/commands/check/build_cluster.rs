@@ -10,6 +10,7 @@ use crate::check::{self, Checks};
 use crate::cluster::{Cluster, ObjectReference, api_resource};
 use crate::error::Error;
 use crate::flux::{Kustomization, git_repository_resource, kustomization_resource};
+use crate::observe::expectation::short_revision;
 use crate::observe::source::{self, Source};
 use crate::observe::{Delivery, Expectation, Verdict};
 
@@ -42,7 +43,7 @@ fn check_sources(checks: &mut Checks, flux: &Flux, deliveries: &[Delivery]) {
             .find(|source| source.namespace().as_deref() == Some(namespace.as_str()) && source.name_any() == *name);
         let check = format!("GitRepository {namespace}/{name}");
         match source::judge(source, &format!("{namespace}/{name}"), &Expectation::default()) {
-            Source::At(revision) => checks.pass(check, revision),
+            Source::At(revision) => checks.pass(check, short_revision(&revision)),
             Source::Not(Verdict::Failed(failure)) => {
                 checks.take::<()>(check, Err(Error::new(failure.message).hint(failure.hint)));
             }
