@@ -4,6 +4,7 @@
 
 mod git_repository;
 mod kustomization;
+mod run_credential;
 mod workload_identity;
 
 use kube::ResourceExt;
@@ -13,9 +14,10 @@ pub use git_repository::{
     git_repository, git_repository_resource,
 };
 pub use kustomization::{
-    InventoryEntry, KUSTOMIZATION_GROUP, Keeping, KubeConfigReference, Kustomization, KustomizationRequest,
-    KustomizationSpec, KustomizationStatus, RunCredential, impersonated_user, kustomization, kustomization_resource,
+    InventoryEntry, KUSTOMIZATION_GROUP, Keeping, Kustomization, KustomizationRequest, KustomizationSpec,
+    KustomizationStatus, impersonated_user, kustomization, kustomization_resource,
 };
+pub use run_credential::{KubeConfigReference, RunCredential};
 pub use workload_identity::{Provider, WorkloadIdentity, canonical_address};
 
 /// The annotation that asks a Flux controller to reconcile now; it answers in `status.lastHandledReconcileAt`
