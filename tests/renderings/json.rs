@@ -2,7 +2,7 @@
 
 use carvelflux::error::Error;
 use carvelflux::observe::{Cause, Stage};
-use carvelflux::ui::events::{Body, Event};
+use carvelflux::ui::events::{Body, Event, Removal};
 use insta::assert_snapshot;
 use serde_json::Value;
 
@@ -126,6 +126,16 @@ fn every_line_follows_the_schema() {
     let error = Error::usage("bad flag").because("a reason").hint("a hint");
     let mut line = Vec::new();
     Event::new(jiff::Timestamp::now(), Body::error(&error)).write(&mut line).expect("a Vec takes all");
+    let removal = Removal::new("dev", "prod1", &[], true, vec!["Secret dev/own stays".to_owned()], Vec::new());
+    let result = Body::Result {
+        outcome: "removed",
+        exit_code: 0,
+        deliveries: Vec::new(),
+        source: None,
+        rotations: Vec::new(),
+        removal: Some(removal),
+    };
+    Event::new(jiff::Timestamp::now(), result).write(&mut line).expect("a Vec takes all");
     lines.push_str(&String::from_utf8(line).expect("it is UTF-8"));
     let mut kinds: Vec<String> = Vec::new();
     for line in lines.lines() {
