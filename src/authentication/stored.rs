@@ -15,6 +15,9 @@ use crate::kubeconfig::{self, Endpoint};
 use crate::labels;
 use crate::names;
 
+/// How long a token lives that expires, where nobody has written down for how long it was granted.
+const A_DAY: Duration = Duration::from_hours(24);
+
 /// A credential that Flux uses for a run cluster.
 #[derive(Clone, Debug)]
 pub struct StoredCredential {
@@ -49,6 +52,12 @@ impl StoredCredential {
             lifetime: lifetime.and_then(|lifetime| Duration::try_from(lifetime).ok()),
             kubeconfig: kubeconfig::of_secret(&secret.data, None).ok(),
         }
+    }
+
+    /// Returns for how long a token that expires was granted, or a day where nobody has written it down; `None` for others.
+    #[must_use]
+    pub fn granted(&self) -> Option<Duration> {
+        (self.method == Method::BoundedToken).then(|| self.lifetime.unwrap_or(A_DAY))
     }
 
     /// Returns the bearer token, where it is one.

@@ -289,6 +289,9 @@ fn loopback(testbed: &Testbed) {
     testbed.apply("build", &deployment.to_string()).expect("kubectl apply");
     let before = user.everything();
     let refused = user.add_cluster("prod1");
+    let file =
+        user.write("own.kubeconfig", &std::fs::read_to_string(user.workspace.kubeconfig()).expect("a kubeconfig"));
+    let own = add_cluster(&user, &["--kubeconfig-file", file.to_str().expect("UTF-8")]);
     let server = user.server_of("prod1");
     let allowed = add_cluster(&user, &["--allow-loopback"]);
     let again = user.add_cluster("prod1");
@@ -299,6 +302,7 @@ fn loopback(testbed: &Testbed) {
         .says("Flux cannot reach the run cluster `prod1` at https://127.0.0.1")
         .says("Deployment flux-as-pods/kustomize-controller")
         .says("--allow-loopback");
+    own.expect_code(1).says("Deployment flux-as-pods/kustomize-controller");
     assert!(!before.iter().any(|name| name.contains("prod1-kubeconfig")));
     for accepted in [allowed, again, named] {
         accepted.expect_code(0);

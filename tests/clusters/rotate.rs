@@ -8,7 +8,7 @@ use testbed::Testbed;
 
 use crate::Test;
 use crate::credentials::{add_cluster, annotation, as_flux, kubeconfig, secret, with_kubeconfig};
-use crate::support::{INSTALLS, PACKAGE, PACKAGES, User, eventually};
+use crate::support::{INSTALLS, Output, PACKAGE, PACKAGES, User, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("rotate::replaces_a_token_and_proves_the_old_one_dead", replaces_a_token),
@@ -38,6 +38,20 @@ fn token_secrets(user: &User<'_>, run_cluster: &str) -> Vec<String> {
         .filter(|secret| secret["metadata"]["annotations"]["kubernetes.io/service-account.name"] == deployer.as_str())
         .map(|secret| secret["metadata"]["name"].as_str().expect("a name").to_owned())
         .collect()
+}
+
+/// Returns the last line of JSON, after all have been checked against the schema.
+fn result_of(output: &Output) -> Value {
+    let schema: Value = serde_json::from_str(include_str!("../../docs/events.schema.json")).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let mut last = Value::Null;
+    for line in output.stdout.lines() {
+        last = serde_json::from_str(line).expect("JSON");
+        if let Err(error) = validator.validate(&last) {
+            panic!("{error} in {last:#}");
+        }
+    }
+    last
 }
 
 fn works(user: &User<'_>) -> bool {
@@ -81,10 +95,12 @@ fn replaces_a_token(testbed: &Testbed) {
 
     // A further delivery or the same one again knows the new Secret.
     user.add_cluster("prod1").expect_code(0).says("nothing to change");
-    let output = user.run(&["rotate", "--all", "--yes", "-o", "json"]);
-    // prod2 has no delivery here.
-    let output = output.expect_code(0);
-    let result: Value = serde_json::from_str(output.stdout.lines().last().expect("a line")).expect("JSON");
+    let output = user.run(&["rotate", "--all", "--yes", "-o", "json", "-vv"]).expect_code(0);
+    for kubeconfig in [&new, &kubeconfig(&secret(&user))] {
+        let token = kubeconfig["users"][0]["user"]["token"].as_str().expect("a token");
+        assert!(!output.stdout.contains(token) && !output.stderr.contains(token), "a token is shown");
+    }
+    let result = result_of(&output);
     assert_eq!(result["outcome"], "rotated", "{output}");
     assert_eq!(
         result["rotations"],
@@ -141,7 +157,7 @@ fn many_run_clusters(testbed: &Testbed) {
     let output = user.run(&["rotate", "--all", "--yes", "--run-context", "prod2=prod1", "-o", "json"]);
     let output =
         output.expect_code(1).says("1 of 2 run clusters not rotated").says("is not the cluster that `prod2` means");
-    let result: Value = serde_json::from_str(output.stdout.lines().last().expect("a line")).expect("JSON");
+    let result = result_of(&output);
     let outcomes: Vec<&Value> =
         result["rotations"].as_array().expect("a list").iter().map(|rotation| &rotation["outcome"]).collect();
     assert_eq!(outcomes, ["rotated", "failed"], "{output}");

@@ -32,9 +32,6 @@ pub(super) enum Asked {
     WorkloadIdentity(WorkloadIdentityArgs),
 }
 
-/// How long a token lives that expires, where nobody has written down for how long it was granted.
-const A_DAY: Duration = Duration::from_hours(24);
-
 /// How Flux authenticates on the run cluster.
 #[derive(Clone, Debug)]
 pub(super) enum Authentication {
@@ -121,8 +118,7 @@ impl Authentication {
                 Ok(Self::Token { lifetime: None })
             }
             (Some(Method::BoundedToken), None | Some(Asked::Token { .. })) => {
-                let lifetime = stored.and_then(|stored| stored.lifetime).unwrap_or(A_DAY);
-                Ok(Self::Token { lifetime: Some(lifetime) })
+                Ok(Self::Token { lifetime: stored.and_then(StoredCredential::granted) })
             }
             (None | Some(Method::ByHand | Method::KubeconfigFile), Some(Asked::KubeconfigFile(file))) => {
                 Ok(Self::KubeconfigFile(file.clone()))

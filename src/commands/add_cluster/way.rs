@@ -6,6 +6,7 @@ use super::answers::Answers;
 use super::authentication::Authentication;
 use super::authentication::reference;
 use super::gather::Facts;
+use super::kubeconfig_file::KubeconfigFile;
 use crate::cli::EndpointArgs;
 use crate::cluster::{Cluster, api_resource};
 use crate::error::{Error, Result};
@@ -66,6 +67,7 @@ pub(super) async fn check(
     match authentication {
         Authentication::Token { .. } => {}
         Authentication::WorkloadIdentity(identity) if identity.workload.address.is_some() => {}
+        Authentication::KubeconfigFile(file) => return check_file(answers, file, known).await,
         _ => return if answers.overrides.is_empty() { Ok(()) } else { Err(not_ours(answers)) },
     }
     if known == Some(endpoint) {
@@ -119,6 +121,16 @@ fn not_ours(answers: &Answers) -> Error {
         .hint("change it there, and leave --server, --proxy-url, --tls-server-name and --certificate-authority out")
 }
 
+/// Refuses a kubeconfig of the user's own with an address of the machine itself, where that would be the controller's pod.
+async fn check_file(answers: &Answers, file: &KubeconfigFile, known: Option<&Endpoint>) -> Result<()> {
+    let no_file = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+    let endpoint = Endpoint::of_context(&file.as_flux_reads_it()?, None, no_file)?;
+    if answers.allows_loopback || known == Some(&endpoint) || !endpoint.is_loopback() {
+        return Ok(());
+    }
+    refuse_where_flux_runs_as_pods(&answers.build, &answers.run_cluster, &endpoint).await
+}
+
 /// Refuses an address of the machine itself where that would be the controller's own pod.
 async fn refuse_where_flux_runs_as_pods(build: &Cluster, run_cluster: &str, endpoint: &Endpoint) -> Result<()> {
     let Some(namespace) = namespace_of_flux(build).await else { return Ok(()) };
@@ -127,7 +139,7 @@ async fn refuse_where_flux_runs_as_pods(build: &Cluster, run_cluster: &str, endp
         .because(format!(
             "Flux runs as a pod (Deployment {namespace}/{CONTROLLER}), for which a loopback address is the pod itself"
         ))
-        .hint("name the address that Flux reaches: --server https://HOST:PORT")
+        .hint("name the address that Flux reaches: --server https://HOST:PORT, or in the kubeconfig that you give")
         .hint("or, where the pod uses the network of its node: --allow-loopback"))
 }
 

@@ -21,9 +21,6 @@ use crate::plan::{
     Apply, Change, Delete, Place, Plan, ProveDead, SeenByFlux, Step, StoreCredential, TokenSource, change_of,
 };
 
-/// How long a token lives that expires, where nobody has written down for how long it was granted.
-const A_DAY: Duration = Duration::from_hours(24);
-
 /// Computes the plan for one run cluster; both clusters are asked whether each write is allowed, and nothing is changed.
 pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
     let Facts { run_cluster, run, .. } = facts;
@@ -71,8 +68,7 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
 
 /// Returns how long the new token is to live: as the flag says, else as the old one was granted.
 fn lifetime(answers: &Answers, facts: &Facts) -> Option<Duration> {
-    let before = (facts.stored.method == Method::BoundedToken).then(|| facts.stored.lifetime.unwrap_or(A_DAY));
-    answers.lifetime.or(before)
+    answers.lifetime.or(facts.stored.granted())
 }
 
 fn purpose(facts: &Facts, lifetime: Option<Duration>) -> String {
