@@ -35,7 +35,7 @@ fn private_bundle(testbed: &Testbed) {
     user.run(&[&arguments[..], &["--timeout", "15s"]].concat()).expect_code(3);
     eventually("the registry's refusal", || {
         let app = user.target(&["get", "app", PACKAGE, "-o", "jsonpath={.status.usefulErrorMessage}"]);
-        app.contains("UNAUTHORIZED").then_some(())
+        app.to_lowercase().contains("unauthorized").then_some(())
     });
 
     make_secret(&user);
