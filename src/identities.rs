@@ -41,6 +41,17 @@ pub fn service_account(owner: Owner<'_>, namespace: &str, name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": owner.metadata(namespace, name)})
 }
 
+/// Builds a service account on the build cluster that Flux acts or asks for tokens as: no Pod runs as it.
+#[must_use]
+pub fn build_account(namespace: &str, name: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels::managed()},
+        "automountServiceAccountToken": false,
+    })
+}
+
 /// Builds the Secret that the control plane fills with a token of a ServiceAccount.
 #[must_use]
 pub fn token_secret(owner: Owner<'_>, namespace: &str, name: &str, service_account: &str) -> Value {

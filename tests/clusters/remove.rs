@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("remove::a_delivery_made_by_hand", made_by_hand),
     ("remove::kustomizations_deleted_by_hand", deleted_by_hand),
     ("remove::what_others_use_stays", used_by_others),
+    ("remove::shared_packages_stay", shared_packages),
     ("remove::forced_although_the_run_cluster_lives", forced_by_mistake),
 ];
 
@@ -242,6 +243,42 @@ fn deleted_by_hand(testbed: &Testbed) {
     remove(&user, &["--package", "hello-ap.default.tap"]).expect_code(2).says("there is no delivery of hello-ap");
 }
 
+/// Makes a Kustomization that does nothing, and needs the credential of `prod1`.
+fn suspended_kustomization(user: &User<'_>, name: &str, path: &str, target: &str) {
+    let kustomization = serde_json::json!({
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": name, "namespace": user.workspace.build_namespace()},
+        "spec": {
+            "sourceRef": {"kind": "GitRepository", "name": format!("{PACKAGE}-gitops-repo")},
+            "path": path,
+            "kubeConfig": {"secretRef": {"name": "prod1-kubeconfig"}},
+            "targetNamespace": target,
+            "interval": "5m",
+            "prune": false,
+            "suspend": true,
+        },
+    });
+    user.testbed.apply("build", &kustomization.to_string()).expect("kubectl apply");
+}
+
+fn shared_packages(testbed: &Testbed) {
+    let user = User::new(testbed, "share");
+    user.bootstrap().expect_code(0);
+    let bootstrapped = rest(&user);
+    user.add_cluster("prod1").expect_code(0);
+    let target = user.workspace.target_namespace();
+    suspended_kustomization(&user, "hello-too", &format!("./{PACKAGE}/prod1-too"), target);
+    remove(&user, &["--timeout", "90s"]).expect_code(0).says(&format!("{PACKAGE} on prod1  removed"));
+    assert!(user.get("prod1", target, "packageinstall", PACKAGE).is_null());
+    assert!(!user.get("build", user.workspace.build_namespace(), "kustomization", PACKAGES).is_null());
+    assert!(user.target(&["get", "packages", "-o", "name"]).contains(PACKAGE));
+    // The last of both takes them with it.
+    user.build(&["delete", "kustomization", "hello-too"]);
+    remove(&user, &[]).expect_code(0);
+    assert_rest(&user, &bootstrapped);
+}
+
 fn used_by_others(testbed: &Testbed) {
     let user = delivered(testbed, "others");
     let (build, target) = (user.workspace.build_namespace(), user.workspace.target_namespace());
@@ -256,21 +293,9 @@ fn used_by_others(testbed: &Testbed) {
         },
     });
     testbed.apply("prod1", &install.to_string()).expect("kubectl apply");
-    let kustomization = serde_json::json!({
-        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
-        "kind": "Kustomization",
-        "metadata": {"name": "something-else", "namespace": build},
-        "spec": {
-            "sourceRef": {"kind": "GitRepository", "name": format!("{PACKAGE}-gitops-repo")},
-            "path": format!("./{PACKAGE}/prod1"),
-            "kubeConfig": {"secretRef": {"name": "prod1-kubeconfig"}},
-            "targetNamespace": "elsewhere",
-            "interval": "5m",
-            "prune": false,
-            "suspend": true,
-        },
-    });
-    testbed.apply("build", &kustomization.to_string()).expect("kubectl apply");
+    let mistyped = ["remove-cluster", "prod-1", "--package", PACKAGE, "--run-context", "prod1", "--yes"];
+    user.run(&mistyped).expect_code(2).says(&format!("nothing of {PACKAGE} is left for a run cluster `prod-1`"));
+    suspended_kustomization(&user, "something-else", &format!("./{PACKAGE}/prod1"), "elsewhere");
     remove(&user, &[])
         .expect_code(0)
         .says(&format!("ServiceAccount {target}/{installer} stays: something else deploys with it"))

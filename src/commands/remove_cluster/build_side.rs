@@ -19,6 +19,8 @@ use crate::observe::delivery::{find, select};
 pub(super) struct BuildSide {
     /// The deliveries that go: those that exist, and those that an interrupted removal left half.
     pub(super) leaving: Vec<Leaving>,
+    /// The packages of those among them that only the user knows of.
+    pub(super) assumed: Vec<String>,
     /// All other deliveries of the namespace, to whichever run cluster.
     pub(super) remaining: Vec<Delivery>,
     /// The record of an interrupted removal, if any.
@@ -39,8 +41,10 @@ impl BuildSide {
         let chosen = select(all.clone(), &answers.packages, std::slice::from_ref(run_cluster));
         let remaining: Vec<Delivery> = all.into_iter().filter(|delivery| !chosen.contains(delivery)).collect();
 
-        let mut leaving: Vec<Leaving> = chosen.iter().map(|delivery| describe(answers, delivery)).collect();
-        let mut other_records = Vec::new();
+        let is_shared = |name: &str| remaining.iter().any(|delivery| delivery.packages_kustomization == name);
+        let mut leaving: Vec<Leaving> =
+            chosen.iter().map(|one| describe(answers, one, is_shared(&one.packages_kustomization))).collect();
+        let (mut assumed, mut other_records) = (Vec::new(), Vec::new());
         for recorded in &record.deliveries {
             let same = |one: &Leaving| one.installs_kustomization == recorded.installs_kustomization;
             if let Some(known) = leaving.iter_mut().find(|one| same(one)) {
@@ -55,14 +59,15 @@ impl BuildSide {
         for package in &answers.packages {
             let name = names::of_package(package);
             if !leaving.iter().any(|one| one.package == name) {
-                leaving.extend(assume(answers, package).await?);
+                leaving.push(assume(answers, package).await?);
+                assumed.push(name.to_owned());
             }
         }
         let credentials = credentials(answers, &leaving).await?;
         if leaving.is_empty() && credentials.is_empty() {
             return Err(nothing_there(answers));
         }
-        Ok(Self { leaving, remaining, record, other_records, credentials })
+        Ok(Self { leaving, assumed, remaining, record, other_records, credentials })
     }
 
     /// Tells whether a delivery that remains needs a Kustomization: two from one directory to one place may share Packages.
@@ -108,7 +113,7 @@ fn is_chosen(answers: &Answers, package: &str) -> bool {
     answers.packages.is_empty() || answers.packages.iter().any(|name| names::of_package(name) == package)
 }
 
-fn describe(answers: &Answers, delivery: &Delivery) -> Leaving {
+fn describe(answers: &Answers, delivery: &Delivery, shares_packages: bool) -> Leaving {
     let find = |name: &str| answers.kustomizations.iter().find(|one| one.name_any() == name);
     let (installs, packages) = (find(&delivery.installs_kustomization), find(&delivery.packages_kustomization));
     let directory = match (installs, packages) {
@@ -122,12 +127,12 @@ fn describe(answers: &Answers, delivery: &Delivery) -> Leaving {
     };
     let account = installs.or(packages).and_then(|one| one.spec.service_account_name.clone());
     let mut leaving = Leaving::of(delivery, &directory, account);
-    run_side::remember_inventories(&mut leaving, [installs, packages]);
+    run_side::remember_inventories(&mut leaving, [installs, packages.filter(|_| !shares_packages)]);
     leaving
 }
 
 /// Describes a delivery of which nobody knows any more but the user: its Kustomizations were deleted by hand.
-async fn assume(answers: &Answers, package: &str) -> Result<Option<Leaving>> {
+async fn assume(answers: &Answers, package: &str) -> Result<Leaving> {
     let path = names::normalised_path(package);
     let name = names::of_package(path);
     names::check_package(name)?;
@@ -142,7 +147,7 @@ async fn assume(answers: &Answers, package: &str) -> Result<Option<Leaving>> {
         .hint(format!("see what there is: kubectl carvelflux status -n {}", answers.namespace)));
     };
     let reads_here = |run: &(Cluster, _)| run.0.default_namespace().to_owned();
-    Ok(Some(Leaving {
+    Ok(Leaving {
         package: name.to_owned(),
         target_namespace: String::new(),
         namespaces: answers.run.as_ref().map(reads_here).into_iter().collect(),
@@ -155,7 +160,7 @@ async fn assume(answers: &Answers, package: &str) -> Result<Option<Leaving>> {
         is_workload_identity: false,
         service_account: None,
         applied: std::collections::BTreeSet::default(),
-    }))
+    })
 }
 
 /// Names the Secrets and ConfigMaps of the deliveries, and those that are named after the run cluster.

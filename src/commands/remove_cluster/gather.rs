@@ -65,7 +65,9 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
             }
         }
     }
-    Ok(Facts { build, identities, repositories, run_uid, belongings, missing_accounts, is_alive })
+    let facts = Facts { build, identities, repositories, run_uid, belongings, missing_accounts, is_alive };
+    guard::something_is_left(answers, &facts)?;
+    Ok(facts)
 }
 
 /// Reads the run cluster, and refuses where the deletion would go wrong there.
@@ -84,7 +86,9 @@ async fn read_run_cluster(
             checks.take("kapp-controller", check::kapp_controller(run, served, place).await)?;
         }
         let kustomizations = answers.kustomizations_of(leaving);
-        let read = run_side::read(run, namespace, leaving, kustomizations, answers.keeps_workloads).await;
+        let shares_packages = build.is_shared(&leaving.packages_kustomization);
+        let read =
+            run_side::read(run, namespace, leaving, kustomizations, answers.keeps_workloads, shares_packages).await;
         belongings.push(checks.take("what is on the run cluster", read)?);
     }
     let found: Vec<Found> =

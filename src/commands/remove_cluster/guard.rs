@@ -8,12 +8,14 @@ use kube::ResourceExt;
 
 use super::answers::Answers;
 use super::build_side::BuildSide;
+use super::gather::Facts;
 use super::record::Leaving;
 use super::run_side::{Found, inventory};
 use crate::cluster::{Access, Cluster, ObjectReference};
 use crate::error::{Error, Result};
 use crate::flux::{Keeping, Kustomization};
 use crate::labels;
+use crate::names;
 use crate::observe::Verdict;
 use crate::observe::reach::reach;
 
@@ -106,6 +108,32 @@ fn another_cluster(answers: &Answers, run: &Cluster, why: String) -> Error {
     Error::new(format!("{} is not the run cluster that Flux delivers to as `{}`", run.display(), answers.run_cluster))
         .because(why)
         .hint("name the context of the right cluster with --run-context")
+}
+
+/// Refuses a delivery that only the user knows of where nothing bears its name: one of the names is mistyped.
+///
+/// An installer proves nothing: it bears the name of the package only, and may serve another run cluster's delivery.
+pub(super) fn something_is_left(answers: &Answers, facts: &Facts) -> Result<()> {
+    let Facts { build, identities, .. } = facts;
+    let is_installer = |name: &str| build.assumed.iter().any(|package| name == names::installer(package));
+    // Credentials and deployers bear the name of the run cluster; where other deliveries go, they are theirs.
+    let has_identities = build.assumed.len() == build.leaving.len()
+        && (!identities.build.is_empty() || identities.run.iter().any(|one| !is_installer(&one.reference.name)));
+    for package in build.assumed.iter().filter(|_| !has_identities) {
+        let is_in_git = facts.repositories.changes.iter().any(|(_, packages)| packages.contains(package));
+        let is_on_run_cluster = build.leaving.iter().zip(&facts.belongings).any(|(leaving, found)| {
+            leaving.package == *package && !(found.installs.is_empty() && found.packages.is_empty())
+        });
+        if !is_in_git && !is_on_run_cluster {
+            return Err(Error::usage(format!(
+                "nothing of {package} is left for a run cluster `{}`",
+                answers.run_cluster
+            ))
+            .because("no Kustomization, no object on the run cluster and no directory in Git bears these names")
+            .hint(format!("see what there is: kubectl carvelflux status -n {}", answers.namespace)));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses where Flux may not delete what it applied: its finalizer would hold the Kustomization for ever.

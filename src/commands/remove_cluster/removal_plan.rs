@@ -4,8 +4,6 @@
 //! application with the installer and with the Packages still there. Only then go the Packages, and only when nothing is
 //! left the identities, what Flux knew them by, and the files.
 
-use serde_json::{Value, json};
-
 use super::answers::Answers;
 use super::gather::Facts;
 use super::record::{Leaving, Record};
@@ -14,7 +12,7 @@ use crate::carvel::{package_install_resource, package_resource};
 use crate::cluster::{ObjectReference, api_resource};
 use crate::error::Result;
 use crate::flux::kustomization_resource;
-use crate::labels;
+use crate::identities;
 use crate::plan::{
     Apply, Awaited, Change, Commit, Delete, KeepWorkloads, NothingLeft, Place, Plan, Step, Suspend, WaitUntilGone,
     change_of,
@@ -78,7 +76,8 @@ async fn add_deletion(
     [installs, packages]: [Vec<Delete>; 2],
 ) -> Result<()> {
     for account in &facts.missing_accounts {
-        let manifest = empty_account(account);
+        // It may do nothing, but Flux deletes what it applied only where it exists.
+        let manifest = identities::build_account(&answers.namespace, &account.name);
         let change = change_of(&answers.build, &manifest).await?;
         plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
     }
@@ -195,15 +194,6 @@ async fn add_record(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result
         }));
     }
     Ok(())
-}
-
-/// Builds the account that must exist on the build cluster for Flux to delete what it applied: it may do nothing.
-fn empty_account(account: &ObjectReference) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": {"name": account.name, "namespace": account.namespace, "labels": labels::managed()},
-    })
 }
 
 /// Plans to delete what the plan itself makes.

@@ -64,13 +64,14 @@ pub(super) fn remember_inventories(leaving: &mut Leaving, kustomizations: [Optio
     }
 }
 
-/// Reads what a delivery has on the run cluster.
+/// Reads what a delivery has on the run cluster; its Packages only where they go, too.
 pub(super) async fn read(
     run: &Cluster,
     namespace: &str,
     leaving: &Leaving,
     [installs, packages]: [Option<&Kustomization>; 2],
     keeps_workloads: bool,
+    shares_packages: bool,
 ) -> Result<Belongings> {
     let mut belongings = Belongings::default();
     let secret = api_resource("", "v1", "Secret");
@@ -86,6 +87,9 @@ pub(super) async fn read(
                 vec![found]
             });
         }
+    }
+    if shares_packages {
+        return Ok(belongings);
     }
     let references =
         with_labelled(run, namespace, packages_name, leaving, inventory(packages), &[package_resource()]).await?;

@@ -12,7 +12,7 @@ use crate::commands::add_cluster::gather::Facts;
 use crate::commands::add_cluster::guard;
 use crate::commands::add_cluster::installer::Installer;
 use crate::error::Result;
-use crate::identities::{Owner, Subject, role, role_binding, service_account};
+use crate::identities::{Owner, Subject, build_account, role, role_binding, service_account};
 use crate::labels;
 use crate::names;
 use crate::plan::{Apply, Change, Place, Plan, Step, change_from};
@@ -61,12 +61,7 @@ pub(super) async fn add_identities(
 /// Without it Flux leaves everything on the run cluster behind when a Kustomization is deleted: it looks the account that it
 /// is to impersonate up on its own cluster (fluxcd/pkg `runtime/client/impersonator.go`, `CanImpersonate`; fluxcd/pkg#959).
 async fn account_for_pruning(answers: &Answers, account: &str) -> Result<Option<Apply>> {
-    let manifest = json!({
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": {"name": account, "namespace": answers.namespace, "labels": labels::managed()},
-        "automountServiceAccountToken": false,
-    });
+    let manifest = build_account(&answers.namespace, account);
     let live = answers.build.get(&ObjectReference::of(&manifest)?).await?;
     let is_ours =
         |live: &DynamicObject| live.labels().get(labels::MANAGED_BY).is_some_and(|manager| manager == FIELD_MANAGER);

@@ -11,6 +11,7 @@ use crate::commands::add_cluster::gather::Facts;
 use crate::commands::add_cluster::identity::Identity;
 use crate::error::{Error, Result};
 use crate::flux::{Provider, WATCH_LABEL};
+use crate::identities;
 use crate::labels;
 use crate::names;
 use crate::plan::{Apply, Place, Plan, ProveIdentity, Step, change_from, change_of};
@@ -55,12 +56,7 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, ident
 
 /// Makes the service account, unless there is one of that name that somebody else looks after, as clouds need it.
 async fn service_account(answers: &Answers, provider: Provider, name: &str) -> Result<Option<Apply>> {
-    let manifest = json!({
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": {"name": name, "namespace": answers.namespace, "labels": labels::managed()},
-        "automountServiceAccountToken": false,
-    });
+    let manifest = identities::build_account(&answers.namespace, name);
     let reference = ObjectReference::of(&manifest)?;
     let live = answers.build.get(&reference).await?;
     let has = |key: &&str| live.as_ref().is_some_and(|live| live.annotations().contains_key(*key));
