@@ -1,17 +1,19 @@
 //! JSON lines: nothing else on standard output, every line as `docs/events.schema.json` says, the last one the result.
 
-use carvelflux::error::Error;
+use carvelflux::error::{Error, ErrorKind};
 use carvelflux::observe::{Cause, Stage};
-use carvelflux::ui::events::{Body, Event, Removal};
+use carvelflux::ui::events::{Body, Event, Removal, Rotation, SourceResult};
 use insta::assert_snapshot;
 use serde_json::Value;
 
+use crate::script::Script;
 use crate::terminal::{piped, unread};
 
 pub(crate) fn trials() -> Vec<(&'static str, fn())> {
     vec![
         ("json::the_stream_is_as_documented", the_stream_is_as_documented),
         ("json::every_line_follows_the_schema", every_line_follows_the_schema),
+        ("json::every_kind_of_end_follows_the_schema", every_kind_of_end_follows_the_schema),
         ("json::the_schema_refuses_other_lines", the_schema_refuses_other_lines),
         ("json::causes_and_stages_keep_their_names", causes_and_stages_keep_their_names),
         ("json::a_reader_that_goes_away_ends_the_wait", a_reader_that_goes_away_ends_the_wait),
@@ -123,30 +125,56 @@ fn every_line_follows_the_schema() {
         assert_eq!((&last["kind"], &last["exitCode"]), (&"result".into(), &expected.into()), "{script}");
         lines.push_str(&stdout);
     }
-    let error = Error::usage("bad flag").because("a reason").hint("a hint");
-    let mut line = Vec::new();
-    Event::new(jiff::Timestamp::now(), Body::error(&error)).write(&mut line).expect("a Vec takes all");
-    let removal = Removal::new("dev", "prod1", &[], true, vec!["Secret dev/own stays".to_owned()], Vec::new());
-    let result = Body::Result {
-        outcome: "removed",
-        exit_code: 0,
-        deliveries: Vec::new(),
-        source: None,
-        rotations: Vec::new(),
-        removal: Some(removal),
-    };
-    Event::new(jiff::Timestamp::now(), result).write(&mut line).expect("a Vec takes all");
-    lines.push_str(&String::from_utf8(line).expect("it is UTF-8"));
     let mut kinds: Vec<String> = Vec::new();
     for line in lines.lines() {
-        let event: Value = serde_json::from_str(line).expect("it is JSON");
-        let problems: Vec<String> = validator.iter_errors(&event).map(|problem| problem.to_string()).collect();
-        assert_eq!(problems, [] as [String; 0], "{line}");
+        let event = valid(&validator, line);
         kinds.push(event["kind"].as_str().unwrap_or_default().to_owned());
     }
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, ["changed", "decided", "detail", "error", "notice", "result", "started"]);
+    assert_eq!(kinds, ["changed", "decided", "detail", "notice", "result", "started"]);
+}
+
+fn every_kind_of_end_follows_the_schema() {
+    let validator = validator();
+    let usage = Error::usage("bad flag").because("a reason").hint("a hint");
+    let several = Error::several(ErrorKind::Failed, "2 checks failed", vec![usage.clone(), Error::new("no source")]);
+    let source = SourceResult {
+        namespace: "dev".to_owned(),
+        package: "hello-app.default.tap".to_owned(),
+        revision: "main@sha1:0123456789abcdef0123456789abcdef01234567".to_owned(),
+    };
+    let deliveries = Script::named("mixed").deliveries;
+    let removal = Removal::new("dev", "prod1", &deliveries, true, vec!["b stays".to_owned()], vec!["c".to_owned()]);
+    let expires = Some("2026-11-23T10:00:00Z".to_owned());
+    let rotations = vec![
+        Rotation::done("dev", "prod1", expires, vec!["Kustomization dev/hello".to_owned()]),
+        Rotation::done("dev", "prod2", None, Vec::new()),
+        Rotation::failed("dev", "prod3", &usage),
+    ];
+    for (body, part) in [
+        (Body::error(&usage), "/reason"),
+        (Body::error(&several), "/failures/1/message"),
+        (result("ready", 0, Some(source), None, Vec::new()), "/source/revision"),
+        (result("removed", 0, None, Some(removal), Vec::new()), "/removal/deliveries/4/targetNamespace"),
+        (result("failed", 1, None, None, rotations), "/rotations/2/failure/hints/0"),
+        (result("rotated", 0, None, None, vec![Rotation::done("dev", "prod1", None, Vec::new())]), "/rotations/0"),
+    ] {
+        let mut line = Vec::new();
+        Event::new(jiff::Timestamp::now(), body).write(&mut line).expect("a Vec takes all");
+        let event = valid(&validator, &String::from_utf8(line).expect("it is UTF-8"));
+        assert!(event.pointer(part).is_some(), "no {part} in {event}");
+    }
+}
+
+fn result(
+    outcome: &'static str,
+    exit_code: u8,
+    source: Option<SourceResult>,
+    removal: Option<Removal>,
+    rotations: Vec<Rotation>,
+) -> Body {
+    Body::Result { outcome, exit_code, deliveries: Vec::new(), source, removal, rotations }
 }
 
 fn the_schema_refuses_other_lines() {
@@ -156,6 +184,7 @@ fn the_schema_refuses_other_lines() {
         r#"{"schema":"carvelflux.events/v1","time":"2026-11-22T10:00:00.000Z","kind":"notice"}"#,
         r#"{"schema":"carvelflux.events/v1","time":"2026-11-22T10:00:00.000Z","kind":"changed","message":"a"}"#,
         r#"{"schema":"carvelflux.events/v1","time":"2026-11-22T10:00:00.000Z","kind":"result","outcome":"fine","exitCode":0,"deliveries":[]}"#,
+        r#"{"schema":"carvelflux.events/v1","time":"2026-11-22T10:00:00.000Z","kind":"result","outcome":"removed","exitCode":0,"deliveries":[],"removal":{"runCluster":"prod1"}}"#,
     ] {
         let event: Value = serde_json::from_str(line).expect("it is JSON");
         assert!(!validator.is_valid(&event), "{line}");
@@ -205,6 +234,14 @@ fn causes_and_stages_keep_their_names() {
 fn a_reader_that_goes_away_ends_the_wait() {
     // Nothing is decided yet, so this must not look like success to a pipeline.
     assert_eq!(unread(&["mixed", "json", "stdin"]), (141, String::new()));
+}
+
+/// Reads a line that the schema must accept.
+fn valid(validator: &jsonschema::Validator, line: &str) -> Value {
+    let event: Value = serde_json::from_str(line).expect("it is JSON");
+    let problems: Vec<String> = validator.iter_errors(&event).map(|problem| problem.to_string()).collect();
+    assert_eq!(problems, [] as [String; 0], "{line}");
+    event
 }
 
 fn validator() -> jsonschema::Validator {
