@@ -38,7 +38,7 @@ use crate::ui::{Format, Verbosity};
     disable_help_subcommand = true,
     arg_required_else_help = true,
     max_term_width = 110,
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 timeout, 130 interrupted."
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 timeout, 130 interrupted, 141 standard output closed."
 )]
 pub struct Cli {
     /// What to do.
@@ -102,7 +102,7 @@ pub struct OutputArgs {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make the package's Git repository known to Flux, and wait until it is fetched
+    /// Make the package's GitOps repository known to Flux, and wait until it is fetched
     Bootstrap(BootstrapArgs),
     /// Deliver a package to a run cluster, and wait until it is installed
     AddCluster(Box<AddClusterArgs>),
@@ -112,7 +112,7 @@ pub enum Command {
     Rotate(RotateArgs),
     /// Remove a package, or all, from a run cluster, in the order that leaves nothing behind
     RemoveCluster(RemoveClusterArgs),
-    /// Wait until deliveries have installed what the Git repository asks for
+    /// Wait until deliveries have installed what the GitOps repository asks for
     Wait(WaitArgs),
     /// Show all deliveries as they are now, on all run clusters
     Status(StatusArgs),
@@ -158,14 +158,14 @@ pub struct ConfirmArgs {
     pub yes: bool,
 }
 
-/// Credentials for the Git repository; never a secret in an argument.
+/// Credentials for the GitOps repository; never a secret in an argument.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Git credentials")]
 pub struct GitCredentialArgs {
-    /// User name for the Git repository
+    /// User name for the GitOps repository
     #[arg(long, env = "GIT_USERNAME", value_name = "NAME", hide_env_values = true)]
     pub git_username: Option<String>,
-    /// File with the password or access token for the Git repository; `-` reads standard input (default: the variable `GIT_PASSWORD`)
+    /// File with the password or access token for the GitOps repository; `-` reads standard input (default: the variable `GIT_PASSWORD`)
     #[arg(long, value_name = "FILE")]
     pub git_password_file: Option<PathBuf>,
 }

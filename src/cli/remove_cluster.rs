@@ -26,7 +26,7 @@ pub struct RemoveClusterArgs {
     /// Leave running what kapp-controller has deployed, without PackageInstall and App
     #[arg(long)]
     pub keep_workloads: bool,
-    /// Leave the files in the Git repository; without Flux they have no effect
+    /// Leave the files in the GitOps repository; without Flux they have no effect
     #[arg(long)]
     pub keep_git: bool,
     /// The run cluster is gone for good: clear the build cluster and Git, and list what stays behind

@@ -1,4 +1,4 @@
-//! `bootstrap`: makes a package's Git repository known to Flux.
+//! `bootstrap`: makes a package's GitOps repository known to Flux.
 
 use std::ffi::OsString;
 
@@ -46,7 +46,7 @@ pub(super) async fn run(
     let versions = checks.take("Flux", check::flux(&build, &served));
     checks.take(format!("namespace {}", answers.namespace), check::namespace(&build, &answers.namespace).await);
     let has_secret = checks.take("Git credentials", has_credentials_secret(&build, &answers).await);
-    checks.take("Git repository", check_repository(ui, &mut answers, has_secret == Some(true)).await);
+    checks.take("GitOps repository", check_repository(ui, &mut answers, has_secret == Some(true)).await);
     if let Some(versions) = versions {
         checks.take("GitRepository", refuse_retarget(&build, versions.source, &answers).await);
         permissions::take(&mut checks, &build, missing(&build, needs(versions.source, &answers)).await);

@@ -21,7 +21,8 @@ pub(super) fn given(ui: Ui, arguments: &GitCredentialArgs) -> Result<Option<GitC
     match (username, password) {
         (Some(username), Some(password)) => Ok(Some(GitCredentials { username, password })),
         (Some(username), None) if ui.is_interactive => {
-            let password = prompt::password(&format!("Password or access token of {username} for the Git repository"))?;
+            let password =
+                prompt::password(&format!("Password or access token of {username} for the GitOps repository"))?;
             Ok(Some(GitCredentials { username, password }))
         }
         (Some(_), None) => Err(Error::usage("a Git user name is given, but no password")
@@ -34,7 +35,7 @@ pub(super) fn given(ui: Ui, arguments: &GitCredentialArgs) -> Result<Option<GitC
 
 /// Asks for credentials; an empty user name means none.
 pub(super) fn ask() -> Result<Option<GitCredentials>> {
-    let Some(username) = prompt::optional_text("User name for the Git repository (empty if it is public)")? else {
+    let Some(username) = prompt::optional_text("User name for the GitOps repository (empty if it is public)")? else {
         return Ok(None);
     };
     let password = prompt::password("Password or access token")?;

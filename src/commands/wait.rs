@@ -1,4 +1,4 @@
-//! `wait`: until every chosen delivery has installed what the Git repository asks for.
+//! `wait`: until every chosen delivery has installed what the GitOps repository asks for.
 
 use super::outcome;
 use crate::check;

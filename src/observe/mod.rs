@@ -152,13 +152,13 @@ impl Patience {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
-    /// Flux cannot fetch the Git repository.
+    /// Flux cannot fetch the GitOps repository.
     SourceNotFetched,
     /// Flux is told not to reconcile.
     Suspended,
     /// No controller of Flux has ever looked at the object.
     NotObserved,
-    /// The directory is not in the Git repository.
+    /// The directory is not in the GitOps repository.
     NoDirectory,
     /// Flux cannot build what the directory holds: invalid YAML, a missing resource.
     BuildFailed,

@@ -20,7 +20,7 @@ fn everything_can_be_asked(testbed: &Testbed) {
     terminal.answer("Package (its directory in the GitOps repository)", PACKAGE);
     terminal.answer("URL of the GitOps repository", user.workspace.repository().url());
     terminal.answer("Branch", "");
-    terminal.answer("User name for the Git repository", &username);
+    terminal.answer("User name for the GitOps repository", &username);
     terminal.answer("Password or access token", &password);
     terminal.expect(&format!("+ GitRepository {}/{PACKAGE}-gitops-repo", user.workspace.build_namespace()));
     terminal.answer("Do you want to continue? (y/N)", "y");

@@ -132,7 +132,7 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         checks.take("Kustomizations", guard::same_kustomizations(answers, versions, credential).await);
     }
     let git = match &repository {
-        Some(repository) => checks.take("Git repository", repository::git(answers, repository).await),
+        Some(repository) => checks.take("GitOps repository", repository::git(answers, repository).await),
         None => None,
     };
     let constraints = match &git {

@@ -16,7 +16,7 @@ pub(super) fn explain(ready: &Condition, object: &Kustomization) -> (Cause, Pati
     let message = ready.message.as_str();
     let path = object.spec.path.trim_start_matches("./");
     if message.contains("kustomization path not found") {
-        let hint = format!("add the directory {path} to the Git repository, or correct spec.path");
+        let hint = format!("add the directory {path} to the GitOps repository, or correct spec.path");
         return (Cause::NoDirectory, Patience::Short, hint);
     }
     if ["decrypt", "SOPS encrypted"].iter().any(|word| message.contains(word)) {
@@ -28,7 +28,7 @@ pub(super) fn explain(ready: &Condition, object: &Kustomization) -> (Cause, Pati
     }
     if ready.reason == "BuildFailed" {
         let hint = format!(
-            "correct the files in {path} of the Git repository; in a checkout: kubectl kustomize {}",
+            "correct the files in {path} of the GitOps repository; in a checkout: kubectl kustomize {}",
             quoted(path)
         );
         // The same files give the same error again.

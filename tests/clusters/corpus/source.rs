@@ -1,4 +1,4 @@
-//! Flux cannot fetch the Git repository.
+//! Flux cannot fetch the GitOps repository.
 
 use testbed::Testbed;
 
