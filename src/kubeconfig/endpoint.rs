@@ -78,6 +78,19 @@ impl EndpointOverrides {
 }
 
 impl Endpoint {
+    /// Tells whether two ways end at the same server: by host, port and path, and by a certificate authority of its own.
+    ///
+    /// An authority alone says little: that of a company, or of a proxy before many clusters, signs for all of them. A
+    /// public one is in no kubeconfig, and says nothing at all.
+    #[must_use]
+    pub fn is_same_server(&self, other: &Self) -> bool {
+        let destination = |endpoint: &Self| Url::of_server(&endpoint.server).and_then(|url| url.destination());
+        self.certificate_authority_data.is_some()
+            && self.certificate_authority_data == other.certificate_authority_data
+            && destination(self).is_some()
+            && destination(self) == destination(other)
+    }
+
     /// Tells whether the way begins at the machine itself: for a controller in a pod, that is the pod.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
@@ -105,6 +118,22 @@ mod tests {
             tls_server_name: Some("kubernetes".to_owned()),
             proxy_url: proxy.map(str::to_owned),
         }
+    }
+
+    #[test]
+    fn one_authority_may_sign_for_many_servers() {
+        let ours = endpoint("https://prod.example:443/k8s/clusters/a", None);
+        assert!(ours.is_same_server(&endpoint("https://PROD.example/k8s/clusters/a/", None)));
+        for other in [
+            "https://test.example/k8s/clusters/a",
+            "https://prod.example:6443/k8s/clusters/a",
+            "https://prod.example/k8s/clusters/b",
+        ] {
+            assert!(!ours.is_same_server(&endpoint(other, None)), "{other}");
+        }
+        let mut unsigned = endpoint("https://prod.example", None);
+        unsigned.certificate_authority_data = None;
+        assert!(!unsigned.is_same_server(&unsigned.clone()));
     }
 
     #[test]

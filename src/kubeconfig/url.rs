@@ -77,6 +77,15 @@ impl Url {
         Some(name.to_owned()).filter(|name| !name.is_empty())
     }
 
+    /// Returns where requests go: host, port and path; names of hosts are the same in lower and upper case.
+    pub(super) fn destination(&self) -> Option<(String, String, Vec<u8>)> {
+        let host = std::str::from_utf8(&self.host).ok()?;
+        let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.is_empty() && !port.contains(']'));
+        let port = port.unwrap_or(if self.scheme == "https" { "443" } else { "80" });
+        let end = self.path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+        Some((self.host_name()?.to_ascii_lowercase(), port.to_owned(), self.path[..end].to_vec()))
+    }
+
     /// Returns whether the URL carries a user name or password of its own.
     pub(super) fn has_user(&self) -> bool {
         self.user.is_some()

@@ -65,13 +65,7 @@ pub(super) async fn compare(
             }
         }
     }
-    let authority = &endpoint.certificate_authority_data;
-    // An authority of its own is what clusters have; a public one is in no kubeconfig.
-    if authority.is_some() && *authority == answers.endpoint.certificate_authority_data {
-        Comparison::Same
-    } else {
-        Comparison::Unknown
-    }
+    if endpoint.is_same_server(&answers.endpoint) { Comparison::Same } else { Comparison::Unknown }
 }
 
 /// Names objects that both are likely to be allowed to read.

@@ -37,9 +37,9 @@ pub(super) async fn same_cluster(answers: &Answers, found: &Found, run_uid: &str
                     Error::new(format!("{display} exists, and it cannot be found out which cluster it points at"));
                 let error = match unknown {
                     Err(cause) => error.because(cause),
-                    Ok(_) => {
-                        error.because("there is nothing that both may read, and their certificate authorities differ")
-                    }
+                    Ok(_) => error.because(
+                        "there is nothing that both may read, and their addresses or certificate authorities differ",
+                    ),
                 };
                 return Err(error.hint(format!("choose another name for {}", answers.run.display())));
             }

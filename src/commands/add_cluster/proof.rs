@@ -89,7 +89,7 @@ async fn prove(
                 "it cannot be found out whether {what} leads to {}",
                 answers.run.display()
             ))
-            .because("there is nothing that both may read, and their certificate authorities differ")
+            .because("there is nothing that both may read, and their addresses or certificate authorities differ")
             .hint("let its user read the namespace kube-system, whose UID tells clusters apart"));
         }
     }
