@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 const HOUR: Duration = Duration::from_hours(1);
 
 /// What token is requested.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct TokenWish<'a> {
     /// The namespace of the service account.
     pub namespace: &'a str,

@@ -3,6 +3,7 @@
 //! How each way is set up lives in the plan: `delivery_plan/flux_user.rs` says who may do what on the run cluster,
 //! `delivery_plan/credential.rs` what Flux gets on the build cluster.
 
+use std::fmt;
 use std::time::Duration;
 
 use kube::ResourceExt;
@@ -49,12 +50,19 @@ pub(super) enum Authentication {
 }
 
 /// What Flux has on the build cluster to reach the run cluster with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Found {
     /// In which kind of object.
     pub(super) credential: RunCredential,
     /// The object.
     pub(super) object: DynamicObject,
+}
+
+impl fmt::Debug for Found {
+    /// Names the object and leaves its content out, which is a credential.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Found({:?} {})", self.credential, self.object.name_any())
+    }
 }
 
 impl Found {
