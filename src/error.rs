@@ -21,6 +21,15 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Returns the kind of failures that were found together: theirs where all agree, else that something failed.
+    #[must_use]
+    pub fn of_all(errors: &[Error]) -> Self {
+        match errors.first() {
+            Some(first) if errors.iter().all(|error| error.kind == first.kind) => first.kind,
+            _ => Self::Failed,
+        }
+    }
+
     /// Returns the documented exit code: 0 done, 1 failed, 2 usage, 3 timeout, 130 interrupted. A closed pipe is no success
     /// either: it gives 141, as where the signal ends a program.
     #[must_use]
@@ -190,6 +199,15 @@ mod tests {
     fn a_cause_that_repeats_the_message_is_left_out() {
         let error = Error::new("cannot read a.yaml: not found").because("not found").because("disk").because("disk");
         assert_eq!(error.causes(), ["disk"]);
+    }
+
+    #[test]
+    fn failures_that_agree_keep_their_kind() {
+        let errors = |kinds: &[ErrorKind]| kinds.iter().map(|kind| Error::of_kind(*kind, "it")).collect::<Vec<_>>();
+        for kind in [ErrorKind::Timeout, ErrorKind::Usage, ErrorKind::Failed] {
+            assert_eq!(ErrorKind::of_all(&errors(&[kind, kind])), kind);
+        }
+        assert_eq!(ErrorKind::of_all(&errors(&[ErrorKind::Timeout, ErrorKind::Usage])), ErrorKind::Failed);
     }
 
     #[test]

@@ -38,11 +38,7 @@ fn result_event(deliveries: &[Delivery], outcomes: &[Outcome], failure: Option<E
     let conclusions =
         deliveries.iter().zip(outcomes).map(|(delivery, outcome)| Conclusion::of_outcome(delivery, outcome));
     let body = Body::Result {
-        outcome: match failure {
-            None => "ready",
-            Some(ErrorKind::Timeout) => "timeout",
-            Some(_) => "failed",
-        },
+        outcome: outcome("ready", failure),
         exit_code: failure.map_or(0, ErrorKind::exit_code),
         deliveries: conclusions.collect(),
         source: None,
@@ -50,6 +46,15 @@ fn result_event(deliveries: &[Delivery], outcomes: &[Outcome], failure: Option<E
         rotations: Vec::new(),
     };
     Event::new(Timestamp::now(), body)
+}
+
+/// Names what came of a command in its JSON.
+fn outcome(success: &'static str, failure: Option<ErrorKind>) -> &'static str {
+    match failure {
+        None => success,
+        Some(ErrorKind::Timeout) => "timeout",
+        Some(_) => "failed",
+    }
 }
 
 /// Reports a source that Flux has fetched.
@@ -93,14 +98,14 @@ pub(super) fn report_removed(ui: Ui, removal: &Removal) -> Result<()> {
 }
 
 /// Reports what became of each run cluster that `rotate` was asked for.
-pub(super) fn report_rotated(ui: Ui, rotations: &[Rotation], is_failed: bool) -> Result<()> {
+pub(super) fn report_rotated(ui: Ui, rotations: &[Rotation], failure: Option<ErrorKind>) -> Result<()> {
     match ui.format {
         Format::Text => rotations.iter().try_for_each(|rotation| ui.result(&rotation.line())),
         Format::Json => ui.event(&Event::new(
             Timestamp::now(),
             Body::Result {
-                outcome: if is_failed { "failed" } else { "rotated" },
-                exit_code: if is_failed { ErrorKind::Failed.exit_code() } else { 0 },
+                outcome: outcome("rotated", failure),
+                exit_code: failure.map_or(0, ErrorKind::exit_code),
                 deliveries: Vec::new(),
                 source: None,
                 removal: None,

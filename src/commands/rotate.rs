@@ -41,12 +41,11 @@ pub(super) async fn run(
     let rotations: Vec<Rotation> =
         answers.targets.iter().zip(&results).map(|(target, result)| conclusion(&answers, target, result)).collect();
     let failures: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
-    outcome::report_rotated(ui, &rotations, !failures.is_empty())?;
-    if failures.is_empty() {
-        return Ok(());
-    }
+    let failure = (!failures.is_empty()).then(|| ErrorKind::of_all(&failures));
+    outcome::report_rotated(ui, &rotations, failure)?;
+    let Some(kind) = failure else { return Ok(()) };
     let message = format!("{} of {} run clusters not rotated", failures.len(), rotations.len());
-    Err(Error::several(ErrorKind::Failed, message, failures).reported())
+    Err(Error::several(kind, message, failures).reported())
 }
 
 /// Finds out everything about one run cluster, and plans its rotation. Nothing is written.
