@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::execute::Executor;
 use crate::cluster::ObjectReference;
+use crate::conditions::find;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flux::{Kustomization, RECONCILE_REQUESTED_AT};
 use crate::observe::expectation::Expectation;
@@ -27,33 +28,53 @@ pub struct SeenByFlux {
     pub kustomizations: Vec<ObjectReference>,
 }
 
+/// What a reconciliation says about the credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Use {
+    /// It got through to the run cluster.
+    Seen,
+    /// It stopped before it got that far, for this reason. The next one reads the Secret anew: none holds the old credential.
+    NotYet(String),
+    /// There is nobody to use it any more.
+    Gone,
+}
+
 impl Executor<'_> {
-    /// Waits until each Kustomization has reconciled with the new credential.
+    /// Waits until each Kustomization has reconciled with the new credential, or stops before it needs any.
     pub(super) async fn see_used(self, used: &SeenByFlux, deadline: Instant) -> Result<()> {
         self.ui.notice(&format!("waiting for Flux to use the new credential for {}", used.run_cluster));
-        try_join_all(used.kustomizations.iter().map(|reference| self.see_reconciled(reference, deadline)))
-            .await
-            .map_err(|error| error.hint("the new credential is stored, and the old one is not revoked"))?;
-        if !used.kustomizations.is_empty() {
+        let answers =
+            try_join_all(used.kustomizations.iter().map(|reference| self.see_reconciled(reference, deadline)))
+                .await
+                .map_err(|error| error.hint("the new credential is stored, and the old one is not revoked"))?;
+        for (reference, answer) in used.kustomizations.iter().zip(&answers) {
+            if let Use::NotYet(why) = answer {
+                self.ui.warning(&format!(
+                    "{} is not seen to use the new credential yet: {why}; it reads it with its next try",
+                    reference.display()
+                ));
+            }
+        }
+        if answers.contains(&Use::Seen) {
             self.ui.done(&format!("Flux uses the new credential for {}", used.run_cluster));
         }
         Ok(())
     }
 
-    async fn see_reconciled(self, reference: &ObjectReference, deadline: Instant) -> Result<()> {
+    async fn see_reconciled(self, reference: &ObjectReference, deadline: Instant) -> Result<Use> {
         let began = Instant::now();
         loop {
             let token = jiff::Timestamp::now().to_string();
             match self.build.annotate(reference, RECONCILE_REQUESTED_AT, &token).await {
                 Ok(()) => {}
                 // Nobody uses what nobody asks for any more.
-                Err(error) if error.status() == Some(404) => return Ok(()),
+                Err(error) if error.status() == Some(404) => return Ok(Use::Gone),
                 Err(error) => return Err(error),
             }
             let limit = deadline.saturating_duration_since(Instant::now());
             let answer = self.build.wait_for(reference, limit, |object| answer(object, &token)).await;
             let failure = match answer {
-                Ok(Ok(())) => return Ok(()),
+                Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(failure)) => failure,
                 Err(error) if error.kind() == ErrorKind::Timeout => return Err(unanswered(reference)),
                 Err(error) => return Err(error),
@@ -76,9 +97,9 @@ fn unanswered(reference: &ObjectReference) -> Error {
 
 /// Finds in a Kustomization the answer to a request: whether it got through to the run cluster. Pure.
 ///
-/// That it fails for another reason does not matter: Flux reads the Secret with every reconciliation
-/// (fluxcd/pkg `runtime/client/impersonator.go`), so that this one had the new credential at hand.
-fn answer(object: &DynamicObject, token: &str) -> Option<Result<(), Failure>> {
+/// That applying, pruning or a health check fails for another reason does not matter: Flux reads the Secret with every
+/// reconciliation (fluxcd/pkg `runtime/client/impersonator.go`), so that this one was let in with the new credential.
+fn answer(object: &DynamicObject, token: &str) -> Option<Result<Use, Failure>> {
     let newest = object.annotations().get(RECONCILE_REQUESTED_AT).cloned();
     let kustomization: Kustomization = object.clone().try_parse().ok()?;
     let status = kustomization.status.clone().unwrap_or_default();
@@ -87,13 +108,23 @@ fn answer(object: &DynamicObject, token: &str) -> Option<Result<(), Failure>> {
     if handled != token && Some(handled) != newest.as_deref() {
         return None;
     }
+    let ready = find(&status.conditions, "Ready");
+    if let Some(ready) = ready.filter(|ready| ready.is_false() && stops_before_the_run_cluster(&ready.reason)) {
+        return Some(Ok(Use::NotYet(format!("{}: {}", ready.reason, ready.message.trim()))));
+    }
     let mut expectation = Expectation::default();
     expectation.saw(&status.last_attempted_revision);
     match judge(Some(&kustomization), &kustomization.name_any(), Stage::Install, &expectation) {
         Applied::Not(Verdict::Failed(failure)) if is_about_the_way(failure.cause) => Some(Err(failure)),
-        Applied::Yes(_) | Applied::Checking(_) | Applied::Not(Verdict::Failed(_)) => Some(Ok(())),
+        Applied::Yes(_) | Applied::Checking(_) | Applied::Not(Verdict::Failed(_)) => Some(Ok(Use::Seen)),
         Applied::Not(_) => None,
     }
+}
+
+/// Tells whether Flux ends with this reason before its first request to the run cluster, mostly even before it reads the
+/// kubeconfig (kustomize-controller v1.9.3, `internal/controller/kustomization_controller.go`, `Reconcile`, `reconcile`).
+fn stops_before_the_run_cluster(reason: &str) -> bool {
+    !matches!(reason, "ReconciliationFailed" | "PruneFailed" | "HealthCheckFailed" | "HealthCheckCanceled")
 }
 
 /// Tells whether a failure keeps Flux from getting into the run cluster at all.
@@ -133,9 +164,18 @@ mod tests {
     fn only_an_answer_to_this_request_or_a_later_one_counts() {
         let succeeded = |requested, handled| kustomization(requested, handled, "ReconciliationSucceeded", "");
         assert_eq!(answer(&succeeded("2", "1"), "2"), None);
-        assert_eq!(answer(&succeeded("2", "2"), "2"), Some(Ok(())));
-        assert_eq!(answer(&succeeded("3", "3"), "2"), Some(Ok(())));
-        assert_eq!(answer(&succeeded("3", "2"), "2"), Some(Ok(())));
+        assert_eq!(answer(&succeeded("2", "2"), "2"), Some(Ok(Use::Seen)));
+        assert_eq!(answer(&succeeded("3", "3"), "2"), Some(Ok(Use::Seen)));
+        assert_eq!(answer(&succeeded("3", "2"), "2"), Some(Ok(Use::Seen)));
+    }
+
+    #[test]
+    fn what_stops_before_the_run_cluster_shows_no_use() {
+        for reason in ["ArtifactFailed", "BuildFailed", "DependencyNotReady", "AccessDenied"] {
+            let answered = answer(&kustomization("2", "2", reason, "words"), "2");
+            assert_eq!(answered, Some(Ok(Use::NotYet(format!("{reason}: words")))));
+            assert_eq!(answer(&kustomization("2", "1", reason, "words"), "2"), None);
+        }
     }
 
     #[test]
@@ -144,7 +184,6 @@ mod tests {
         let refused = failed("ReconciliationFailed", "the server has asked for the client to provide credentials");
         assert!(matches!(refused, Some(Err(Failure { cause: Cause::CredentialRefused, .. }))), "{refused:?}");
         assert!(matches!(failed("ReconciliationFailed", "dial tcp 10.0.0.1:1: i/o timeout"), Some(Err(_))));
-        assert_eq!(failed("BuildFailed", "yaml: line 1"), Some(Ok(())));
-        assert_eq!(failed("HealthCheckFailed", "timeout"), Some(Ok(())));
+        assert_eq!(failed("HealthCheckFailed", "timeout"), Some(Ok(Use::Seen)));
     }
 }
