@@ -62,7 +62,8 @@ pub fn show(plan: &Plan, executor: Executor<'_>, is_confirmed: bool) -> bool {
         ui.status(note);
     }
     if !plan.changes_something() {
-        ui.done(&format!("nothing to change: {} objects are as wanted already", plan.steps.len()));
+        let objects = plan.steps.iter().filter(|step| step.is_about_an_object()).count();
+        ui.done(&format!("nothing to change: {objects} objects are as wanted already"));
         return false;
     }
     for line in super::show::lines(plan, executor.build, executor.run) {
@@ -122,6 +123,7 @@ impl Executor<'_> {
             Step::Delete(delete) => self.delete(delete).await,
             Step::WaitUntilGone(gone) => self.wait_until_gone(gone, circumstances.deadline).await,
             Step::SeeUsed(used) => self.see_used(used, circumstances.deadline).await,
+            Step::StillStored(expected) => self.prove_still_stored(expected).await,
             Step::ProveDead(dead) => self.prove_dead(dead).await,
         }
     }

@@ -14,6 +14,7 @@ mod keep_workloads;
 mod nothing_left;
 mod revoke;
 pub mod show;
+mod still_stored;
 mod suspend;
 
 pub use change::{Change, change_from, change_of};
@@ -25,6 +26,7 @@ pub use identity::ProveIdentity;
 pub use keep_workloads::KeepWorkloads;
 pub use nothing_left::NothingLeft;
 pub use revoke::ProveDead;
+pub use still_stored::StillStored;
 pub use suspend::Suspend;
 
 use std::fmt;
@@ -85,6 +87,8 @@ pub enum Step {
     WaitUntilGone(WaitUntilGone),
     /// Has Flux reconcile with the stored credential, and waits until it has.
     SeeUsed(SeenByFlux),
+    /// Proves that nobody has stored another credential meanwhile.
+    StillStored(StillStored),
     /// Tries revoked tokens until they are refused.
     ProveDead(ProveDead),
     /// Proves that nothing is left of what Kustomizations had applied.
@@ -127,11 +131,21 @@ impl Step {
             Self::Apply(apply) => apply.change != Change::None,
             Self::StoreCredential(store) => store.change != Change::None,
             Self::Commit(commit) => !commit.changes.is_empty(),
-            Self::ProveIdentity(_) | Self::Fetch { .. } | Self::NothingLeft(_) | Self::ProveDead(_) => false,
+            Self::ProveIdentity(_)
+            | Self::Fetch { .. }
+            | Self::NothingLeft(_)
+            | Self::StillStored(_)
+            | Self::ProveDead(_) => false,
             Self::KeepWorkloads(_) | Self::Suspend(_) | Self::Delete(_) => true,
             Self::WaitUntilGone(gone) => !gone.objects.is_empty(),
             Self::SeeUsed(used) => !used.kustomizations.is_empty(),
         }
+    }
+
+    /// Tells whether the step brings an object to the state that is wanted, and does nothing where it is in it already.
+    #[must_use]
+    pub fn is_about_an_object(&self) -> bool {
+        matches!(self, Self::Apply(_) | Self::StoreCredential(_))
     }
 }
 

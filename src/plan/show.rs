@@ -11,7 +11,7 @@ pub fn lines(plan: &Plan, build: &Cluster, run: Option<&Cluster>) -> Vec<String>
     let mut unchanged = 0;
     for step in &plan.steps {
         if !step.changes_something() {
-            unchanged += usize::from(matches!(step, Step::Apply(_) | Step::StoreCredential(_)));
+            unchanged += usize::from(step.is_about_an_object());
             continue;
         }
         for (place, entry) in entries(step, build, run) {
@@ -56,7 +56,11 @@ fn entries(step: &Step, build: &Cluster, run: Option<&Cluster>) -> Vec<(String, 
             .map(|change| (if change.content.is_some() { "±" } else { "-" }, &change.path))
             .map(|(sign, path)| (format!("Git {}", commit.repository), format!("{sign} {path}")))
             .collect(),
-        Step::ProveIdentity(_) | Step::Fetch { .. } | Step::NothingLeft(_) | Step::ProveDead(_) => Vec::new(),
+        Step::ProveIdentity(_)
+        | Step::Fetch { .. }
+        | Step::NothingLeft(_)
+        | Step::StillStored(_)
+        | Step::ProveDead(_) => Vec::new(),
         Step::KeepWorkloads(keep) => vec![(at(Place::Run), format!("~ {} (spec.noopDelete)", keep.install.display()))],
         Step::Suspend(suspend) => {
             vec![(at(Place::Build), format!("~ {} (spec.suspend)", suspend.kustomization.display()))]

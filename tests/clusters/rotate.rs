@@ -9,6 +9,7 @@ use testbed::Testbed;
 use crate::Test;
 use crate::credentials::{add_cluster, annotation, as_flux, kubeconfig, secret, with_kubeconfig};
 use crate::support::{INSTALLS, Output, PACKAGE, PACKAGES, User, eventually};
+use crate::terminal::Terminal;
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("rotate::replaces_a_token_and_proves_the_old_one_dead", replaces_a_token),
@@ -18,6 +19,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("rotate::names_what_cannot_be_rotated", not_rotatable),
     ("rotate::waits_for_flux_and_names_suspended_kustomizations", flux_does_not_use_it),
     ("rotate::two_at_a_time_do_not_revoke_each_others_credential", two_at_a_time),
+    ("rotate::what_add_cluster_has_read_before_is_not_stored_again", add_cluster_meanwhile),
     ("rotate::killed_after_any_step_leaves_a_working_credential", |testbed| killed(testbed, "killed", &[])),
     ("rotate::killed_after_any_step_with_bounded_tokens", |testbed| {
         killed(testbed, "killed-bounded", &["--token-duration", "1h"]);
@@ -248,6 +250,25 @@ fn two_at_a_time(testbed: &Testbed) {
         user.run(&ROTATE).expect_code(0);
         assert_clean(&user, &old);
     }
+}
+
+fn add_cluster_meanwhile(testbed: &Testbed) {
+    let user = User::new(testbed, "rotate-adding");
+    user.bootstrap().expect_code(0);
+    user.add_cluster("prod1").expect_code(0);
+    let old = kubeconfig(&secret(&user));
+    // What add-cluster would mend, with the credential that it finds now.
+    user.build(&["label", "secret", "prod1-kubeconfig", "reconcile.fluxcd.io/watch-"]);
+    let arguments = user.add_cluster_arguments("prod1", "prod1");
+    let arguments: Vec<&str> = arguments.into_iter().filter(|argument| *argument != "--yes").collect();
+    let mut terminal = Terminal::start(&user, &arguments);
+    terminal.expect("Do you want to continue? (y/N)");
+    user.run(&ROTATE).expect_code(0);
+    terminal.answer("Do you want to continue? (y/N)", "y");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 1, "{screen}");
+    assert!(screen.contains("somebody else changed it at the same time"), "{screen}");
+    assert_clean(&user, &old);
 }
 
 /// Runs the plugin, and kills it as soon as it says something; returns whether it did.

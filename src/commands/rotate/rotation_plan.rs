@@ -18,7 +18,8 @@ use crate::labels;
 use crate::names;
 use crate::plan::credential::readable;
 use crate::plan::{
-    Apply, Change, Delete, Place, Plan, ProveDead, SeenByFlux, Step, StoreCredential, TokenSource, change_of,
+    Apply, Change, Delete, Place, Plan, ProveDead, SeenByFlux, Step, StillStored, StoreCredential, TokenSource,
+    change_of,
 };
 
 /// Computes the plan for one run cluster; both clusters are asked whether each write is allowed, and nothing is changed.
@@ -53,6 +54,8 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
     plan.steps.push(Step::StoreCredential(Box::new(store(answers, facts, user, source, &name).await?)));
     plan.steps
         .push(Step::SeeUsed(SeenByFlux { run_cluster: run_cluster.clone(), kustomizations: facts.working.clone() }));
+    plan.steps
+        .push(Step::StillStored(StillStored { secret: answers.secret_of(run_cluster), token_secret: name.clone() }));
     for (reference, secret) in &facts.old_secrets {
         let mut delete = Delete::checked(run, Place::Run, reference, &secret.metadata).await?;
         delete.note = Some("its token ends".to_owned());

@@ -6,6 +6,7 @@ mod kubeconfig_file;
 mod token;
 mod workload_identity;
 
+use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::authentication::Method;
@@ -51,6 +52,15 @@ fn kubeconfig_secret(answers: &Answers, facts: &Facts, method: Method) -> Value 
         },
         "type": "Opaque",
     })
+}
+
+/// Has the API server refuse the Secret if anybody has changed it since it was read: `rotate` may have stored another
+/// credential meanwhile, and be about to revoke the one that was found.
+fn expect_as_found(manifest: &mut Value, facts: &Facts) {
+    let version = facts.found.as_ref().and_then(|found| found.object.resource_version());
+    if let Some(version) = version {
+        manifest["metadata"]["resourceVersion"] = json!(version);
+    }
 }
 
 /// Returns the name of the Secret on the run cluster whose deletion revokes the deployer's token: `rotate` gives it others.

@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::kubeconfig_secret;
+use super::{expect_as_found, kubeconfig_secret};
 use crate::authentication::Method;
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::authentication::reference;
@@ -27,6 +27,7 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, file:
             .hint(format!("remove the key `{FIRST_KEY}` from the Secret, then try again")));
     }
     let mut manifest: Value = kubeconfig_secret(answers, facts, Method::KubeconfigFile);
+    expect_as_found(&mut manifest, facts);
     let text = file.text.expose_secret();
     manifest["data"] = json!({kubeconfig::SECRET_KEY: kubeconfig::base64(text.as_bytes())});
     let change = change_of(&answers.build, &manifest).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use super::token_secret_name;
+use super::{expect_as_found, token_secret_name};
 use crate::authentication::Method;
 use crate::authentication::stored::{DeployerSecret, StoredCredential};
 use crate::cluster::ObjectReference;
@@ -58,6 +58,8 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifet
     {
         return Err(refused(answers));
     }
+    let mut manifest = secret.manifest();
+    expect_as_found(&mut manifest, facts);
     let mut store = StoreCredential {
         run_cluster: answers.run_cluster.clone(),
         endpoint: facts.endpoint.clone(),
@@ -65,7 +67,7 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifet
         source,
         impersonate: facts.impersonated.as_ref().map(|impersonated| impersonated.user.clone()),
         target_namespace: answers.target_namespace.clone(),
-        secret: secret.manifest(),
+        secret: manifest,
         change: Change::Create,
     };
     store.change = match (&facts.found, token) {
