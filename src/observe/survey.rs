@@ -79,6 +79,8 @@ struct Group {
     cluster: Option<Result<Cluster, Verdict>>,
     /// What its target namespaces hold.
     targets: BTreeMap<String, Result<Target, Verdict>>,
+    /// The resourceVersions of the Flux objects that were read before the targets: only what is read after them counts.
+    parents: Vec<Option<String>>,
 }
 
 impl Survey {
@@ -99,6 +101,13 @@ impl Survey {
                 .entry(key)
                 .or_insert_with_key(|key| Group { deliveries: Vec::new(), ..known.remove(key).unwrap_or_default() });
             group.deliveries.push(delivery);
+        }
+        for group in self.groups.values_mut() {
+            let parents = group.deliveries.iter().flat_map(|delivery| flux.versions(delivery)).collect();
+            if group.parents != parents {
+                group.targets.clear();
+                group.parents = parents;
+            }
         }
         let (build, request) = (&self.build, &self.request);
         stream::iter(self.groups.values_mut()).for_each_concurrent(AT_A_TIME, |group| group.read(build, request)).await;
@@ -122,14 +131,6 @@ impl Survey {
     /// Forgets what was read on the run cluster of a group, because it has changed.
     pub fn forget(&mut self, key: &GroupKey) {
         if let Some(group) = self.groups.get_mut(key) {
-            group.targets.clear();
-        }
-    }
-
-    /// Forgets what was read on the run clusters of deliveries of which a Flux object has changed: only what is read after
-    /// it counts.
-    pub fn forget_where(&mut self, is_concerned: impl Fn(&Delivery) -> bool) {
-        for group in self.groups.values_mut().filter(|group| group.deliveries.iter().any(&is_concerned)) {
             group.targets.clear();
         }
     }
@@ -178,17 +179,35 @@ impl Group {
             if self.targets.contains_key(namespace) {
                 continue;
             }
-            let target = match &self.cluster {
-                None => continue,
-                Some(Err(verdict)) => Err(verdict.clone()),
-                Some(Ok(cluster)) => match tokio::time::timeout(PATIENCE, Target::read(cluster, namespace)).await {
-                    Ok(Ok(target)) => Ok(target),
-                    Ok(Err(error)) => Err(unreadable(&error.to_string(), delivery)),
-                    Err(_) => Err(unreadable(&format!("no answer within {} s", PATIENCE.as_secs()), delivery)),
-                },
-            };
-            self.targets.insert(namespace.clone(), target);
+            let mut target = read_target(self.cluster.as_ref(), delivery).await;
+            if let Err(Refusal { is_credential: true, .. }) = target {
+                // Flux may have a new credential since.
+                self.cluster = Some(reach(build, delivery, &request.run_contexts, &request.connection).await);
+                target = read_target(self.cluster.as_ref(), delivery).await;
+            }
+            self.targets.insert(namespace.clone(), target.map_err(|refusal| refusal.verdict));
         }
+    }
+}
+
+/// Why a target namespace cannot be read.
+struct Refusal {
+    verdict: Verdict,
+    /// Whether the credential is refused.
+    is_credential: bool,
+}
+
+async fn read_target(cluster: Option<&Result<Cluster, Verdict>>, delivery: &Delivery) -> Result<Target, Refusal> {
+    let refuse = |why: &str, is_credential| Err(Refusal { verdict: unreadable(why, delivery), is_credential });
+    let cluster = match cluster {
+        Some(Ok(cluster)) => cluster,
+        Some(Err(verdict)) => return Err(Refusal { verdict: verdict.clone(), is_credential: false }),
+        None => return refuse("nobody has tried", false),
+    };
+    match tokio::time::timeout(PATIENCE, Target::read(cluster, &delivery.target_namespace)).await {
+        Ok(Ok(target)) => Ok(target),
+        Ok(Err(error)) => refuse(&error.to_string(), error.status() == Some(401)),
+        Err(_) => refuse(&format!("no answer within {} s", PATIENCE.as_secs()), false),
     }
 }
 

@@ -8,6 +8,7 @@ mod begin;
 mod confirm;
 mod follower;
 mod intake;
+mod renewal;
 mod requests;
 mod track;
 mod view;
@@ -139,6 +140,7 @@ pub async fn wait(
             Some(confirmation) = follower.confirmations.next() => follower.confirmed(confirmation, reporter),
             Some(refused) = follower.requests.next() => follower.requested(refused),
             Some(proof) = follower.proofs.next() => follower.proven(proof),
+            Some(renewal) = follower.renewals.next() => follower.take_renewal(renewal),
             _ = ticks.tick() => reporter.tick(),
             () = tokio::time::sleep_until(deadline) => {
                 is_late = true;

@@ -1,6 +1,7 @@
 //! `status`, and the ways to say what `wait` waits for.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use testbed::{PackageVersion, Testbed};
@@ -16,6 +17,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("status::is_redrawn_with_every_change", redrawn_with_every_change),
     ("wait::a_named_commit_must_be_reached", named_commit),
     ("wait::several_at_once_do_not_disturb_each_other", several_at_once),
+    ("wait::a_new_credential_is_taken_up", new_credential),
     ("wait::json_ends_with_the_result", json_result),
     ("wait::twenty_deliveries_over_several_namespaces", twenty_deliveries),
 ];
@@ -207,6 +209,24 @@ fn several_at_once(testbed: &Testbed) {
         let output = wait.wait_with_output().expect("it ends");
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     }
+}
+
+/// The credential that a wait began with dies under it.
+fn new_credential(testbed: &Testbed) {
+    let user = delivered(testbed, "renewed", &["prod1"]);
+    let path = format!("{PACKAGE}/prod1/params.yaml");
+    let commit = user.edit(&path, |text| text.replace("replicas: 2", "replicas: 3"));
+    let mut command = user.command();
+    command.args(["wait", "--revision", &commit, "--no-reconcile", "--timeout", "3m", "-v"]);
+    let wait = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    std::thread::sleep(Duration::from_secs(2));
+    user.run(&["rotate", "prod1", "--run-context", "prod1=prod1", "--yes"]).expect_code(0);
+    let request = format!("reconcile.fluxcd.io/requestedAt={commit}");
+    user.build(&["annotate", "--overwrite", "gitrepository", &format!("{PACKAGE}-gitops-repo"), &request]);
+    let output = wait.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("nauthorized"), "the old credential was not refused, so that this proves nothing:\n{said}");
 }
 
 fn twenty_deliveries(testbed: &Testbed) {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
 use super::render;
@@ -89,61 +88,25 @@ impl Watches {
     /// Makes the survey forget what an update shows to be out of date.
     fn take(&mut self, survey: &mut Survey, update: Update) {
         match update {
-            Update::Source(_, event) => {
-                if let Some(change) = change(&event) {
-                    survey.forget_where(|delivery| change.concerns(&delivery.source.0, &delivery.source.1));
-                }
-            }
-            Update::Kustomization(_, event) => {
-                if let Some(change) = change(&event) {
-                    survey.forget_where(|delivery| {
-                        [&delivery.packages_kustomization, &delivery.installs_kustomization]
-                            .iter()
-                            .any(|name| change.concerns(&delivery.namespace, name))
-                    });
-                }
-            }
+            // Flux's objects are read anew with every look, and what was read before them is forgotten.
+            Update::Source(..) | Update::Kustomization(..) | Update::Broken(None, _) => {}
             Update::Install(index, _, event) => {
-                if change(&event).is_some() {
+                if is_change(&event) {
                     survey.forget(&self.groups[index]);
                 }
             }
             Update::App(index, _, event) => {
-                if change(&event).is_some() {
+                if is_change(&event) {
                     survey.forget(&self.groups[index]);
                 }
             }
             Update::Broken(Some(index), _) => survey.forget(&self.groups[index]),
-            // The next look finds out whether the build cluster answers.
-            Update::Broken(None, _) => {}
         }
     }
 }
 
-/// Tells what an event says has changed. A first list counts as well: something may have changed before the watch began.
-fn change<K: ResourceExt>(event: &Event<K>) -> Option<Change> {
-    match event {
-        Event::Apply(object) | Event::Delete(object) => {
-            Some(Change::One(object.namespace().unwrap_or_default(), object.name_any()))
-        }
-        Event::InitDone => Some(Change::Any),
-        Event::Init | Event::InitApply(_) => None,
-    }
-}
-
-/// Which objects may have changed.
-enum Change {
-    /// Any of a kind.
-    Any,
-    /// This one, by namespace and name.
-    One(String, String),
-}
-
-impl Change {
-    fn concerns(&self, namespace: &str, name: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::One(known_namespace, known_name) => known_namespace == namespace && known_name == name,
-        }
-    }
+/// Tells whether an event says that something has changed. A first list counts as well: it may have changed before the watch
+/// began.
+fn is_change<K>(event: &Event<K>) -> bool {
+    !matches!(event, Event::Init | Event::InitApply(_))
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use kube::ResourceExt;
+
 use super::Surveyed;
 use super::versions::versions;
 use crate::conditions;
@@ -21,6 +23,16 @@ pub(super) struct Flux {
 impl Flux {
     pub(super) fn deliveries(&self) -> Vec<Delivery> {
         find(self.kustomizations.values())
+    }
+
+    /// Returns the resourceVersions of a delivery's objects.
+    pub(super) fn versions(&self, delivery: &Delivery) -> [Option<String>; 3] {
+        let objects = self.objects(delivery);
+        [
+            objects.source.and_then(ResourceExt::resource_version),
+            objects.packages.and_then(ResourceExt::resource_version),
+            objects.installs.and_then(ResourceExt::resource_version),
+        ]
     }
 
     fn objects(&self, delivery: &Delivery) -> FluxObjects<'_> {

@@ -36,11 +36,13 @@ impl Follower {
         let mut follower = Self {
             build: build.clone(),
             versions,
+            connection: request.connection.clone(),
             updates: Updates::new(),
             confirmations: FuturesUnordered::new(),
             unconfirmed: BTreeMap::new(),
             asked: BTreeSet::new(),
             requests: FuturesUnordered::new(),
+            renewals: FuturesUnordered::new(),
             proofs: FuturesUnordered::new(),
             sources: Store::default(),
             kustomizations: Store::default(),

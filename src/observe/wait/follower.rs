@@ -7,11 +7,12 @@ use futures::future::{BoxFuture, LocalBoxFuture};
 use futures::stream::FuturesUnordered;
 
 use super::confirm::{Answer, Confirmation, Inquiry, Question};
+use super::renewal::Renewal;
 use super::requests::Proof;
 use super::track::{Evidence, Next, Track};
 use super::view::RunView;
 use super::{FluxVersions, Outcome, Reporter};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Connection};
 use crate::flux::{GitRepository, Kustomization};
 use crate::observe::delivery::Delivery;
 use crate::observe::expectation::Expectation;
@@ -31,6 +32,8 @@ const AT_A_TIME: usize = 8;
 pub(super) struct Follower {
     pub(super) build: Cluster,
     pub(super) versions: FluxVersions,
+    /// The kubeconfig flags.
+    pub(super) connection: Connection,
     pub(super) updates: Updates,
     pub(super) confirmations: FuturesUnordered<LocalBoxFuture<'static, Confirmation>>,
     /// The deliveries whose verdicts are to be confirmed, by the view that they are read through.
@@ -39,6 +42,7 @@ pub(super) struct Follower {
     pub(super) asked: BTreeSet<Option<usize>>,
     /// Requests on their way; each yields the delivery whose request was refused, if it was.
     pub(super) requests: FuturesUnordered<BoxFuture<'static, Option<usize>>>,
+    pub(super) renewals: FuturesUnordered<LocalBoxFuture<'static, Renewal>>,
     pub(super) proofs: FuturesUnordered<BoxFuture<'static, Proof>>,
     pub(super) sources: Store<GitRepository>,
     pub(super) kustomizations: Store<Kustomization>,
@@ -183,7 +187,11 @@ impl Follower {
         let standing = match assessment {
             Err(error) => {
                 reporter.detail(&format!("{error}; retrying"));
-                track.unreadable(&error.to_string(), now)
+                let (view, standing) = (track.view, track.unreadable(&error.to_string(), now));
+                if let (Some(view), Some(401)) = (view, error.status()) {
+                    self.renew(view, now);
+                }
+                standing
             }
             Ok(assessment) => {
                 let is_stale = track.view.is_some_and(|view| self.views[view].is_stale(&assessment.verdict));

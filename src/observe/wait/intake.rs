@@ -61,6 +61,15 @@ impl Follower {
     /// depend on it.
     pub(super) fn take_failure(&mut self, view: Option<usize>, failure: &WatchFailure, reporter: &mut dyn Reporter) {
         let now = Instant::now();
+        if let Some(view) = view {
+            // The watches of a credential that was replaced go on failing.
+            if !self.is_in_use(view) {
+                return;
+            }
+            if failure.error.status() == Some(401) {
+                self.renew(view, now);
+            }
+        }
         let remedy = match failure.remedy {
             Remedy::Lists => "reading lists every few seconds instead",
             Remedy::Time | Remedy::Grant => "retrying",

@@ -22,8 +22,12 @@ pub(super) struct RunView {
     pub(super) broken: Option<String>,
     /// Since when its watches have been refused, without a pause.
     pub(super) refused: Option<Instant>,
+    /// When Flux's credential was last read anew, because this one is refused.
+    pub(super) renewed: Option<Instant>,
     /// The Apps that had failed before anybody looked, as messages name them, and when the failed attempt began.
     stale: BTreeMap<String, Timestamp>,
+    /// Whether this view takes the place of another one, which has seen them.
+    is_successor: bool,
 }
 
 impl RunView {
@@ -34,12 +38,28 @@ impl RunView {
             apps: Store::default(),
             broken: None,
             refused: None,
+            renewed: None,
             stale: BTreeMap::new(),
+            is_successor: false,
+        }
+    }
+
+    /// Makes the view that goes on in the place of this one, with another credential.
+    pub(super) fn successor(&self, cluster: Cluster) -> Self {
+        Self {
+            refused: self.refused,
+            renewed: self.renewed,
+            stale: self.stale.clone(),
+            is_successor: true,
+            ..Self::new(cluster)
         }
     }
 
     /// Takes note of the Apps of a namespace that have failed already, when they are seen for the first time.
     pub(super) fn note_stale(&mut self, namespace: &str) {
+        if self.is_successor {
+            return;
+        }
         for app in self.apps.iter().filter(|app| app.namespace().as_deref() == Some(namespace)) {
             if let Some(attempt) = failed_attempt(app) {
                 self.stale.insert(format!("App {namespace}/{}", app.name_any()), attempt);
