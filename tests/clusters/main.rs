@@ -21,6 +21,7 @@ mod registry;
 mod remove;
 mod retarget;
 mod rotate;
+mod secrets;
 mod status;
 mod support;
 mod terminal;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         remove::interruption::TESTS,
         retarget::TESTS,
         rotate::TESTS,
+        secrets::TESTS,
         status::TESTS,
         truth::TESTS,
         workload_identity::TESTS,

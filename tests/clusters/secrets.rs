@@ -1,0 +1,223 @@
+//! No secret comes out: every command at the highest verbosity, going well and going wrong, and everything that it prints or
+//! passes on to other programs searched for the secrets that are used.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testbed::Testbed;
+
+use crate::Test;
+use crate::kubeconfig_file::{own_kubeconfig, rules_of_the_guide};
+use crate::support::{PACKAGE, User};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[("secrets::never_come_out", never_come_out)];
+
+const SECRET_VALUE: &str = "fake-secret-value-of-the-package";
+const WRONG_PASSWORD: &str = "fake-wrong-password-of-git";
+const BROKEN_TOKEN: &str = "fake-token-in-a-broken-kubeconfig";
+
+/// A user whose every command is searched for secrets.
+struct Searched<'a> {
+    user: User<'a>,
+    secrets: BTreeSet<String>,
+}
+
+impl Searched<'_> {
+    /// Adds a secret, and its forms in Secrets and in URLs.
+    fn add(&mut self, secret: &str) {
+        if secret.len() >= 8 {
+            self.secrets.insert(carvelflux::kubeconfig::base64(secret.as_bytes()));
+            self.secrets.insert(secret.to_owned());
+        }
+    }
+
+    /// Adds the tokens and passwords that are in all Secrets of the two namespaces.
+    fn add_stored(&mut self) {
+        let places =
+            [("build", self.user.workspace.build_namespace()), ("prod1", self.user.workspace.target_namespace())];
+        let mut found = Vec::new();
+        for (cluster, namespace) in places {
+            let text = self.user.testbed.kubectl(cluster, &["-n", namespace, "get", "secrets", "-o", "json"]);
+            let list: Value = serde_json::from_str(&text.expect("kubectl get")).expect("JSON");
+            for secret in list["items"].as_array().into_iter().flatten() {
+                for (key, value) in secret["data"].as_object().into_iter().flatten() {
+                    let is_public = ["ca.crt", "namespace", "username"].contains(&key.as_str());
+                    found.extend(value.as_str().filter(|_| !is_public).map(str::to_owned));
+                }
+            }
+        }
+        for encoded in found {
+            let decoded = base64(&encoded);
+            // A kubeconfig is not secret as a whole, its token is.
+            match serde_json::from_str::<Value>(&decoded) {
+                Ok(kubeconfig) => {
+                    let token = kubeconfig["users"][0]["user"]["token"].as_str().unwrap_or_default().to_owned();
+                    self.add(&token);
+                }
+                Err(_) => self.add(&decoded),
+            }
+            self.secrets.insert(encoded);
+        }
+    }
+
+    /// Runs a command as verbosely as possible, and searches what it prints and what its children are started with.
+    fn run(&mut self, arguments: &[&str], code: i32) {
+        self.run_with(arguments, &[], code);
+    }
+
+    fn run_with(&mut self, arguments: &[&str], environment: &[(&str, &str)], code: i32) {
+        let mut command = self.user.command();
+        command.args(arguments).arg("-vv").envs(environment.iter().copied()).env("RUST_LOG", "trace");
+        command.env("RUST_BACKTRACE", "full");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the plugin starts");
+        let [stdout, stderr] = [
+            Box::new(child.stdout.take().expect("its output")) as Box<dyn std::io::Read + Send>,
+            Box::new(child.stderr.take().expect("its errors")),
+        ]
+        .map(|mut pipe| {
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                pipe.read_to_string(&mut text).expect("UTF-8");
+                text
+            })
+        });
+        let mut started_with: BTreeSet<String> = BTreeSet::new();
+        let status = loop {
+            started_with.extend(command_lines(child.id()));
+            if let Some(status) = child.try_wait().expect("the plugin's state") {
+                break status;
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        };
+        let printed = [stdout, stderr].map(|pipe| pipe.join().expect("a reader")).concat();
+        assert_eq!(status.code(), Some(code), "`{}` says:\n{printed}", arguments.join(" "));
+        self.add_stored();
+        let command_lines: Vec<String> = started_with.into_iter().collect();
+        for secret in &self.secrets {
+            assert!(!printed.contains(secret.as_str()), "`{}` prints {secret}:\n{printed}", arguments.join(" "));
+            let in_arguments = command_lines.iter().find(|line| line.contains(secret.as_str()));
+            assert_eq!(in_arguments, None, "`{}` passes {secret} on", arguments.join(" "));
+        }
+    }
+}
+
+/// Returns the command lines of everything that a process has started.
+fn command_lines(process: u32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let children: Vec<u32> = tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|children| children.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<u32>>())
+        .collect();
+    children
+        .into_iter()
+        .flat_map(|child| {
+            let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+            std::iter::once(String::from_utf8_lossy(&line).replace('\0', " ")).chain(command_lines(child))
+        })
+        .collect()
+}
+
+/// Decodes what the API server encodes.
+fn base64(encoded: &str) -> String {
+    let bytes: k8s_openapi::ByteString = serde_json::from_value(json!(encoded)).expect("base64");
+    String::from_utf8_lossy(&bytes.0).into_owned()
+}
+
+fn never_come_out(testbed: &Testbed) {
+    let user = User::new(testbed, "secrets");
+    let (url, password) = (user.workspace.repository().url().to_owned(), user.workspace.repository().password());
+    let values = format!("workload_name: hello-app\nhostname: {SECRET_VALUE}\n");
+    user.write("values.yaml", &values);
+    user.write("bad-values.yaml", &format!("{values}no_such_value: {SECRET_VALUE}\n"));
+    user.write("wrong-password", &format!("{WRONG_PASSWORD}\n"));
+    let broken = format!("users: [{{name: flux, user: {{token: {BROKEN_TOKEN}\nclusters: {BROKEN_TOKEN}: [\n");
+    user.write("broken.yaml", &broken);
+    let own = own_kubeconfig(&user, "prod1", &rules_of_the_guide());
+    user.write("own.yaml", &own.to_string());
+    let own_token = own["users"][0]["user"]["token"].as_str().expect("a token").to_owned();
+    let kubeconfig = std::fs::read_to_string(user.workspace.kubeconfig()).expect("the kubeconfig");
+    let kubeconfig: Value = serde_yaml::from_str(&kubeconfig).expect("YAML");
+
+    let mut searched = Searched { user, secrets: BTreeSet::new() };
+    for secret in [SECRET_VALUE, WRONG_PASSWORD, BROKEN_TOKEN, &own_token, &password] {
+        searched.add(secret);
+    }
+    for entry in kubeconfig["users"].as_array().expect("users") {
+        for key in ["token", "client-key-data"] {
+            searched.add(entry["user"][key].as_str().unwrap_or_default());
+        }
+    }
+
+    let bootstrap = ["bootstrap", PACKAGE, "--git-url", &url, "--branch", "main", "--yes"];
+    searched.run_with(
+        &[&bootstrap[..], &["--git-password-file", "wrong-password"]].concat(),
+        &[("GIT_PASSWORD", WRONG_PASSWORD)],
+        1,
+    );
+    let with_password = url.replace("://", &format!("://somebody:{WRONG_PASSWORD}@"));
+    searched.run(&["bootstrap", PACKAGE, "--git-url", &with_password, "--branch", "main", "--yes"], 2);
+    searched.run(&bootstrap, 0);
+
+    let namespace = searched.user.workspace.target_namespace().to_owned();
+    let add = |values: &'static str| -> Vec<&'static str> {
+        vec![
+            "add-cluster",
+            "prod1",
+            "--package",
+            PACKAGE,
+            "--run-context",
+            "prod1",
+            "--values",
+            values,
+            "--yes",
+            "--target-namespace",
+        ]
+    };
+    let added = |values, more: &[&'static str]| -> Vec<String> {
+        let mut arguments: Vec<String> = add(values).into_iter().map(str::to_owned).collect();
+        arguments.push(namespace.clone());
+        arguments.extend(more.iter().map(|one| (*one).to_owned()));
+        arguments
+    };
+    let mut run = |arguments: Vec<String>, environment: &[(&str, &str)], code| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        searched.run_with(&arguments, environment, code);
+    };
+    run(added("values.yaml", &[]), &[("GIT_PASSWORD", WRONG_PASSWORD)], 1);
+    run(added("values.yaml", &["--kubeconfig-file", "broken.yaml"]), &[], 2);
+    run(added("bad-values.yaml", &["-o", "json"]), &[], 1);
+    run(added("values.yaml", &[]), &[], 0);
+    for format in ["tree", "wide", "json", "yaml", "name"] {
+        searched.run(&["status", "-o", format], 0);
+    }
+    searched.run(&["wait", "-o", "json"], 0);
+    searched.run(&["wait", "--run-context", "prod1=no-such-context", "--timeout", "20s"], 1);
+    searched.run(&["check"], 0);
+    searched.run(&["check", "-o", "json"], 0);
+    searched.run(&["rotate", "prod1", "--run-context", "prod1=prod1", "--yes"], 0);
+    searched.run(&["rotate", "prod1", "--run-context", "prod1=prod2", "--yes"], 1);
+    // What Flux holds is revoked behind its back.
+    searched.user.target(&["delete", "secrets", "--field-selector", "type=kubernetes.io/service-account-token"]);
+    searched.run(&["check"], 1);
+    searched.run(&["wait", "--timeout", "1m"], 1);
+    searched.run(&["rotate", "prod1", "--run-context", "prod1=prod1", "--yes", "-o", "json"], 0);
+    searched.run(&["remove-cluster", "prod1", "--run-context", "prod2", "--yes"], 1);
+    searched.run(&["remove-cluster", "prod1", "--run-context", "prod1", "--yes", "-o", "json"], 0);
+    let own = {
+        let mut arguments = added("values.yaml", &["--kubeconfig-file", "own.yaml"]);
+        arguments.extend(["--timeout".to_owned(), "3m".to_owned()]);
+        arguments
+    };
+    searched.run(&own.iter().map(String::as_str).collect::<Vec<_>>(), 0);
+    searched.run(&["check", "-o", "yaml"], 0);
+    searched.run(&["remove-cluster", "prod1", "--run-context", "prod1", "--yes"], 0);
+    assert!(searched.secrets.len() > 10, "too few secrets were searched for: {}", searched.secrets.len());
+}
