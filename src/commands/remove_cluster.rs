@@ -2,7 +2,7 @@
 //!
 //! What is asked lives in [`answers`]; what is found out in [`gather`], from [`build_side`], [`run_side`], [`identities`] and
 //! [`repository`]; what is refused in [`guard`]; what follows from it all in [`removal_plan`]. [`record`] is what an
-//! interrupted removal goes on from, [`diagnosis`] what is said where a deletion does not come to an end.
+//! interrupted removal goes on from, [`diagnosis`] [`orphans`] what `--force` leaves, and [`diagnosis`] what is said where a deletion does not come to an end.
 
 mod answers;
 mod build_side;
@@ -10,6 +10,7 @@ mod diagnosis;
 mod gather;
 mod guard;
 mod identities;
+mod orphans;
 mod record;
 mod removal_plan;
 mod repository;
@@ -58,13 +59,13 @@ fn removal(answers: &Answers, facts: &Facts) -> Removal {
     let deliveries: Vec<Delivery> =
         facts.build.leaving.iter().map(|leaving| leaving.delivery(&answers.namespace, &answers.run_cluster)).collect();
     let left = facts.belongings.iter().flat_map(|one| &one.left);
-    let orphans = facts.build.leaving.iter().filter(|_| answers.run.is_none()).flat_map(|leaving| &leaving.applied);
+    let credentials = orphans::credentials(answers, &facts.build, &facts.identities);
     Removal::new(
         &answers.namespace,
         &answers.run_cluster,
         &deliveries,
         answers.keeps_workloads,
         facts.identities.left.iter().chain(left).chain(&facts.repositories.left).cloned().collect(),
-        orphans.cloned().collect(),
+        orphans::applied(answers, &facts.build).into_iter().chain(credentials).collect(),
     )
 }

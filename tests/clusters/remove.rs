@@ -317,8 +317,13 @@ fn forced_by_mistake(testbed: &Testbed) {
     user.add_cluster("prod1").expect_code(0);
     let force = ["remove-cluster", "prod1", "--force", "--yes"];
     user.run(&[&force[..], &["--run-context", "prod1"]].concat()).expect_code(2);
+    let deployer = format!("{}/{}-prod1-deployer", user.workspace.target_namespace(), user.workspace.build_namespace());
     user.run(&force)
         .expect_code(0)
+        .says("may read these files, too: you may not list its Kustomizations")
+        .says(&format!("prod1  orphaned  ServiceAccount {deployer}\n"))
+        .says(&format!("prod1  orphaned  Secret {deployer}-token"))
+        .says(&format!("prod1  orphaned  Role {deployer}\n"))
         .says("`prod1` still answers: without --force nothing would be left on it")
         .says("prod1  orphaned  PackageInstall");
     let deployment = || user.get("prod1", user.workspace.target_namespace(), "deployment", "hello-app");

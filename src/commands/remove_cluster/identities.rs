@@ -82,6 +82,13 @@ impl Identities {
         Ok(identities)
     }
 
+    /// Says once that something stays.
+    fn leave(&mut self, line: String) {
+        if !self.left.contains(&line) {
+            self.left.push(line);
+        }
+    }
+
     /// Finds the roles and accounts on the run cluster that nobody uses once the deliveries are gone.
     ///
     /// Only objects that name this build cluster and namespace as their owner go, bindings before what they bind.
@@ -107,10 +114,9 @@ impl Identities {
             users: build.users(answers),
             in_use: accounts_in_use(run, &namespaces, belongings).await?,
         };
-        if doomed.accounts().next().is_some() {
-            // Flux impersonates accounts of the namespace that is called like its own.
-            namespaces.insert(answers.namespace.clone());
-        }
+        // Flux impersonates accounts of the namespace that is called like its own.
+        let is_only_for_impersonation =
+            doomed.accounts().next().is_some() && namespaces.insert(answers.namespace.clone());
         let managed = format!("{}={FIELD_MANAGER}", labels::MANAGED_BY);
         let rbac = |kind| api_resource("rbac.authorization.k8s.io", "v1", kind);
         let core = |kind| api_resource("", "v1", kind);
@@ -118,8 +124,17 @@ impl Identities {
             for namespace in &namespaces {
                 let objects = match run.list_labelled(&resource, namespace, &managed).await {
                     Ok(objects) => objects,
-                    // Whoever may see nothing there has made nothing there.
-                    Err(error) if error.status() == Some(403) && *namespace == answers.namespace => continue,
+                    Err(error)
+                        if error.status() == Some(403)
+                            && is_only_for_impersonation
+                            && *namespace == answers.namespace =>
+                    {
+                        self.leave(format!(
+                            "Roles for impersonation in namespace {namespace} of {} may stay: you may not list them",
+                            run.display()
+                        ));
+                        continue;
+                    }
                     Err(error) => return Err(error),
                 };
                 for object in objects.iter().filter(|object| doomed.owns(object)) {

@@ -6,6 +6,7 @@
 
 use super::answers::Answers;
 use super::gather::Facts;
+use super::orphans;
 use super::record::{Leaving, Record};
 use super::run_side::Found;
 use crate::carvel::{package_install_resource, package_resource};
@@ -23,7 +24,7 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
     let mut plan = Plan { purpose: purpose(answers, facts), ..Plan::default() };
     plan.warnings.extend(facts.identities.left.iter().cloned());
     plan.warnings.extend(facts.belongings.iter().flat_map(|one| one.left.iter().cloned()));
-    plan.warnings.extend(facts.repositories.left.iter().cloned());
+    plan.warnings.extend(facts.repositories.left.iter().chain(&facts.repositories.warnings).cloned());
     let kustomizations = [kustomizations(answers, facts, 0).await?, kustomizations(answers, facts, 1).await?];
     if answers.run.is_some() {
         add_deletion(&mut plan, answers, facts, kustomizations).await?;
@@ -146,12 +147,18 @@ fn add_forced_deletion(plan: &mut Plan, answers: &Answers, facts: &Facts, kustom
         plan.warnings
             .push(format!("`{}` still answers: without --force nothing would be left on it", answers.run_cluster));
     }
-    let orphans: Vec<&String> = facts.build.leaving.iter().flat_map(|leaving| &leaving.applied).collect();
-    if !orphans.is_empty() {
-        let names: Vec<&str> = orphans.into_iter().map(String::as_str).collect();
+    let applied = orphans::applied(answers, &facts.build);
+    if !applied.is_empty() {
         plan.warnings.push(format!(
             "everything on the run cluster stays there, without an owner: {}, and what kapp-controller deployed",
-            names.join(", ")
+            applied.join(", ")
+        ));
+    }
+    let credentials = orphans::credentials(answers, &facts.build, &facts.identities);
+    if !credentials.is_empty() {
+        plan.warnings.push(format!(
+            "what Flux acts as on the run cluster stays valid there until somebody deletes it: {}",
+            credentials.join(", ")
         ));
     }
 }

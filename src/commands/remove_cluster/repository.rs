@@ -21,6 +21,8 @@ pub(super) struct Repositories {
     pub(super) changes: Vec<(Vec<FileChange>, Vec<String>)>,
     /// What stays, and why.
     pub(super) left: Vec<String>,
+    /// What to beware of.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Repositories {
@@ -30,9 +32,11 @@ impl Repositories {
         if answers.keeps_git {
             return Ok(repositories);
         }
+        let elsewhere = if build.leaving.is_empty() { Some(Vec::new()) } else { elsewhere(answers).await? };
+        let known_users = elsewhere.as_deref().unwrap_or_default();
         for leaving in &build.leaving {
             let (url, branch) = place(answers, leaving).await?;
-            if let Some(user) = other_user(answers, build, leaving, &url).await? {
+            if let Some(user) = other_user(answers, build, known_users, leaving, &url).await? {
                 repositories.left.push(format!("{} stays in Git: {user} reads it, too", leaving.directory));
                 continue;
             }
@@ -51,6 +55,13 @@ impl Repositories {
                 packages.push(leaving.package.clone());
             }
             changes.extend(files);
+        }
+        if elsewhere.is_none() && repositories.changes.iter().any(|(files, _)| !files.is_empty()) {
+            repositories.warnings.push(format!(
+                "another namespace of {} may read these files, too: you may not list its Kustomizations; to leave the \
+                 files in Git: --keep-git",
+                answers.build.display()
+            ));
         }
         Ok(repositories)
     }
@@ -79,17 +90,30 @@ fn or_keep_git(error: Error) -> Error {
     error.hint("leave the files in Git, where they have no effect without Flux: --keep-git")
 }
 
-/// Returns a Kustomization that stays and reads the same directory of the same repository: another build namespace may use
-/// the same name for a run cluster. Whoever may not list all namespaces sees only their own.
-async fn other_user(answers: &Answers, build: &BuildSide, leaving: &Leaving, url: &str) -> Result<Option<String>> {
+/// Returns the Kustomizations of all other namespaces; `None` where the user may not list them.
+async fn elsewhere(answers: &Answers) -> Result<Option<Vec<Kustomization>>> {
     let resource = kustomization_resource(answers.versions.kustomization);
-    let elsewhere = match answers.build.list_in::<Kustomization>(&resource, None).await {
-        Ok(all) => all.into_iter().filter(|one| one.namespace().as_ref() != Some(&answers.namespace)).collect(),
-        Err(error) if error.status() == Some(403) => Vec::new(),
-        Err(error) => return Err(error),
-    };
+    match answers.build.list_in::<Kustomization>(&resource, None).await {
+        Ok(mut all) => {
+            all.retain(|one| one.namespace().as_ref() != Some(&answers.namespace));
+            Ok(Some(all))
+        }
+        Err(error) if error.status() == Some(403) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns a Kustomization that stays and reads the same directory of the same repository: another build namespace may use
+/// the same name for a run cluster.
+async fn other_user(
+    answers: &Answers,
+    build: &BuildSide,
+    elsewhere: &[Kustomization],
+    leaving: &Leaving,
+    url: &str,
+) -> Result<Option<String>> {
     let sources = git_repository_resource(answers.versions.source);
-    for kustomization in build.staying(answers).chain(&elsewhere) {
+    for kustomization in build.staying(answers).chain(elsewhere) {
         let spec = &kustomization.spec;
         if names::normalised_path(&spec.path) != leaving.directory || spec.source_ref.kind != "GitRepository" {
             continue;
@@ -97,7 +121,7 @@ async fn other_user(answers: &Answers, build: &BuildSide, leaving: &Leaving, url
         let own = kustomization.namespace().unwrap_or_default();
         let namespace = spec.source_ref.namespace.as_ref().unwrap_or(&own);
         let source: Option<GitRepository> = answers.build.read(&sources, namespace, &spec.source_ref.name).await?;
-        if source.is_some_and(|source| source.spec.url == url) {
+        if source.is_some_and(|source| names::repository_place(&source.spec.url) == names::repository_place(url)) {
             return Ok(Some(format!("Kustomization {own}/{}", kustomization.name_any())));
         }
     }

@@ -17,7 +17,7 @@ pub struct Removal {
     workloads_kept: bool,
     /// What was found and stays on purpose, each with the reason, in words.
     left: Vec<String>,
-    /// What Flux had applied and nobody could delete, as kind, namespace and name.
+    /// What Flux had applied and nobody could delete, and what it acted as there, as kind, namespace and name.
     orphaned: Vec<String>,
 }
 

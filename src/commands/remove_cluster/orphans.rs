@@ -1,0 +1,102 @@
+//! What `--force` leaves on a run cluster, without an owner: what Flux applied, and the credential with which it did.
+
+use std::collections::BTreeSet;
+
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+
+use super::answers::Answers;
+use super::build_side::BuildSide;
+use super::identities::Identities;
+use crate::authentication::Method;
+use crate::labels;
+use crate::names;
+
+/// Names what Flux has applied, as kind, namespace and name.
+pub(super) fn applied(answers: &Answers, build: &BuildSide) -> Vec<String> {
+    build.leaving.iter().filter(|_| answers.run.is_none()).flat_map(|leaving| leaving.applied.iter().cloned()).collect()
+}
+
+/// Names the accounts, token Secrets and Roles of the credentials that go on the build cluster only.
+pub(super) fn credentials(answers: &Answers, build: &BuildSide, identities: &Identities) -> Vec<String> {
+    if answers.run.is_some() {
+        return Vec::new();
+    }
+    // Whatever is impersonated has the Roles, instead of the deployer.
+    let targets = |is_impersonating: bool| -> BTreeSet<String> {
+        let leaving = build.leaving.iter().filter(|leaving| leaving.service_account.is_some() == is_impersonating);
+        leaving.flat_map(|leaving| leaving.namespaces.clone()).collect()
+    };
+    let goes = |uid: &Option<String>| identities.build.iter().any(|delete| delete.uid == *uid);
+    let going = build.credentials.values().filter(|(_, object)| goes(&object.metadata.uid));
+    let targets_of_deployer = targets(false);
+    let mut names: Vec<String> = going
+        .flat_map(|(_, object)| of_credential(&answers.namespace, &answers.run_cluster, object, &targets_of_deployer))
+        .collect();
+    for account in build.leaving.iter().filter_map(|leaving| leaving.service_account.as_ref()) {
+        let role = names::impersonated(&answers.namespace, &answers.run_cluster, account);
+        names.extend(targets(true).iter().map(|namespace| format!("Role {namespace}/{role}")));
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Names what was made on the run cluster for a credential; nothing where somebody else looks after it.
+fn of_credential(
+    build_namespace: &str,
+    run_cluster: &str,
+    credential: &DynamicObject,
+    targets: &BTreeSet<String>,
+) -> Vec<String> {
+    let annotation = |key: &str| credential.annotations().get(key).cloned();
+    let deployer = names::deployer(build_namespace, run_cluster);
+    let mut names = Vec::new();
+    match Method::of(credential) {
+        Method::Token | Method::BoundedToken => {
+            let token = annotation(labels::TOKEN_SECRET);
+            let token = token.unwrap_or_else(|| names::deployer_token(build_namespace, run_cluster));
+            if let Some(namespace) = annotation(labels::DEPLOYER_NAMESPACE) {
+                names.push(format!("ServiceAccount {namespace}/{deployer}"));
+                names.push(format!("Secret {namespace}/{token}"));
+            }
+        }
+        Method::WorkloadIdentity => {}
+        Method::KubeconfigFile | Method::ByHand => return names,
+    }
+    names.extend(targets.iter().map(|namespace| format!("Role {namespace}/{deployer}")));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn orphans(annotations: &serde_json::Value) -> Vec<String> {
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "prod1-kubeconfig", "annotations": annotations},
+        });
+        let secret = serde_json::from_value(secret).expect("a Secret");
+        of_credential("dev", "prod1", &secret, &BTreeSet::from(["apps".to_owned(), "more".to_owned()]))
+    }
+
+    #[test]
+    fn a_live_credential_is_named_with_all_that_it_may_use() {
+        assert_eq!(
+            orphans(
+                &json!({labels::DEPLOYER_NAMESPACE: "apps", labels::TOKEN_SECRET: "dev-prod1-deployer-token-abcde"})
+            ),
+            [
+                "ServiceAccount apps/dev-prod1-deployer",
+                "Secret apps/dev-prod1-deployer-token-abcde",
+                "Role apps/dev-prod1-deployer",
+                "Role more/dev-prod1-deployer",
+            ]
+        );
+        assert!(orphans(&json!({labels::AUTHENTICATION: Method::KubeconfigFile.name()})).is_empty());
+        assert!(orphans(&json!({})).is_empty());
+    }
+}
