@@ -6,9 +6,8 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::Checks;
-use crate::cluster::{Access, Cluster, ObjectReference, Role};
+use crate::cluster::{Access, Cluster, MissingRule, ObjectReference, Role};
 use crate::error::{Error, Result};
-use crate::observe::forbidden::MissingRule;
 
 /// How many questions an API server gets at a time.
 const AT_A_TIME: usize = 32;

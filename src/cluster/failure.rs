@@ -5,6 +5,7 @@ use std::time::Duration;
 use kube::runtime::watcher;
 
 use super::escalation::Escalation;
+use super::forbidden::MissingRule;
 use super::{Cluster, Role, conflict};
 use crate::error::Error;
 use crate::shell::quoted;
@@ -44,13 +45,13 @@ impl Cluster {
                 if let Some(Escalation { user, rules }) = Escalation::find(&status.message) {
                     return error
                         .because(format!("`{user}` is attempting to grant RBAC permissions not currently held: {}", rules.join(", ")))
-                        .hint(format!("nobody can grant what they do not hold: let somebody who holds these rules bind them to `{user}` first, or run this command; {}", self.permission_hint()));
+                        .hint(format!("nobody can grant what they do not hold: let somebody who holds these rules bind them to `{user}` first, or run this command; {}", permission_hint(self.role(), &status.message)));
                 }
                 let error = error.because(&status.message);
                 match status.code {
                     409 => error.hint("somebody else changed it at the same time; try again"),
                     401 => error.hint(self.credential_hint()),
-                    403 => error.hint(self.permission_hint()),
+                    403 => error.hint(permission_hint(self.role(), &status.message)),
                     _ => error,
                 }
             }
@@ -104,14 +105,17 @@ impl Cluster {
             _ => format!("log in again, then try: kubectl --context {} auth whoami", quoted(self.context())),
         }
     }
+}
 
-    fn permission_hint(&self) -> String {
-        let file = match self.role() {
-            Role::Build => "build-cluster.yaml",
-            Role::Run(_) => "run-cluster.yaml",
-        };
-        format!("ask for the missing permission; docs/permissions/{file} has all that is needed")
-    }
+/// Names the rule that a refusal asks for, where it says one, and the file with all that is needed.
+fn permission_hint(role: &Role, refusal: &str) -> String {
+    let missing = MissingRule::find(refusal)
+        .map_or_else(|| "ask for the missing permission".to_owned(), |rule| format!("add {rule} to {}", rule.place()));
+    let file = match role {
+        Role::Build => "build-cluster.yaml",
+        Role::Run(_) => "run-cluster.yaml",
+    };
+    format!("{missing}; docs/permissions/{file} has all that is needed")
 }
 
 /// Joins what failed and where, unless the first names the place already.
@@ -128,4 +132,23 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     innermost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_missing_rule() {
+        let refusal = "secrets is forbidden: User \"jane\" cannot list resource \"secrets\" in API group \"\" in the namespace \"dev\"";
+        assert_eq!(
+            permission_hint(&Role::Build, refusal),
+            "add {apiGroups: [\"\"], resources: [\"secrets\"], verbs: [\"list\"]} to a Role of jane in namespace dev; \
+             docs/permissions/build-cluster.yaml has all that is needed"
+        );
+        assert_eq!(
+            permission_hint(&Role::Run("prod1".to_owned()), "pods \"x\" is forbidden: exceeded quota"),
+            "ask for the missing permission; docs/permissions/run-cluster.yaml has all that is needed"
+        );
+    }
 }

@@ -7,7 +7,6 @@
 pub mod delivery;
 pub mod expectation;
 pub mod fetch;
-pub mod forbidden;
 pub mod install;
 pub mod kustomization;
 pub mod reach;

@@ -1,7 +1,7 @@
 //! The causes behind the words of vendir, ytt, kapp and the API server, and the next step for each. Pure.
 
 use super::{Cause, Patience, Stage};
-use crate::observe::forbidden::MissingRule;
+use crate::cluster::MissingRule;
 
 /// Words that kapp and vendir quote from a network or an API server that is away for a moment.
 const PASSING: &[&str] = &[

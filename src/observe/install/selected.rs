@@ -6,8 +6,8 @@ use super::{Cause, DOWNGRADE_REFUSED, Failure, Installed, Patience, Stage, failu
 use crate::carvel::selection::{self, Prereleases, SelectionError, VersionRequest};
 use crate::carvel::version::Version;
 use crate::carvel::{PackageInstall, PackageInstallStatus, PackageSpec};
+use crate::cluster::MissingRule;
 use crate::conditions::Condition;
-use crate::observe::forbidden::MissingRule;
 
 /// The annotations that lift the requirements of a Package (`pkg/packageinstall/packageinstall.go`, v0.53.1).
 const IGNORE_KUBERNETES: &str = "packaging.carvel.dev/ignore-kubernetes-version-selection";

@@ -3,9 +3,9 @@
 use kube::ResourceExt;
 
 use super::{Cause, Patience};
+use crate::cluster::MissingRule;
 use crate::conditions::Condition;
 use crate::flux::Kustomization;
-use crate::observe::forbidden::MissingRule;
 use crate::observe::workload_identity::untrusted_identity;
 use crate::shell::quoted;
 
