@@ -7,7 +7,10 @@ pub mod stored;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 
+use crate::cluster::ObjectReference;
+use crate::flux::WATCH_LABEL;
 use crate::labels;
+use crate::shell::quoted;
 
 /// How Flux authenticates on a run cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,27 @@ impl Method {
         }
     }
 
+    /// Says how the credential in a Secret on the build cluster is replaced by a new one.
+    #[must_use]
+    pub fn renewal(self, run_cluster: &str, secret: &ObjectReference) -> String {
+        let names = format!("{} -n {}", quoted(run_cluster), quoted(secret.namespace.as_deref().unwrap_or_default()));
+        match self {
+            Self::Token | Self::BoundedToken => format!("store a new one: kubectl carvelflux rotate {names}"),
+            Self::KubeconfigFile => {
+                format!("give a new one: kubectl carvelflux add-cluster {names} --kubeconfig-file FILE")
+            }
+            Self::WorkloadIdentity => {
+                "nothing is stored: the tokens of a workload identity renew themselves".to_owned()
+            }
+            Self::ByHand => format!(
+                "replace the kubeconfig in {} by hand; with the label {}={} Flux uses it at once",
+                secret.display(),
+                WATCH_LABEL.0,
+                WATCH_LABEL.1
+            ),
+        }
+    }
+
     /// Reads the method from the Secret with the kubeconfig, or from the ConfigMap of a workload identity.
     ///
     /// The first versions of the plugin recorded none, and knew only tokens that do not expire.
@@ -69,6 +93,15 @@ mod tests {
     fn secrets_of_older_versions_hold_tokens() {
         assert_eq!(method(&json!({})), Method::ByHand);
         assert_eq!(method(&json!({labels::DEPLOYER_NAMESPACE: "apps"})), Method::Token);
+    }
+
+    #[test]
+    fn only_tokens_are_rotated() {
+        let secret = ObjectReference::secret("dev", "prod1-kubeconfig");
+        let renewal = |method: Method| method.renewal("prod1", &secret);
+        assert!(renewal(Method::BoundedToken).ends_with("kubectl carvelflux rotate prod1 -n dev"));
+        assert!(renewal(Method::KubeconfigFile).ends_with("add-cluster prod1 -n dev --kubeconfig-file FILE"));
+        assert!(renewal(Method::ByHand).starts_with("replace the kubeconfig in Secret dev/prod1-kubeconfig"));
     }
 
     #[test]

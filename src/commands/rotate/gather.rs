@@ -100,21 +100,17 @@ pub(super) async fn gather(answers: &Answers, target: &Target) -> Result<Facts> 
 /// Refuses credentials that the plugin did not make, and says what to do instead.
 fn refuse_others(answers: &Answers, target: &Target) -> Result<()> {
     let Target { run_cluster, stored, .. } = target;
-    let secret = answers.secret_of(run_cluster).display();
+    let secret = answers.secret_of(run_cluster);
     let error = Error::new(format!("the credential for {run_cluster} cannot be rotated here"));
-    match stored.method {
-        Method::Token | Method::BoundedToken => Ok(()),
-        Method::KubeconfigFile => Err(error.because(format!("{secret} holds a kubeconfig that was given as a file")).hint(
-            format!(
-                "give a new one: kubectl carvelflux add-cluster {run_cluster} -n {} --kubeconfig-file FILE",
-                answers.namespace
-            ),
-        )),
-        Method::WorkloadIdentity => Err(error.because("Flux uses a workload identity, and stores no credential")),
-        Method::ByHand => Err(error.because(format!("{secret} was made by hand")).hint(
-            "replace its kubeconfig by hand as well; with the label reconcile.fluxcd.io/watch=Enabled Flux uses it at once",
-        )),
-    }
+    let error = match stored.method {
+        Method::Token | Method::BoundedToken => return Ok(()),
+        Method::KubeconfigFile => {
+            error.because(format!("{} holds a kubeconfig that was given as a file", secret.display()))
+        }
+        Method::WorkloadIdentity => error.because("Flux uses a workload identity, and stores no credential"),
+        Method::ByHand => error.because(format!("{} was made by hand", secret.display())),
+    };
+    Err(error.hint(stored.method.renewal(run_cluster, &secret)))
 }
 
 /// Makes sure that the deployer's account is there, and ours.
