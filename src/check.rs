@@ -11,7 +11,7 @@ mod other_names;
 pub mod permissions;
 mod prerequisites;
 
-pub use accounts::over_privileged;
+pub use accounts::{Privilege, Privileges, over_privileged, privileges_of};
 pub use capacity::capacity;
 pub use flux_access::{MissingAccess, flux_access};
 pub use other_names::{of_one_cluster, other_names};

@@ -48,7 +48,7 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
         let deliveries = select(all, &[], &arguments.run_clusters);
         build_cluster::check(&mut checks, &build, &flux, scope, &deliveries).await;
         sections = stream::iter(run_cluster::grouped(deliveries))
-            .map(|group| run_cluster::check(&build, &flux, &connection, group))
+            .map(|group| run_cluster::check(&build, &flux, &connection, &arguments.run_contexts, group))
             .buffered(AT_A_TIME)
             .collect()
             .await;

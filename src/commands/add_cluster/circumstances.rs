@@ -34,7 +34,8 @@ pub(super) async fn look(
         }
     }
     if !makes_namespace {
-        for warning in check::over_privileged(&answers.run, &answers.target_namespace).await {
+        let namespace = &answers.target_namespace;
+        for warning in check::over_privileged(&answers.run, namespace).await.warnings(namespace) {
             checks.warn("accounts of the target namespace", warning);
         }
     }

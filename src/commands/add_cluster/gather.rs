@@ -113,17 +113,18 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         }
         _ => None,
     };
-    let proof = match (&authentication, &found, &run_uid) {
-        (Some(authentication), Some(found), Some(run_uid)) => {
-            let account = account.as_deref();
-            proof::of_credential(answers, &mut checks, authentication, found.as_ref(), run_uid, account).await
+    let proof = match (versions, &authentication, &found, &run_uid) {
+        (Some(versions), Some(authentication), Some(found), Some(run_uid)) => {
+            let (found, account) = (found.as_ref(), account.as_deref());
+            proof::of_credential(answers, &mut checks, versions, authentication, found, run_uid, account).await
         }
         _ => Ok(Proof::none()),
     };
     let proof = checks.take("kubeconfig", proof);
     let impersonated = match (account, &proof) {
         (Some(account), Some(proof)) => {
-            checks.take("permission to impersonate", impersonation::prepare(answers, account, proof).await)
+            let prepared = impersonation::prepare(answers, &mut checks, account, proof).await;
+            checks.take("permission to impersonate", prepared)
         }
         _ => None,
     };

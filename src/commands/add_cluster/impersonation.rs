@@ -7,7 +7,7 @@ use super::answers::Answers;
 use super::authentication::Authentication;
 use super::proof::Proof;
 use crate::authentication::Method;
-use crate::check;
+use crate::check::{self, Checks, privileges_of};
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, impersonated_user, kustomization_resource};
 use crate::names;
@@ -49,7 +49,12 @@ pub(super) async fn account(
 }
 
 /// Finds out what it takes that Flux may impersonate an account.
-pub(super) async fn prepare(answers: &Answers, account: String, proof: &Proof) -> Result<Impersonated> {
+pub(super) async fn prepare(
+    answers: &Answers,
+    checks: &mut Checks,
+    account: String,
+    proof: &Proof,
+) -> Result<Impersonated> {
     let user = impersonated_user(&answers.namespace, &account);
     if proof.may_impersonate == Some(true) {
         return Ok(Impersonated { account, user, needs_grant: false });
@@ -67,5 +72,34 @@ pub(super) async fn prepare(answers: &Answers, account: String, proof: &Proof) -
                 answers.namespace
             )));
     }
+    refuse_powerful(answers, checks, &account).await?;
     Ok(Impersonated { account, user, needs_grant: true })
+}
+
+/// Refuses an account that may do everything already: whoever holds Flux's credential could act as it.
+async fn refuse_powerful(answers: &Answers, checks: &mut Checks, account: &str) -> Result<()> {
+    let (run, namespace) = (&answers.run, &answers.namespace);
+    let privileges = privileges_of(run, namespace, account).await;
+    if let Some(privilege) = privileges.found.first() {
+        return Err(Error::new(format!(
+            "ServiceAccount {namespace}/{account} may do everything {} on {}",
+            privilege.place,
+            run.display()
+        ))
+        .because(&privilege.binding)
+        .because("Flux's credential would be allowed to impersonate it, and so to do the same")
+        .hint("name an account that nobody has given permissions to: --impersonate NAME"));
+    }
+    if !privileges.unlisted.is_empty() {
+        checks.warn(
+            "account to impersonate",
+            Error::new(format!(
+                "it is not known what ServiceAccount {namespace}/{account} may do already on {}",
+                run.display()
+            ))
+            .because(format!("you may not list {}", privileges.unlisted.join(" and ")))
+            .hint("Flux's credential will be allowed to impersonate it: make sure that nobody has given it more"),
+        );
+    }
+    Ok(())
 }

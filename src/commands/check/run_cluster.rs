@@ -26,7 +26,15 @@ pub(super) fn grouped(deliveries: Vec<Delivery>) -> Vec<Vec<Delivery>> {
 }
 
 /// Checks a run cluster; one that does not answer is one failed check, beside what is known of it here.
-pub(super) async fn check(build: &Cluster, flux: &Flux, connection: &Connection, group: Vec<Delivery>) -> Section {
+///
+/// `run_contexts` name the contexts through which what Flux's own credential may not read is looked at.
+pub(super) async fn check(
+    build: &Cluster,
+    flux: &Flux,
+    connection: &Connection,
+    run_contexts: &[(String, String)],
+    group: Vec<Delivery>,
+) -> Section {
     let mut checks = Checks::default();
     let (mut title, mut namespace, mut run_cluster) = (String::new(), String::new(), String::new());
     if let Some(first) = group.first() {
@@ -34,8 +42,25 @@ pub(super) async fn check(build: &Cluster, flux: &Flux, connection: &Connection,
         (namespace, run_cluster) = (first.namespace.clone(), first.run_cluster.clone());
         let known_uid = credential::check(&mut checks, build, first).await;
         check_kustomizations(&mut checks, flux, &group);
+        let own = if run_contexts.iter().any(|(name, _)| *name == first.run_cluster) {
+            let own = reach(build, first, run_contexts, connection).await.map_err(of_verdict);
+            checks.take_silently("your own connection", own)
+        } else {
+            None
+        };
         match reach(build, first, &[], connection).await {
-            Ok(as_flux) => check_as_flux(&mut checks, &as_flux, &group, known_uid.as_deref()).await,
+            Ok(as_flux) => {
+                check_as_flux(&mut checks, &as_flux, &group, known_uid.as_deref()).await;
+                check_accounts(&mut checks, own.as_ref().unwrap_or(&as_flux), &group).await;
+            }
+            // What cannot be looked at from here may well work for Flux.
+            Err(verdict @ Verdict::Unknown { .. }) => {
+                checks.warn("connection", of_verdict(verdict));
+                if let Some(own) = &own {
+                    check_kapp_controller(&mut checks, own, &group).await;
+                    check_accounts(&mut checks, own, &group).await;
+                }
+            }
             Err(verdict) => {
                 checks.take::<()>("connection", Err(of_verdict(verdict)));
             }
@@ -56,18 +81,9 @@ async fn check_as_flux(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery
             return;
         }
     }
-    let namespaces: BTreeSet<&str> = group.iter().map(|delivery| delivery.target_namespace.as_str()).collect();
-    let first = namespaces.iter().next().copied().unwrap_or_default();
-    let kapp_controller = match as_flux.served_versions().await {
-        Ok(served) => check::kapp_controller(as_flux, &served, first).await,
-        Err(error) => Err(error),
-    };
-    checks.take("kapp-controller", kapp_controller);
-    for namespace in namespaces {
+    check_kapp_controller(checks, as_flux, group).await;
+    for namespace in namespaces(group) {
         check_access(checks, as_flux, group, namespace).await;
-        for warning in check::over_privileged(as_flux, namespace).await {
-            checks.warn(format!("accounts in namespace {namespace}"), warning);
-        }
     }
     // Only some credentials may read it.
     if let (Some(known), Ok(uid)) = (known_uid, as_flux.uid().await)
@@ -79,6 +95,40 @@ async fn check_as_flux(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery
                 .because(format!("its namespace kube-system has the UID {uid}, not {known}"))
                 .hint("correct the address in the kubeconfig, or remove what is left of the old cluster: kubectl carvelflux remove-cluster")),
         );
+    }
+}
+
+fn namespaces(group: &[Delivery]) -> BTreeSet<&str> {
+    group.iter().map(|delivery| delivery.target_namespace.as_str()).collect()
+}
+
+async fn check_kapp_controller(checks: &mut Checks, run: &Cluster, group: &[Delivery]) {
+    let first = namespaces(group).into_iter().next().unwrap_or_default();
+    let kapp_controller = match run.served_versions().await {
+        Ok(served) => check::kapp_controller(run, &served, first).await,
+        Err(error) => Err(error),
+    };
+    checks.take("kapp-controller", kapp_controller);
+}
+
+/// Looks for accounts of the target namespaces that may do everything; of bindings that may not be listed nothing is known.
+async fn check_accounts(checks: &mut Checks, run: &Cluster, group: &[Delivery]) {
+    for namespace in namespaces(group) {
+        let name = format!("accounts in namespace {namespace}");
+        let privileges = check::over_privileged(run, namespace).await;
+        let warnings = privileges.warnings(namespace);
+        if !privileges.unlisted.is_empty() {
+            let unlisted = privileges.unlisted.join(" and ");
+            checks.pass(
+                &name,
+                format!("not known: {unlisted} may not be listed with this credential; see --run-context"),
+            );
+        } else if warnings.is_empty() {
+            checks.pass(&name, "");
+        }
+        for warning in warnings {
+            checks.warn(&name, warning);
+        }
     }
 }
 
