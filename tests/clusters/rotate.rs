@@ -263,11 +263,15 @@ fn add_cluster_meanwhile(testbed: &Testbed) {
     let arguments: Vec<&str> = arguments.into_iter().filter(|argument| *argument != "--yes").collect();
     let mut terminal = Terminal::start(&user, &arguments);
     terminal.expect("Do you want to continue? (y/N)");
-    user.run(&ROTATE).expect_code(0);
+    // The new credential is stored, and the old one still works.
+    assert!(kill_after(&user, &ROTATE, "updated Secret"));
+    let stored = secret(&user);
     terminal.answer("Do you want to continue? (y/N)", "y");
     let (code, screen) = terminal.end();
     assert_eq!(code, 1, "{screen}");
     assert!(screen.contains("somebody else changed it at the same time"), "{screen}");
+    assert_eq!(secret(&user)["data"], stored["data"], "the old credential is stored again");
+    user.run(&ROTATE).expect_code(0);
     assert_clean(&user, &old);
 }
 
