@@ -237,6 +237,7 @@ fn deleted_by_hand(testbed: &Testbed) {
         let output = remove(&user, more).expect_code(0);
         assert_rest(&user, &bootstrapped);
         assert_eq!(output.stderr.contains("pushed"), named, "{output}");
+        assert_eq!(output.stderr.contains("may stay: you may not list them all"), !named, "{output}");
         let file = user.workspace.repository().read(INSTALL_FILE).expect("Git");
         assert_eq!(file.is_none(), named, "without its name nobody knows the directory");
     }

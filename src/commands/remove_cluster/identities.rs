@@ -1,22 +1,21 @@
 //! Identities and credentials: which of them nobody needs once the deliveries are gone, and which are not ours to delete.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
-use kube::api::DynamicObject;
+use kube::api::{ApiResource, DynamicObject};
 use kube::core::PartialObjectMeta;
 
 use super::answers::Answers;
 use super::build_side::BuildSide;
+use super::doomed::{Doomed, accounts_in_use};
 use super::run_side::Belongings;
 use crate::authentication::Method;
-use crate::carvel::{App, PackageInstall, app_resource, package_install_resource};
 use crate::cluster::{Cluster, FIELD_MANAGER, ObjectReference, api_resource};
 use crate::error::Result;
-use crate::flux::{Kustomization, WorkloadIdentity};
+use crate::flux::WorkloadIdentity;
 use crate::labels;
 use crate::names;
-use crate::observe::Delivery;
 use crate::plan::{Delete, Place};
 
 /// What goes, in the order in which it goes, and what stays.
@@ -26,23 +25,6 @@ pub(super) struct Identities {
     pub(super) build: Vec<Delete>,
     /// What stays, and why.
     pub(super) left: Vec<String>,
-}
-
-/// The annotation of a Secret with a token of a service account.
-const TOKEN_OF: &str = "kubernetes.io/service-account.name";
-
-/// What decides which objects on the run cluster go.
-struct Doomed<'a> {
-    answers: &'a Answers,
-    build: &'a BuildSide,
-    build_uid: &'a str,
-    deployer: String,
-    /// The Secrets that the credentials name as holding the token.
-    token_secrets: BTreeSet<String>,
-    /// The Kustomizations that go on using a credential, whether they are of a delivery or not.
-    users: Vec<&'a Kustomization>,
-    /// The accounts that other PackageInstalls and Apps deploy as, with their namespaces.
-    in_use: BTreeSet<(String, String)>,
 }
 
 impl Identities {
@@ -62,8 +44,12 @@ impl Identities {
                 credentials.push(Delete::checked(&answers.build, Place::Build, reference, &object.metadata).await?);
             }
         }
-        let elsewhere = identity_accounts_elsewhere(answers, &credentials).await?;
         accounts.extend(build.leaving.iter().filter_map(|one| one.service_account.clone()));
+        let elsewhere = if accounts.is_empty() {
+            BTreeSet::new()
+        } else {
+            identity_accounts_elsewhere(answers, &credentials).await?
+        };
         for account in accounts {
             let reference =
                 ObjectReference::namespaced(&api_resource("", "v1", "ServiceAccount"), &answers.namespace, &account);
@@ -89,6 +75,43 @@ impl Identities {
         }
     }
 
+    /// Says what may stay in a namespace where the user may not list a kind.
+    fn leave_unseen(&mut self, run: &Cluster, answers: &Answers, namespace: &str, resource: &ApiResource) {
+        let place = format!("namespace {namespace} of {}", run.display());
+        if namespace != answers.namespace {
+            self.leave(format!("identities in {place} may stay: you may not list them"));
+        } else if matches!(resource.kind.as_str(), "Role" | "RoleBinding") {
+            // Nothing else is made there.
+            self.leave(format!("Roles for impersonation in {place} may stay: you may not list them"));
+        }
+    }
+
+    /// Finds the namespaces that may hold something although no delivery that is known goes to them.
+    async fn other_namespaces(&mut self, run: &Cluster, doomed: &Doomed<'_>) -> Result<BTreeSet<String>> {
+        let Doomed { answers, build, .. } = doomed;
+        let mut namespaces = BTreeSet::new();
+        if build.leaving.is_empty() {
+            namespaces.insert(run.default_namespace().to_owned());
+        }
+        let mut bindings = vec![doomed.deployer.clone()];
+        for account in doomed.accounts() {
+            // Flux impersonates accounts of the namespace that is called like its own.
+            namespaces.insert(answers.namespace.clone());
+            bindings.push(names::impersonated(&answers.namespace, &answers.run_cluster, account));
+        }
+        for name in bindings {
+            let found = unless_forbidden(run.namespaces_of(&rbac("RoleBinding"), &name, None).await)?;
+            if found.is_none() && build.leaving.is_empty() {
+                self.leave(format!(
+                    "Roles and installers in other namespaces of {} may stay: you may not list them all",
+                    run.display()
+                ));
+            }
+            namespaces.extend(found.into_iter().flatten());
+        }
+        Ok(namespaces)
+    }
+
     /// Finds the roles and accounts on the run cluster that nobody uses once the deliveries are gone.
     ///
     /// Only objects that name this build cluster and namespace as their owner go, bindings before what they bind.
@@ -105,49 +128,68 @@ impl Identities {
         };
         let mut namespaces = annotations(labels::DEPLOYER_NAMESPACE);
         namespaces.extend(build.leaving.iter().flat_map(|leaving| leaving.namespaces.clone()));
-        let doomed = Doomed {
+        let mut doomed = Doomed {
             answers,
             build,
             build_uid,
             deployer: names::deployer(&answers.namespace, &answers.run_cluster),
             token_secrets: annotations(labels::TOKEN_SECRET),
             users: build.users(answers),
-            in_use: accounts_in_use(run, &namespaces, belongings).await?,
+            in_use: BTreeMap::new(),
         };
-        // Flux impersonates accounts of the namespace that is called like its own.
-        let is_only_for_impersonation =
-            doomed.accounts().next().is_some() && namespaces.insert(answers.namespace.clone());
+        for namespace in &namespaces {
+            doomed.in_use.insert(namespace.clone(), accounts_in_use(run, namespace, belongings).await?);
+        }
+        let mut others = self.other_namespaces(run, &doomed).await?;
+        others.retain(|namespace| !namespaces.contains(namespace));
+        for namespace in &others {
+            let in_use = accounts_in_use(run, namespace, belongings).await;
+            doomed.in_use.extend(unless_forbidden(in_use)?.map(|accounts| (namespace.clone(), accounts)));
+        }
+        namespaces.extend(others.iter().cloned());
         let managed = format!("{}={FIELD_MANAGER}", labels::MANAGED_BY);
-        let rbac = |kind| api_resource("rbac.authorization.k8s.io", "v1", kind);
         let core = |kind| api_resource("", "v1", kind);
         for resource in [rbac("RoleBinding"), rbac("Role"), core("Secret"), core("ServiceAccount")] {
             for namespace in &namespaces {
-                let objects = match run.list_labelled(&resource, namespace, &managed).await {
-                    Ok(objects) => objects,
-                    Err(error)
-                        if error.status() == Some(403)
-                            && is_only_for_impersonation
-                            && *namespace == answers.namespace =>
-                    {
-                        self.leave(format!(
-                            "Roles for impersonation in namespace {namespace} of {} may stay: you may not list them",
-                            run.display()
-                        ));
-                        continue;
-                    }
-                    Err(error) => return Err(error),
+                let objects = run.list_labelled(&resource, namespace, &managed).await;
+                let objects = if others.contains(namespace) { unless_forbidden(objects)? } else { Some(objects?) };
+                let Some(objects) = objects else {
+                    self.leave_unseen(run, doomed.answers, namespace, &resource);
+                    continue;
                 };
                 for object in objects.iter().filter(|object| doomed.owns(object)) {
                     let reference = ObjectReference::namespaced(&resource, namespace, &object.name_any());
                     if doomed.is_used_by_others(&reference) {
                         self.left.push(format!("{} stays: something else deploys with it", reference.display()));
                     } else if doomed.includes(&reference, object) {
-                        self.run.push(Delete::checked(run, Place::Run, &reference, &object.metadata).await?);
+                        let delete = Delete::checked(run, Place::Run, &reference, &object.metadata).await;
+                        if others.contains(namespace) {
+                            let delete = unless_forbidden(delete)?;
+                            if delete.is_none() {
+                                self.leave(format!("{} stays: you may not delete it", reference.display()));
+                            }
+                            self.run.extend(delete);
+                        } else {
+                            self.run.push(delete?);
+                        }
                     }
                 }
             }
         }
         Ok(())
+    }
+}
+
+fn rbac(kind: &str) -> ApiResource {
+    api_resource("rbac.authorization.k8s.io", "v1", kind)
+}
+
+/// Returns nothing where the user may not know.
+fn unless_forbidden<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.status() == Some(403) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -162,84 +204,6 @@ async fn identity_accounts_elsewhere(answers: &Answers, going: &[Delete]) -> Res
     let all: Vec<DynamicObject> = answers.build.list(&resource, &answers.namespace).await?;
     let goes = |object: &DynamicObject| going.iter().any(|delete| delete.uid == object.metadata.uid);
     Ok(all.iter().filter(|object| !goes(object)).filter_map(identity_account).collect())
-}
-
-/// Returns the accounts that other PackageInstalls and Apps deploy as than those that go.
-async fn accounts_in_use(
-    run: &Cluster,
-    namespaces: &BTreeSet<String>,
-    belongings: &[Belongings],
-) -> Result<BTreeSet<(String, String)>> {
-    let goes = |uid: Option<String>| {
-        let uid = uid.unwrap_or_default();
-        belongings.iter().flat_map(|one| &one.installs).any(|found| found.uid == uid)
-    };
-    let mut accounts = BTreeSet::new();
-    for namespace in namespaces {
-        let installs: Vec<PackageInstall> = run.list(&package_install_resource(), namespace).await?;
-        let installs = installs.into_iter().filter(|one| !goes(one.uid())).map(|one| one.spec.service_account_name);
-        let apps: Vec<App> = run.list(&app_resource(), namespace).await?;
-        let apps = apps.into_iter().filter(|one| !goes(one.uid())).map(|one| one.spec.service_account_name);
-        accounts.extend(installs.chain(apps).map(|account| (namespace.clone(), account)));
-    }
-    Ok(accounts)
-}
-
-impl Doomed<'_> {
-    /// Tells whether an object names this build cluster and namespace as its owner.
-    fn owns(&self, object: &PartialObjectMeta<DynamicObject>) -> bool {
-        let is = |key: &str, value: &str| object.annotations().get(key).is_some_and(|found| found == value);
-        is(labels::BUILD_CLUSTER_UID, self.build_uid) && is(labels::BUILD_NAMESPACE, &self.answers.namespace)
-    }
-
-    /// Tells whether an object belongs to an account that something else deploys as: an account has the name of its Role.
-    fn is_used_by_others(&self, reference: &ObjectReference) -> bool {
-        let namespace = reference.namespace.clone().unwrap_or_default();
-        self.in_use.contains(&(namespace, reference.name.clone()))
-    }
-
-    fn includes(&self, reference: &ObjectReference, object: &PartialObjectMeta<DynamicObject>) -> bool {
-        let name = &reference.name;
-        let target = |user: &&Kustomization| {
-            user.spec.target_namespace.is_none() || user.spec.target_namespace == reference.namespace
-        };
-        let is_token = object.annotations().get(TOKEN_OF) == Some(&self.deployer) || self.token_secrets.contains(name);
-        if *name == self.deployer || is_token {
-            // Each target namespace has a Role of its own; the account and its tokens serve all of them.
-            return match reference.resource.kind.as_str() {
-                "Role" | "RoleBinding" => !self.users.iter().any(target),
-                _ => self.users.is_empty(),
-            };
-        }
-        let (build_namespace, run_cluster) = (&self.answers.namespace, &self.answers.run_cluster);
-        for account in self.accounts() {
-            let is_as = |user: &&Kustomization| user.spec.service_account_name.as_ref() == Some(account);
-            if *name == names::impersonated(build_namespace, run_cluster, account) {
-                return !self.users.iter().any(|user| is_as(user) && target(user));
-            }
-            if *name == names::impersonator(build_namespace, run_cluster, account) {
-                return !self.users.iter().any(is_as);
-            }
-        }
-        let Some(package) = name.strip_suffix("-installer").filter(|package| *name == names::installer(package)) else {
-            return false;
-        };
-        let needs = |delivery: &Delivery| {
-            delivery.run_cluster == *run_cluster
-                && delivery.package == package
-                && reference.namespace.as_ref() == Some(&delivery.target_namespace)
-        };
-        let is_half_removed = self.build.other_records.iter().any(|recorded| recorded.package == package);
-        // Where nobody knows any more what was delivered, nobody needs any of the installers.
-        (self.build.leaving.is_empty() || self.build.leaving.iter().any(|leaving| leaving.package == package))
-            && !is_half_removed
-            && !self.build.remaining.iter().any(needs)
-    }
-
-    /// Returns the accounts that Flux impersonates for the deliveries that go.
-    fn accounts(&self) -> impl Iterator<Item = &String> {
-        self.build.leaving.iter().filter_map(|leaving| leaving.service_account.as_ref())
-    }
 }
 
 fn is_managed(object: &PartialObjectMeta<DynamicObject>) -> bool {

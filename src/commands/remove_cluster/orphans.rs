@@ -29,7 +29,11 @@ pub(super) fn credentials(answers: &Answers, build: &BuildSide, identities: &Ide
     };
     let goes = |uid: &Option<String>| identities.build.iter().any(|delete| delete.uid == *uid);
     let going = build.credentials.values().filter(|(_, object)| goes(&object.metadata.uid));
-    let targets_of_deployer = targets(false);
+    let mut targets_of_deployer = targets(false);
+    if build.leaving.is_empty() {
+        let deployer_namespace = |object: &DynamicObject| object.annotations().get(labels::DEPLOYER_NAMESPACE).cloned();
+        targets_of_deployer.extend(build.credentials.values().filter_map(|(_, object)| deployer_namespace(object)));
+    }
     let mut names: Vec<String> = going
         .flat_map(|(_, object)| of_credential(&answers.namespace, &answers.run_cluster, object, &targets_of_deployer))
         .collect();

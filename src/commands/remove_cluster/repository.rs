@@ -32,6 +32,12 @@ impl Repositories {
         if answers.keeps_git {
             return Ok(repositories);
         }
+        if build.leaving.is_empty() {
+            repositories.left.push(format!(
+                "files for `{}` stay in Git, if there are any: nobody knows any more of which package; name it with --package",
+                answers.run_cluster
+            ));
+        }
         let elsewhere = if build.leaving.is_empty() { Some(Vec::new()) } else { elsewhere(answers).await? };
         let known_users = elsewhere.as_deref().unwrap_or_default();
         for leaving in &build.leaving {

@@ -10,6 +10,7 @@ use crate::support::{PACKAGE, User, VERSION};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("remove::a_deployer_of_two_namespaces", two_namespaces),
+    ("remove::leftovers_of_two_namespaces", leftovers_of_two_namespaces),
     ("remove::an_impersonated_account", impersonated_account),
     ("remove::a_kubeconfig_of_ones_own", kubeconfig_of_ones_own),
     ("remove::a_token_that_expires", bounded_token),
@@ -35,16 +36,22 @@ fn second_namespace(user: &User<'_>) -> String {
     namespace
 }
 
-fn two_namespaces(testbed: &Testbed) {
-    let user = delivered(testbed, "shared");
+/// Delivers one package to each of two namespaces of `prod1`, and returns the second.
+fn deliver_to_two_namespaces(user: &User<'_>) -> String {
+    let testbed = user.testbed;
     let repository = user.workspace.repository();
     testbed.publish(repository, &PackageVersion::new(OTHER, VERSION)).expect("a package");
     user.run(&["bootstrap", OTHER, "--git-url", repository.url(), "--branch", "main", "--yes"]).expect_code(0);
     user.write("other.yaml", "workload_name: other-app\nreplicas: 1\n");
-    let (target, second) = (user.workspace.target_namespace().to_owned(), second_namespace(&user));
+    let second = second_namespace(user);
     let place = ["add-cluster", "prod1", "--package", OTHER, "--run-context", "prod1", "--target-namespace", &second];
     user.run(&[&place[..], &["--values", "other.yaml", "--yes"]].concat()).expect_code(0);
+    second
+}
 
+fn two_namespaces(testbed: &Testbed) {
+    let user = delivered(testbed, "shared");
+    let (target, second) = (user.workspace.target_namespace().to_owned(), deliver_to_two_namespaces(&user));
     let deployer = format!("{}-prod1-deployer", user.workspace.build_namespace());
     let exists = |namespace: &str, kind: &str, name: &str| !user.get("prod1", namespace, kind, name).is_null();
     // The account lives with the first delivery, and serves the second, which remains.
@@ -63,6 +70,28 @@ fn two_namespaces(testbed: &Testbed) {
     }
     assert!(!exists(&target, "secret", &format!("{deployer}-token")));
     testbed.kubectl("prod1", &["delete", "namespace", &second, "--wait=false"]).expect("kubectl");
+}
+
+fn leftovers_of_two_namespaces(testbed: &Testbed) {
+    const FINDER: &str = "carvelflux-finder";
+    let user = delivered(testbed, "leftovers");
+    let (target, second) = (user.workspace.target_namespace().to_owned(), deliver_to_two_namespaces(&user));
+    user.build(&["delete", "kustomizations", "--all"]);
+    crate::support::eventually("the end of the PackageInstalls", || {
+        let is_gone = |namespace, name| user.get("prod1", namespace, "packageinstall", name).is_null();
+        (is_gone(target.as_str(), PACKAGE) && is_gone(second.as_str(), OTHER)).then_some(())
+    });
+    let kubectl = |arguments: &[&str]| testbed.kubectl("prod1", arguments).expect("kubectl");
+    kubectl(&["create", "clusterrole", FINDER, "--verb=list", "--resource=rolebindings.rbac.authorization.k8s.io"]);
+    let account = format!("--serviceaccount={target}:{}", testbed::USER);
+    kubectl(&["create", "clusterrolebinding", FINDER, &format!("--clusterrole={FINDER}"), &account]);
+    let output = remove(&user, &[]).expect_code(0).says("stay in Git, if there are any").says("name it with --package");
+    for namespace in [&target, &second] {
+        let names = kubectl(&["get", "roles,rolebindings,serviceaccounts,secrets", "-o", "name", "-n", namespace]);
+        assert!(!names.contains("deployer") && !names.contains("installer"), "{namespace}: {names}{output}");
+    }
+    kubectl(&["delete", "clusterrole,clusterrolebinding", FINDER]);
+    kubectl(&["delete", "namespace", &second, "--wait=false"]);
 }
 
 fn impersonated_account(testbed: &Testbed) {
@@ -85,11 +114,19 @@ fn impersonated_account(testbed: &Testbed) {
             // Flux would let the Kustomizations go, and leave everything behind.
             user.build(&["delete", "serviceaccount", ACCOUNT]);
         }
-        let output = remove(&user, &[]).expect_code(0).says(&format!("deleted ServiceAccount {build}/{ACCOUNT}"));
+        let output = remove(&user, &[])
+            .expect_code(0)
+            .says(&format!("deleted ServiceAccount {build}/{ACCOUNT}"))
+            .does_not_say("may stay");
         assert_eq!(output.stderr.contains(&format!("created ServiceAccount {build}/{ACCOUNT}")), is_account_missing);
         assert_rest(&user, &bootstrapped);
         assert_eq!(grants(), 0);
     }
+    // Whoever may not see what was granted is told.
+    user.run(&arguments).expect_code(0);
+    testbed.kubectl("prod1", &["delete", "rolebinding", "carvelflux-impersonation", "-n", build]).expect("kubectl");
+    remove(&user, &[]).expect_code(0).says(&format!("Roles for impersonation in namespace {build} of"));
+    assert_eq!(grants(), 2);
 }
 
 fn kubeconfig_of_ones_own(testbed: &Testbed) {
