@@ -3,8 +3,7 @@
 use crate::carvel::{DATA_PACKAGING_GROUP, KAPP_CONTROLLER_GROUP, PACKAGING_GROUP, Package, package_resource};
 use crate::cluster::{Cluster, ObjectReference, ServedVersions, api_resource};
 use crate::error::{Error, Result};
-use crate::flux::{API_VERSIONS, GIT_REPOSITORY_GROUP, KUSTOMIZATION_GROUP};
-use crate::observe::wait::FluxVersions;
+use crate::flux::{API_VERSIONS, FluxVersions, GIT_REPOSITORY_GROUP, KUSTOMIZATION_GROUP};
 use crate::shell::quoted;
 
 /// Checks that the build cluster serves Flux's APIs, and in which versions.

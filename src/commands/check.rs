@@ -14,9 +14,8 @@ use crate::check::{self, Checks, Outcome};
 use crate::cli::{CheckArgs, CheckFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
-use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomization_resource};
+use crate::flux::{FluxVersions, GitRepository, Kustomization, git_repository_resource, kustomization_resource};
 use crate::observe::delivery::{find, select, unknown_names};
-use crate::observe::wait::FluxVersions;
 use crate::ui::Ui;
 use crate::ui::check::{Section, document, lines};
 

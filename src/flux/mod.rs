@@ -31,6 +31,15 @@ pub const WATCH_LABEL: (&str, &str) = ("reconcile.fluxcd.io/watch", "Enabled");
 /// The API versions of Flux that the plugin speaks, best first: v1 since Flux 2.0, v1beta2 in 0.41.
 pub const API_VERSIONS: &[&str] = &["v1", "v1beta2"];
 
+/// The versions of the Flux APIs that the build cluster serves.
+#[derive(Clone, Copy, Debug)]
+pub struct FluxVersions {
+    /// Of GitRepository.
+    pub source: &'static str,
+    /// Of Kustomization.
+    pub kustomization: &'static str,
+}
+
 /// Returns the label selector of everything that a Kustomization has applied (kustomize-controller's owner labels).
 #[must_use]
 pub fn owner_labels(namespace: &str, kustomization: &str) -> String {

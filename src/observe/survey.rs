@@ -18,10 +18,9 @@ use super::Verdict;
 use super::delivery::{Delivery, RunAccess, select};
 use super::reach::reach;
 use super::target::Target;
-use super::wait::FluxVersions;
 use crate::cluster::{Cluster, Connection};
 use crate::error::Result;
-use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomization_resource};
+use crate::flux::{FluxVersions, GitRepository, Kustomization, git_repository_resource, kustomization_resource};
 use crate::shell::quoted;
 
 /// How many run clusters are read at a time.

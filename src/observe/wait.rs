@@ -22,18 +22,10 @@ use super::Verdict;
 use super::delivery::Delivery;
 use crate::cluster::{Cluster, Connection};
 use crate::error::{Error, Result};
+use crate::flux::FluxVersions;
 
 /// How often time alone is looked at: a failure that has lasted long enough, a heartbeat.
 const TICK: Duration = Duration::from_millis(250);
-
-/// The versions of the Flux APIs that the build cluster serves.
-#[derive(Clone, Copy, Debug)]
-pub struct FluxVersions {
-    /// Of GitRepository.
-    pub source: &'static str,
-    /// Of Kustomization.
-    pub kustomization: &'static str,
-}
 
 /// What to wait for.
 #[derive(Debug)]

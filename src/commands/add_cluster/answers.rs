@@ -11,12 +11,11 @@ use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, ServedVersions, load_kubeconfig};
 use crate::commands::{context_names, git, namespace};
 use crate::error::{Error, Result};
-use crate::flux::{GitRepository, git_repository_resource};
+use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
 use crate::gitops::checkout::GitAccess;
 use crate::gitops::values::check_values;
 use crate::kubeconfig::{Endpoint, EndpointOverrides};
 use crate::names;
-use crate::observe::wait::FluxVersions;
 use crate::ui::{Ui, prompt};
 
 /// The answers, and the clusters they led to.

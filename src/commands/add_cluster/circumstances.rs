@@ -2,9 +2,8 @@
 
 use super::answers::Answers;
 use crate::check::{self, Checks};
-use crate::flux::{Kustomization, kustomization_resource};
+use crate::flux::{FluxVersions, Kustomization, kustomization_resource};
 use crate::names;
-use crate::observe::wait::FluxVersions;
 
 /// Looks at Flux's capacity, at other names of the run cluster, and at over-privileged accounts in the target namespace.
 pub(super) async fn look(

@@ -14,12 +14,11 @@ use crate::authentication::stored::StoredCredential;
 use crate::check::{self, Checks};
 use crate::cluster::{Cluster, User};
 use crate::error::{Error, Result};
-use crate::flux::RunCredential;
+use crate::flux::{FluxVersions, RunCredential};
 use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
 use crate::kubeconfig::Endpoint;
-use crate::observe::wait::FluxVersions;
 
 /// What was found out.
 pub(super) struct Facts {

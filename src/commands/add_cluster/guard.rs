@@ -11,13 +11,12 @@ use super::comparison::{Comparison, compare};
 use crate::carvel::{PackageInstall, package_install_resource};
 use crate::cluster::{Cluster, ObjectReference, Role};
 use crate::error::{Error, Result};
-use crate::flux::{Kustomization, RunCredential, kustomization_resource};
+use crate::flux::{FluxVersions, Kustomization, RunCredential, kustomization_resource};
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
 use crate::kubeconfig::{self, Endpoint};
 use crate::labels;
 use crate::names;
-use crate::observe::wait::FluxVersions;
 use crate::observe::workload_identity;
 
 /// Refuses a run cluster's name that already points at another cluster.

@@ -9,9 +9,8 @@ use super::proof::Proof;
 use crate::authentication::Method;
 use crate::check::{self, Checks, privileges_of};
 use crate::error::{Error, Result};
-use crate::flux::{Kustomization, impersonated_user, kustomization_resource};
+use crate::flux::{FluxVersions, Kustomization, impersonated_user, kustomization_resource};
 use crate::names;
-use crate::observe::wait::FluxVersions;
 
 /// Whom Flux impersonates.
 #[derive(Clone, Debug, PartialEq, Eq)]

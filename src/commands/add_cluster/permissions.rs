@@ -13,11 +13,10 @@ use crate::check::Checks;
 use crate::check::permissions::{self, Need, missing};
 use crate::cluster::{Cluster, ObjectReference, api_resource};
 use crate::error::Result;
-use crate::flux::{git_repository_resource, kustomization_resource};
+use crate::flux::{FluxVersions, git_repository_resource, kustomization_resource};
 use crate::identities::deployer_rules;
 use crate::labels;
 use crate::names;
-use crate::observe::wait::FluxVersions;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 

@@ -12,10 +12,9 @@ use crate::authentication::Method;
 use crate::check::{Checks, flux_access};
 use crate::cluster::{Cluster, Role, User};
 use crate::error::{Error, Result};
-use crate::flux::{Kustomization, Provider, RunCredential, kustomization_resource};
+use crate::flux::{FluxVersions, Kustomization, Provider, RunCredential, kustomization_resource};
 use crate::kubeconfig::{self, Endpoint};
 use crate::names;
-use crate::observe::wait::FluxVersions;
 
 /// What a credential that exists already was proven to allow.
 #[derive(Clone, Debug)]

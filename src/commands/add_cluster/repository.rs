@@ -6,13 +6,12 @@ use crate::carvel::version::Version;
 use crate::cluster::Cluster;
 use crate::commands::git as git_access;
 use crate::error::{Error, Result};
-use crate::flux::{GitRepository, git_repository_resource};
+use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
 use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
 use crate::names;
 use crate::observe::source::{self, Source};
-use crate::observe::wait::FluxVersions;
 use crate::observe::{Expectation, Verdict};
 use crate::shell::quoted;
 

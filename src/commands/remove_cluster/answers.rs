@@ -10,10 +10,9 @@ use crate::cli::RemoveClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, ServedVersions, load_kubeconfig};
 use crate::commands::{context_names, git, namespace};
 use crate::error::{Error, Result};
-use crate::flux::{Kustomization, kustomization_resource};
+use crate::flux::{FluxVersions, Kustomization, kustomization_resource};
 use crate::gitops::checkout::GitAccess;
 use crate::observe::delivery::find;
-use crate::observe::wait::FluxVersions;
 use crate::ui::{Ui, prompt};
 
 /// The answers, and the clusters they led to.

@@ -14,11 +14,10 @@ use crate::cli::RotateArgs;
 use crate::cluster::{Cluster, Connection, ObjectReference, Role, api_resource, load_kubeconfig};
 use crate::commands::namespace;
 use crate::error::{Error, Result};
-use crate::flux::{Kustomization, kustomization_resource};
+use crate::flux::{FluxVersions, Kustomization, kustomization_resource};
 use crate::names;
 use crate::observe::RunAccess;
 use crate::observe::delivery::find;
-use crate::observe::wait::FluxVersions;
 use crate::ui::{Ui, prompt};
 
 /// How the name of a kubeconfig Secret ends.

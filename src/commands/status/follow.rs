@@ -10,8 +10,8 @@ use super::render;
 use crate::cli::StatusFormat;
 use crate::cluster::Cluster;
 use crate::error::Result;
+use crate::flux::FluxVersions;
 use crate::observe::survey::{GroupKey, Survey, Surveyed};
-use crate::observe::wait::FluxVersions;
 use crate::observe::watch::{self, Update, Updates};
 use crate::ui::Ui;
 

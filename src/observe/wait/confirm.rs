@@ -6,13 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt};
 use kube::ResourceExt;
 
-use super::FluxVersions;
 use super::track::Retry;
 use crate::carvel::App;
 use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::flux::{
-    GitRepository, Kustomization, RECONCILE_REQUESTED_AT, git_repository_resource, kustomization_resource,
+    FluxVersions, GitRepository, Kustomization, RECONCILE_REQUESTED_AT, git_repository_resource, kustomization_resource,
 };
 use crate::observe::delivery::Delivery;
 use crate::observe::expectation::Expectation;
