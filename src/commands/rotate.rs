@@ -1,9 +1,10 @@
 //! `rotate`: gives run clusters new credentials, and revokes the old ones once Flux uses the new.
 //!
-//! Which run clusters are meant lives in [`targets`], what is found out about each in [`gather`], and what follows from it in
+//! Which run clusters are meant lives in [`targets`], what is found out about each in [`gather`], what must be allowed in [`permissions`], and what follows from it in
 //! [`rotation_plan`]. Each run cluster is rotated for itself: one that fails does not keep the others from theirs.
 
 mod gather;
+mod permissions;
 mod rotation_plan;
 mod targets;
 
@@ -51,6 +52,7 @@ pub(super) async fn run(
 /// Finds out everything about one run cluster, and plans its rotation. Nothing is written.
 async fn prepare(answers: &Answers, target: &Target) -> Result<(Facts, Plan)> {
     let facts = gather::gather(answers, target).await?;
+    permissions::check(answers, &facts, rotation_plan::lifetime(answers, &facts).is_some()).await?;
     let plan = rotation_plan::plan(answers, &facts).await?;
     Ok((facts, plan))
 }

@@ -94,7 +94,11 @@ fn what_cannot_be_granted(testbed: &Testbed) {
         .says(&format!("system:serviceaccount:{build}:{ACCOUNT}"))
         .does_not_say("✔");
     testbed.kubectl("prod1", &["create", "namespace", build]).expect("kubectl");
-    user.run(&arguments(&user)).expect_code(1).says("is forbidden").says(build).does_not_say("✔");
+    user.run(&arguments(&user))
+        .expect_code(1)
+        .says("you may not do everything that this takes on the run cluster `prod1`")
+        .says(&format!("in namespace {build}: create, get, patch rolebindings.rbac.authorization.k8s.io"))
+        .does_not_say("✔");
     let mut wrong = user.add_cluster_arguments("prod1", "prod1");
     wrong.extend(["--impersonate", "dev:flux"]);
     user.run(&wrong).expect_code(2).says("`dev:flux` cannot be the name of a service account");

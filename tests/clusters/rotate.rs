@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("rotate::heals_a_dead_credential", dead_credential),
     ("rotate::takes_many_run_clusters_each_for_itself", many_run_clusters),
     ("rotate::names_what_cannot_be_rotated", not_rotatable),
+    ("rotate::asks_for_permissions_first", missing_permissions),
     ("rotate::waits_for_flux_and_names_suspended_kustomizations", flux_does_not_use_it),
     ("rotate::two_at_a_time_do_not_revoke_each_others_credential", two_at_a_time),
     ("rotate::what_add_cluster_has_read_before_is_not_stored_again", add_cluster_meanwhile),
@@ -190,6 +191,24 @@ fn not_rotatable(testbed: &Testbed) {
         user.run(&ROTATE).expect_code(1).says("cannot be rotated here").says(says);
         assert_eq!(before, user.everything());
     }
+}
+
+fn missing_permissions(testbed: &Testbed) {
+    let user = User::new(testbed, "rotate-not-allowed");
+    user.bootstrap().expect_code(0);
+    user.add_cluster("prod1").expect_code(0);
+    let (target, role) = (user.workspace.target_namespace(), "carvelflux-engineer");
+    let mut rules = user.get("prod1", target, "role", role)["rules"].clone();
+    rules.as_array_mut().expect("rules").retain(|rule| rule["resources"] != json!(["serviceaccounts/token"]));
+    let patch = json!({"rules": rules}).to_string();
+    testbed.kubectl("prod1", &["-n", target, "patch", "role", role, "--type=merge", "-p", &patch]).expect("kubectl");
+    let before = user.everything();
+    user.run(&["rotate", "prod1", "--yes", "--token-duration", "1h"])
+        .expect_code(1)
+        .says("you may not do everything that this takes on the run cluster `prod1`")
+        .says(&format!("in namespace {target}: create serviceaccounts/token"));
+    assert_eq!(before, user.everything());
+    user.run(&ROTATE).expect_code(0);
 }
 
 fn flux_does_not_use_it(testbed: &Testbed) {

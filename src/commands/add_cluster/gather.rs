@@ -151,9 +151,14 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         None => None,
     };
     if let (Some(versions), Some(authentication)) = (versions, &authentication) {
-        let installer = installer.as_ref();
-        let found = found.as_ref().and_then(Option::as_ref);
-        permissions::check(&mut checks, answers, versions, authentication, found, installer, makes_namespace).await;
+        let circumstances = permissions::Circumstances {
+            authentication,
+            found: found.as_ref().and_then(Option::as_ref),
+            impersonated: impersonated.as_ref(),
+            installer: installer.as_ref(),
+            makes_namespace,
+        };
+        permissions::check(&mut checks, answers, versions, circumstances).await;
         circumstances::look(&mut checks, answers, versions, run_uid.as_deref(), makes_namespace).await;
     }
     let warnings = checks.warnings();

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::answers::Answers;
 use super::authentication::{Authentication, Found, reference};
+use super::impersonation::Impersonated;
 use super::installer::Installer;
+use crate::authentication::Method;
 use crate::check::Checks;
 use crate::check::permissions::{self, Need, missing};
 use crate::cluster::{Cluster, ObjectReference, api_resource};
@@ -20,31 +22,34 @@ use crate::names;
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
+/// What decides which objects are written.
+#[derive(Clone, Copy)]
+pub(super) struct Circumstances<'a> {
+    pub(super) authentication: &'a Authentication,
+    pub(super) found: Option<&'a Found>,
+    pub(super) impersonated: Option<&'a Impersonated>,
+    pub(super) installer: Option<&'a Installer>,
+    pub(super) makes_namespace: bool,
+}
+
 /// Checks all permissions, and leaves out failures that say no more than that one of them is missing.
 pub(super) async fn check(
     checks: &mut Checks,
     answers: &Answers,
     versions: FluxVersions,
-    authentication: &Authentication,
-    found: Option<&Found>,
-    installer: Option<&Installer>,
-    makes_namespace: bool,
+    circumstances: Circumstances<'_>,
 ) {
-    let on_run = on_run_cluster(answers, authentication, found, installer, makes_namespace);
+    let on_run = on_run_cluster(answers, circumstances);
     let (build, run) = futures::join!(
-        missing(&answers.build, on_build_cluster(answers, versions, authentication, found)),
-        missing_on_run_cluster(&answers.run, on_run, makes_namespace, &answers.target_namespace),
+        missing(&answers.build, on_build_cluster(answers, versions, circumstances)),
+        missing_on_run_cluster(&answers.run, on_run, circumstances.makes_namespace, &answers.target_namespace),
     );
     permissions::take(checks, &answers.build, build);
     permissions::take(checks, &answers.run, run);
 }
 
-fn on_build_cluster(
-    answers: &Answers,
-    versions: FluxVersions,
-    authentication: &Authentication,
-    found: Option<&Found>,
-) -> Vec<Need> {
+fn on_build_cluster(answers: &Answers, versions: FluxVersions, circumstances: Circumstances<'_>) -> Vec<Need> {
+    let Circumstances { authentication, found, impersonated, .. } = circumstances;
     let credential = reference(answers, authentication.credential(found));
     let reference =
         |resource, name: String| ObjectReference { resource, namespace: Some(answers.namespace.clone()), name };
@@ -56,6 +61,11 @@ fn on_build_cluster(
         && let Some(account) = &identity.workload.service_account
     {
         needs.extend(Need::to_apply(&reference(api_resource("", "v1", "ServiceAccount"), account.clone())));
+    }
+    if let Some(impersonated) = impersonated {
+        // Flux looks its namesake up when it prunes.
+        needs
+            .extend(Need::to_apply(&reference(api_resource("", "v1", "ServiceAccount"), impersonated.account.clone())));
     }
     for name in [
         names::packages_kustomization(&answers.package, &answers.run_cluster),
@@ -76,58 +86,36 @@ struct RunNeeds {
     granted: Vec<Value>,
 }
 
-fn on_run_cluster(
-    answers: &Answers,
-    authentication: &Authentication,
-    found: Option<&Found>,
-    installer: Option<&Installer>,
-    makes_namespace: bool,
-) -> RunNeeds {
-    let reference = |group: &str, kind: &str, name: &str| ObjectReference {
-        resource: api_resource(group, "v1", kind),
-        namespace: Some(answers.target_namespace.clone()),
-        name: name.to_owned(),
-    };
+fn on_run_cluster(answers: &Answers, circumstances: Circumstances<'_>) -> RunNeeds {
+    let Circumstances { authentication, found, impersonated, installer, makes_namespace } = circumstances;
+    let namespace = &answers.target_namespace;
     let mut run = RunNeeds { needs: Vec::new(), granted: Vec::new() };
-    let mut add_account = |name: &str, rules: Value| {
-        for (group, kind) in [("", "ServiceAccount"), (RBAC, "Role"), (RBAC, "RoleBinding")] {
-            run.needs.extend(Need::to_apply(&reference(group, kind, name)));
-        }
-        run.granted.push(rules);
-    };
     if let Some(Installer::Own { rules, .. }) = installer {
-        add_account(&names::installer(&answers.package), rules.clone());
+        let name = names::installer(&answers.package);
+        run.needs.extend(Need::to_apply(&account(namespace, &name)));
+        run.needs.extend(to_apply_role(namespace, &name));
+        run.granted.push(rules.clone());
     }
-    // Where another delivery's namespace has the account, this one only gets a binding.
-    let is_elsewhere = found
-        .and_then(|found| found.object.annotations().get(labels::DEPLOYER_NAMESPACE))
-        .is_some_and(|namespace| *namespace != answers.target_namespace);
+    let deployer = names::deployer(&answers.namespace, &answers.run_cluster);
     if let Authentication::Token { lifetime } = authentication {
-        let deployer = names::deployer(&answers.namespace, &answers.run_cluster);
-        add_account(&deployer, deployer_rules());
-        if is_elsewhere {
-            run.needs.retain(|need| need.resource != "serviceaccounts" || need.name != deployer);
-        } else {
-            let token = names::deployer_token(&answers.namespace, &answers.run_cluster);
-            let token = ObjectReference::secret(&answers.target_namespace, &token);
-            run.needs.extend(Need::to_apply(&token));
-            // The control plane fills it in, which is watched.
-            if lifetime.is_none() {
-                run.needs.extend(Need::on(&token, &["list", "watch"]));
+        run.needs.extend(on_token(answers, found, &deployer, lifetime.is_some()));
+    }
+    match (impersonated, authentication) {
+        (Some(Impersonated { account, needs_grant, .. }), _) => {
+            let name = names::impersonated(&answers.namespace, &answers.run_cluster, account);
+            run.needs.extend(to_apply_role(namespace, &name));
+            run.granted.push(deployer_rules());
+            // Whom a kubeconfig that was made by hand belongs to is not known, and nothing granted to them.
+            if *needs_grant && !matches!(authentication, Authentication::Stored(Method::ByHand)) {
+                let name = names::impersonator(&answers.namespace, &answers.run_cluster, account);
+                run.needs.extend(to_apply_role(&answers.namespace, &name));
             }
         }
-        if lifetime.is_some() {
-            let mut account = reference("", "ServiceAccount", &deployer);
-            account.resource.plural.push_str("/token");
-            run.needs.extend(Need::on(&account, &["create"]));
+        (None, Authentication::Token { .. } | Authentication::WorkloadIdentity(_)) => {
+            run.needs.extend(to_apply_role(namespace, &deployer));
+            run.granted.push(deployer_rules());
         }
-    }
-    if let Authentication::WorkloadIdentity(_) = authentication {
-        let deployer = names::deployer(&answers.namespace, &answers.run_cluster);
-        for kind in ["Role", "RoleBinding"] {
-            run.needs.extend(Need::to_apply(&reference(RBAC, kind, &deployer)));
-        }
-        run.granted.push(deployer_rules());
+        (None, _) => {}
     }
     if makes_namespace {
         let namespace = ObjectReference {
@@ -138,6 +126,43 @@ fn on_run_cluster(
         run.needs.extend(Need::to_apply(&namespace));
     }
     run
+}
+
+fn account(namespace: &str, name: &str) -> ObjectReference {
+    ObjectReference::namespaced(&api_resource("", "v1", "ServiceAccount"), namespace, name)
+}
+
+/// Lists what a Role and its binding take.
+fn to_apply_role(namespace: &str, name: &str) -> Vec<Need> {
+    let kinds = ["Role", "RoleBinding"].into_iter();
+    kinds
+        .flat_map(|kind| Need::to_apply(&ObjectReference::namespaced(&api_resource(RBAC, "v1", kind), namespace, name)))
+        .collect()
+}
+
+/// Lists what the deployer's account and its token take.
+fn on_token(answers: &Answers, found: Option<&Found>, deployer: &str, is_bounded: bool) -> Vec<Need> {
+    let namespace = &answers.target_namespace;
+    let recorded = |key: &str| found.and_then(|found| found.object.annotations().get(key));
+    let mut needs = Vec::new();
+    // Where another delivery's namespace has the account, this one only gets a binding.
+    if recorded(labels::DEPLOYER_NAMESPACE).is_none_or(|recorded| recorded == namespace) {
+        needs.extend(Need::to_apply(&account(namespace, deployer)));
+        let token = recorded(labels::TOKEN_SECRET).cloned();
+        let token = token.unwrap_or_else(|| names::deployer_token(&answers.namespace, &answers.run_cluster));
+        let token = ObjectReference::secret(namespace, &token);
+        needs.extend(Need::to_apply(&token));
+        // The control plane fills it in, which is watched.
+        if !is_bounded {
+            needs.extend(Need::on(&token, &["list", "watch"]));
+        }
+        if is_bounded {
+            let mut tokens = account(namespace, deployer);
+            tokens.resource.plural.push_str("/token");
+            needs.extend(Need::on(&tokens, &["create"]));
+        }
+    }
+    needs
 }
 
 /// Asks for what is missing; in a namespace that is not there yet, where no dry run can show it, also for what is granted.

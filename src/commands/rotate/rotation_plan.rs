@@ -70,7 +70,7 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
 }
 
 /// Returns how long the new token is to live: as the flag says, else as the old one was granted.
-fn lifetime(answers: &Answers, facts: &Facts) -> Option<Duration> {
+pub(super) fn lifetime(answers: &Answers, facts: &Facts) -> Option<Duration> {
     answers.lifetime.or(facts.stored.granted())
 }
 
