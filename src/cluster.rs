@@ -5,6 +5,7 @@
 
 mod access;
 mod change;
+mod client;
 mod conflict;
 mod connect;
 mod delete;

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::Config;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::client::client;
 use super::{Cluster, Role};
 use crate::error::{Error, Result};
 use crate::kubeconfig::Endpoint;
@@ -84,7 +85,7 @@ impl Cluster {
         config.default_retry = false;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let default_namespace = config.default_namespace.clone();
-        let client = Client::try_from(config.clone()).map_err(|error| {
+        let client = client(&config).map_err(|error| {
             Error::new(format!("no client can be made for {} at {server}", describe(&role))).because(error)
         })?;
         Ok(Self {

@@ -1,0 +1,39 @@
+//! The HTTP client of a cluster: kube's own layers over connections that stay small.
+
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kube::client::ConfigExt;
+use kube::{Client, Config};
+use tower::{BoxError, ServiceBuilder};
+
+/// How much of an answer a connection holds, in bytes: one TLS record.
+///
+/// hyper's own buffers grow with each long answer and never shrink: with the watches of 100 run clusters to more than 50 MB.
+const BUFFER: usize = 16 * 1024;
+
+/// How many connections that nobody uses are kept for the next request.
+const IDLE_CONNECTIONS: usize = 2;
+
+/// Makes a client for a cluster.
+pub(super) fn client(config: &Config) -> kube::Result<Client> {
+    // The ways through proxies are kube's.
+    if config.proxy_url.is_some() {
+        return Client::try_from(config.clone());
+    }
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_connect_timeout(config.connect_timeout);
+    let connector = config.rustls_https_connector_with_connector(connector)?;
+    let connections = legacy::Client::builder(TokioExecutor::new())
+        .http1_read_buf_exact_size(BUFFER)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .build(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(connections);
+    Ok(Client::new(service, config.default_namespace.clone()))
+}
