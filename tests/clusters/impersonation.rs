@@ -9,6 +9,7 @@ use crate::support::{INSTALLS, PACKAGE, User};
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("impersonation::with_a_token_delivers_and_deletes", with_a_token),
     ("impersonation::with_a_kubeconfig_file_delivers_and_deletes", with_a_kubeconfig_file),
+    ("impersonation::a_powerful_account_is_refused", powerful_account),
     ("impersonation::what_cannot_be_granted_is_refused", what_cannot_be_granted),
 ];
 
@@ -81,6 +82,21 @@ fn with_a_kubeconfig_file(testbed: &Testbed) {
     let account = user.get("build", build, "serviceaccount", ACCOUNT);
     assert_eq!(account["metadata"]["labels"], Value::Null, "it was not taken over");
     user.assert_deleting_prunes();
+}
+
+fn powerful_account(testbed: &Testbed) {
+    let user = bootstrapped(testbed, "as-admin");
+    let build = user.workspace.build_namespace();
+    let group = format!("--group=system:serviceaccounts:{build}");
+    let binding = ["-n", build, "create", "rolebinding", "everything", "--clusterrole=cluster-admin", &group];
+    testbed.kubectl("prod1", &binding).expect("kubectl");
+    let before = user.everything();
+    user.run(&arguments(&user))
+        .expect_code(1)
+        .says(&format!("ServiceAccount {build}/{ACCOUNT} may do everything in namespace {build}"))
+        .says("RoleBinding everything binds cluster-admin")
+        .does_not_say("✔");
+    assert_eq!(before, user.everything());
 }
 
 fn what_cannot_be_granted(testbed: &Testbed) {
