@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testbed::Testbed;
 
 use crate::Test;
-use crate::support::{INSTALLS, PACKAGE, User};
+use crate::support::{INSTALLS, PACKAGE, User, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("kubeconfig_file::delivers_is_replaced_and_deletes", delivers_is_replaced_and_deletes),
@@ -193,6 +193,10 @@ fn missing_permissions(testbed: &Testbed) {
     let mut rules = rules_of_the_guide();
     rules.as_array_mut().expect("rules").pop();
     own_kubeconfig(&user, "prod1", &rules);
+    // API servers take a moment to see a grant.
+    let account = format!("--as=system:serviceaccount:{0}:flux", user.workspace.target_namespace());
+    let review = ["-n", user.workspace.target_namespace(), "auth", "can-i", "create", "packageinstalls", &account];
+    eventually("the grant", || testbed.kubectl("prod1", &review).ok());
     user.run(&with_file(&user, "own.yaml"))
         .expect_code(0)
         .says("get apps.kappctrl.k14s.io, list apps.kappctrl.k14s.io")

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use testbed::Testbed;
 
 use crate::Test;
+use crate::credentials::as_flux;
 use crate::kubeconfig_file::{own_kubeconfig, rules_of_the_guide};
-use crate::support::{PACKAGE, User};
+use crate::support::{PACKAGE, User, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[("secrets::never_come_out", never_come_out)];
 
@@ -206,6 +207,9 @@ fn never_come_out(testbed: &Testbed) {
     searched.run(&["rotate", "prod1", "--run-context", "prod1=prod2", "--yes"], 1);
     // What Flux holds is revoked behind its back.
     searched.user.target(&["delete", "secrets", "--field-selector", "type=kubernetes.io/service-account-token"]);
+    // API servers remember for some seconds whom they have let in.
+    let look = ["-n", namespace.as_str(), "get", "packageinstalls"];
+    eventually("the end of the token", || (!as_flux(&searched.user, &look).0).then_some(()));
     searched.run(&["check"], 1);
     searched.run(&["wait", "--timeout", "1m"], 1);
     searched.run(&["rotate", "prod1", "--run-context", "prod1=prod1", "--yes", "-o", "json"], 0);

@@ -52,10 +52,9 @@ fn killed_after_every_step(testbed: &Testbed) {
             is_new
         });
         if !is_new {
-            // Killed after its very last step, it has nothing to do.
-            let is_done = seen.iter().any(|line| line.contains("deleted ConfigMap"));
+            // Killed after its very last step, which it may not have said any more, it has nothing to do.
             let code = child.wait().expect("it ends").code();
-            assert_eq!(code, Some(if is_done { 2 } else { 0 }), "the last run fails; done: {seen:#?}");
+            assert!(matches!(code, Some(0 | 2)), "the last run fails with {code:?}; done: {seen:#?}");
             break;
         }
         // SIGKILL.
