@@ -89,7 +89,7 @@ fn one_serves_all(testbed: &Testbed) {
         .expect_code(0)
         .says(&format!("created RoleBinding {second}/{deployer}"))
         .does_not_say(&format!("ServiceAccount {second}/{deployer}"))
-        .does_not_say("Secret ");
+        .does_not_say(&format!("Secret {build}/"));
     assert_eq!(before, secret(&user)["metadata"]["resourceVersion"], "one more delivery changed the credential");
     user.run(&["wait"]).expect_code(0).says(PACKAGE).says(OTHER_PACKAGE);
     for (namespace, package) in [(first, PACKAGE), (second, OTHER_PACKAGE)] {
