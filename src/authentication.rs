@@ -6,10 +6,12 @@ pub mod stored;
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
+use serde_json::{Value, json};
 
 use crate::cluster::ObjectReference;
 use crate::flux::WATCH_LABEL;
 use crate::labels;
+use crate::names;
 use crate::shell::quoted;
 
 /// How Flux authenticates on a run cluster.
@@ -78,10 +80,26 @@ impl Method {
     }
 }
 
+/// Builds the Secret or ConfigMap with which Flux reaches a run cluster, without its data.
+#[must_use]
+pub fn manifest(kind: &str, namespace: &str, run_cluster: &str, run_cluster_uid: &str, method: Method) -> Value {
+    let mut labels = labels::managed();
+    labels[WATCH_LABEL.0] = json!(WATCH_LABEL.1);
+    json!({
+        "apiVersion": "v1",
+        "kind": kind,
+        "metadata": {
+            "name": names::kubeconfig(run_cluster),
+            "namespace": namespace,
+            "labels": labels,
+            "annotations": {labels::RUN_CLUSTER_UID: run_cluster_uid, labels::AUTHENTICATION: method.name()},
+        },
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn method(annotations: &serde_json::Value) -> Method {
         let object =

@@ -73,6 +73,12 @@ fn applied(live: &DynamicObject) -> Vec<(String, String)> {
     labels.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
+/// Tells whether an object is one that only this plugin owns.
+#[must_use]
+pub fn is_managed(object: &impl ResourceExt) -> bool {
+    object.labels().get(MANAGED_BY).is_some_and(|manager| manager == FIELD_MANAGER)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

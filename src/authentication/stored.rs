@@ -10,10 +10,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::Method;
-use crate::flux::WATCH_LABEL;
 use crate::kubeconfig::{self, Endpoint};
 use crate::labels;
-use crate::names;
 
 /// How long a token lives that expires, where nobody has written down for how long it was granted.
 const A_DAY: Duration = Duration::from_hours(24);
@@ -97,24 +95,12 @@ impl DeployerSecret<'_> {
     /// Builds the Secret without its data.
     #[must_use]
     pub fn manifest(&self) -> Value {
-        let mut labels = labels::managed();
-        labels[WATCH_LABEL.0] = json!(WATCH_LABEL.1);
-        let mut manifest = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {
-                "name": names::kubeconfig(self.run_cluster),
-                "namespace": self.namespace,
-                "labels": labels,
-                "annotations": {
-                    labels::RUN_CLUSTER_UID: self.run_cluster_uid,
-                    labels::DEPLOYER_NAMESPACE: self.deployer_namespace,
-                    labels::AUTHENTICATION: self.method.name(),
-                    labels::TOKEN_SECRET: self.token_secret,
-                },
-            },
-            "type": "Opaque",
-        });
+        let Self { namespace, run_cluster, run_cluster_uid, method, .. } = *self;
+        let mut manifest = super::manifest("Secret", namespace, run_cluster, run_cluster_uid, method);
+        manifest["type"] = json!("Opaque");
+        let annotations = &mut manifest["metadata"]["annotations"];
+        annotations[labels::DEPLOYER_NAMESPACE] = json!(self.deployer_namespace);
+        annotations[labels::TOKEN_SECRET] = json!(self.token_secret);
         if let Some((expires, lifetime)) = self.end {
             note_end(&mut manifest, expires, lifetime);
         }

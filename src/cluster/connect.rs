@@ -71,10 +71,7 @@ impl Cluster {
 
     /// Makes a client from one self-contained kubeconfig, as Flux does from a Secret.
     pub async fn from_kubeconfig(role: Role, kubeconfig: Kubeconfig, impersonate: Option<String>) -> Result<Self> {
-        let options = KubeConfigOptions::default();
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| {
-            Error::new(format!("the kubeconfig for {} is not usable", describe(&role))).because(error)
-        })?;
+        let mut config = configuration(&role, kubeconfig).await?;
         config.auth_info.impersonate = impersonate;
         Self::from_config(role, String::new(), config)
     }
@@ -115,12 +112,18 @@ impl Cluster {
         let text = endpoint.kubeconfig("run-cluster", "user", &SecretString::default());
         let unreadable = |_| Error::new("the kubeconfig that was built cannot be read");
         let kubeconfig: Kubeconfig = serde_yaml::from_str(text.expose_secret()).map_err(unreadable)?;
-        let way = Self::from_kubeconfig(self.role.clone(), kubeconfig, None).await?;
-        let mut config = Config::clone(&way.config);
+        let mut config = configuration(&self.role, kubeconfig).await?;
         config.auth_info = self.config.auth_info.clone();
         let request_timeout = self.request_timeout;
         Ok(Self { request_timeout, ..Self::from_config(self.role.clone(), self.context.clone(), config)? })
     }
+}
+
+/// Takes from one self-contained kubeconfig how a cluster is reached.
+async fn configuration(role: &Role, kubeconfig: Kubeconfig) -> Result<Config> {
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| Error::new(format!("the kubeconfig for {} is not usable", describe(role))).because(error))
 }
 
 /// Reads and merges kubeconfig files as kubectl does: `path`, else the files of `$KUBECONFIG` that exist, else

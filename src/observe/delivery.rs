@@ -99,7 +99,7 @@ fn of_installs(installs: &Kustomization, all: &[&Kustomization]) -> Option<Deliv
     if run_cluster == "packages" {
         return None;
     }
-    let package = last_part(directory);
+    let package = names::of_package(directory);
     let sibling = all
         .iter()
         .find(|other| split_path(&other.spec.path) == Some((directory, "packages")) && same_place(other, installs))
@@ -114,7 +114,7 @@ fn of_installs(installs: &Kustomization, all: &[&Kustomization]) -> Option<Deliv
 /// cluster.
 fn of_packages(packages: &Kustomization) -> Option<Delivery> {
     let (directory, "packages") = split_path(&packages.spec.path)? else { return None };
-    let package = last_part(directory);
+    let package = names::of_package(directory);
     let name = packages.name_any();
     let run_cluster = name.strip_prefix(&format!("{package}-"))?.strip_suffix("-packages")?;
     let installs = names::package_installs_kustomization(package, run_cluster);
@@ -124,7 +124,8 @@ fn of_packages(packages: &Kustomization) -> Option<Delivery> {
 /// Keeps the deliveries of the named packages and run clusters; no names mean all.
 #[must_use]
 pub fn select(deliveries: Vec<Delivery>, packages: &[String], run_clusters: &[String]) -> Vec<Delivery> {
-    let wanted = |names: &[String], name: &String| names.is_empty() || names.iter().any(|one| last_part(one) == name);
+    let wanted =
+        |names: &[String], name: &String| names.is_empty() || names.iter().any(|one| names::of_package(one) == name);
     deliveries
         .into_iter()
         .filter(|delivery| wanted(packages, &delivery.package) && wanted(run_clusters, &delivery.run_cluster))
@@ -138,7 +139,7 @@ pub fn unknown_names(deliveries: &[Delivery], packages: &[String], run_clusters:
     let known_clusters: BTreeSet<&String> = deliveries.iter().map(|delivery| &delivery.run_cluster).collect();
     packages
         .iter()
-        .filter(|name| !known_packages.iter().any(|known| *known == last_part(name)))
+        .filter(|name| !known_packages.iter().any(|known| *known == names::of_package(name)))
         .chain(run_clusters.iter().filter(|name| !known_clusters.contains(name)))
         .cloned()
         .collect()
@@ -201,11 +202,6 @@ fn source_of(kustomization: &Kustomization) -> (&str, String, &str) {
     let source = &kustomization.spec.source_ref;
     let own = || kustomization.namespace().unwrap_or_default();
     (&source.kind, source.namespace.clone().unwrap_or_else(own), &source.name)
-}
-
-/// Returns the name of a package that may be given with its path.
-fn last_part(name: &str) -> &str {
-    name.trim_end_matches('/').rsplit('/').next().unwrap_or(name)
 }
 
 /// Splits `./sub/package/leaf` into `sub/package` and `leaf`.

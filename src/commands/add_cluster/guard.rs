@@ -87,7 +87,7 @@ pub(super) async fn same_kustomizations(
         let spec = &existing.spec;
         let named = spec.kube_config.as_ref().and_then(|config| config.name_in(credential)).unwrap_or_default();
         let fields = [
-            ("spec.path", spec.path.trim_start_matches("./").trim_matches('/').to_owned(), path),
+            ("spec.path", names::normalised_path(&spec.path).to_owned(), path),
             ("spec.sourceRef.name", spec.source_ref.name.clone(), names::git_repository(package)),
             (credential_field.as_str(), named.to_owned(), names::kubeconfig(&answers.run_cluster)),
             (

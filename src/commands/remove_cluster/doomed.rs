@@ -17,9 +17,6 @@ use crate::labels;
 use crate::names;
 use crate::observe::Delivery;
 
-/// The annotation of a Secret with a token of a service account.
-const TOKEN_OF: &str = "kubernetes.io/service-account.name";
-
 /// What decides which objects on the run cluster go.
 pub(super) struct Doomed<'a> {
     pub(super) answers: &'a Answers,
@@ -73,7 +70,8 @@ impl Doomed<'_> {
         let target = |user: &&Kustomization| {
             user.spec.target_namespace.is_none() || user.spec.target_namespace == reference.namespace
         };
-        let is_token = object.annotations().get(TOKEN_OF) == Some(&self.deployer) || self.token_secrets.contains(name);
+        let is_token = object.annotations().get(labels::SERVICE_ACCOUNT) == Some(&self.deployer)
+            || self.token_secrets.contains(name);
         if *name == self.deployer || is_token {
             // Each target namespace has a Role of its own; the account and its tokens serve all of them.
             return match reference.resource.kind.as_str() {

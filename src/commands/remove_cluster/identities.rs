@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
-use kube::core::PartialObjectMeta;
 
 use super::answers::Answers;
 use super::build_side::BuildSide;
@@ -56,7 +55,7 @@ impl Identities {
             let Some(object) = answers.build.get_metadata(&reference).await? else { continue };
             if build.is_impersonated(answers, &account) || elsewhere.contains(&account) {
                 identities.left.push(format!("{} stays: Flux uses it elsewhere, too", reference.display()));
-            } else if is_managed(&object) {
+            } else if labels::is_managed(&object) {
                 let delete = Delete::checked(&answers.build, Place::Build, &reference, &object.metadata);
                 identities.build.push(delete.await?);
             } else {
@@ -204,8 +203,4 @@ async fn identity_accounts_elsewhere(answers: &Answers, going: &[Delete]) -> Res
     let all: Vec<DynamicObject> = answers.build.list(&resource, &answers.namespace).await?;
     let goes = |object: &DynamicObject| going.iter().any(|delete| delete.uid == object.metadata.uid);
     Ok(all.iter().filter(|object| !goes(object)).filter_map(identity_account).collect())
-}
-
-fn is_managed(object: &PartialObjectMeta<DynamicObject>) -> bool {
-    object.labels().get(labels::MANAGED_BY).is_some_and(|manager| manager == FIELD_MANAGER)
 }

@@ -9,13 +9,11 @@ mod workload_identity;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use crate::authentication::Method;
+use crate::authentication::{self, Method};
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::authentication::{Authentication, reference};
 use crate::commands::add_cluster::gather::Facts;
 use crate::error::Result;
-use crate::flux::WATCH_LABEL;
-use crate::labels;
 use crate::names;
 use crate::plan::Plan;
 
@@ -36,22 +34,10 @@ pub(super) async fn add_credential(plan: &mut Plan, answers: &Answers, facts: &F
 
 /// Builds the Secret for a kubeconfig, without its data.
 fn kubeconfig_secret(answers: &Answers, facts: &Facts, method: Method) -> Value {
-    let mut labels = labels::managed();
-    labels[WATCH_LABEL.0] = json!(WATCH_LABEL.1);
-    json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {
-            "name": names::kubeconfig(&answers.run_cluster),
-            "namespace": answers.namespace,
-            "labels": labels,
-            "annotations": {
-                labels::RUN_CLUSTER_UID: facts.run_uid,
-                labels::AUTHENTICATION: method.name(),
-            },
-        },
-        "type": "Opaque",
-    })
+    let mut secret =
+        authentication::manifest("Secret", &answers.namespace, &answers.run_cluster, &facts.run_uid, method);
+    secret["type"] = json!("Opaque");
+    secret
 }
 
 /// Has the API server refuse the Secret if anybody has changed it since it was read: `rotate` may have stored another

@@ -1,12 +1,11 @@
 //! Who acts on the run cluster, with their roles: Flux's user, see [`flux_user`], and the installer.
 
-use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::flux_user;
 use crate::check::Checks;
-use crate::cluster::{FIELD_MANAGER, ObjectReference};
+use crate::cluster::ObjectReference;
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::gather::Facts;
 use crate::commands::add_cluster::guard;
@@ -63,9 +62,16 @@ pub(super) async fn add_identities(
 async fn account_for_pruning(answers: &Answers, account: &str) -> Result<Option<Apply>> {
     let manifest = build_account(&answers.namespace, account);
     let live = answers.build.get(&ObjectReference::of(&manifest)?).await?;
-    let is_ours =
-        |live: &DynamicObject| live.labels().get(labels::MANAGED_BY).is_some_and(|manager| manager == FIELD_MANAGER);
-    if live.as_ref().is_some_and(|live| !is_ours(live)) {
+    apply_unless_anothers(answers, live, manifest).await
+}
+
+/// Applies an object on the build cluster, unless there is one of that name that somebody else looks after.
+pub(super) async fn apply_unless_anothers(
+    answers: &Answers,
+    live: Option<DynamicObject>,
+    manifest: Value,
+) -> Result<Option<Apply>> {
+    if live.as_ref().is_some_and(|live| !labels::is_managed(live)) {
         return Ok(None);
     }
     let change = change_from(&answers.build, live, &manifest).await?;

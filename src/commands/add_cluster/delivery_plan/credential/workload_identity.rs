@@ -1,20 +1,19 @@
 //! A workload identity: no stored credential, but a service account whose tokens the run cluster trusts.
 
 use kube::ResourceExt;
-use kube::api::DynamicObject;
 use serde_json::json;
 
-use crate::authentication::Method;
-use crate::cluster::{FIELD_MANAGER, ObjectReference};
+use crate::authentication::{self, Method};
+use crate::cluster::ObjectReference;
 use crate::commands::add_cluster::answers::Answers;
+use crate::commands::add_cluster::delivery_plan::identities::apply_unless_anothers;
 use crate::commands::add_cluster::gather::Facts;
 use crate::commands::add_cluster::identity::Identity;
 use crate::error::{Error, Result};
-use crate::flux::{Provider, WATCH_LABEL};
+use crate::flux::Provider;
 use crate::identities;
 use crate::labels;
-use crate::names;
-use crate::plan::{Apply, Place, Plan, ProveIdentity, Step, change_from, change_of};
+use crate::plan::{Apply, Place, Plan, ProveIdentity, Step, change_of};
 
 /// Adds the service account, the proof that the run cluster knows it, and the ConfigMap that Flux reads.
 pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, identity: &Identity) -> Result<()> {
@@ -32,23 +31,11 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, ident
             target_namespace: answers.target_namespace.clone(),
         })));
     }
-    let mut labels = labels::managed();
-    labels[WATCH_LABEL.0] = json!(WATCH_LABEL.1);
-    let manifest = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": names::kubeconfig(&answers.run_cluster),
-            "namespace": answers.namespace,
-            "labels": labels,
-            "annotations": {
-                labels::RUN_CLUSTER_UID: facts.run_uid,
-                labels::AUTHENTICATION: Method::WorkloadIdentity.name(),
-                labels::IDENTITY_USER: identity.user,
-            },
-        },
-        "data": identity.workload.data(),
-    });
+    let (namespace, run_cluster) = (&answers.namespace, &answers.run_cluster);
+    let mut manifest =
+        authentication::manifest("ConfigMap", namespace, run_cluster, &facts.run_uid, Method::WorkloadIdentity);
+    manifest["metadata"]["annotations"][labels::IDENTITY_USER] = json!(identity.user);
+    manifest["data"] = json!(identity.workload.data());
     let change = change_of(&answers.build, &manifest).await?;
     plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
     Ok(())
@@ -72,11 +59,5 @@ async fn service_account(answers: &Answers, provider: Provider, name: &str) -> R
                 missing.join("=… ")
             )));
     }
-    let is_ours =
-        |live: &DynamicObject| live.labels().get(labels::MANAGED_BY).is_some_and(|manager| manager == FIELD_MANAGER);
-    if live.as_ref().is_some_and(|live| !is_ours(live)) {
-        return Ok(None);
-    }
-    let change = change_from(&answers.build, live, &manifest).await?;
-    Ok(Some(Apply { place: Place::Build, manifest, change }))
+    apply_unless_anothers(answers, live, manifest).await
 }
