@@ -19,6 +19,7 @@ pub mod identities;
 pub mod kubeconfig;
 pub mod labels;
 pub mod names;
+pub mod object;
 pub mod observe;
 pub mod plan;
 pub mod shell;

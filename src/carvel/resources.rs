@@ -1,7 +1,7 @@
 //! PackageInstall, App and Package as kapp-controller serves them (`pkg/apis`, v0.53.1): what is read of them.
 
+use crate::object::Object;
 use kube::api::ApiResource;
-use kube::core::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

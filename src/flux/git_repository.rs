@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::object::Object;
 use k8s_openapi::ByteString;
 use kube::api::ApiResource;
-use kube::core::Object;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Kustomization of `kustomize.toolkit.fluxcd.io` (kustomize-controller `api/v1/kustomization_types.go`).
 
+use crate::object::Object;
 use kube::api::ApiResource;
-use kube::core::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
