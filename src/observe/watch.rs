@@ -80,11 +80,13 @@ fn slim_app(mut event: Event<App>) -> Event<App> {
 }
 
 /// The objects of a kind that one watch per namespace brings, with the time of their last change.
+///
+/// They are boxed, as half of a map's places are empty.
 #[derive(Debug)]
 pub struct Store<K> {
-    objects: BTreeMap<Key, (K, Instant)>,
+    objects: BTreeMap<Key, (Box<K>, Instant)>,
     /// Objects of lists in progress, which replace those of their namespace when they are complete.
-    listing: BTreeMap<Key, K>,
+    listing: BTreeMap<Key, Box<K>>,
     /// The namespaces that have been listed.
     complete: BTreeSet<String>,
 }
@@ -126,8 +128,7 @@ impl<K: ResourceExt> Store<K> {
                 None
             }
             Event::InitApply(object) => {
-                let (key, object) = slim(object);
-                self.listing.insert(key, object);
+                self.listing.insert(key(&object), Box::new(object));
                 None
             }
             Event::InitDone => {
@@ -135,8 +136,8 @@ impl<K: ResourceExt> Store<K> {
                 Some(Names::All)
             }
             Event::Apply(object) => {
-                let (key, object) = slim(object);
-                self.objects.insert(key.clone(), (object, now));
+                let key = key(&object);
+                self.objects.insert(key.clone(), (Box::new(object), now));
                 Some(Names::One(key))
             }
             Event::Delete(object) => {
@@ -150,8 +151,8 @@ impl<K: ResourceExt> Store<K> {
     /// Puts the complete list of a namespace in the place of what was there.
     fn replace(&mut self, namespace: &str, now: Instant) {
         let is_here = |key: &Key| key.0 == namespace;
-        let before: BTreeMap<Key, (K, Instant)> = self.objects.extract_if(.., |key, _| is_here(key)).collect();
-        let listed: BTreeMap<Key, K> = self.listing.extract_if(.., |key, _| is_here(key)).collect();
+        let before: BTreeMap<Key, (Box<K>, Instant)> = self.objects.extract_if(.., |key, _| is_here(key)).collect();
+        let listed: BTreeMap<Key, Box<K>> = self.listing.extract_if(.., |key, _| is_here(key)).collect();
         for (key, object) in listed {
             let since = before
                 .get(&key)
@@ -171,12 +172,12 @@ impl<K: ResourceExt> Store<K> {
     /// Returns an object.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<&K> {
-        self.objects.get(&(namespace.to_owned(), name.to_owned())).map(|(object, _)| object)
+        self.objects.get(&(namespace.to_owned(), name.to_owned())).map(|(object, _)| object.as_ref())
     }
 
     /// Returns all objects.
     pub fn iter(&self) -> impl Iterator<Item = &K> {
-        self.objects.values().map(|(object, _)| object)
+        self.objects.values().map(|(object, _)| object.as_ref())
     }
 
     /// Returns the objects that have not changed for at least so long, with their resourceVersions.
@@ -192,12 +193,4 @@ impl<K: ResourceExt> Store<K> {
 
 fn key<K: ResourceExt>(object: &K) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
-}
-
-/// Drops what no verdict reads and would be kept for every object.
-fn slim<K: ResourceExt>(mut object: K) -> (Key, K) {
-    let metadata = object.meta_mut();
-    metadata.managed_fields = None;
-    metadata.owner_references = None;
-    (key(&object), object)
 }
