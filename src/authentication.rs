@@ -8,10 +8,10 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
-use crate::cluster::ObjectReference;
 use crate::flux::WATCH_LABEL;
 use crate::labels;
 use crate::names;
+use crate::object::ObjectReference;
 use crate::shell::quoted;
 
 /// How Flux authenticates on a run cluster.

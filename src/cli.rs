@@ -1,14 +1,18 @@
 //! The command line: clap types only. What a command does lives in [`crate::commands`].
 //!
-//! The commands with many flags have files of their own; how a flag's text is read lives in `parse`.
+//! Each command's flags, and those that several share, have a file of their own; how a flag's text is read lives in `parse`.
 
 mod add_cluster;
 mod authentication;
+mod bootstrap;
 mod check;
 mod installer;
 mod parse;
 mod remove_cluster;
 mod rotate;
+mod selection;
+mod status;
+mod wait;
 mod workload_identity;
 mod write;
 
@@ -16,15 +20,19 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use self::add_cluster::AddClusterArgs;
 pub use self::authentication::{AuthenticationArgs, AuthenticationWay, EndpointArgs};
+pub use self::bootstrap::{BootstrapArgs, GitCredentialArgs};
 pub use self::check::{CheckArgs, CheckFormat};
 pub use self::installer::{InstallerArgs, InstallerKind};
-use self::parse::{parse_commit, parse_duration, parse_run_context};
+use self::parse::parse_duration;
 pub use self::remove_cluster::RemoveClusterArgs;
 pub use self::rotate::RotateArgs;
+pub use self::selection::SelectionArgs;
+pub use self::status::{StatusArgs, StatusFormat};
+pub use self::wait::WaitArgs;
 pub use self::workload_identity::WorkloadIdentityArgs;
 pub use self::write::WriteArgs;
 use crate::ui::{Format, Verbosity};
@@ -156,117 +164,6 @@ pub struct ConfirmArgs {
     /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
-}
-
-/// Credentials for the GitOps repository; never a secret in an argument.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Git credentials")]
-pub struct GitCredentialArgs {
-    /// User name for the GitOps repository
-    #[arg(long, env = "GIT_USERNAME", value_name = "NAME", hide_env_values = true)]
-    pub git_username: Option<String>,
-    /// File with the password or access token for the GitOps repository; `-` reads standard input (default: the variable `GIT_PASSWORD`)
-    #[arg(long, value_name = "FILE")]
-    pub git_password_file: Option<PathBuf>,
-}
-
-/// Arguments of `bootstrap`.
-#[derive(Args, Debug)]
-pub struct BootstrapArgs {
-    /// Directory of the package in the GitOps repository, such as hello-app.default.tap
-    #[arg(value_name = "PACKAGE")]
-    pub package: Option<String>,
-    /// URL of the GitOps repository (https://, http:// or ssh://)
-    #[arg(long, value_name = "URL")]
-    pub git_url: Option<String>,
-    /// Branch of the GitOps repository
-    #[arg(long, value_name = "BRANCH")]
-    pub branch: Option<String>,
-    /// Credentials.
-    #[command(flatten)]
-    pub credentials: GitCredentialArgs,
-    /// How objects are written.
-    #[command(flatten)]
-    pub write: WriteArgs,
-    /// Confirmation.
-    #[command(flatten)]
-    pub confirm: ConfirmArgs,
-    /// Time to wait until the source is fetched, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration)]
-    pub timeout: Duration,
-    /// Output.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-/// Which deliveries a command is about, and how their run clusters are reached.
-#[derive(Args, Debug)]
-pub struct SelectionArgs {
-    /// Package, by name; may be repeated (default: all)
-    #[arg(long = "package", value_name = "PACKAGE")]
-    pub packages: Vec<String>,
-    /// Run cluster, by short name; may be repeated (default: all)
-    #[arg(long = "run-cluster", value_name = "RUN_CLUSTER")]
-    pub run_clusters: Vec<String>,
-    /// Reach a run cluster through a kubeconfig context instead of Flux's credential; may be repeated
-    #[arg(long = "run-context", value_name = "NAME=CONTEXT", value_parser = parse_run_context)]
-    pub run_contexts: Vec<(String, String)>,
-    /// The deliveries of all namespaces
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
-}
-
-/// How `status` shows what it found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum StatusFormat {
-    /// A tree: sources, run clusters, deliveries.
-    #[default]
-    Tree,
-    /// A table, a line per delivery.
-    Wide,
-    /// One JSON document.
-    Json,
-    /// One YAML document.
-    Yaml,
-    /// The names only.
-    Name,
-}
-
-/// Arguments of `status`.
-#[derive(Args, Debug)]
-pub struct StatusArgs {
-    /// Which deliveries.
-    #[command(flatten)]
-    pub selection: SelectionArgs,
-    /// Show it again with every change, until interrupted
-    #[arg(short, long)]
-    pub watch: bool,
-    /// Format: tree, wide, json, yaml or name
-    #[arg(short, long, value_name = "FORMAT", default_value = "tree", hide_possible_values = true)]
-    pub output: StatusFormat,
-}
-
-/// Arguments of `wait`.
-#[derive(Args, Debug)]
-pub struct WaitArgs {
-    /// Which deliveries.
-    #[command(flatten)]
-    pub selection: SelectionArgs,
-    /// Wait for this commit, for use right after `git push` (default: what the source has once it has looked)
-    #[arg(long, value_name = "COMMIT", value_parser = parse_commit)]
-    pub revision: Option<String>,
-    /// Only watch: do not ask Flux to look for new commits
-    #[arg(long)]
-    pub no_reconcile: bool,
-    /// End with the first failure, instead of waiting for the others
-    #[arg(long)]
-    pub fail_fast: bool,
-    /// One deadline for everything, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
-    pub timeout: Duration,
-    /// Output.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// Tells whether a command line that cannot be parsed asks for JSON.

@@ -12,7 +12,6 @@ mod delete;
 mod escalation;
 mod failure;
 mod forbidden;
-mod object;
 mod token;
 mod user;
 mod watch;
@@ -21,7 +20,6 @@ pub use access::Access;
 pub use connect::{Connection, load_kubeconfig};
 pub use failure::{Remedy, WatchFailure};
 pub use forbidden::MissingRule;
-pub use object::{ObjectReference, api_resource};
 pub use token::{ExpiringToken, TokenWish};
 pub use user::User;
 
@@ -37,6 +35,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
+use crate::object::{ObjectReference, api_resource};
 
 /// The field manager of every write (server-side apply).
 pub const FIELD_MANAGER: &str = "carvelflux";

@@ -1,6 +1,6 @@
-//! Kubernetes objects of the kinds that deliveries consist of, as they are read: only what is looked at.
+//! Kubernetes objects: how they are named, and what is read of those that deliveries consist of. Pure.
 //!
-//! The kinds themselves live in [`crate::flux`] and [`crate::carvel`]; anything else is a [`kube::api::DynamicObject`].
+//! The kinds themselves live in [`crate::flux`] and [`crate::carvel`]; how objects are read and written in [`crate::cluster`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,8 +8,72 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
 use kube::api::ApiResource;
-use kube::core::{DynamicResourceScope, ObjectMeta};
+use kube::core::{DynamicResourceScope, GroupVersionKind, ObjectMeta};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// Names one object on a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectReference {
+    /// The kind.
+    pub resource: ApiResource,
+    /// The namespace; `None` for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// The name.
+    pub name: String,
+}
+
+impl ObjectReference {
+    /// Names a Secret.
+    #[must_use]
+    pub fn secret(namespace: &str, name: &str) -> Self {
+        Self {
+            resource: api_resource("", "v1", "Secret"),
+            namespace: Some(namespace.to_owned()),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Names an object of a kind in a namespace.
+    #[must_use]
+    pub fn namespaced(resource: &ApiResource, namespace: &str, name: &str) -> Self {
+        Self { resource: resource.clone(), namespace: Some(namespace.to_owned()), name: name.to_owned() }
+    }
+
+    /// Names the object that a manifest describes.
+    ///
+    /// Fails when the manifest lacks `apiVersion`, `kind` or `metadata.name`, which a builder of this crate never leaves out.
+    pub fn of(manifest: &Value) -> Result<Self> {
+        let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
+        let (Some(api_version), Some(kind), Some(name)) = (text("/apiVersion"), text("/kind"), text("/metadata/name"))
+        else {
+            return Err(Error::new("a manifest lacks apiVersion, kind or metadata.name"));
+        };
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        Ok(Self {
+            resource: api_resource(group, version, kind),
+            namespace: text("/metadata/namespace").map(str::to_owned),
+            name: name.to_owned(),
+        })
+    }
+
+    /// Returns the object as messages name it, such as `Secret dev/prod1-kubeconfig`.
+    #[must_use]
+    pub fn display(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{} {namespace}/{}", self.resource.kind, self.name),
+            None => format!("{} {}", self.resource.kind, self.name),
+        }
+    }
+}
+
+/// Returns the resource of a kind; the plurals of all kinds used here are regular.
+#[must_use]
+pub fn api_resource(group: &str, version: &str, kind: &str) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
+}
 
 /// An object with a spec and a status, and metadata without `managedFields` and `ownerReferences`.
 ///
@@ -76,7 +140,7 @@ struct MetadataInUse {
     finalizers: Option<Vec<String>>,
 }
 
-fn metadata_in_use<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
+fn metadata_in_use<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<ObjectMeta, D::Error> {
     let kept = MetadataInUse::deserialize(deserializer)?;
     Ok(ObjectMeta {
         name: kept.name,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::selection::VersionRequest;
-use crate::cluster::api_resource;
 use crate::conditions::Condition;
+use crate::object::api_resource;
 
 /// The API group of PackageInstalls.
 pub const PACKAGING_GROUP: &str = "packaging.carvel.dev";

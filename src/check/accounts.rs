@@ -6,9 +6,10 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use crate::cluster::{Cluster, ObjectReference, api_resource};
+use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::identities::role_file::has_wildcard;
+use crate::object::{ObjectReference, api_resource};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 

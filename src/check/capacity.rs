@@ -3,10 +3,11 @@
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use crate::cluster::{Cluster, ObjectReference, api_resource};
+use crate::cluster::Cluster;
 use crate::conditions;
 use crate::error::Error;
 use crate::flux::Kustomization;
+use crate::object::{ObjectReference, api_resource};
 
 /// How many Kustomizations Flux works on at a time where nothing else is said (kustomize-controller `main.go`, `--concurrent`).
 const DEFAULT_WORKERS: usize = 4;

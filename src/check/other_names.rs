@@ -2,9 +2,10 @@
 
 use kube::ResourceExt;
 
-use crate::cluster::{Cluster, api_resource};
+use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::labels;
+use crate::object::api_resource;
 
 /// Names the credentials in a namespace on the build cluster, other than `own`, that lead to the cluster with this UID.
 pub async fn other_names(build: &Cluster, namespace: &str, uid: &str, own: &str) -> Result<Vec<String>> {

@@ -6,8 +6,9 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::Checks;
-use crate::cluster::{Access, Cluster, MissingRule, ObjectReference, Role};
+use crate::cluster::{Access, Cluster, MissingRule, Role};
 use crate::error::{Error, Result};
+use crate::object::ObjectReference;
 
 /// How many questions an API server gets at a time.
 const AT_A_TIME: usize = 32;

@@ -1,9 +1,10 @@
 //! What must be there: Flux's APIs, kapp-controller's, namespaces.
 
 use crate::carvel::{DATA_PACKAGING_GROUP, KAPP_CONTROLLER_GROUP, PACKAGING_GROUP, Package, package_resource};
-use crate::cluster::{Cluster, ObjectReference, ServedVersions, api_resource};
+use crate::cluster::{Cluster, ServedVersions};
 use crate::error::{Error, Result};
 use crate::flux::{API_VERSIONS, FluxVersions, GIT_REPOSITORY_GROUP, KUSTOMIZATION_GROUP};
+use crate::object::{ObjectReference, api_resource};
 use crate::shell::quoted;
 
 /// Checks that the build cluster serves Flux's APIs, and in which versions.

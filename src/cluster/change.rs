@@ -4,8 +4,9 @@ use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams}
 use kube::core::PartialObjectMeta;
 use serde_json::Value;
 
-use super::{Cluster, FIELD_MANAGER, ObjectReference};
+use super::{Cluster, FIELD_MANAGER};
 use crate::error::Result;
+use crate::object::ObjectReference;
 
 impl Cluster {
     /// Changes the fields that `patch` names, and nothing else, whoever manages them.

@@ -2,8 +2,9 @@
 
 use kube::api::{DeleteParams, Preconditions};
 
-use super::{Cluster, ObjectReference};
+use super::Cluster;
 use crate::error::{Error, Result};
+use crate::object::ObjectReference;
 
 impl Cluster {
     /// Deletes an object, and says whether there was anything to delete. Finalizers may keep it for a while.

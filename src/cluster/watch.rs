@@ -11,8 +11,9 @@ use kube::core::DynamicResourceScope;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde::de::DeserializeOwned;
 
-use super::{Cluster, ObjectReference, Remedy, WatchFailure};
+use super::{Cluster, Remedy, WatchFailure};
 use crate::error::{Error, ErrorKind, Result};
+use crate::object::ObjectReference;
 
 /// How often lists are read where watching is forbidden.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);

@@ -25,7 +25,8 @@ use crate::cli::AddClusterArgs;
 use crate::cluster::Connection;
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, kustomization_resource};
-use crate::observe::delivery::{find, select};
+use crate::observe::Selection;
+use crate::observe::delivery::find;
 use crate::observe::wait::{WaitRequest, wait};
 use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::ui::{Ui, progress};
@@ -51,18 +52,20 @@ pub(super) async fn run(
 
     let kustomizations: Vec<Kustomization> =
         answers.build.list(&kustomization_resource(facts.versions.kustomization), &answers.namespace).await?;
-    let deliveries = select(
-        find(&kustomizations),
-        std::slice::from_ref(&facts.package.name),
-        std::slice::from_ref(&answers.run_cluster),
-    );
+    let ours = Selection {
+        namespace: Some(answers.namespace.clone()),
+        packages: vec![facts.package.name.clone()],
+        run_clusters: vec![answers.run_cluster.clone()],
+        run_contexts: way::run_contexts(&answers, &facts),
+    };
+    let deliveries = ours.of(find(&kustomizations));
     if deliveries.is_empty() {
         return Err(Error::new("the Kustomizations that were just applied are gone")
             .hint(format!("see who deleted them: kubectl -n {} get events", answers.namespace)));
     }
     let request = WaitRequest {
         deliveries: deliveries.clone(),
-        run_contexts: way::run_contexts(&answers, &facts),
+        run_contexts: ours.run_contexts,
         connection: answers.run_connection.clone(),
         timeout: arguments.timeout,
         commit: None,

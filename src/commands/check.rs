@@ -15,7 +15,8 @@ use crate::cli::{CheckArgs, CheckFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::flux::{FluxVersions, GitRepository, Kustomization, git_repository_resource, kustomization_resource};
-use crate::observe::delivery::{find, select, unknown_names};
+use crate::observe::Selection;
+use crate::observe::delivery::find;
 use crate::ui::Ui;
 use crate::ui::check::{Section, document, lines};
 
@@ -32,7 +33,13 @@ struct Flux {
 pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String>, arguments: CheckArgs) -> Result<()> {
     let build = Cluster::connect(Role::Build, &connection).await?;
     let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
-    let scope = (!arguments.all_namespaces).then_some(namespace.as_str());
+    let selection = Selection {
+        namespace: (!arguments.all_namespaces).then_some(namespace),
+        run_clusters: arguments.run_clusters,
+        run_contexts: arguments.run_contexts,
+        ..Selection::default()
+    };
+    let scope = selection.namespace.as_deref();
     let mut checks = Checks::default();
     let versions = checks.take_silently("Flux", check::flux(&build, &build.served_versions().await?));
     let mut sections = Vec::new();
@@ -40,14 +47,11 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
         checks.pass("Flux", format!("GitRepository {}, Kustomization {}", versions.source, versions.kustomization));
         let flux = read_flux(&build, versions, scope).await?;
         let all = find(&flux.kustomizations);
-        let unknown = unknown_names(&all, &[], &arguments.run_clusters);
-        if !unknown.is_empty() {
-            return Err(unknown_run_clusters(&unknown, scope));
-        }
-        let deliveries = select(all, &[], &arguments.run_clusters);
+        selection.refuse_unknown(&all)?;
+        let deliveries = selection.of(all);
         build_cluster::check(&mut checks, &build, &flux, scope, &deliveries).await;
         sections = stream::iter(run_cluster::grouped(deliveries))
-            .map(|group| run_cluster::check(&build, &flux, &connection, &arguments.run_contexts, group))
+            .map(|group| run_cluster::check(&build, &flux, &connection, &selection.run_contexts, group))
             .buffered(AT_A_TIME)
             .collect()
             .await;
@@ -63,12 +67,6 @@ async fn read_flux(build: &Cluster, versions: FluxVersions, scope: Option<&str>)
         (git_repository_resource(versions.source), kustomization_resource(versions.kustomization));
     let (sources, kustomizations) = futures::join!(build.list_in(&source, scope), build.list_in(&kustomization, scope));
     Ok(Flux { versions, sources: sources?, kustomizations: kustomizations? })
-}
-
-fn unknown_run_clusters(names: &[String], scope: Option<&str>) -> Error {
-    let place = scope.map_or("any namespace".to_owned(), |namespace| format!("namespace {namespace}"));
-    Error::usage(format!("there is no delivery to {} in {place}", names.join(", ")))
-        .hint("see which there are: kubectl carvelflux status -A")
 }
 
 fn print(ui: Ui, format: CheckFormat, sections: &[Section]) -> Result<()> {

@@ -23,22 +23,17 @@ pub(super) async fn run(
     let build = Cluster::connect(Role::Build, &connection).await?;
     let versions = check::flux(&build, &build.served_versions().await?)?;
     let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
-    let request = SurveyRequest {
-        namespace: (!arguments.selection.all_namespaces).then(|| namespace.clone()),
-        packages: arguments.selection.packages,
-        run_clusters: arguments.selection.run_clusters,
-        run_contexts: arguments.selection.run_contexts,
-        connection,
-    };
-    let namespace = request.namespace.clone();
+    let selection = arguments.selection.in_namespace(namespace);
+    let (namespace, place) = (selection.namespace.clone(), selection.place());
+    // While it is watched, there may yet come what is not there now.
+    let request = SurveyRequest { selection, accepts_unknown: arguments.watch, connection };
     let mut survey = Survey::new(&build, versions, request);
     let surveyed = survey.look().await?;
     if arguments.watch {
         return follow(ui, &build, versions, namespace.as_deref(), arguments.output, survey, surveyed).await;
     }
     if surveyed.is_empty() {
-        let place = namespace.map_or("any namespace".to_owned(), |name| format!("namespace {name}"));
-        return Err(Error::new(format!("there are no such deliveries in {place} on {}", build.display()))
+        return Err(Error::new(format!("there are no deliveries in {place} on {}", build.display()))
             .hint("name another namespace with -n, or look at all of them with -A"));
     }
     print(ui, arguments.output, &surveyed)

@@ -6,7 +6,7 @@ use crate::cli::WaitArgs;
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, kustomization_resource};
-use crate::observe::delivery::{find, select, unknown_names};
+use crate::observe::delivery::find;
 use crate::observe::wait::{WaitRequest, Way, wait};
 use crate::ui::{Ui, progress};
 
@@ -14,28 +14,22 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
     let build = Cluster::connect(Role::Build, &connection).await?;
     let versions = check::flux(&build, &build.served_versions().await?)?;
     let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
-    let place =
-        if arguments.selection.all_namespaces { "any namespace".to_owned() } else { format!("namespace {namespace}") };
-    let scope = (!arguments.selection.all_namespaces).then_some(namespace.as_str());
+    let selection = arguments.selection.in_namespace(namespace);
     let kustomizations: Vec<Kustomization> =
-        build.list_in(&kustomization_resource(versions.kustomization), scope).await?;
+        build.list_in(&kustomization_resource(versions.kustomization), selection.namespace.as_deref()).await?;
 
     let all = find(&kustomizations);
-    let unknown = unknown_names(&all, &arguments.selection.packages, &arguments.selection.run_clusters);
-    if !unknown.is_empty() {
-        let known: Vec<String> = all.iter().map(crate::observe::Delivery::display).collect();
-        return Err(Error::usage(format!("there is no delivery of {} in {place}", unknown.join(", ")))
-            .hint(format!("there are: {}", if known.is_empty() { "none".to_owned() } else { known.join("; ") })));
-    }
-    let deliveries = select(all, &arguments.selection.packages, &arguments.selection.run_clusters);
+    selection.refuse_unknown(&all)?;
+    let deliveries = selection.of(all);
     if deliveries.is_empty() {
-        return Err(Error::new(format!("there are no deliveries in {place} on {}", build.display())).hint(
+        return Err(Error::new(format!("there are no deliveries in {} on {}", selection.place(), build.display()))
+            .hint(
             "name another namespace with -n, or make one: kubectl carvelflux add-cluster RUN_CLUSTER --package PACKAGE",
         ));
     }
     let request = WaitRequest {
         deliveries: deliveries.clone(),
-        run_contexts: arguments.selection.run_contexts,
+        run_contexts: selection.run_contexts,
         connection,
         timeout: arguments.timeout,
         commit: arguments.revision,

@@ -9,9 +9,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cluster::api_resource;
 use crate::conditions::Condition;
 use crate::names;
+use crate::object::api_resource;
 
 /// The API group of Flux sources.
 pub const GIT_REPOSITORY_GROUP: &str = "source.toolkit.fluxcd.io";

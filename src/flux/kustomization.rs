@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::run_credential::{KubeConfig, RunCredential};
-use crate::cluster::api_resource;
 use crate::conditions::Condition;
 use crate::names;
+use crate::object::api_resource;
 
 /// The API group of Flux Kustomizations.
 pub const KUSTOMIZATION_GROUP: &str = "kustomize.toolkit.fluxcd.io";

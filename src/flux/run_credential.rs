@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::git_repository::LocalReference;
-use crate::cluster::{ObjectReference, api_resource};
+use crate::object::{ObjectReference, api_resource};
 
 /// Where the credential for the run cluster is.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]

@@ -1,6 +1,6 @@
 //! Which deliveries there are: found by what Kustomizations contain, so that those made by hand after the guide count too.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kube::ResourceExt;
 
@@ -121,30 +121,6 @@ fn of_packages(packages: &Kustomization) -> Option<Delivery> {
     delivery(packages, name.clone(), installs, package, run_cluster)
 }
 
-/// Keeps the deliveries of the named packages and run clusters; no names mean all.
-#[must_use]
-pub fn select(deliveries: Vec<Delivery>, packages: &[String], run_clusters: &[String]) -> Vec<Delivery> {
-    let wanted =
-        |names: &[String], name: &String| names.is_empty() || names.iter().any(|one| names::of_package(one) == name);
-    deliveries
-        .into_iter()
-        .filter(|delivery| wanted(packages, &delivery.package) && wanted(run_clusters, &delivery.run_cluster))
-        .collect()
-}
-
-/// Returns the named packages and run clusters that no delivery has, which are most likely misspelled.
-#[must_use]
-pub fn unknown_names(deliveries: &[Delivery], packages: &[String], run_clusters: &[String]) -> Vec<String> {
-    let known_packages: BTreeSet<&String> = deliveries.iter().map(|delivery| &delivery.package).collect();
-    let known_clusters: BTreeSet<&String> = deliveries.iter().map(|delivery| &delivery.run_cluster).collect();
-    packages
-        .iter()
-        .filter(|name| !known_packages.iter().any(|known| *known == names::of_package(name)))
-        .chain(run_clusters.iter().filter(|name| !known_clusters.contains(name)))
-        .cloned()
-        .collect()
-}
-
 /// Describes the delivery that a Kustomization is one of the two of.
 fn delivery(
     one: &Kustomization,
@@ -263,15 +239,5 @@ mod tests {
             assert_eq!(found[0].packages_kustomization, "hello-prod1-packages");
             assert_eq!(found[0].installs_kustomization, "hello-prod1-packageinstalls");
         }
-    }
-
-    #[test]
-    fn misspelled_names_are_found() {
-        let all = find(&[
-            kustomization("a", "./hello/packages", "prod1-kubeconfig", None),
-            kustomization("b", "./hello/prod1", "prod1-kubeconfig", None),
-        ]);
-        assert_eq!(unknown_names(&all, &["hello".to_owned()], &["prod2".to_owned()]), ["prod2"]);
-        assert_eq!(select(all, &["helo".to_owned()], &[]), []);
     }
 }

@@ -9,9 +9,10 @@ use kube::api::DynamicObject;
 use super::expectation::Expectation;
 use super::source::{self, Source};
 use super::{Cause, Failure, Verdict};
-use crate::cluster::{Cluster, ObjectReference};
+use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT};
+use crate::object::ObjectReference;
 
 /// The pause before a fetch that failed is requested again, while its failure may pass.
 const PAUSE: Duration = Duration::from_secs(3);

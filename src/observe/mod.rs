@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod install;
 pub mod kustomization;
 pub mod reach;
+pub mod selection;
 pub mod source;
 pub mod survey;
 pub mod target;
@@ -24,6 +25,7 @@ use std::time::Duration;
 pub use delivery::{Delivery, RunAccess};
 pub use expectation::Expectation;
 use jiff::Timestamp;
+pub use selection::Selection;
 use serde::Serialize;
 
 /// The part of a delivery's way that a verdict speaks of, in order.

@@ -15,8 +15,9 @@ use kube::ResourceExt;
 use self::judge::{Flux, judge};
 pub use self::versions::Versions;
 use super::Verdict;
-use super::delivery::{Delivery, RunAccess, select};
+use super::delivery::{Delivery, RunAccess};
 use super::reach::reach;
+use super::selection::Selection;
 use super::target::Target;
 use crate::cluster::{Cluster, Connection};
 use crate::error::Result;
@@ -32,15 +33,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What to look at.
 #[derive(Clone, Debug)]
 pub struct SurveyRequest {
-    /// The namespace; `None` means all.
-    pub namespace: Option<String>,
-    /// The packages; empty means all.
-    pub packages: Vec<String>,
-    /// The run clusters; empty means all.
-    pub run_clusters: Vec<String>,
-    /// Contexts to reach run clusters through, instead of Flux's credential.
-    pub run_contexts: Vec<(String, String)>,
-    /// The kubeconfig flags, for these contexts.
+    /// Which deliveries.
+    pub selection: Selection,
+    /// Whether names that no delivery has are accepted.
+    pub accepts_unknown: bool,
+    /// The kubeconfig flags, for the contexts of the selection.
     pub connection: Connection,
 }
 
@@ -93,7 +90,11 @@ impl Survey {
     pub async fn look(&mut self) -> Result<Vec<Surveyed>> {
         let flux = self.read_flux().await?;
         let mut known = std::mem::take(&mut self.groups);
-        for delivery in select(flux.deliveries(), &self.request.packages, &self.request.run_clusters) {
+        let all = flux.deliveries();
+        if !self.request.accepts_unknown {
+            self.request.selection.refuse_unknown(&all)?;
+        }
+        for delivery in self.request.selection.of(all) {
             let key = (delivery.namespace.clone(), delivery.access.clone(), delivery.run_cluster.clone());
             let group = self
                 .groups
@@ -143,7 +144,7 @@ impl Survey {
     }
 
     async fn read_flux(&self) -> Result<Flux> {
-        let namespace = self.request.namespace.as_deref();
+        let namespace = self.request.selection.namespace.as_deref();
         let source = git_repository_resource(self.versions.source);
         let kustomization = kustomization_resource(self.versions.kustomization);
         let (sources, kustomizations) = futures::join!(
@@ -171,7 +172,7 @@ impl Group {
     async fn read(&mut self, build: &Cluster, request: &SurveyRequest) {
         let Some(first) = self.deliveries.first() else { return };
         if self.cluster.is_none() {
-            self.cluster = Some(reach(build, first, &request.run_contexts, &request.connection).await);
+            self.cluster = Some(reach(build, first, &request.selection.run_contexts, &request.connection).await);
         }
         for delivery in &self.deliveries {
             let namespace = &delivery.target_namespace;
@@ -181,7 +182,7 @@ impl Group {
             let mut target = read_target(self.cluster.as_ref(), delivery).await;
             if let Err(Refusal { is_credential: true, .. }) = target {
                 // Flux may have a new credential since.
-                self.cluster = Some(reach(build, delivery, &request.run_contexts, &request.connection).await);
+                self.cluster = Some(reach(build, delivery, &request.selection.run_contexts, &request.connection).await);
                 target = read_target(self.cluster.as_ref(), delivery).await;
             }
             self.targets.insert(namespace.clone(), target.map_err(|refusal| refusal.verdict));

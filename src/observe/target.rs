@@ -14,8 +14,9 @@ use super::install::{Installed, ValuesSecret, rendered_secrets};
 use crate::carvel::{
     App, Package, PackageInstall, PackageSpec, app_resource, package_install_resource, package_resource,
 };
-use crate::cluster::{Cluster, ObjectReference, api_resource};
+use crate::cluster::Cluster;
 use crate::error::{Error, Result};
+use crate::object::{ObjectReference, api_resource};
 
 /// How long ago a run must have ended for clocks that differ a little not to matter.
 const LONG_AGO: SignedDuration = SignedDuration::from_mins(2);

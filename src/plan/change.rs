@@ -3,8 +3,9 @@
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use crate::cluster::{Cluster, ObjectReference};
+use crate::cluster::Cluster;
 use crate::error::Result;
+use crate::object::ObjectReference;
 
 /// What a step changes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use super::Change;
 use super::execute::Executor;
 use crate::authentication::stored::note_end;
-use crate::cluster::{Access, Cluster, ObjectReference, TokenWish};
+use crate::cluster::{Access, Cluster, TokenWish};
 use crate::error::{Error, Result};
 use crate::kubeconfig::{self, Endpoint};
+use crate::object::ObjectReference;
 
 /// How long the control plane may take to fill in a token, or to let it in.
 const MINT_LIMIT: Duration = Duration::from_secs(30);

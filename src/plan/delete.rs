@@ -4,8 +4,9 @@ use kube::core::ObjectMeta;
 
 use super::Place;
 use super::execute::Executor;
-use crate::cluster::{Cluster, ObjectReference};
+use crate::cluster::Cluster;
 use crate::error::Result;
+use crate::object::ObjectReference;
 
 /// An object to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]

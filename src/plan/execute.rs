@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Change, Place, Plan, Step};
-use crate::cluster::{Cluster, ObjectReference};
+use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::gitops::checkout::Checkout;
+use crate::object::ObjectReference;
 use crate::observe::expectation::short_revision;
 use crate::observe::fetch::fetch;
 use crate::ui::{Ui, prompt};

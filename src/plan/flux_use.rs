@@ -8,10 +8,10 @@ use kube::api::DynamicObject;
 use tokio::time::Instant;
 
 use super::execute::Executor;
-use crate::cluster::ObjectReference;
 use crate::conditions::find;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flux::{Kustomization, RECONCILE_REQUESTED_AT};
+use crate::object::ObjectReference;
 use crate::observe::expectation::Expectation;
 use crate::observe::kustomization::{Applied, judge};
 use crate::observe::{Cause, Failure, Stage, Verdict};

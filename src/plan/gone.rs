@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::Place;
 use super::execute::Executor;
-use crate::cluster::{Cluster, ObjectReference};
+use crate::cluster::Cluster;
 use crate::conditions::Condition;
 use crate::error::{Error, ErrorKind, Result};
+use crate::object::ObjectReference;
 use crate::ui::text::{duration, headline};
 
 /// How often is looked.

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::execute::Executor;
 use crate::carvel::app_resource;
-use crate::cluster::{Cluster, ObjectReference};
+use crate::cluster::Cluster;
 use crate::conditions::{Condition, find};
 use crate::error::{Error, ErrorKind, Result};
+use crate::object::ObjectReference;
 
 /// How often is looked.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -34,8 +34,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::cluster::ObjectReference;
 use crate::gitops::change::FileChange;
+use crate::object::ObjectReference;
 
 /// Which of the two clusters of a plan a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,9 +4,9 @@ use kube::ResourceExt;
 use kube::api::ApiResource;
 
 use super::execute::Executor;
-use crate::cluster::ObjectReference;
 use crate::error::{Error, Result};
 use crate::flux::{is_left_alone, owner_labels};
+use crate::object::ObjectReference;
 use crate::shell::quoted;
 
 /// Objects of Kustomizations of which nothing may be left on the run cluster.

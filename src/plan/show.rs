@@ -1,7 +1,8 @@
 //! How a plan looks before it is confirmed. Pure, and without any secret: objects are named, their content is not.
 
 use super::{Awaited, Change, Place, Plan, Step, WaitUntilGone};
-use crate::cluster::{Cluster, ObjectReference};
+use crate::cluster::Cluster;
+use crate::object::ObjectReference;
 
 /// Returns the lines that show a plan; steps that change nothing are counted, not listed.
 #[must_use]

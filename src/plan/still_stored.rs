@@ -5,9 +5,9 @@ use kube::api::DynamicObject;
 use kube::core::PartialObjectMeta;
 
 use super::execute::Executor;
-use crate::cluster::ObjectReference;
 use crate::error::{Error, Result};
 use crate::labels;
+use crate::object::ObjectReference;
 
 /// A Secret on the build cluster that must still hold the credential which the plan has stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::execute::Executor;
-use crate::cluster::ObjectReference;
 use crate::error::Result;
+use crate::object::ObjectReference;
 
 /// A Kustomization on the build cluster to be suspended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testbed::Testbed;
 
 use crate::Test;
-use crate::support::{INSTALLS, Output, User, eventually};
+use crate::support::{INSTALLS, Output, PACKAGE, User, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("check::clusters_that_were_added", added),
@@ -64,6 +64,10 @@ fn added(testbed: &Testbed) {
     assert_eq!(check(&document, Some("prod1"), "names of the run cluster")["outcome"], "warning");
     user.run(&["check", "-o", "yaml"]).says("schema: carvelflux.check/v1");
     user.run(&["check", "prod9"]).expect_code(2).says("there is no delivery to prod9");
+    for command in ["check", "status", "wait"] {
+        let output = user.run(&[command, "--run-context", "prod9=prod1"]).expect_code(2);
+        output.says("there is no delivery to prod9").says(&format!("there are: {} on prod1", PACKAGE));
+    }
 }
 
 fn bad_credentials(testbed: &Testbed) {

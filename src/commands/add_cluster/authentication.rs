@@ -15,12 +15,12 @@ use super::kubeconfig_file::KubeconfigFile;
 use crate::authentication::Method;
 use crate::authentication::stored::StoredCredential;
 use crate::cli::{AuthenticationArgs, AuthenticationWay, WorkloadIdentityArgs};
-use crate::cluster::ObjectReference;
 use crate::error::{Error, Result};
 use crate::flux::{RunCredential, WorkloadIdentity};
 use crate::kubeconfig::Endpoint;
 use crate::labels;
 use crate::names;
+use crate::object::ObjectReference;
 
 /// What the flags ask for.
 #[derive(Clone, Debug)]

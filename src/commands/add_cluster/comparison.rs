@@ -5,8 +5,9 @@ use kube::core::PartialObjectMeta;
 
 use super::answers::Answers;
 use crate::carvel::package_install_resource;
-use crate::cluster::{Cluster, ObjectReference, User, api_resource};
+use crate::cluster::{Cluster, User};
 use crate::kubeconfig::Endpoint;
+use crate::object::{ObjectReference, api_resource};
 
 /// Whether two ways lead to one cluster.
 pub(super) enum Comparison {

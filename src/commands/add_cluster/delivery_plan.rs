@@ -11,10 +11,10 @@ mod kustomizations;
 use super::answers::Answers;
 use super::gather::Facts;
 use crate::check::Checks;
-use crate::cluster::ObjectReference;
 use crate::error::Result;
 use crate::flux::git_repository_resource;
 use crate::names;
+use crate::object::ObjectReference;
 use crate::plan::{Plan, Step};
 
 /// Computes the plan; asks both clusters what each step would change, and changes nothing.

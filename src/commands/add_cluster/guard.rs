@@ -9,7 +9,7 @@ use super::answers::Answers;
 use super::authentication::{Found, reference};
 use super::comparison::{Comparison, compare};
 use crate::carvel::{PackageInstall, package_install_resource};
-use crate::cluster::{Cluster, ObjectReference, Role};
+use crate::cluster::{Cluster, Role};
 use crate::error::{Error, Result};
 use crate::flux::{FluxVersions, Kustomization, RunCredential, kustomization_resource};
 use crate::gitops::delivery::RunClusterDirectory;
@@ -17,6 +17,7 @@ use crate::gitops::layout::PackageDirectory;
 use crate::kubeconfig::{self, Endpoint};
 use crate::labels;
 use crate::names;
+use crate::object::ObjectReference;
 use crate::observe::workload_identity;
 
 /// Refuses a run cluster's name that already points at another cluster.

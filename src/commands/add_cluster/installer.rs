@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::answers::Answers;
 use crate::cli::{InstallerArgs, InstallerKind};
-use crate::cluster::{ObjectReference, api_resource};
 use crate::error::{Error, Result};
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::identities::{Preset, asks_for_http_route, role_file};
 use crate::labels;
 use crate::names;
+use crate::object::{ObjectReference, api_resource};
 
 /// The word for rules from a file, in the annotation of the Role.
 const FROM_FILE: &str = "file";

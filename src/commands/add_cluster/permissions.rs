@@ -13,12 +13,13 @@ use super::installer::Installer;
 use crate::authentication::Method;
 use crate::check::Checks;
 use crate::check::permissions::{self, Need, missing};
-use crate::cluster::{Cluster, ObjectReference, api_resource};
+use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::flux::{FluxVersions, git_repository_resource, kustomization_resource};
 use crate::identities::deployer_rules;
 use crate::labels;
 use crate::names;
+use crate::object::{ObjectReference, api_resource};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 

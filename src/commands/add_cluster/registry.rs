@@ -6,8 +6,8 @@
 
 use super::answers::Answers;
 use crate::check::Checks;
-use crate::cluster::{ObjectReference, api_resource};
 use crate::error::{Error, Result};
+use crate::object::{ObjectReference, api_resource};
 use crate::shell::quoted;
 
 /// The type of a Secret that both kapp-controller and the kubelet can use.

@@ -8,10 +8,11 @@ use super::authentication::reference;
 use super::gather::Facts;
 use super::kubeconfig_file::KubeconfigFile;
 use crate::cli::EndpointArgs;
-use crate::cluster::{Cluster, api_resource};
+use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::flux::RunCredential;
 use crate::kubeconfig::{Endpoint, EndpointOverrides};
+use crate::object::api_resource;
 use crate::observe::wait::Way;
 use crate::plan::{Change, Place, Plan, Step};
 

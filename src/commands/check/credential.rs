@@ -7,10 +7,11 @@ use secrecy::ExposeSecret;
 
 use crate::authentication::Method;
 use crate::check::{self, Checks};
-use crate::cluster::{Cluster, FIELD_MANAGER, ObjectReference, api_resource};
+use crate::cluster::{Cluster, FIELD_MANAGER};
 use crate::error::{Error, Result};
 use crate::kubeconfig::{self, FluxBehaviour, Severity};
 use crate::labels;
+use crate::object::{ObjectReference, api_resource};
 use crate::observe::{Delivery, RunAccess};
 use crate::ui::status::age;
 

@@ -8,12 +8,14 @@ use kube::api::DynamicObject;
 use super::answers::Answers;
 use super::record::{Leaving, Record};
 use super::run_side;
-use crate::cluster::{Cluster, ObjectReference, api_resource};
+use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::flux::{GitRepository, Kustomization, git_repository_resource};
 use crate::names;
+use crate::object::{ObjectReference, api_resource};
 use crate::observe::Delivery;
-use crate::observe::delivery::{find, select};
+use crate::observe::Selection;
+use crate::observe::delivery::find;
 
 /// What was found on the build cluster.
 pub(super) struct BuildSide {
@@ -38,7 +40,8 @@ impl BuildSide {
         let record = answers.build.get(&Record::reference(namespace, run_cluster)).await?;
         let record = record.as_ref().map(Record::read).transpose()?.unwrap_or_default();
         let all = find(&answers.kustomizations);
-        let chosen = select(all.clone(), &answers.packages, std::slice::from_ref(run_cluster));
+        let (packages, run_clusters) = (answers.packages.clone(), vec![run_cluster.clone()]);
+        let chosen = Selection { packages, run_clusters, ..Selection::default() }.of(all.clone());
         let remaining: Vec<Delivery> = all.into_iter().filter(|delivery| !chosen.contains(delivery)).collect();
 
         let is_shared = |name: &str| remaining.iter().any(|delivery| delivery.packages_kustomization == name);

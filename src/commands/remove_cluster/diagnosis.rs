@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::answers::Answers;
 use super::gather::Facts;
 use super::guard;
-use crate::cluster::{ObjectReference, api_resource};
 use crate::error::Error;
 use crate::flux::kustomization_resource;
+use crate::object::{ObjectReference, api_resource};
 use crate::shell::quoted;
 use crate::ui::text::headline;
 

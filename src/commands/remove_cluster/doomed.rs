@@ -10,11 +10,12 @@ use super::answers::Answers;
 use super::build_side::BuildSide;
 use super::run_side::Belongings;
 use crate::carvel::{App, PackageInstall, app_resource, package_install_resource};
-use crate::cluster::{Cluster, ObjectReference};
+use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::flux::Kustomization;
 use crate::labels;
 use crate::names;
+use crate::object::ObjectReference;
 use crate::observe::Delivery;
 
 /// What decides which objects on the run cluster go.

@@ -9,9 +9,10 @@ use super::identities::Identities;
 use super::repository::Repositories;
 use super::run_side::{self, Belongings, Found};
 use crate::check::{self, Checks};
-use crate::cluster::{Cluster, ObjectReference, ServedVersions, api_resource};
+use crate::cluster::{Cluster, ServedVersions};
 use crate::error::{Error, Result};
 use crate::labels;
+use crate::object::{ObjectReference, api_resource};
 
 /// What was found out.
 pub(super) struct Facts {

@@ -11,11 +11,12 @@ use super::build_side::BuildSide;
 use super::gather::Facts;
 use super::record::Leaving;
 use super::run_side::{Found, inventory};
-use crate::cluster::{Access, Cluster, ObjectReference};
+use crate::cluster::{Access, Cluster};
 use crate::error::{Error, Result};
 use crate::flux::{Keeping, Kustomization};
 use crate::labels;
 use crate::names;
+use crate::object::ObjectReference;
 use crate::observe::Verdict;
 use crate::observe::reach::reach;
 
@@ -187,7 +188,7 @@ pub(super) async fn kapp_controller_may_delete(run: &Cluster, found: &Found) -> 
     let Some(account) = &found.service_account else { return Ok(()) };
     let namespace = found.reference.namespace.as_deref().unwrap_or_default();
     let reference =
-        ObjectReference::namespaced(&crate::cluster::api_resource("", "v1", "ServiceAccount"), namespace, account);
+        ObjectReference::namespaced(&crate::object::api_resource("", "v1", "ServiceAccount"), namespace, account);
     if run.get_metadata(&reference).await?.is_some() {
         return Ok(());
     }

@@ -10,11 +10,12 @@ use super::build_side::BuildSide;
 use super::doomed::{Doomed, accounts_in_use};
 use super::run_side::Belongings;
 use crate::authentication::Method;
-use crate::cluster::{Cluster, FIELD_MANAGER, ObjectReference, api_resource};
+use crate::cluster::{Cluster, FIELD_MANAGER};
 use crate::error::Result;
 use crate::flux::WorkloadIdentity;
 use crate::labels;
 use crate::names;
+use crate::object::{ObjectReference, api_resource};
 use crate::plan::{Delete, Place};
 
 /// What goes, in the order in which it goes, and what stays.

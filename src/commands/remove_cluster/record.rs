@@ -10,11 +10,11 @@ use kube::api::DynamicObject;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cluster::{ObjectReference, api_resource};
 use crate::error::{Error, Result};
 use crate::flux::{KubeConfigReference, impersonated_user};
 use crate::labels;
 use crate::names;
+use crate::object::{ObjectReference, api_resource};
 use crate::observe::{Delivery, RunAccess};
 
 /// The key of the ConfigMap.

@@ -10,10 +10,10 @@ use super::orphans;
 use super::record::{Leaving, Record};
 use super::run_side::Found;
 use crate::carvel::{package_install_resource, package_resource};
-use crate::cluster::{ObjectReference, api_resource};
 use crate::error::Result;
 use crate::flux::kustomization_resource;
 use crate::identities;
+use crate::object::{ObjectReference, api_resource};
 use crate::plan::{
     Apply, Awaited, Change, Commit, Delete, KeepWorkloads, NothingLeft, Place, Plan, Step, Suspend, WaitUntilGone,
     change_of,

@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use super::record::Leaving;
 use crate::carvel::{PACKAGING_GROUP, PackageInstall, app_resource, package_install_resource, package_resource};
-use crate::cluster::{Cluster, ObjectReference, api_resource};
+use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, is_applied_by, is_left_alone, owner_labels};
+use crate::object::{ObjectReference, api_resource};
 
 /// An object on the run cluster that goes with its Kustomization.
 #[derive(Clone, Debug)]

@@ -8,12 +8,13 @@ use secrecy::{ExposeSecret, SecretString};
 use super::targets::{Answers, Target};
 use crate::authentication::Method;
 use crate::authentication::stored::StoredCredential;
-use crate::cluster::{Cluster, FIELD_MANAGER, ObjectReference, Role, api_resource};
+use crate::cluster::{Cluster, FIELD_MANAGER, Role};
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, impersonated_user, kustomization_resource};
 use crate::kubeconfig::Endpoint;
 use crate::labels;
 use crate::names;
+use crate::object::{ObjectReference, api_resource};
 use crate::plan::credential::token_of;
 
 /// What was found out.

@@ -5,9 +5,9 @@ use super::gather::Facts;
 use super::targets::Answers;
 use crate::check::Checks;
 use crate::check::permissions::{Need, missing, take};
-use crate::cluster::{ObjectReference, api_resource};
 use crate::error::Result;
 use crate::names;
+use crate::object::{ObjectReference, api_resource};
 
 /// Asks both clusters, and names everything that is missing at once.
 pub(super) async fn check(answers: &Answers, facts: &Facts, is_bounded: bool) -> Result<()> {

@@ -11,11 +11,11 @@ use super::gather::Facts;
 use super::targets::Answers;
 use crate::authentication::Method;
 use crate::authentication::stored::DeployerSecret;
-use crate::cluster::ObjectReference;
 use crate::error::Result;
 use crate::identities::{Owner, binding_secret, token_secret};
 use crate::labels;
 use crate::names;
+use crate::object::ObjectReference;
 use crate::plan::credential::readable;
 use crate::plan::{
     Apply, Change, Delete, Place, Plan, ProveDead, SeenByFlux, Step, StillStored, StoreCredential, TokenSource,

@@ -5,9 +5,9 @@ use std::time::Instant;
 use super::Reporter;
 use super::follower::Follower;
 use super::track::Retry;
-use crate::cluster::ObjectReference;
 use crate::flux::{RECONCILE_REQUESTED_AT, kustomization_resource};
 use crate::gitops::ancestry::is_ancestor;
+use crate::object::ObjectReference;
 use crate::observe::expectation::commit_of;
 use crate::observe::watch;
 

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::flux_user;
 use crate::check::Checks;
-use crate::cluster::ObjectReference;
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::gather::Facts;
 use crate::commands::add_cluster::guard;
@@ -14,6 +13,7 @@ use crate::error::Result;
 use crate::identities::{Owner, Subject, build_account, role, role_binding, service_account};
 use crate::labels;
 use crate::names;
+use crate::object::ObjectReference;
 use crate::plan::{Apply, Change, Place, Plan, Step, change_from};
 
 /// Adds Flux's user and the installer with their roles on the run cluster, and what Flux looks up on the build cluster.

@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
-use crate::cluster::{Cluster, ObjectReference};
+use crate::cluster::Cluster;
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::gather::Facts;
 use crate::error::{Error, Result};
 use crate::flux::{KustomizationRequest, kustomization};
 use crate::labels;
 use crate::names;
+use crate::object::ObjectReference;
 use crate::plan::{Apply, Place, change_from};
 
 /// Builds the Kustomizations of the Packages and of the PackageInstall.

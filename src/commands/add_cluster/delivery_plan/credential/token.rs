@@ -8,13 +8,13 @@ use secrecy::ExposeSecret;
 use super::{expect_as_found, token_secret_name};
 use crate::authentication::Method;
 use crate::authentication::stored::{DeployerSecret, StoredCredential};
-use crate::cluster::ObjectReference;
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::authentication::{Asked, reference};
 use crate::commands::add_cluster::gather::Facts;
 use crate::error::{Error, Result};
 use crate::flux::RunCredential;
 use crate::names;
+use crate::object::ObjectReference;
 use crate::plan::credential::{readable, token_of};
 use crate::plan::{Change, Plan, Step, StoreCredential, TokenSource, change_of};
 

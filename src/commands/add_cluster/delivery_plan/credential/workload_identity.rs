@@ -4,7 +4,6 @@ use kube::ResourceExt;
 use serde_json::json;
 
 use crate::authentication::{self, Method};
-use crate::cluster::ObjectReference;
 use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::delivery_plan::identities::apply_unless_anothers;
 use crate::commands::add_cluster::gather::Facts;
@@ -13,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::flux::Provider;
 use crate::identities;
 use crate::labels;
+use crate::object::ObjectReference;
 use crate::plan::{Apply, Place, Plan, ProveIdentity, Step, change_of};
 
 /// Adds the service account, the proof that the run cluster knows it, and the ConfigMap that Flux reads.
