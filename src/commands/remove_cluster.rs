@@ -16,6 +16,7 @@ mod record;
 mod removal_plan;
 mod repository;
 mod run_side;
+mod users;
 
 use self::answers::Answers;
 use self::gather::Facts;

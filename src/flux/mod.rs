@@ -1,8 +1,9 @@
-//! What Flux calls GitRepositories and Kustomizations: typed resources and pure builders.
+//! What Flux calls GitRepositories, Kustomizations and HelmReleases: typed resources and pure builders.
 //!
 //! How their status is judged lives in [`crate::observe`].
 
 mod git_repository;
+mod helm_release;
 mod kustomization;
 mod run_credential;
 mod workload_identity;
@@ -13,11 +14,14 @@ pub use git_repository::{
     GIT_REPOSITORY_GROUP, GitRepository, GitRepositorySpec, GitRepositoryStatus, git_credentials_secret,
     git_repository, git_repository_resource,
 };
+pub use helm_release::{
+    HELM_RELEASE_GROUP, HELM_RELEASE_VERSIONS, HelmRelease, HelmReleaseSpec, helm_release_resource,
+};
 pub use kustomization::{
     InventoryEntry, KUSTOMIZATION_GROUP, Keeping, Kustomization, KustomizationRequest, KustomizationSpec,
     KustomizationStatus, impersonated_user, kustomization, kustomization_resource,
 };
-pub use run_credential::{KubeConfigReference, RunCredential};
+pub use run_credential::{KubeConfig, KubeConfigReference, RunCredential};
 pub use workload_identity::{Provider, WorkloadIdentity, canonical_address};
 
 /// The annotation that asks a Flux controller to reconcile now; it answers in `status.lastHandledReconcileAt`

@@ -97,6 +97,7 @@ fn main() -> ExitCode {
         disruption::TESTS,
         credentials::DISRUPTIVE_TESTS,
         remove::forced::DISRUPTIVE,
+        remove::identities::DISRUPTIVE,
         remove::interruption::DISRUPTIVE,
     ];
     trials.extend(disruptive.into_iter().flatten().map(|&(name, test)| {

@@ -108,7 +108,7 @@ fn one_of_two_packages(testbed: &Testbed) {
     remove(&user, &["--package", PACKAGE])
         .expect_code(0)
         .says("Secret")
-        .says("prod1-kubeconfig stays: another Kustomization uses it");
+        .says(&format!("prod1-kubeconfig stays: Kustomization {OTHER}-prod1-"));
     let (build, target) = (user.workspace.build_namespace(), user.workspace.target_namespace());
     assert!(user.get("prod1", target, "deployment", "hello-app").is_null());
     assert!(user.get("prod1", target, "role", &format!("{PACKAGE}-installer")).is_null());
@@ -300,7 +300,7 @@ fn used_by_others(testbed: &Testbed) {
     remove(&user, &[])
         .expect_code(0)
         .says(&format!("ServiceAccount {target}/{installer} stays: something else deploys with it"))
-        .says("prod1-kubeconfig stays: another Kustomization uses it")
+        .says("prod1-kubeconfig stays: Kustomization something-else uses it")
         .says(&format!("{PACKAGE}/prod1 stays in Git: Kustomization {build}/something-else reads it, too"));
     let deployer = format!("{build}-prod1-deployer");
     for (kind, name) in [("serviceaccount", &installer), ("rolebinding", &installer), ("serviceaccount", &deployer)] {

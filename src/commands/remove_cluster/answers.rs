@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use kube::ResourceExt;
 
 use super::record::Leaving;
+use super::users::helm_releases;
 use crate::check;
 use crate::cli::RemoveClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, ServedVersions, load_kubeconfig};
 use crate::commands::{context_names, git, namespace};
 use crate::error::{Error, Result};
-use crate::flux::{FluxVersions, Kustomization, kustomization_resource};
+use crate::flux::{FluxVersions, HelmRelease, Kustomization, kustomization_resource};
 use crate::gitops::checkout::GitAccess;
 use crate::observe::delivery::find;
 use crate::ui::{Ui, prompt};
@@ -28,6 +29,8 @@ pub(super) struct Answers {
     pub(super) run: Option<(Cluster, ServedVersions)>,
     /// All Kustomizations of the namespace.
     pub(super) kustomizations: Vec<Kustomization>,
+    /// All HelmReleases of the namespace; `None` where the user may not list them.
+    pub(super) helm_releases: Option<Vec<HelmRelease>>,
     pub(super) keeps_workloads: bool,
     pub(super) keeps_git: bool,
     pub(super) access: GitAccess,
@@ -57,10 +60,12 @@ pub(super) async fn ask(
         ],
     )?;
     let build = Cluster::connect(Role::Build, &connection).await?;
-    let versions = check::flux(&build, &build.served_versions().await?)?;
+    let served = build.served_versions().await?;
+    let versions = check::flux(&build, &served)?;
     let namespace = namespace(ui, &connection, given_namespace)?;
     let kustomizations: Vec<Kustomization> =
         build.list(&kustomization_resource(versions.kustomization), &namespace).await?;
+    let helm_releases = helm_releases(&build, &served, &namespace).await?;
     let run_cluster = match &arguments.run_cluster {
         Some(name) => name.clone(),
         None => prompt::choice("Run cluster to remove", &run_clusters(&kustomizations))?,
@@ -76,6 +81,7 @@ pub(super) async fn ask(
         build,
         run,
         kustomizations,
+        helm_releases,
         keeps_workloads: arguments.keep_workloads,
         keeps_git: arguments.keep_git,
         // git itself would ask anew for every command that it runs.

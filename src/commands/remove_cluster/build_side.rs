@@ -8,6 +8,7 @@ use kube::api::DynamicObject;
 use super::answers::Answers;
 use super::record::{Leaving, Record};
 use super::run_side;
+use super::users::User;
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::flux::{GitRepository, Kustomization, git_repository_resource};
@@ -78,7 +79,7 @@ impl BuildSide {
         self.remaining.iter().any(|delivery| delivery.packages_kustomization == kustomization)
     }
 
-    /// Returns the names of the Kustomizations that stay although a delivery with the same credential or account goes.
+    /// Returns the Kustomizations that stay although a delivery with the same credential or account goes.
     pub(super) fn staying<'a>(&'a self, answers: &'a Answers) -> impl Iterator<Item = &'a Kustomization> {
         let goes = |name: &str| {
             self.leaving.iter().any(|leaving| leaving.kustomizations().contains(&name)) && !self.is_shared(name)
@@ -86,29 +87,25 @@ impl BuildSide {
         answers.kustomizations.iter().filter(move |kustomization| !goes(&kustomization.name_any()))
     }
 
-    /// Tells whether a Kustomization that stays reaches its cluster with a credential.
-    pub(super) fn is_used(&self, answers: &Answers, credential: &ObjectReference) -> bool {
-        self.staying(answers).any(|kustomization| uses(kustomization, credential))
+    fn staying_users<'a>(&'a self, answers: &'a Answers) -> impl Iterator<Item = User<'a>> {
+        let releases = answers.helm_releases.iter().flatten().map(User::from);
+        self.staying(answers).map(User::from).chain(releases)
     }
 
-    /// Returns the Kustomizations that stay and use a credential of the run cluster, be it there or not.
-    pub(super) fn users<'a>(&'a self, answers: &'a Answers) -> Vec<&'a Kustomization> {
+    /// Returns one that stays and reaches its cluster with a credential.
+    pub(super) fn user_of<'a>(&'a self, answers: &'a Answers, credential: &ObjectReference) -> Option<User<'a>> {
+        self.staying_users(answers).find(|user| user.uses(credential))
+    }
+
+    /// Returns those that stay and use a credential of the run cluster, be it there or not.
+    pub(super) fn users<'a>(&'a self, answers: &'a Answers) -> Vec<User<'a>> {
         let credentials = credential_references(answers, &self.leaving);
-        self.staying(answers).filter(|one| credentials.iter().any(|credential| uses(one, credential))).collect()
+        self.staying_users(answers).filter(|user| credentials.iter().any(|credential| user.uses(credential))).collect()
     }
 
-    /// Tells whether a Kustomization that stays impersonates an account.
-    pub(super) fn is_impersonated(&self, answers: &Answers, account: &str) -> bool {
-        self.staying(answers).any(|one| one.spec.service_account_name.as_deref() == Some(account))
-    }
-}
-
-/// Tells whether a Kustomization reaches its cluster with a credential.
-fn uses(kustomization: &Kustomization, credential: &ObjectReference) -> bool {
-    let Some(kube_config) = &kustomization.spec.kube_config else { return false };
-    match credential.resource.kind.as_str() {
-        "ConfigMap" => kube_config.config_map_ref.as_ref().is_some_and(|one| one.name == credential.name),
-        _ => kube_config.secret_ref.as_ref().is_some_and(|one| one.name == credential.name),
+    /// Returns one that stays and for which Flux impersonates an account.
+    pub(super) fn user_as<'a>(&'a self, answers: &'a Answers, account: &str) -> Option<User<'a>> {
+        self.staying_users(answers).find(|user| user.is_as(account))
     }
 }
 

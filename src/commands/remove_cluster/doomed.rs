@@ -9,10 +9,10 @@ use kube::core::PartialObjectMeta;
 use super::answers::Answers;
 use super::build_side::BuildSide;
 use super::run_side::Belongings;
+use super::users::User;
 use crate::carvel::{App, PackageInstall, app_resource, package_install_resource};
 use crate::cluster::Cluster;
 use crate::error::Result;
-use crate::flux::Kustomization;
 use crate::labels;
 use crate::names;
 use crate::object::ObjectReference;
@@ -26,8 +26,8 @@ pub(super) struct Doomed<'a> {
     pub(super) deployer: String,
     /// The Secrets that the credentials name as holding the token.
     pub(super) token_secrets: BTreeSet<String>,
-    /// The Kustomizations that go on using a credential, whether they are of a delivery or not.
-    pub(super) users: Vec<&'a Kustomization>,
+    /// What goes on using a credential, whether it is of a delivery or not.
+    pub(super) users: Vec<User<'a>>,
     /// The accounts that other PackageInstalls and Apps deploy as, by namespace, where the user may know.
     pub(super) in_use: BTreeMap<String, BTreeSet<String>>,
 }
@@ -68,26 +68,23 @@ impl Doomed<'_> {
     /// Tells whether nobody needs an object once the deliveries are gone.
     pub(super) fn includes(&self, reference: &ObjectReference, object: &PartialObjectMeta<DynamicObject>) -> bool {
         let name = &reference.name;
-        let target = |user: &&Kustomization| {
-            user.spec.target_namespace.is_none() || user.spec.target_namespace == reference.namespace
-        };
+        let is_user_here = |user: &User<'_>| user.applies_to(reference.namespace.as_deref());
         let is_token = object.annotations().get(labels::SERVICE_ACCOUNT) == Some(&self.deployer)
             || self.token_secrets.contains(name);
         if *name == self.deployer || is_token {
             // Each target namespace has a Role of its own; the account and its tokens serve all of them.
             return match reference.resource.kind.as_str() {
-                "Role" | "RoleBinding" => !self.users.iter().any(target),
+                "Role" | "RoleBinding" => !self.users.iter().any(is_user_here),
                 _ => self.users.is_empty(),
             };
         }
         let (build_namespace, run_cluster) = (&self.answers.namespace, &self.answers.run_cluster);
         for account in self.accounts() {
-            let is_as = |user: &&Kustomization| user.spec.service_account_name.as_ref() == Some(account);
             if *name == names::impersonated(build_namespace, run_cluster, account) {
-                return !self.users.iter().any(|user| is_as(user) && target(user));
+                return !self.users.iter().any(|user| user.is_as(account) && is_user_here(user));
             }
             if *name == names::impersonator(build_namespace, run_cluster, account) {
-                return !self.users.iter().any(is_as);
+                return !self.users.iter().any(|user| user.is_as(account));
             }
         }
         let Some(package) = name.strip_suffix("-installer").filter(|package| *name == names::installer(package)) else {

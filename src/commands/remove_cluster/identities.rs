@@ -34,12 +34,16 @@ impl Identities {
         let (mut credentials, mut accounts) = (Vec::new(), BTreeSet::new());
         for (reference, object) in build.credentials.values() {
             let display = reference.display();
-            if build.is_used(answers, reference) {
-                identities.left.push(format!("{display} stays: another Kustomization uses it"));
+            if let Some(user) = build.user_of(answers, reference) {
+                identities.left.push(format!("{display} stays: {} uses it", user.display()));
             } else if Method::of(object) == Method::ByHand {
                 let is_ours_to_name = build.leaving.iter().any(|one| one.credential == reference.name);
                 identities.left.extend(is_ours_to_name.then(|| format!("{display} stays: it was made by hand")));
             } else {
+                if answers.helm_releases.is_none() {
+                    let why = format!("{display} may be used by HelmReleases: you may not list them");
+                    identities.left.push(why);
+                }
                 accounts.extend(identity_account(object));
                 credentials.push(Delete::checked(&answers.build, Place::Build, reference, &object.metadata).await?);
             }
@@ -54,7 +58,9 @@ impl Identities {
             let reference =
                 ObjectReference::namespaced(&api_resource("", "v1", "ServiceAccount"), &answers.namespace, &account);
             let Some(object) = answers.build.get_metadata(&reference).await? else { continue };
-            if build.is_impersonated(answers, &account) || elsewhere.contains(&account) {
+            if let Some(user) = build.user_as(answers, &account) {
+                identities.left.push(format!("{} stays: {} uses it", reference.display(), user.display()));
+            } else if elsewhere.contains(&account) {
                 identities.left.push(format!("{} stays: Flux uses it elsewhere, too", reference.display()));
             } else if labels::is_managed(&object) {
                 let delete = Delete::checked(&answers.build, Place::Build, &reference, &object.metadata);

@@ -6,7 +6,7 @@ use testbed::{PackageVersion, Testbed};
 use super::{OTHER, assert_rest, delivered, remove, rest};
 use crate::Test;
 use crate::kubeconfig_file::{own_kubeconfig, rules_of_the_guide};
-use crate::support::{PACKAGE, User, VERSION};
+use crate::support::{PACKAGE, User, VERSION, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("remove::a_deployer_of_two_namespaces", two_namespaces),
@@ -15,6 +15,9 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("remove::a_kubeconfig_of_ones_own", kubeconfig_of_ones_own),
     ("remove::a_token_that_expires", bounded_token),
 ];
+
+/// Makes the build cluster serve another API for a while.
+pub(crate) const DISRUPTIVE: &[(&str, Test)] = &[("remove::a_helm_release_with_the_same_credential", helm_release)];
 
 /// Makes another namespace on `prod1` in which the user may deliver.
 fn second_namespace(user: &User<'_>) -> String {
@@ -153,4 +156,59 @@ fn bounded_token(testbed: &Testbed) {
     assert_ne!(rest(&user), bootstrapped);
     remove(&user, &[]).expect_code(0);
     assert_rest(&user, &bootstrapped);
+}
+
+fn helm_release(testbed: &Testbed) {
+    let user = delivered(testbed, "helm");
+    let (build, target) = (user.workspace.build_namespace(), user.workspace.target_namespace());
+    let secret = format!("Secret {build}/prod1-kubeconfig");
+    // helm-controller itself is not needed: what counts is what the object says.
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "helmreleases.helm.toolkit.fluxcd.io"},
+        "spec": {
+            "group": "helm.toolkit.fluxcd.io",
+            "names": {"kind": "HelmRelease", "listKind": "HelmReleaseList", "plural": "helmreleases", "singular": "helmrelease"},
+            "scope": "Namespaced",
+            "versions": [{
+                "name": "v2",
+                "served": true,
+                "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+            }],
+        },
+    });
+    let release = json!({
+        "apiVersion": "helm.toolkit.fluxcd.io/v2",
+        "kind": "HelmRelease",
+        "metadata": {"name": "redis", "namespace": build},
+        "spec": {"kubeConfig": {"secretRef": {"name": "prod1-kubeconfig"}}},
+    });
+    testbed.apply("build", &definition.to_string()).expect("kubectl apply");
+    eventually("the API is served", || testbed.apply("build", &release.to_string()).ok());
+
+    remove(&user, &[]).expect_code(0).says(&format!("{secret} stays: HelmRelease redis uses it"));
+    assert!(!user.get("build", build, "secret", "prod1-kubeconfig").is_null());
+    let deployer = format!("{build}-prod1-deployer");
+    for kind in ["serviceaccount", "role", "rolebinding"] {
+        assert!(!user.get("prod1", target, kind, &deployer).is_null(), "{kind} {deployer} is gone");
+    }
+
+    // Who may not look is told that nobody has looked.
+    user.add_cluster("prod1").expect_code(0);
+    let place = "/rules/2";
+    let withdrawal = json!([
+        {"op": "test", "path": format!("{place}/resources/0"), "value": "helmreleases"},
+        {"op": "remove", "path": place},
+    ]);
+    let patch = ["-n", build, "patch", "role", "carvelflux-engineer", "--type=json", "-p", &withdrawal.to_string()];
+    testbed.kubectl("build", &patch).expect("kubectl patch");
+    let engineer = format!("--as=system:serviceaccount:{build}:{}", testbed::USER);
+    let may_list = ["-n", build, "auth", "can-i", "list", "helmreleases.helm.toolkit.fluxcd.io", &engineer];
+    eventually("the permission goes", || testbed.kubectl("build", &may_list).is_err().then_some(()));
+    let unknown = format!("{secret} may be used by HelmReleases: you may not list them");
+    remove(&user, &[]).expect_code(0).says(&unknown);
+    assert!(user.get("build", build, "secret", "prod1-kubeconfig").is_null());
+    testbed.kubectl("build", &["delete", "crd", "helmreleases.helm.toolkit.fluxcd.io"]).expect("kubectl delete");
 }
