@@ -349,8 +349,10 @@ fn add_cluster_killed(testbed: &Testbed) {
         if stored.is_object() {
             assert!(works(&user), "killed after `{step}` ({is_said}), the stored credential does not work");
         }
+        assert!(user.temporary_files().len() <= 1, "what the process before left behind is still there");
     }
     user.run(&arguments).expect_code(0).says(&format!("{PACKAGE} on prod1  ready"));
     assert_eq!(token_secrets(&user, "prod1"), [annotation(&secret(&user), "token-secret")]);
     user.run(&arguments).expect_code(0).says("nothing to change");
+    assert!(user.temporary_files().is_empty(), "a clone is left behind");
 }

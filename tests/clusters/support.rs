@@ -22,6 +22,9 @@ pub(crate) struct User<'a> {
     environment: BTreeMap<String, String>,
 }
 
+/// The directory for temporary files, in that of the user.
+const TEMPORARY: &str = "temporary";
+
 /// What a run of the plugin printed and returned.
 pub(crate) struct Output {
     pub(crate) arguments: String,
@@ -37,6 +40,8 @@ impl<'a> User<'a> {
         testbed.publish(workspace.repository(), &PackageVersion::new(PACKAGE, VERSION)).expect("a package");
         let directory = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(directory.path().join("values.yaml"), VALUES).expect("a values file");
+        let temporary = directory.path().join(TEMPORARY);
+        std::fs::create_dir(&temporary).expect("a directory");
         let repository = workspace.repository();
         let environment = [
             ("KUBECONFIG", workspace.kubeconfig().display().to_string()),
@@ -48,6 +53,7 @@ impl<'a> User<'a> {
             ("GIT_COMMITTER_NAME", "Platform Engineer".to_owned()),
             ("GIT_COMMITTER_EMAIL", "engineer@example.com".to_owned()),
             ("HOME", directory.path().display().to_string()),
+            ("TMPDIR", temporary.display().to_string()),
         ];
         let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Self { testbed, workspace, directory, environment }
@@ -63,6 +69,12 @@ impl<'a> User<'a> {
         let path = self.directory.path().join(name);
         std::fs::write(&path, content).expect("a file");
         path
+    }
+
+    /// Lists the plugin's temporary files.
+    pub(crate) fn temporary_files(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(self.directory.path().join(TEMPORARY)).expect("a directory");
+        files.map(|file| file.expect("a file").path()).collect()
     }
 
     /// Prepares the plugin with this environment, in the user's working directory.

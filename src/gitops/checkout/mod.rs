@@ -6,18 +6,18 @@
 mod failure;
 mod git;
 mod push;
+mod temporary;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 pub use self::push::{Commit, PushOutcome};
 
 use self::failure::Failure;
 use self::git::Git;
+use self::temporary::Temporary;
 use super::credentials::GitCredentials;
 use crate::error::{Error, Result};
 
@@ -46,7 +46,7 @@ pub struct Checkout {
     branch: String,
     git: Git,
     /// Removes the directory in the end; a checkout that a user names would have none.
-    _temporary: Option<TempDir>,
+    _temporary: Option<Temporary>,
 }
 
 impl Checkout {
@@ -56,7 +56,7 @@ impl Checkout {
     /// the branch or the credentials are the problem, in `git`'s own words.
     pub async fn clone(url: &str, branch: &str, access: &GitAccess) -> Result<Self> {
         let temporary =
-            temporary_directory().map_err(|error| Error::new("cannot make a temporary directory").because(error))?;
+            Temporary::new().map_err(|error| Error::new("cannot make a temporary directory").because(error))?;
         let git = Git::new(access, url);
         let named = format!("--branch={branch}");
         let arguments = ["clone", "--quiet", "--depth=1", "--single-branch", "--no-tags", &named, "--", url, CLONE];
@@ -155,14 +155,6 @@ impl Checkout {
     fn target(&self) -> String {
         format!("HEAD:refs/heads/{}", self.branch)
     }
-}
-
-fn temporary_directory() -> std::io::Result<TempDir> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("carvelflux-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    builder.tempdir()
 }
 
 /// Adds the branches that there are, if the server tells them.
