@@ -26,7 +26,7 @@ pub use self::add_cluster::AddClusterArgs;
 pub use self::authentication::{AuthenticationArgs, AuthenticationWay, EndpointArgs};
 pub use self::bootstrap::{BootstrapArgs, GitCredentialArgs};
 pub use self::check::{CheckArgs, CheckFormat};
-pub use self::installer::{InstallerArgs, InstallerKind};
+pub use self::installer::InstallerArgs;
 use self::parse::parse_duration;
 pub use self::remove_cluster::RemoveClusterArgs;
 pub use self::rotate::RotateArgs;

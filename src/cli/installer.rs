@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+
+use crate::identities::Preset;
 
 /// As whom a package is installed.
 #[derive(Args, Debug, Default)]
@@ -10,7 +12,7 @@ use clap::{Args, ValueEnum};
 pub struct InstallerArgs {
     /// What the package may install, by its kind: server, web or worker (default: what it was installed with, else server)
     #[arg(long, value_name = "KIND", hide_possible_values = true, group = "as_whom")]
-    pub installer: Option<InstallerKind>,
+    pub installer: Option<Preset>,
     /// File with what the package may install: a list of RBAC rules, or a Role that has them
     #[arg(long, value_name = "FILE", group = "as_whom")]
     pub installer_role_file: Option<PathBuf>,
@@ -23,15 +25,4 @@ pub struct InstallerArgs {
     /// Create the target namespace if it does not exist
     #[arg(long)]
     pub create_namespace: bool,
-}
-
-/// The kinds of workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum InstallerKind {
-    /// A Deployment with a Service and an Ingress.
-    Server,
-    /// A Service of Knative Serving.
-    Web,
-    /// A Deployment.
-    Worker,
 }

@@ -1,9 +1,10 @@
 //! What an installer may do: presets by the kind of workload, or rules from a file. Pure.
 
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 /// The kinds of workload that a supply chain builds (Tanzu Application Platform, Carvel package supply chains).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Preset {
     /// A Deployment with a Service and an Ingress, or an `HTTPRoute` where the values ask for one.
     #[default]

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::answers::Answers;
-use crate::cli::{InstallerArgs, InstallerKind};
+use crate::cli::InstallerArgs;
 use crate::error::{Error, Result};
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::identities::{Preset, asks_for_http_route, role_file};
@@ -37,12 +37,7 @@ pub(super) enum Installer {
 impl Asked {
     /// Reads the flags, and a file that they name; the texts are warnings. `None` where they leave it open.
     pub(super) fn of(arguments: &InstallerArgs) -> Result<(Option<Self>, Vec<String>)> {
-        if let Some(kind) = arguments.installer {
-            let preset = match kind {
-                InstallerKind::Server => Preset::Server,
-                InstallerKind::Web => Preset::Web,
-                InstallerKind::Worker => Preset::Worker,
-            };
+        if let Some(preset) = arguments.installer {
             return Ok((Some(Self::Preset(preset)), Vec::new()));
         }
         if let Some(path) = &arguments.installer_role_file {
