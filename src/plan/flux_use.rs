@@ -63,6 +63,7 @@ impl Executor<'_> {
 
     async fn see_reconciled(self, reference: &ObjectReference, deadline: Instant) -> Result<Use> {
         let began = Instant::now();
+        let mut last: Option<Failure> = None;
         loop {
             let token = jiff::Timestamp::now().to_string();
             match self.build.annotate(reference, RECONCILE_REQUESTED_AT, &token).await {
@@ -76,17 +77,25 @@ impl Executor<'_> {
             let failure = match answer {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(failure)) => failure,
-                Err(error) if error.kind() == ErrorKind::Timeout => return Err(unanswered(reference)),
+                // What it said before says more than that it has not said anything since.
+                Err(error) if error.kind() == ErrorKind::Timeout => {
+                    return Err(last.map_or_else(|| unanswered(reference), unusable));
+                }
                 Err(error) => return Err(error),
             };
             if began.elapsed() >= failure.patience.duration() || Instant::now() + PAUSE >= deadline {
-                return Err(Error::new(format!("Flux cannot use the new credential: {}", failure.object))
-                    .because(failure.message)
-                    .hint(failure.hint));
+                return Err(unusable(failure));
             }
+            last = Some(failure);
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+fn unusable(failure: Failure) -> Error {
+    Error::new(format!("Flux cannot use the new credential: {}", failure.object))
+        .because(failure.message)
+        .hint(failure.hint)
 }
 
 fn unanswered(reference: &ObjectReference) -> Error {

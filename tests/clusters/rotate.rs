@@ -224,7 +224,7 @@ fn flux_does_not_use_it(testbed: &Testbed) {
     let before = user.everything();
     user.run(&ROTATE).expect_code(1).says("`kubectl-patch` manages .data.value.yaml").says("--force-conflicts");
     assert_eq!(before, user.everything(), "something was written though somebody else manages the kubeconfig");
-    user.run(&["rotate", "prod1", "--yes", "--timeout", "20s", "--force-conflicts"])
+    user.run(&["rotate", "prod1", "--yes", "--timeout", "40s", "--force-conflicts"])
         .expect_code(1)
         .says("Flux cannot use the new credential")
         .says("connection refused")
