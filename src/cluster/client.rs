@@ -7,10 +7,10 @@ use kube::client::ConfigExt;
 use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder};
 
-/// How much of an answer a connection holds, in bytes: half a TLS record, which costs no more time than a whole one.
+/// How much of an answer a connection holds, in bytes: one TLS record. The headers must fit in it.
 ///
 /// hyper's own buffers grow with each long answer and never shrink: with the watches of 100 run clusters to more than 50 MB.
-const BUFFER: usize = 8 * 1024;
+const BUFFER: usize = 16 * 1024;
 
 /// How many connections that nobody uses are kept for the next request.
 const IDLE_CONNECTIONS: usize = 2;
