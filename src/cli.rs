@@ -1,6 +1,6 @@
 //! The command line: clap types only. What a command does lives in [`crate::commands`].
 //!
-//! Each command's flags, and those that several share, have a file of their own; how a flag's text is read lives in `parse`.
+//! Each command's flags have a file of their own, those that all share are here; how a flag's text is read lives in `parse`.
 
 mod add_cluster;
 mod authentication;

@@ -1,10 +1,12 @@
 //! Which deliveries a command is about: the chosen ones among all that there are. Pure.
 
+use std::collections::BTreeSet;
+
 use super::delivery::Delivery;
 use crate::error::{Error, Result};
 use crate::names;
 
-/// How many deliveries a hint lists.
+/// How many names a message lists.
 const LISTED: usize = 10;
 
 /// The deliveries that a person named.
@@ -39,34 +41,46 @@ impl Selection {
             .collect()
     }
 
-    /// Refuses names that no delivery has: most likely they are misspelled.
+    /// Refuses names that no delivery has, most likely misspelled, and packages that go to none of the run clusters named.
     pub fn refuse_unknown(&self, deliveries: &[Delivery]) -> Result<()> {
-        let is_package = |name: &&String| deliveries.iter().any(|delivery| delivery.package == names::of_package(name));
-        let is_run_cluster = |name: &&String| deliveries.iter().any(|delivery| delivery.run_cluster == **name);
-        let packages: Vec<&str> = self.packages.iter().filter(|name| !is_package(name)).map(String::as_str).collect();
+        let packages: BTreeSet<&str> = deliveries.iter().map(|one| one.package.as_str()).collect();
+        let run_clusters: BTreeSet<&str> = deliveries.iter().map(|one| one.run_cluster.as_str()).collect();
+        let named_packages: BTreeSet<&str> = self.packages.iter().map(|name| names::of_package(name)).collect();
         let contexts = self.run_contexts.iter().map(|(name, _)| name);
-        let mut run_clusters: Vec<&str> =
-            self.run_clusters.iter().chain(contexts).filter(|name| !is_run_cluster(name)).map(String::as_str).collect();
-        run_clusters.dedup();
-        let what = match (packages.is_empty(), run_clusters.is_empty()) {
-            (true, true) => return Ok(()),
-            (false, true) => format!("of {}", packages.join(", ")),
-            (true, false) => format!("to {}", run_clusters.join(", ")),
-            (false, false) => format!("of {}, and none to {},", packages.join(", "), run_clusters.join(", ")),
+        let named_run_clusters: BTreeSet<&str> = self.run_clusters.iter().chain(contexts).map(String::as_str).collect();
+        let unknown_packages = list(named_packages.difference(&packages));
+        let unknown_run_clusters = list(named_run_clusters.difference(&run_clusters));
+        let what = match (unknown_packages, unknown_run_clusters) {
+            (None, None) if deliveries.is_empty() || !self.of(deliveries.to_vec()).is_empty() => return Ok(()),
+            (None, None) => {
+                let run_clusters = list(&self.run_clusters).unwrap_or_default();
+                format!("of {} to {run_clusters}", list(&named_packages).unwrap_or_default())
+            }
+            (Some(packages), None) => format!("of {packages}"),
+            (None, Some(run_clusters)) => format!("to {run_clusters}"),
+            (Some(packages), Some(run_clusters)) => format!("of {packages}, and none to {run_clusters},"),
         };
-        Err(Error::usage(format!("there is no delivery {what} in {}", self.place())).hint(known(deliveries)))
+        let known = match (list(&packages), list(&run_clusters)) {
+            (Some(packages), Some(run_clusters)) => format!("there are deliveries of {packages}; to {run_clusters}"),
+            _ => "there are no deliveries at all".to_owned(),
+        };
+        let elsewhere = if self.namespace.is_some() { "; in all namespaces: kubectl carvelflux status -A" } else { "" };
+        Err(Error::usage(format!("there is no delivery {what} in {}", self.place()))
+            .hint(format!("{known}{elsewhere}")))
     }
 }
 
-fn known(deliveries: &[Delivery]) -> String {
-    if deliveries.is_empty() {
-        return "there are none; name another namespace with -n, or see all of them: kubectl carvelflux status -A"
-            .to_owned();
+/// Lists names, the first ones of many; `None` where there are none.
+fn list<T: ToString>(names: impl IntoIterator<Item = T>) -> Option<String> {
+    let mut names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    let more = names.len().saturating_sub(LISTED);
+    names.truncate(LISTED);
+    let text = names.join(", ");
+    match (text.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(text),
+        (false, more) => Some(format!("{text} and {more} more")),
     }
-    let listed: Vec<String> = deliveries.iter().take(LISTED).map(Delivery::display).collect();
-    let more = deliveries.len().saturating_sub(LISTED);
-    let more = if more > 0 { format!("; and {more} more: kubectl carvelflux status") } else { String::new() };
-    format!("there are: {}{more}", listed.join("; "))
 }
 
 #[cfg(test)]
@@ -108,26 +122,40 @@ mod tests {
         assert_eq!(count(&["helo"], &[]), 0);
     }
 
+    fn refusal(selection: &Selection, deliveries: &[Delivery]) -> Option<(String, String)> {
+        let error = selection.refuse_unknown(deliveries).err()?;
+        Some((error.to_string(), error.hints().join("\n")))
+    }
+
     #[test]
     fn misspelled_names_are_refused() {
-        let all = [delivery("hello", "prod1"), delivery("hello", "prod2")];
-        let refused = |selection: Selection| selection.refuse_unknown(&all).map_err(|error| error.to_string()).err();
-        assert_eq!(refused(selection(&["hello"], &["prod2"], &["prod1"])), None);
+        let all = [delivery("hello", "prod1"), delivery("hello", "prod2"), delivery("other", "prod1")];
+        assert_eq!(refusal(&selection(&["hello"], &["prod2"], &["prod1"]), &all), None);
         for (selection, message) in [
             (selection(&["helo"], &[], &[]), "there is no delivery of helo in namespace dev"),
             (selection(&[], &["prod3"], &[]), "there is no delivery to prod3 in namespace dev"),
             (selection(&[], &[], &["prod3"]), "there is no delivery to prod3 in namespace dev"),
-            (selection(&["a"], &["b"], &["b"]), "there is no delivery of a, and none to b, in namespace dev"),
+            (selection(&[], &["b", "c"], &["b", "c"]), "there is no delivery to b, c in namespace dev"),
+            (selection(&["a"], &["b"], &[]), "there is no delivery of a, and none to b, in namespace dev"),
+            (selection(&["other"], &["prod2"], &[]), "there is no delivery of other to prod2 in namespace dev"),
         ] {
-            assert_eq!(refused(selection).as_deref(), Some(message));
+            let known = "there are deliveries of hello, other; to prod1, prod2; in all namespaces: kubectl carvelflux status -A";
+            assert_eq!(refusal(&selection, &all), Some((message.to_owned(), known.to_owned())));
         }
     }
 
     #[test]
     fn a_long_list_is_cut() {
-        let all: Vec<Delivery> = (0..12).map(|number| delivery("hello", &format!("prod{number}"))).collect();
-        let error = selection(&["helo"], &[], &[]).refuse_unknown(&all).expect_err("a refusal");
-        let hint = error.hints().first().map(String::as_str).unwrap_or_default();
-        assert!(hint.contains("hello on prod9; and 2 more"), "{hint}");
+        let all: Vec<Delivery> = (0..12).map(|number| delivery("hello", &format!("prod{number:02}"))).collect();
+        let (_, hint) = refusal(&selection(&["helo"], &[], &[]), &all).unwrap();
+        assert!(hint.contains("to prod00, prod01") && hint.contains("prod09 and 2 more"), "{hint}");
+    }
+
+    #[test]
+    fn where_all_was_looked_at_nothing_points_elsewhere() {
+        let everywhere = Selection { namespace: None, ..selection(&["hello"], &[], &[]) };
+        let expected = ("there is no delivery of hello in any namespace", "there are no deliveries at all");
+        assert_eq!(refusal(&everywhere, &[]), Some((expected.0.to_owned(), expected.1.to_owned())));
+        assert_eq!(refusal(&selection(&[], &[], &[]), &[]), None, "that there are none is the command's to say");
     }
 }

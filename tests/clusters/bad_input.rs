@@ -171,7 +171,7 @@ fn missing_namespaces(testbed: &Testbed) {
 fn unknown_deliveries(testbed: &Testbed) {
     let user = bootstrapped(testbed, "unknown");
     refused(&user, &["wait"], 1).says("there are no deliveries in namespace").says("add-cluster");
-    refused(&user, &["wait", "--run-cluster", "prod9"], 2).says("no delivery of prod9");
+    refused(&user, &["wait", "--run-cluster", "prod9"], 2).says("no delivery to prod9");
 }
 
 fn passwords_of_several_lines(testbed: &Testbed) {

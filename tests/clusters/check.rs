@@ -66,7 +66,7 @@ fn added(testbed: &Testbed) {
     user.run(&["check", "prod9"]).expect_code(2).says("there is no delivery to prod9");
     for command in ["check", "status", "wait"] {
         let output = user.run(&[command, "--run-context", "prod9=prod1"]).expect_code(2);
-        output.says("there is no delivery to prod9").says(&format!("there are: {PACKAGE} on prod1"));
+        output.says("there is no delivery to prod9").says(&format!("there are deliveries of {PACKAGE}; to prod1"));
     }
 }
 
