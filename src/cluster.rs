@@ -67,6 +67,12 @@ pub struct Cluster {
 pub struct ServedVersions(BTreeMap<String, Vec<String>>);
 
 impl ServedVersions {
+    /// Tells whether the cluster serves a group in any version.
+    #[must_use]
+    pub fn has(&self, group: &str) -> bool {
+        self.0.contains_key(group)
+    }
+
     /// Returns the first of `versions` that the cluster serves for `group`.
     #[must_use]
     pub fn first_of(&self, group: &str, versions: &[&'static str]) -> Option<&'static str> {

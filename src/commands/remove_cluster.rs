@@ -2,7 +2,8 @@
 //!
 //! What is asked lives in [`answers`]; what is found out in [`gather`], from [`build_side`], [`run_side`], [`identities`] with
 //! [`doomed`], and [`repository`]; what is refused in [`guard`]; what follows from it all in [`removal_plan`]. [`record`] is what an
-//! interrupted removal goes on from, [`diagnosis`] [`orphans`] what `--force` leaves, and [`diagnosis`] what is said where a deletion does not come to an end.
+//! interrupted removal goes on from, [`users`] what keeps a credential, [`orphans`] what `--force` leaves, and [`diagnosis`] what is
+//! said where a deletion does not come to an end.
 
 mod answers;
 mod build_side;

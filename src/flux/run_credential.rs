@@ -1,4 +1,4 @@
-//! What a Kustomization reaches a run cluster with: a Secret with a kubeconfig, or the ConfigMap of a workload identity.
+//! What a Kustomization or HelmRelease reaches a run cluster with: a Secret with a kubeconfig, or the ConfigMap of a workload identity.
 
 use serde::{Deserialize, Serialize};
 

@@ -29,7 +29,7 @@ pub(super) struct Answers {
     pub(super) run: Option<(Cluster, ServedVersions)>,
     /// All Kustomizations of the namespace.
     pub(super) kustomizations: Vec<Kustomization>,
-    /// All HelmReleases of the namespace; `None` where the user may not list them.
+    /// All HelmReleases of the namespace; `None` where nobody can look at them.
     pub(super) helm_releases: Option<Vec<HelmRelease>>,
     pub(super) keeps_workloads: bool,
     pub(super) keeps_git: bool,

@@ -89,7 +89,8 @@ impl BuildSide {
 
     fn staying_users<'a>(&'a self, answers: &'a Answers) -> impl Iterator<Item = User<'a>> {
         let releases = answers.helm_releases.iter().flatten().map(User::from);
-        self.staying(answers).map(User::from).chain(releases)
+        let unseen = answers.helm_releases.is_none().then_some(User::Unseen);
+        self.staying(answers).map(User::from).chain(releases).chain(unseen)
     }
 
     /// Returns one that stays and reaches its cluster with a credential.

@@ -65,6 +65,13 @@ impl Doomed<'_> {
         self.in_use.get(reference.namespace.as_deref().unwrap_or_default())
     }
 
+    /// Returns what keeps the deployer, where no delivery does.
+    pub(super) fn keeps_deployer(&self, reference: &ObjectReference) -> Option<&User<'_>> {
+        let is_deployer = reference.resource.kind == "ServiceAccount" && reference.name == self.deployer;
+        let is_delivered_to = self.build.remaining.iter().any(|one| one.run_cluster == self.answers.run_cluster);
+        self.users.first().filter(|_| is_deployer && !is_delivered_to)
+    }
+
     /// Tells whether nobody needs an object once the deliveries are gone.
     pub(super) fn includes(&self, reference: &ObjectReference, object: &PartialObjectMeta<DynamicObject>) -> bool {
         let name = &reference.name;

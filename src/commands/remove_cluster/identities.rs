@@ -35,15 +35,11 @@ impl Identities {
         for (reference, object) in build.credentials.values() {
             let display = reference.display();
             if let Some(user) = build.user_of(answers, reference) {
-                identities.left.push(format!("{display} stays: {} uses it", user.display()));
+                identities.left.push(format!("{display} stays: {}", user.reason()));
             } else if Method::of(object) == Method::ByHand {
                 let is_ours_to_name = build.leaving.iter().any(|one| one.credential == reference.name);
                 identities.left.extend(is_ours_to_name.then(|| format!("{display} stays: it was made by hand")));
             } else {
-                if answers.helm_releases.is_none() {
-                    let why = format!("{display} may be used by HelmReleases: you may not list them");
-                    identities.left.push(why);
-                }
                 accounts.extend(identity_account(object));
                 credentials.push(Delete::checked(&answers.build, Place::Build, reference, &object.metadata).await?);
             }
@@ -59,7 +55,7 @@ impl Identities {
                 ObjectReference::namespaced(&api_resource("", "v1", "ServiceAccount"), &answers.namespace, &account);
             let Some(object) = answers.build.get_metadata(&reference).await? else { continue };
             if let Some(user) = build.user_as(answers, &account) {
-                identities.left.push(format!("{} stays: {} uses it", reference.display(), user.display()));
+                identities.left.push(format!("{} stays: {}", reference.display(), user.reason()));
             } else if elsewhere.contains(&account) {
                 identities.left.push(format!("{} stays: Flux uses it elsewhere, too", reference.display()));
             } else if labels::is_managed(&object) {
@@ -178,6 +174,12 @@ impl Identities {
                         } else {
                             self.run.push(delete?);
                         }
+                    } else if let Some(user) = doomed.keeps_deployer(&reference) {
+                        self.leave(format!(
+                            "{} stays, with its roles and tokens: {}",
+                            reference.display(),
+                            user.reason()
+                        ));
                     }
                 }
             }

@@ -188,14 +188,17 @@ fn helm_release(testbed: &Testbed) {
     testbed.apply("build", &definition.to_string()).expect("kubectl apply");
     eventually("the API is served", || testbed.apply("build", &release.to_string()).ok());
 
-    remove(&user, &[]).expect_code(0).says(&format!("{secret} stays: HelmRelease redis uses it"));
+    remove(&user, &[])
+        .expect_code(0)
+        .says(&format!("{secret} stays: HelmRelease redis uses it"))
+        .says("stays, with its roles and tokens: HelmRelease redis uses it");
     assert!(!user.get("build", build, "secret", "prod1-kubeconfig").is_null());
     let deployer = format!("{build}-prod1-deployer");
     for kind in ["serviceaccount", "role", "rolebinding"] {
         assert!(!user.get("prod1", target, kind, &deployer).is_null(), "{kind} {deployer} is gone");
     }
 
-    // Who may not look is told that nobody has looked.
+    // Nor is anything deleted of which nobody can say that it is not used.
     user.add_cluster("prod1").expect_code(0);
     let place = "/rules/2";
     let withdrawal = json!([
@@ -207,8 +210,10 @@ fn helm_release(testbed: &Testbed) {
     let engineer = format!("--as=system:serviceaccount:{build}:{}", testbed::USER);
     let may_list = ["-n", build, "auth", "can-i", "list", "helmreleases.helm.toolkit.fluxcd.io", &engineer];
     eventually("the permission goes", || testbed.kubectl("build", &may_list).is_err().then_some(()));
-    let unknown = format!("{secret} may be used by HelmReleases: you may not list them");
-    remove(&user, &[]).expect_code(0).says(&unknown);
-    assert!(user.get("build", build, "secret", "prod1-kubeconfig").is_null());
+    remove(&user, &[])
+        .expect_code(0)
+        .says(&format!("{secret} stays: a HelmRelease may use it, and they cannot be listed"))
+        .says(&format!("ServiceAccount {target}/{deployer} stays, with its roles and tokens"));
+    assert!(!user.get("build", build, "secret", "prod1-kubeconfig").is_null());
     testbed.kubectl("build", &["delete", "crd", "helmreleases.helm.toolkit.fluxcd.io"]).expect("kubectl delete");
 }
