@@ -75,16 +75,17 @@ pub fn api_resource(group: &str, version: &str, kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }
 
-/// An object with a spec and a status, and metadata without `managedFields` and `ownerReferences`.
+/// An object with a spec and a status, for reading only: it has the metadata that is looked at, and no more.
 ///
-/// [`kube::core::Object`] keeps all metadata. The managed fields are more than half of such an object, and as parsed JSON
+/// [`kube::core::Object`] keeps all of it. The managed fields are more than half of such an object, and as parsed JSON
 /// many times their text: 13 MB of a wait's peak on 1,000 deliveries were nothing else.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Object<Spec, Status> {
     /// Name, namespace and the like.
     #[serde(deserialize_with = "metadata_in_use")]
     pub metadata: ObjectMeta,
-    /// What is wanted.
+    /// What is wanted. Not every definition requires it, and one object without it must not hide the others.
+    #[serde(default)]
     pub spec: Spec,
     /// What is.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]

@@ -1,13 +1,12 @@
 //! PackageInstall, App and Package as kapp-controller serves them (`pkg/apis`, v0.53.1): what is read of them.
 
-use crate::object::Object;
 use kube::api::ApiResource;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::selection::VersionRequest;
 use crate::conditions::Condition;
-use crate::object::api_resource;
+use crate::object::{Object, api_resource};
 
 /// The API group of PackageInstalls.
 pub const PACKAGING_GROUP: &str = "packaging.carvel.dev";

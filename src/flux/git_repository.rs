@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::object::Object;
 use k8s_openapi::ByteString;
 use kube::api::ApiResource;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::conditions::Condition;
 use crate::names;
-use crate::object::api_resource;
+use crate::object::{Object, api_resource};
 
 /// The API group of Flux sources.
 pub const GIT_REPOSITORY_GROUP: &str = "source.toolkit.fluxcd.io";

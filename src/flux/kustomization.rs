@@ -1,6 +1,5 @@
 //! Kustomization of `kustomize.toolkit.fluxcd.io` (kustomize-controller `api/v1/kustomization_types.go`).
 
-use crate::object::Object;
 use kube::api::ApiResource;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 use super::run_credential::{KubeConfig, RunCredential};
 use crate::conditions::Condition;
 use crate::names;
-use crate::object::api_resource;
+use crate::object::{Object, api_resource};
 
 /// The API group of Flux Kustomizations.
 pub const KUSTOMIZATION_GROUP: &str = "kustomize.toolkit.fluxcd.io";
