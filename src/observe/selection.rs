@@ -64,9 +64,12 @@ impl Selection {
             (Some(packages), Some(run_clusters)) => format!("there are deliveries of {packages}; to {run_clusters}"),
             _ => "there are no deliveries at all".to_owned(),
         };
-        let elsewhere = if self.namespace.is_some() { "; in all namespaces: kubectl carvelflux status -A" } else { "" };
-        Err(Error::usage(format!("there is no delivery {what} in {}", self.place()))
-            .hint(format!("{known}{elsewhere}")))
+        let error = Error::usage(format!("there is no delivery {what} in {}", self.place())).hint(known);
+        Err(if self.namespace.is_some() {
+            error.hint("see those of all namespaces: kubectl carvelflux status -A")
+        } else {
+            error
+        })
     }
 }
 
@@ -139,7 +142,7 @@ mod tests {
             (selection(&["a"], &["b"], &[]), "there is no delivery of a, and none to b, in namespace dev"),
             (selection(&["other"], &["prod2"], &[]), "there is no delivery of other to prod2 in namespace dev"),
         ] {
-            let known = "there are deliveries of hello, other; to prod1, prod2; in all namespaces: kubectl carvelflux status -A";
+            let known = "there are deliveries of hello, other; to prod1, prod2\nsee those of all namespaces: kubectl carvelflux status -A";
             assert_eq!(refusal(&selection, &all), Some((message.to_owned(), known.to_owned())));
         }
     }
