@@ -38,6 +38,25 @@ pub struct Connection {
     pub request_timeout: Option<Duration>,
 }
 
+impl Connection {
+    /// Returns how run clusters are reached where this is how the build cluster is: through contexts of `file`, else of the
+    /// same files. As whom the build cluster is reached says nothing about them.
+    #[must_use]
+    pub fn of_run_clusters(&self, file: Option<&PathBuf>) -> Self {
+        Self {
+            kubeconfig: file.or(self.kubeconfig.as_ref()).cloned(),
+            request_timeout: self.request_timeout,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the same with another context.
+    #[must_use]
+    pub fn in_context(&self, context: &str) -> Self {
+        Self { context: Some(context.to_owned()), ..self.clone() }
+    }
+}
+
 impl Cluster {
     /// Makes a client from kubeconfig files; no request is sent yet.
     pub async fn connect(role: Role, connection: &Connection) -> Result<Self> {

@@ -25,12 +25,7 @@ pub async fn reach(
         ),
     };
     if let Some((_, context)) = run_contexts.iter().find(|(name, _)| *name == delivery.run_cluster) {
-        let connection = Connection {
-            kubeconfig: connection.kubeconfig.clone(),
-            context: Some(context.clone()),
-            request_timeout: connection.request_timeout,
-            ..Connection::default()
-        };
+        let connection = connection.of_run_clusters(None).in_context(context);
         return Cluster::connect(role, &connection).await.map_err(|error| unknown(error.to_string()));
     }
     let (reference, impersonate) = match &delivery.access {

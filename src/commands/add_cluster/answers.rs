@@ -103,18 +103,13 @@ pub(super) async fn ask(
     names::check_package(&package)?;
     names::check_run_cluster(&run_cluster, &package)?;
 
-    let kubeconfig_file = arguments.run_kubeconfig.as_ref().or(connection.kubeconfig.as_ref());
-    let kubeconfig = load_kubeconfig(kubeconfig_file.map(std::path::PathBuf::as_path))?;
+    let run_connection = connection.of_run_clusters(arguments.run_kubeconfig.as_ref());
+    let kubeconfig = load_kubeconfig(run_connection.kubeconfig.as_deref())?;
     let context = match &arguments.run_context {
         Some(context) => context.clone(),
         None => prompt::choice("Context of the run cluster", &context_names(&kubeconfig))?,
     };
-    let run_connection = Connection {
-        kubeconfig: kubeconfig_file.cloned(),
-        context: Some(context.clone()),
-        request_timeout: connection.request_timeout,
-        ..Connection::default()
-    };
+    let run_connection = run_connection.in_context(&context);
     let run = Cluster::connect(Role::Run(run_cluster.clone()), &run_connection)
         .await?
         .taking_over(arguments.write.force_conflicts);

@@ -1,7 +1,5 @@
 //! What `remove-cluster` must be told: from flags, or asked with what there is as choices.
 
-use std::path::PathBuf;
-
 use kube::ResourceExt;
 
 use super::record::Leaving;
@@ -104,21 +102,16 @@ async fn reach_run_cluster(
     run_cluster: &str,
     arguments: &RemoveClusterArgs,
 ) -> Result<(Cluster, ServedVersions)> {
-    let file = arguments.run_kubeconfig.as_ref().or(connection.kubeconfig.as_ref());
+    let run_connection = connection.of_run_clusters(arguments.run_kubeconfig.as_ref());
     let context = if let Some(context) = &arguments.run_context {
         context.clone()
     } else {
-        let mut names = context_names(&load_kubeconfig(file.map(PathBuf::as_path))?);
+        let mut names = context_names(&load_kubeconfig(run_connection.kubeconfig.as_deref())?);
         // The context that is named like the run cluster is the likely one.
         names.sort_by_key(|name| name != run_cluster);
         prompt::choice("Context of the run cluster", &names)?
     };
-    let run_connection = Connection {
-        kubeconfig: file.cloned(),
-        context: Some(context),
-        request_timeout: connection.request_timeout,
-        ..Connection::default()
-    };
+    let run_connection = run_connection.in_context(&context);
     let run = Cluster::connect(Role::Run(run_cluster.to_owned()), &run_connection).await?;
     let served = run.served_versions().await.map_err(is_it_gone)?;
     Ok((run, served))

@@ -1,6 +1,5 @@
 //! Which run clusters are to be rotated: those that are named, or all whose credential the plugin made.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use kube::ResourceExt;
@@ -96,8 +95,8 @@ pub(super) async fn ask(
         ))
         .hint(format!("these are: {}", chosen.join(", "))));
     }
-    let file = arguments.run_kubeconfig.as_ref().or(connection.kubeconfig.as_ref());
-    let kubeconfig = load_kubeconfig(file.map(PathBuf::as_path))?;
+    let run_connection = connection.of_run_clusters(arguments.run_kubeconfig.as_ref());
+    let kubeconfig = load_kubeconfig(run_connection.kubeconfig.as_deref())?;
     let mut targets = Vec::new();
     for run_cluster in chosen {
         let secret = secrets.iter().find(|secret| secret.name_any() == names::kubeconfig(&run_cluster));
@@ -110,12 +109,7 @@ pub(super) async fn ask(
             secret: secret.clone(),
             stored: StoredCredential::of(secret),
             has_context: given.is_some() || has_context(&kubeconfig, context),
-            connection: Connection {
-                kubeconfig: file.cloned(),
-                context: Some(context.clone()),
-                request_timeout: connection.request_timeout,
-                ..Connection::default()
-            },
+            connection: run_connection.in_context(context),
             run_cluster,
         });
     }
