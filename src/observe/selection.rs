@@ -31,14 +31,16 @@ impl Selection {
 
     /// Keeps the chosen ones; what is in other namespaces was not read.
     #[must_use]
-    pub fn of(&self, deliveries: Vec<Delivery>) -> Vec<Delivery> {
-        let is_chosen = |names: &[String], known: &str| {
+    pub fn of(&self, mut deliveries: Vec<Delivery>) -> Vec<Delivery> {
+        deliveries.retain(|delivery| self.includes(delivery));
+        deliveries
+    }
+
+    fn includes(&self, delivery: &Delivery) -> bool {
+        let is_named = |names: &[String], known: &str| {
             names.is_empty() || names.iter().any(|name| names::of_package(name) == known)
         };
-        deliveries
-            .into_iter()
-            .filter(|one| is_chosen(&self.packages, &one.package) && is_chosen(&self.run_clusters, &one.run_cluster))
-            .collect()
+        is_named(&self.packages, &delivery.package) && is_named(&self.run_clusters, &delivery.run_cluster)
     }
 
     /// Refuses names that no delivery has, most likely misspelled, and packages that go to none of the run clusters named.
@@ -51,7 +53,7 @@ impl Selection {
         let unknown_packages = list(named_packages.difference(&packages));
         let unknown_run_clusters = list(named_run_clusters.difference(&run_clusters));
         let what = match (unknown_packages, unknown_run_clusters) {
-            (None, None) if deliveries.is_empty() || !self.of(deliveries.to_vec()).is_empty() => return Ok(()),
+            (None, None) if deliveries.is_empty() || deliveries.iter().any(|one| self.includes(one)) => return Ok(()),
             (None, None) => {
                 let run_clusters = list(&self.run_clusters).unwrap_or_default();
                 format!("of {} to {run_clusters}", list(&named_packages).unwrap_or_default())

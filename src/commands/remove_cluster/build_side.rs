@@ -79,6 +79,11 @@ impl BuildSide {
         self.remaining.iter().any(|delivery| delivery.packages_kustomization == kustomization)
     }
 
+    /// Tells whether a delivery that remains goes to the run cluster, too.
+    pub(super) fn is_delivered_to(&self, answers: &Answers) -> bool {
+        self.remaining.iter().any(|delivery| delivery.run_cluster == answers.run_cluster)
+    }
+
     /// Returns the Kustomizations that stay although a delivery with the same credential or account goes.
     pub(super) fn staying<'a>(&'a self, answers: &'a Answers) -> impl Iterator<Item = &'a Kustomization> {
         let goes = |name: &str| {

@@ -68,8 +68,7 @@ impl Doomed<'_> {
     /// Returns what keeps the deployer, where no delivery does.
     pub(super) fn keeps_deployer(&self, reference: &ObjectReference) -> Option<&User<'_>> {
         let is_deployer = reference.resource.kind == "ServiceAccount" && reference.name == self.deployer;
-        let is_delivered_to = self.build.remaining.iter().any(|one| one.run_cluster == self.answers.run_cluster);
-        self.users.first().filter(|_| is_deployer && !is_delivered_to)
+        self.users.first().filter(|_| is_deployer && !self.build.is_delivered_to(self.answers))
     }
 
     /// Tells whether nobody needs an object once the deliveries are gone.

@@ -118,9 +118,8 @@ pub(super) fn something_is_left(answers: &Answers, facts: &Facts) -> Result<()> 
     let Facts { build, identities, .. } = facts;
     let is_installer = |name: &str| build.assumed.iter().any(|package| name == names::installer(package));
     // Credentials and deployers bear the name of the run cluster; where other deliveries go, they are theirs.
-    let is_delivered_to = build.remaining.iter().any(|one| one.run_cluster == answers.run_cluster);
     let has_identities = build.assumed.len() == build.leaving.len()
-        && ((!is_delivered_to && !build.credentials.is_empty())
+        && ((!build.is_delivered_to(answers) && !build.credentials.is_empty())
             || !identities.build.is_empty()
             || identities.run.iter().any(|one| !is_installer(&one.reference.name)));
     for package in build.assumed.iter().filter(|_| !has_identities) {
