@@ -16,9 +16,6 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// Every preset.
-    pub const ALL: [Self; 3] = [Self::Server, Self::Web, Self::Worker];
-
     /// Returns the word for the preset, in flags and annotations.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -32,7 +29,7 @@ impl Preset {
     /// Finds a preset by its word.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|preset| preset.name() == name)
+        Self::value_variants().iter().copied().find(|preset| preset.name() == name)
     }
 
     /// Returns the rules: kapp's own records in `ConfigMap`s, and what such a package deploys.
@@ -79,7 +76,7 @@ mod tests {
 
     #[test]
     fn no_preset_has_a_wildcard_or_touches_secrets_and_roles() {
-        for preset in Preset::ALL {
+        for &preset in Preset::value_variants() {
             let rules = preset.rules(true).to_string();
             for word in ["*", "secrets", "roles", "serviceaccounts"] {
                 assert!(!rules.contains(word), "{rules}");

@@ -45,8 +45,8 @@ pub struct Checkout {
     url: String,
     branch: String,
     git: Git,
-    /// Removes the directory in the end; a checkout that a user names would have none.
-    _temporary: Option<Temporary>,
+    /// Removes the directory in the end.
+    _temporary: Temporary,
 }
 
 impl Checkout {
@@ -70,7 +70,7 @@ impl Checkout {
             });
         }
         let root = temporary.path().join(CLONE);
-        let checkout = Self { root, url: url.to_owned(), branch: branch.to_owned(), git, _temporary: Some(temporary) };
+        let checkout = Self { root, url: url.to_owned(), branch: branch.to_owned(), git, _temporary: temporary };
         // `--branch` takes tags as well, and a tag cannot be pushed to.
         let output = checkout.run(&["rev-parse", "--verify", "--quiet", &checkout.tracking()]).await?;
         if output.success {
