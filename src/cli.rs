@@ -1,11 +1,13 @@
 //! The command line: clap types only. What a command does lives in [`crate::commands`].
 //!
-//! Each command's flags have a file of their own, those that all share are here; how a flag's text is read lives in `parse`.
+//! Each command's flags have a file of their own, and so have those that some share; those of all are here. How a flag's text is
+//! read lives in `parse`.
 
 mod add_cluster;
 mod authentication;
 mod bootstrap;
 mod check;
+mod git_credentials;
 mod installer;
 mod parse;
 mod remove_cluster;
@@ -24,8 +26,9 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use self::add_cluster::AddClusterArgs;
 pub use self::authentication::{AuthenticationArgs, AuthenticationWay, EndpointArgs};
-pub use self::bootstrap::{BootstrapArgs, GitCredentialArgs};
+pub use self::bootstrap::BootstrapArgs;
 pub use self::check::{CheckArgs, CheckFormat};
+pub use self::git_credentials::GitCredentialArgs;
 pub use self::installer::InstallerArgs;
 use self::parse::parse_duration;
 pub use self::remove_cluster::RemoveClusterArgs;
