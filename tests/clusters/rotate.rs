@@ -1,8 +1,5 @@
 //! Rotation: a new credential that works before the old one is dead, whatever happens in between.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 use testbed::Testbed;
 
@@ -296,16 +293,8 @@ fn add_cluster_meanwhile(testbed: &Testbed) {
 
 /// Runs the plugin, and kills it as soon as it says something; returns whether it did.
 fn kill_after(user: &User<'_>, arguments: &[&str], text: &str) -> bool {
-    let mut child = user
-        .command()
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the plugin starts");
-    let lines = BufReader::new(child.stderr.take().expect("its standard error")).lines();
-    let is_said = lines.map_while(Result::ok).any(|line| line.contains(text));
+    let (mut child, mut lines) = user.start(arguments);
+    let is_said = lines.any(|line| line.contains(text));
     // SIGKILL: nothing of the plugin runs any more.
     child.kill().expect("it is killed");
     child.wait().expect("it ends");

@@ -1,9 +1,9 @@
 //! What the tests share: running the plugin as a user does, and reading what came of it.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -83,6 +83,20 @@ impl<'a> User<'a> {
         command.current_dir(self.directory.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(&self.environment);
         command
+    }
+
+    /// Starts the plugin without a terminal, to read what it says while it runs.
+    pub(crate) fn start(&self, arguments: &[&str]) -> (Child, impl Iterator<Item = String> + use<>) {
+        let mut child = self
+            .command()
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the plugin starts");
+        let lines = BufReader::new(child.stderr.take().expect("its standard error")).lines();
+        (child, lines.map(|line| line.expect("UTF-8")))
     }
 
     /// Runs the plugin without a terminal.

@@ -1,8 +1,7 @@
 //! Removals that are interrupted, or do not come to an end: the same command goes on.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use testbed::Testbed;
 
@@ -21,21 +20,9 @@ pub(crate) const DISRUPTIVE: &[(&str, Test)] =
 
 /// Starts the removal, and reads what it says until `stop` says so.
 fn start_and_read(user: &User<'_>, more: &[&str], mut stop: impl FnMut(&str) -> bool) -> Child {
-    let mut child = user
-        .command()
-        .args(["remove-cluster", "prod1", "--run-context", "prod1", "--yes"])
-        .args(more)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the plugin starts");
-    let lines = BufReader::new(child.stderr.take().expect("its standard error")).lines();
-    for line in lines {
-        if stop(&line.expect("UTF-8")) {
-            break;
-        }
-    }
+    let arguments = [&["remove-cluster", "prod1", "--run-context", "prod1", "--yes"], more].concat();
+    let (child, mut lines) = user.start(&arguments);
+    lines.any(|line| stop(&line));
     child
 }
 
