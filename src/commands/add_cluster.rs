@@ -1,7 +1,7 @@
 //! `add-cluster`: delivers a package to a run cluster.
 //!
 //! What is asked lives in [`answers`], how Flux is to authenticate in [`authentication`] and where it connects in [`way`],
-//! what is found out in [`gather`], what is refused in [`guard`], and what follows from it all in [`delivery_plan`].
+//! what is found out in [`gather`] and [`live`], what is refused in [`guard`], and what follows from it all in [`delivery_plan`].
 
 mod answers;
 mod authentication;
@@ -14,6 +14,7 @@ mod identity;
 mod impersonation;
 mod installer;
 mod kubeconfig_file;
+mod live;
 mod permissions;
 mod proof;
 mod registry;
@@ -28,6 +29,7 @@ use crate::flux::{Kustomization, kustomization_resource};
 use crate::observe::Selection;
 use crate::observe::delivery::find;
 use crate::observe::wait::{WaitRequest, wait};
+use crate::plan::Preview;
 use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::ui::{Ui, progress};
 
@@ -40,15 +42,17 @@ pub(super) async fn run(
     super::choose_context(ui, &mut connection)?;
     let answers = answers::ask(ui, &connection, namespace, &arguments).await?;
 
-    let facts = gather::gather(&answers).await?;
-    let plan = delivery_plan::plan(&answers, &facts).await?;
+    let mut facts = gather::gather(&answers).await?;
+    live::read(&answers, &mut facts).await?;
+    let plan = delivery_plan::plan(&answers, &facts)?;
     let executor = Executor {
         build: &answers.build,
         run: Some(&answers.run),
         checkouts: std::slice::from_ref(&facts.checkout),
         ui,
     };
-    confirm_and_execute(&plan, executor, arguments.confirm.yes).await?;
+    let preview = Preview::of(&plan, executor).await?;
+    confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
 
     let kustomizations: Vec<Kustomization> =
         answers.build.list(&kustomization_resource(facts.versions.kustomization), &answers.namespace).await?;
@@ -71,7 +75,7 @@ pub(super) async fn run(
         commit: None,
         requests_fetch: true,
         fails_fast: false,
-        way: way::novelty(&plan),
+        way: way::novelty(&plan, &preview),
     };
     let outcomes = wait(&answers.build, facts.versions, request, progress::reporter(ui).as_mut()).await?;
     outcome::report(ui, &deliveries, &outcomes)

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use kube::api::DynamicObject;
+
 use super::{git, outcome};
 use crate::check::permissions::{self, Need, missing};
 use crate::check::{self, Checks};
@@ -17,7 +19,7 @@ use crate::names;
 use crate::object::ObjectReference;
 use crate::observe::fetch::fetch;
 use crate::plan::execute::{Executor, confirm_and_execute};
-use crate::plan::{Apply, Place, Plan, Step, change_of};
+use crate::plan::{Apply, Place, Plan, Preview, Step};
 use crate::ui::{Ui, prompt};
 
 /// The answers to everything that can be asked.
@@ -27,6 +29,24 @@ struct Answers {
     branch: String,
     namespace: String,
     credentials: Option<GitCredentials>,
+}
+
+impl Answers {
+    /// Names the GitRepository of the package.
+    fn git_repository(&self, version: &str) -> ObjectReference {
+        let name = names::git_repository(names::of_package(&self.package));
+        ObjectReference::namespaced(&git_repository_resource(version), &self.namespace, &name)
+    }
+}
+
+/// What was found out.
+struct Facts {
+    /// The version of the source API that the build cluster serves.
+    version: &'static str,
+    /// Whether the Secret with the Git credentials exists.
+    has_secret: bool,
+    /// The GitRepository, where it exists.
+    live: Option<DynamicObject>,
 }
 
 pub(super) async fn run(
@@ -55,15 +75,17 @@ pub(super) async fn run(
     checks.refuse_if_failed()?;
     let Some(versions) = versions else { return Ok(()) };
 
-    let plan = plan(&build, versions.source, &answers, has_secret == Some(true), &arguments.write.labels).await?;
-    let executor = Executor { build: &build, run: None, checkouts: &[], ui };
-    confirm_and_execute(&plan, executor, arguments.confirm.yes).await?;
-
-    let source = ObjectReference {
-        resource: git_repository_resource(versions.source),
-        namespace: Some(answers.namespace.clone()),
-        name: names::git_repository(names::of_package(&answers.package)),
+    let facts = Facts {
+        version: versions.source,
+        has_secret: has_secret == Some(true),
+        live: build.get(&answers.git_repository(versions.source)).await?,
     };
+    let plan = plan(&answers, &facts, &arguments.write.labels);
+    let executor = Executor { build: &build, run: None, checkouts: &[], ui };
+    let preview = Preview::of(&plan, executor).await?;
+    confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
+
+    let source = answers.git_repository(versions.source);
     let revision = fetch(&build, &source, arguments.timeout).await?;
     outcome::report_fetched(ui, &answers.namespace, &answers.package, &revision)
 }
@@ -72,11 +94,7 @@ pub(super) async fn run(
 fn needs(version: &str, answers: &Answers) -> Vec<Need> {
     let package = names::of_package(&answers.package);
     let secret = ObjectReference::secret(&answers.namespace, &names::git_credentials(package));
-    let repository = ObjectReference {
-        resource: git_repository_resource(version),
-        namespace: Some(answers.namespace.clone()),
-        name: names::git_repository(package),
-    };
+    let repository = answers.git_repository(version);
     let on_secret = match answers.credentials {
         Some(_) => Need::to_apply(&secret),
         None => Need::on(&secret, &["get"]),
@@ -168,33 +186,21 @@ async fn refuse_retarget(build: &Cluster, version: &str, answers: &Answers) -> R
     Ok(())
 }
 
-async fn plan(
-    build: &Cluster,
-    version: &str,
-    answers: &Answers,
-    has_secret: bool,
-    labels: &[(String, String)],
-) -> Result<Plan> {
+/// Computes the plan: the Secret with the credentials, where some were given, and the GitRepository.
+fn plan(answers: &Answers, facts: &Facts, labels: &[(String, String)]) -> Plan {
     let package = names::of_package(&answers.package);
     let mut manifests = Vec::new();
     if let Some(GitCredentials { username, password }) = &answers.credentials {
         manifests.push(git_credentials_secret(&answers.namespace, package, username, password));
     }
-    let with_credentials = answers.credentials.is_some() || has_secret;
+    let with_credentials = answers.credentials.is_some() || facts.has_secret;
     let mut repository =
-        git_repository(version, &answers.namespace, package, &answers.url, &answers.branch, with_credentials);
-    let live = build.get(&ObjectReference::of(&repository)?).await?;
-    labels::add(&mut repository, live.as_ref(), labels);
+        git_repository(facts.version, &answers.namespace, package, &answers.url, &answers.branch, with_credentials);
+    labels::add(&mut repository, facts.live.as_ref(), labels);
     manifests.push(repository);
-    let mut plan =
-        Plan { purpose: format!("make {} branch {} known to Flux", answers.url, answers.branch), ..Plan::default() };
-    let mut checks = Checks::default();
-    for manifest in manifests {
-        let name = ObjectReference::of(&manifest)?.display();
-        if let Some(change) = checks.take(name, change_of(build, &manifest).await) {
-            plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
-        }
+    Plan {
+        purpose: format!("make {} branch {} known to Flux", answers.url, answers.branch),
+        steps: manifests.into_iter().map(|manifest| Step::Apply(Apply { place: Place::Build, manifest })).collect(),
+        ..Plan::default()
     }
-    checks.refuse_if_failed()?;
-    Ok(plan)
 }

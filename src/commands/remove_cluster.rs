@@ -26,6 +26,7 @@ use crate::cli::RemoveClusterArgs;
 use crate::cluster::Connection;
 use crate::error::{ErrorKind, Result};
 use crate::observe::Delivery;
+use crate::plan::Preview;
 use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::ui::Ui;
 use crate::ui::events::Removal;
@@ -40,15 +41,15 @@ pub(super) async fn run(
     let answers = answers::ask(ui, connection, namespace, &arguments).await?;
 
     let facts = gather::gather(&answers).await?;
-    let mut plan = removal_plan::plan(&answers, &facts).await?;
-    plan.timeout = Some(arguments.timeout);
+    let plan = removal_plan::plan(&answers, &facts)?;
     let executor = Executor {
         build: &answers.build,
         run: answers.run.as_ref().map(|(run, _)| run),
         checkouts: &facts.repositories.checkouts,
         ui,
     };
-    if let Err(error) = confirm_and_execute(&plan, executor, arguments.confirm.yes).await {
+    let preview = Preview::of(&plan, executor).await?;
+    if let Err(error) = confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await {
         return Err(match error.kind() {
             ErrorKind::Timeout => diagnosis::explain(&answers, &facts, error).await,
             _ => error,

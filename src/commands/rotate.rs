@@ -17,8 +17,8 @@ use crate::cli::RotateArgs;
 use crate::cluster::Connection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::object::ObjectReference;
-use crate::plan::Plan;
 use crate::plan::execute::{Executor, execute, show};
+use crate::plan::{Plan, Preview};
 use crate::ui::events::Rotation;
 use crate::ui::{Ui, prompt};
 
@@ -33,8 +33,8 @@ pub(super) async fn run(
 
     let prepared = join_all(answers.targets.iter().map(|target| prepare(&answers, target))).await;
     let is_confirmed = arguments.confirm.yes;
-    for (facts, plan) in prepared.iter().flatten() {
-        let _ = show(plan, executor(&answers, facts), is_confirmed);
+    for Prepared { facts, plan, preview } in prepared.iter().flatten() {
+        let _ = show(plan, preview, executor(&answers, facts), is_confirmed);
     }
     if !is_confirmed && prepared.iter().any(Result::is_ok) {
         prompt::confirm()?;
@@ -50,18 +50,26 @@ pub(super) async fn run(
     Err(Error::several(kind, message, failures).reported())
 }
 
+/// A rotation that can begin.
+struct Prepared {
+    facts: Facts,
+    plan: Plan,
+    preview: Preview,
+}
+
 /// Finds out everything about one run cluster, and plans its rotation. Nothing is written.
-async fn prepare(answers: &Answers, target: &Target) -> Result<(Facts, Plan)> {
+async fn prepare(answers: &Answers, target: &Target) -> Result<Prepared> {
     let facts = gather::gather(answers, target).await?;
     permissions::check(answers, &facts, rotation_plan::lifetime(answers, &facts).is_some()).await?;
-    let plan = rotation_plan::plan(answers, &facts).await?;
-    Ok((facts, plan))
+    let plan = rotation_plan::plan(answers, &facts);
+    let preview = Preview::of(&plan, executor(answers, &facts)).await?;
+    Ok(Prepared { facts, plan, preview })
 }
 
 /// Carries the plan out, and returns what is stored then.
-async fn rotate(answers: &Answers, prepared: &Result<(Facts, Plan)>) -> Result<Rotated> {
-    let (facts, plan) = prepared.as_ref().map_err(Clone::clone)?;
-    execute(plan, executor(answers, facts)).await?;
+async fn rotate(answers: &Answers, prepared: &Result<Prepared>) -> Result<Rotated> {
+    let Prepared { facts, plan, preview } = prepared.as_ref().map_err(Clone::clone)?;
+    execute(plan, preview, executor(answers, facts)).await?;
     let stored = answers.build.get_metadata(&answers.secret_of(&facts.run_cluster)).await?;
     let annotations = stored.and_then(|secret| secret.metadata.annotations).unwrap_or_default();
     Ok(Rotated {

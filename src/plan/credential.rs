@@ -36,8 +36,6 @@ pub struct StoreCredential {
     pub target_namespace: String,
     /// The Secret on the build cluster, without its data.
     pub secret: Value,
-    /// What it will change.
-    pub change: Change,
 }
 
 /// Where the token of a kubeconfig comes from.
@@ -46,7 +44,12 @@ pub enum TokenSource {
     /// It works already, and only what is around it changes.
     Known(SecretString),
     /// The control plane fills it into this Secret, which an earlier step applies.
-    Filled(ObjectReference),
+    Filled {
+        /// The Secret.
+        secret: ObjectReference,
+        /// What it holds already.
+        token: Option<SecretString>,
+    },
     /// It is requested, and bound to a Secret that an earlier step applies.
     Requested {
         /// The name of the service account, in the Secret's namespace.
@@ -59,6 +62,16 @@ pub enum TokenSource {
 }
 
 impl StoreCredential {
+    /// Returns the token, where it exists before the plan runs.
+    #[must_use]
+    pub fn known_token(&self) -> Option<&SecretString> {
+        match &self.source {
+            TokenSource::Known(token) => Some(token),
+            TokenSource::Filled { token, .. } => token.as_ref(),
+            TokenSource::Requested { .. } => None,
+        }
+    }
+
     /// Completes the Secret with a kubeconfig that holds `token`.
     #[must_use]
     pub fn secret_with(&self, token: &SecretString) -> Value {
@@ -71,7 +84,7 @@ impl StoreCredential {
 
 impl Executor<'_> {
     /// Mints the token, proves that it works, and stores the kubeconfig.
-    pub(super) async fn store_credential(self, store: &StoreCredential) -> Result<()> {
+    pub(super) async fn store_credential(self, store: &StoreCredential, change: &Change) -> Result<()> {
         let run = self.run_cluster()?;
         let (token, end) = self.mint(store).await?;
         let as_flux = run.with_token(&token, store.impersonate.as_deref())?;
@@ -85,7 +98,7 @@ impl Executor<'_> {
             note_end(&mut secret, expires, lifetime);
         }
         self.build.apply(&secret, false).await?;
-        self.report(&store.change, &ObjectReference::of(&secret)?.display(), self.build);
+        self.report(change, &ObjectReference::of(&secret)?.display(), self.build);
         if let (Some((expires, granted)), TokenSource::Requested { lifetime, .. }) = (end, &store.source) {
             self.ui.status(&format!(
                 "the credential for {} was granted for {} and expires at {expires:.0}",
@@ -104,7 +117,7 @@ impl Executor<'_> {
         let run = self.run_cluster()?;
         match &store.source {
             TokenSource::Known(token) => Ok((token.clone(), None)),
-            TokenSource::Filled(secret) => Ok((run.wait_for(secret, MINT_LIMIT, token_of).await?, None)),
+            TokenSource::Filled { secret, .. } => Ok((run.wait_for(secret, MINT_LIMIT, token_of).await?, None)),
             TokenSource::Requested { account, bound_to, lifetime } => {
                 let secret = run
                     .get(bound_to)

@@ -4,7 +4,6 @@ use kube::core::ObjectMeta;
 
 use super::Place;
 use super::execute::Executor;
-use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::object::ObjectReference;
 
@@ -22,15 +21,10 @@ pub struct Delete {
 }
 
 impl Delete {
-    /// Plans to delete an object that exists, and asks the API server in a dry run whether that is allowed.
-    pub async fn checked(
-        cluster: &Cluster,
-        place: Place,
-        reference: &ObjectReference,
-        metadata: &ObjectMeta,
-    ) -> Result<Self> {
-        cluster.delete(reference, metadata.uid.as_deref(), true).await?;
-        Ok(Self { place, reference: reference.clone(), uid: metadata.uid.clone(), note: None })
+    /// Plans to delete an object that was read.
+    #[must_use]
+    pub fn of(place: Place, reference: &ObjectReference, metadata: &ObjectMeta) -> Self {
+        Self { place, reference: reference.clone(), uid: metadata.uid.clone(), note: None }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Change, Place, Plan, Step};
+use super::{Change, Place, Plan, Preview, Step};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::gitops::checkout::Checkout;
@@ -42,19 +42,24 @@ struct Circumstances {
 }
 
 /// Shows the plan, asks, and carries it out; says so where there is nothing to do.
-pub async fn confirm_and_execute(plan: &Plan, executor: Executor<'_>, is_confirmed: bool) -> Result<()> {
-    if !show(plan, executor, is_confirmed) {
+pub async fn confirm_and_execute(
+    plan: &Plan,
+    preview: &Preview,
+    executor: Executor<'_>,
+    is_confirmed: bool,
+) -> Result<()> {
+    if !show(plan, preview, executor, is_confirmed) {
         return Ok(());
     }
     if !is_confirmed {
         prompt::confirm()?;
     }
-    execute(plan, executor).await
+    execute(plan, preview, executor).await
 }
 
 /// Shows the plan, and tells whether there is anything to do; says so where there is not.
 #[must_use]
-pub fn show(plan: &Plan, executor: Executor<'_>, is_confirmed: bool) -> bool {
+pub fn show(plan: &Plan, preview: &Preview, executor: Executor<'_>, is_confirmed: bool) -> bool {
     let ui = executor.ui;
     for warning in &plan.warnings {
         ui.warning(warning);
@@ -62,12 +67,12 @@ pub fn show(plan: &Plan, executor: Executor<'_>, is_confirmed: bool) -> bool {
     for note in &plan.notes {
         ui.status(note);
     }
-    if !plan.changes_something() {
+    if !preview.changes_something(plan) {
         let objects = plan.steps.iter().filter(|step| step.is_about_an_object()).count();
         ui.done(&format!("nothing to change: {objects} objects are as wanted already"));
         return false;
     }
-    for line in super::show::lines(plan, executor.build, executor.run) {
+    for line in super::show::lines(plan, preview, executor.build, executor.run) {
         // Who is asked must see what about.
         if is_confirmed { ui.status(&line) } else { ui.proposal(&line) }
     }
@@ -75,12 +80,12 @@ pub fn show(plan: &Plan, executor: Executor<'_>, is_confirmed: bool) -> bool {
 }
 
 /// Carries a confirmed plan out.
-pub async fn execute(plan: &Plan, executor: Executor<'_>) -> Result<()> {
+pub async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'_>) -> Result<()> {
     let is_pushed = plan.steps.iter().any(|step| matches!(step, Step::Commit(commit) if !commit.changes.is_empty()));
     let circumstances = Circumstances { is_pushed, deadline: Instant::now() + plan.timeout.unwrap_or(WAIT_LIMIT) };
-    for step in &plan.steps {
+    for (step, change) in preview.steps(plan) {
         executor
-            .execute(step, circumstances)
+            .execute(step, change, circumstances)
             .await
             .map_err(|error| error.hint("what is done stays; the same command completes the rest"))?;
     }
@@ -88,17 +93,16 @@ pub async fn execute(plan: &Plan, executor: Executor<'_>) -> Result<()> {
 }
 
 impl Executor<'_> {
-    async fn execute(self, step: &Step, circumstances: Circumstances) -> Result<()> {
+    async fn execute(self, step: &Step, change: &Change, circumstances: Circumstances) -> Result<()> {
         match step {
-            Step::Apply(apply) if apply.change == Change::None => Ok(()),
+            Step::Apply(_) | Step::StoreCredential(_) if *change == Change::None => Ok(()),
             Step::Apply(apply) => {
                 let cluster = self.cluster(apply.place)?;
                 cluster.apply(&apply.manifest, false).await?;
-                self.report(&apply.change, &ObjectReference::of(&apply.manifest)?.display(), cluster);
+                self.report(change, &ObjectReference::of(&apply.manifest)?.display(), cluster);
                 Ok(())
             }
-            Step::StoreCredential(store) if store.change == Change::None => Ok(()),
-            Step::StoreCredential(store) => self.store_credential(store).await,
+            Step::StoreCredential(store) => self.store_credential(store, change).await,
             Step::Commit(commit) if commit.changes.is_empty() => Ok(()),
             Step::Commit(commit) => {
                 let checkout = self.checkouts.iter().find(|checkout| checkout.display() == commit.repository);

@@ -1,9 +1,8 @@
 //! What a command will do: typed, ordered steps, shown, confirmed and executed by one piece of code.
 //!
-//! Computing a plan changes nothing: what a step would change is asked of the API server in a dry run. How it is shown lives
-//! in [`show`], how it is done in [`execute`].
+//! A plan is computed without asking anybody: what its steps would change is asked of the API servers afterwards, in dry
+//! runs, see [`preview`]. How both are shown lives in [`show`], how the plan is carried out in [`execute`].
 
-mod change;
 pub mod credential;
 mod delete;
 pub mod execute;
@@ -11,20 +10,23 @@ mod flux_use;
 mod gone;
 mod identity;
 mod keep_workloads;
+mod live;
 mod nothing_left;
+pub mod preview;
 mod revoke;
 pub mod show;
 mod still_stored;
 mod suspend;
 
-pub use change::{Change, change_from, change_of};
 pub use credential::{StoreCredential, TokenSource};
 pub use delete::Delete;
 pub use flux_use::SeenByFlux;
 pub use gone::{Awaited, WaitUntilGone};
 pub use identity::ProveIdentity;
 pub use keep_workloads::KeepWorkloads;
+pub use live::LiveObjects;
 pub use nothing_left::NothingLeft;
+pub use preview::{Change, Preview};
 pub use revoke::ProveDead;
 pub use still_stored::StillStored;
 pub use suspend::Suspend;
@@ -101,8 +103,6 @@ pub struct Apply {
     pub place: Place,
     /// The manifest; it may hold secrets and is never shown as it is.
     pub manifest: Value,
-    /// What it will change.
-    pub change: Change,
 }
 
 /// Files to be committed and pushed.
@@ -119,17 +119,16 @@ pub struct Commit {
 impl fmt::Debug for Apply {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let object = ObjectReference::of(&self.manifest).map(|reference| reference.display()).unwrap_or_default();
-        write!(formatter, "Apply({:?}, {object}, {:?})", self.place, self.change)
+        write!(formatter, "Apply({:?}, {object})", self.place)
     }
 }
 
 impl Step {
-    /// Tells whether the step changes anything.
+    /// Tells whether the step changes anything, when the API server says that its object changes like this.
     #[must_use]
-    pub fn changes_something(&self) -> bool {
+    pub fn changes_something(&self, change: &Change) -> bool {
         match self {
-            Self::Apply(apply) => apply.change != Change::None,
-            Self::StoreCredential(store) => store.change != Change::None,
+            Self::Apply(_) | Self::StoreCredential(_) => *change != Change::None,
             Self::Commit(commit) => !commit.changes.is_empty(),
             Self::ProveIdentity(_)
             | Self::Fetch { .. }
@@ -142,17 +141,33 @@ impl Step {
         }
     }
 
+    /// Returns the object that the step applies or deletes.
+    #[must_use]
+    pub fn object(&self) -> Option<ObjectReference> {
+        match self {
+            Self::Apply(apply) => ObjectReference::of(&apply.manifest).ok(),
+            Self::StoreCredential(store) => ObjectReference::of(&store.secret).ok(),
+            Self::KeepWorkloads(keep) => Some(keep.install.clone()),
+            Self::Delete(delete) => Some(delete.reference.clone()),
+            _ => None,
+        }
+    }
+
+    /// Returns where the object of the step is.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            Self::Apply(apply) => Some(apply.place),
+            Self::StoreCredential(_) => Some(Place::Build),
+            Self::KeepWorkloads(_) => Some(Place::Run),
+            Self::Delete(delete) => Some(delete.place),
+            _ => None,
+        }
+    }
+
     /// Tells whether the step brings an object to the state that is wanted, and does nothing where it is in it already.
     #[must_use]
     pub fn is_about_an_object(&self) -> bool {
         matches!(self, Self::Apply(_) | Self::StoreCredential(_))
-    }
-}
-
-impl Plan {
-    /// Tells whether any step changes anything.
-    #[must_use]
-    pub fn changes_something(&self) -> bool {
-        self.steps.iter().any(Step::changes_something)
     }
 }

@@ -1,21 +1,21 @@
 //! How a plan looks before it is confirmed. Pure, and without any secret: objects are named, their content is not.
 
-use super::{Awaited, Change, Place, Plan, Step, WaitUntilGone};
+use super::{Awaited, Change, Place, Plan, Preview, Step, WaitUntilGone};
 use crate::cluster::Cluster;
 use crate::object::ObjectReference;
 
 /// Returns the lines that show a plan; steps that change nothing are counted, not listed.
 #[must_use]
-pub fn lines(plan: &Plan, build: &Cluster, run: Option<&Cluster>) -> Vec<String> {
+pub fn lines(plan: &Plan, preview: &Preview, build: &Cluster, run: Option<&Cluster>) -> Vec<String> {
     let mut lines = vec![format!("This will {}:", plan.purpose)];
     let mut heading = String::new();
     let mut unchanged = 0;
-    for step in &plan.steps {
-        if !step.changes_something() {
+    for (step, change) in preview.steps(plan) {
+        if !step.changes_something(change) {
             unchanged += usize::from(step.is_about_an_object());
             continue;
         }
-        for (place, entry) in entries(step, build, run) {
+        for (place, entry) in entries(step, change, build, run) {
             if place != heading {
                 lines.push(format!("  {place}"));
                 heading = place;
@@ -30,25 +30,25 @@ pub fn lines(plan: &Plan, build: &Cluster, run: Option<&Cluster>) -> Vec<String>
 }
 
 /// Returns what a step does, entry by entry, each with where it does it.
-fn entries(step: &Step, build: &Cluster, run: Option<&Cluster>) -> Vec<(String, String)> {
+fn entries(step: &Step, change: &Change, build: &Cluster, run: Option<&Cluster>) -> Vec<(String, String)> {
     let at = |place: Place| match place {
         Place::Build => heading(Some(build)),
         Place::Run => heading(run),
     };
     match step {
         Step::Apply(apply) => {
-            let entry = format!("{} {}{}", sign(&apply.change), name(&apply.manifest), fields(&apply.change));
+            let entry = format!("{} {}{}", sign(change), name(&apply.manifest), fields(change));
             vec![(at(apply.place), entry)]
         }
         Step::StoreCredential(store) => vec![(
             at(Place::Build),
             format!(
                 "{} {} (kubeconfig for {} at {}){}",
-                sign(&store.change),
+                sign(change),
                 name(&store.secret),
                 store.user,
                 store.endpoint.server,
-                fields(&store.change)
+                fields(change)
             ),
         )],
         Step::Commit(commit) => commit

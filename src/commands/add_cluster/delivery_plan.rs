@@ -8,6 +8,7 @@ mod flux_user;
 mod identities;
 mod kustomizations;
 
+pub(super) use self::kustomizations::kustomizations;
 use super::answers::Answers;
 use super::gather::Facts;
 use crate::check::Checks;
@@ -15,20 +16,33 @@ use crate::error::Result;
 use crate::flux::git_repository_resource;
 use crate::names;
 use crate::object::ObjectReference;
-use crate::plan::{Plan, Step};
+use crate::plan::{Place, Plan, Step};
 
-/// Computes the plan; asks both clusters what each step would change, and changes nothing.
-pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
+/// Names the objects whose present state the plan depends on.
+pub(super) fn objects(answers: &Answers, facts: &Facts) -> Vec<(Place, ObjectReference)> {
+    let on_run_cluster = identities::on_run_cluster(answers, facts).into_iter().map(|manifest| (Place::Run, manifest));
+    let on_build_cluster = identities::account_for_pruning(answers, facts)
+        .into_iter()
+        .chain(credential::service_account(answers, facts))
+        .chain(kustomizations::kustomizations(answers, facts))
+        .map(|manifest| (Place::Build, manifest));
+    let references = on_run_cluster
+        .chain(on_build_cluster)
+        .filter_map(|(place, manifest)| Some((place, ObjectReference::of(&manifest).ok()?)));
+    references.chain(credential::token_secret(answers, facts).map(|secret| (Place::Run, secret))).collect()
+}
+
+/// Computes the plan; what cannot be planned is reported together.
+pub(super) fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
     let package = &facts.package.name;
     let mut plan = Plan {
         purpose: format!("deliver {package} to {}, namespace {}", answers.run.display(), answers.target_namespace),
         warnings: facts.warnings.clone(),
         ..Plan::default()
     };
-    // What the API servers refuse is reported together.
     let mut checks = Checks::default();
-    identities::add_identities(&mut plan, &mut checks, answers, facts).await?;
-    checks.take("credential", credential::add_credential(&mut plan, answers, facts).await);
+    identities::add_identities(&mut plan, &mut checks, answers, facts);
+    checks.take("credential", credential::add_credential(&mut plan, answers, facts));
     plan.steps.extend(checks.take("files", files::commit(answers, facts)).map(Step::Commit));
     plan.steps.push(Step::Fetch {
         source: ObjectReference {
@@ -37,11 +51,7 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
             name: names::git_repository(package),
         },
     });
-    for manifest in kustomizations::kustomizations(answers, facts) {
-        let name = ObjectReference::of(&manifest)?.display();
-        let step = kustomizations::apply(answers, manifest).await;
-        plan.steps.extend(checks.take(name, step).map(Step::Apply));
-    }
+    plan.steps.extend(kustomizations::applies(answers, facts).map(Step::Apply));
     plan.warnings.extend(checks.warnings());
     checks.refuse_if_failed()?;
     Ok(plan)

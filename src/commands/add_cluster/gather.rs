@@ -19,6 +19,7 @@ use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
 use crate::kubeconfig::Endpoint;
+use crate::plan::LiveObjects;
 
 /// What was found out.
 pub(super) struct Facts {
@@ -47,6 +48,10 @@ pub(super) struct Facts {
     pub(super) installer: Installer,
     /// Whether the target namespace has to be made.
     pub(super) makes_namespace: bool,
+    /// The objects that the plan is about, where they exist; read once all else is known, see [`super::live`].
+    pub(super) live: LiveObjects,
+    /// Whether Flux knows `healthCheckExprs`.
+    pub(super) has_health_check_expressions: bool,
     /// What to beware of.
     pub(super) warnings: Vec<String>,
     /// How Flux reaches the run cluster, or will.
@@ -193,6 +198,8 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
         user: proof.and_then(|proof| proof.user),
         installer,
         makes_namespace,
+        live: LiveObjects::default(),
+        has_health_check_expressions: true,
         warnings: [answers.warnings.clone(), warnings].concat(),
     })
 }

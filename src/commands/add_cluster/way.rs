@@ -14,7 +14,7 @@ use crate::flux::RunCredential;
 use crate::kubeconfig::{Endpoint, EndpointOverrides};
 use crate::object::api_resource;
 use crate::observe::wait::Way;
-use crate::plan::{Change, Place, Plan, Step};
+use crate::plan::{Change, Place, Plan, Preview, Step};
 
 /// The Deployment of the controller that reaches run clusters, where Flux runs as pods.
 const CONTROLLER: &str = "kustomize-controller";
@@ -98,17 +98,17 @@ pub(super) fn run_contexts(answers: &Answers, facts: &Facts) -> Vec<(String, Str
 }
 
 /// Tells whether the plan gives Flux another way to the run cluster, or its first one.
-pub(super) fn novelty(plan: &Plan) -> Way {
-    let stores = |step: &Step| match step {
-        Step::StoreCredential(store) => store.change != Change::None,
+pub(super) fn novelty(plan: &Plan, preview: &Preview) -> Way {
+    let stores = |(step, change): (&Step, &Change)| match step {
+        Step::StoreCredential(_) => *change != Change::None,
         Step::Apply(apply) => {
             let is_credential = apply.manifest["kind"] == "Secret" || apply.manifest["kind"] == "ConfigMap";
-            apply.place == Place::Build && is_credential && apply.change != Change::None
+            apply.place == Place::Build && is_credential && *change != Change::None
         }
         _ => false,
     };
-    let creates = |step: &Step| matches!(step, Step::Apply(apply) if apply.manifest["kind"] == "Kustomization" && apply.change == Change::Create);
-    match (plan.steps.iter().any(stores), plan.steps.iter().filter(|step| creates(step)).count()) {
+    let creates = |(step, change): &(&Step, &Change)| matches!(step, Step::Apply(apply) if apply.manifest["kind"] == "Kustomization" && **change == Change::Create);
+    match (preview.steps(plan).any(stores), preview.steps(plan).filter(creates).count()) {
         (false, _) => Way::Known,
         (true, 2) => Way::New,
         (true, _) => Way::Changed,

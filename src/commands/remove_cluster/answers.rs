@@ -1,5 +1,7 @@
 //! What `remove-cluster` must be told: from flags, or asked with what there is as choices.
 
+use std::time::Duration;
+
 use kube::ResourceExt;
 
 use super::record::Leaving;
@@ -31,6 +33,8 @@ pub(super) struct Answers {
     pub(super) helm_releases: Option<Vec<HelmRelease>>,
     pub(super) keeps_workloads: bool,
     pub(super) keeps_git: bool,
+    /// How long all the waiting together may take.
+    pub(super) timeout: Duration,
     pub(super) access: GitAccess,
     pub(super) connection: Connection,
 }
@@ -82,6 +86,7 @@ pub(super) async fn ask(
         helm_releases,
         keeps_workloads: arguments.keep_workloads,
         keeps_git: arguments.keep_git,
+        timeout: arguments.timeout,
         // git itself would ask anew for every command that it runs.
         access: GitAccess { credentials, interactive: false, ..GitAccess::default() },
         connection,

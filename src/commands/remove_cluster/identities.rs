@@ -41,7 +41,7 @@ impl Identities {
                 identities.left.extend(is_ours_to_name.then(|| format!("{display} stays: it was made by hand")));
             } else {
                 accounts.extend(identity_account(object));
-                credentials.push(Delete::checked(&answers.build, Place::Build, reference, &object.metadata).await?);
+                credentials.push(Delete::of(Place::Build, reference, &object.metadata));
             }
         }
         accounts.extend(build.leaving.iter().filter_map(|one| one.service_account.clone()));
@@ -59,8 +59,7 @@ impl Identities {
             } else if elsewhere.contains(&account) {
                 identities.left.push(format!("{} stays: Flux uses it elsewhere, too", reference.display()));
             } else if labels::is_managed(&object) {
-                let delete = Delete::checked(&answers.build, Place::Build, &reference, &object.metadata);
-                identities.build.push(delete.await?);
+                identities.build.push(Delete::of(Place::Build, &reference, &object.metadata));
             } else {
                 identities.left.push(format!("{} stays: it was made by hand", reference.display()));
             }
@@ -164,16 +163,15 @@ impl Identities {
                     if doomed.is_used_by_others(&reference) {
                         self.left.push(format!("{} stays: something else deploys with it", reference.display()));
                     } else if doomed.includes(&reference, object) {
-                        let delete = Delete::checked(run, Place::Run, &reference, &object.metadata).await;
+                        // Elsewhere than where the delivery is, what may not be deleted stays.
                         if others.contains(namespace) {
-                            let delete = unless_forbidden(delete)?;
-                            if delete.is_none() {
+                            let tried = run.delete(&reference, object.metadata.uid.as_deref(), true).await;
+                            if unless_forbidden(tried)?.is_none() {
                                 self.leave(format!("{} stays: you may not delete it", reference.display()));
+                                continue;
                             }
-                            self.run.extend(delete);
-                        } else {
-                            self.run.push(delete?);
                         }
+                        self.run.push(Delete::of(Place::Run, &reference, &object.metadata));
                     } else if let Some(user) = doomed.keeps_deployer(&reference) {
                         self.leave(format!(
                             "{} stays, with its roles and tokens: {}",

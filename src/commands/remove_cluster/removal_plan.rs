@@ -15,19 +15,18 @@ use crate::flux::kustomization_resource;
 use crate::identities;
 use crate::object::{ObjectReference, api_resource};
 use crate::plan::{
-    Apply, Awaited, Change, Commit, Delete, KeepWorkloads, NothingLeft, Place, Plan, Step, Suspend, WaitUntilGone,
-    change_of,
+    Apply, Awaited, Commit, Delete, KeepWorkloads, NothingLeft, Place, Plan, Step, Suspend, WaitUntilGone,
 };
 
-/// Computes the plan; asks both clusters in dry runs whether each step is allowed, and changes nothing.
-pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
-    let mut plan = Plan { purpose: purpose(answers, facts), ..Plan::default() };
+/// Computes the plan. Fails where the record of the removal cannot be written down.
+pub(super) fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
+    let mut plan = Plan { purpose: purpose(answers, facts), timeout: Some(answers.timeout), ..Plan::default() };
     plan.warnings.extend(facts.identities.left.iter().cloned());
     plan.warnings.extend(facts.belongings.iter().flat_map(|one| one.left.iter().cloned()));
     plan.warnings.extend(facts.repositories.left.iter().chain(&facts.repositories.warnings).cloned());
-    let kustomizations = [kustomizations(answers, facts, 0).await?, kustomizations(answers, facts, 1).await?];
+    let kustomizations = [kustomizations(answers, facts, 0), kustomizations(answers, facts, 1)];
     if answers.run.is_some() {
-        add_deletion(&mut plan, answers, facts, kustomizations).await?;
+        add_deletion(&mut plan, answers, facts, kustomizations);
         plan.steps.extend(facts.identities.run.iter().cloned().map(Step::Delete));
     } else {
         add_forced_deletion(&mut plan, answers, facts, kustomizations);
@@ -36,8 +35,8 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
     plan.steps.extend(facts.identities.build.iter().cloned().map(Step::Delete));
     plan.steps.extend(facts.missing_accounts.iter().map(|account| Step::Delete(unseen(account, ""))));
     add_commits(&mut plan, answers, facts);
-    if plan.changes_something() || !facts.build.record.deliveries.is_empty() {
-        add_record(&mut plan, answers, facts).await?;
+    if plan.steps.iter().any(removes_something) || !facts.build.record.deliveries.is_empty() {
+        add_record(&mut plan, answers, facts)?;
     }
     Ok(plan)
 }
@@ -54,7 +53,7 @@ fn purpose(answers: &Answers, facts: &Facts) -> String {
 }
 
 /// Plans the deletion of the Kustomizations of the PackageInstalls (0) or of the Packages (1), so far as they exist.
-async fn kustomizations(answers: &Answers, facts: &Facts, which: usize) -> Result<Vec<Delete>> {
+fn kustomizations(answers: &Answers, facts: &Facts, which: usize) -> Vec<Delete> {
     let resource = kustomization_resource(answers.versions.kustomization);
     let mut deletes: Vec<Delete> = Vec::new();
     for leaving in &facts.build.leaving {
@@ -64,29 +63,22 @@ async fn kustomizations(answers: &Answers, facts: &Facts, which: usize) -> Resul
         if facts.build.is_shared(name) || deletes.iter().any(|known| known.reference == reference) {
             continue;
         }
-        deletes.push(Delete::checked(&answers.build, Place::Build, &reference, &kustomization.metadata).await?);
+        deletes.push(Delete::of(Place::Build, &reference, &kustomization.metadata));
     }
-    Ok(deletes)
+    deletes
 }
 
 /// Adds the deletion by Flux and kapp-controller, and the proof that they have left nothing.
-async fn add_deletion(
-    plan: &mut Plan,
-    answers: &Answers,
-    facts: &Facts,
-    [installs, packages]: [Vec<Delete>; 2],
-) -> Result<()> {
+fn add_deletion(plan: &mut Plan, answers: &Answers, facts: &Facts, [installs, packages]: [Vec<Delete>; 2]) {
     for account in &facts.missing_accounts {
         // It may do nothing, but Flux deletes what it applied only where it exists.
         let manifest = identities::build_account(&answers.namespace, &account.name);
-        let change = change_of(&answers.build, &manifest).await?;
-        plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
+        plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest }));
     }
     let found: Vec<&Found> = facts.belongings.iter().flat_map(|one| &one.installs).collect();
-    if let (true, Some((run, _))) = (answers.keeps_workloads, &answers.run) {
+    if answers.keeps_workloads {
         for install in found.iter().filter(|found| found.reference.resource.kind == "PackageInstall") {
             let keep = KeepWorkloads { install: install.reference.clone(), uid: install.uid.clone() };
-            keep.check(run).await?;
             plan.steps.push(Step::KeepWorkloads(keep));
         }
     }
@@ -94,7 +86,6 @@ async fn add_deletion(
     let found: Vec<&Found> = facts.belongings.iter().flat_map(|one| &one.packages).collect();
     add_deletes_and_wait(plan, packages, &found);
     add_proof(plan, answers, facts);
-    Ok(())
 }
 
 fn add_deletes_and_wait(plan: &mut Plan, deletes: Vec<Delete>, found: &[&Found]) {
@@ -177,7 +168,7 @@ fn add_commits(plan: &mut Plan, answers: &Answers, facts: &Facts) {
 }
 
 /// Puts the record of the removal around the plan: made with its first step, and gone with its last.
-async fn add_record(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result<()> {
+fn add_record(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result<()> {
     let record = |deliveries: Vec<Leaving>| Record {
         run_cluster_uid: facts.run_uid.clone().or_else(|| facts.build.record.run_cluster_uid.clone()),
         deliveries,
@@ -185,22 +176,25 @@ async fn add_record(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result
     let others = facts.build.other_records.clone();
     let during = record(others.iter().chain(&facts.build.leaving).cloned().collect());
     let manifest = during.manifest(&answers.namespace, &answers.run_cluster)?;
-    let change = change_of(&answers.build, &manifest).await?;
-    if change != Change::None {
-        plan.steps.insert(0, Step::Apply(Apply { place: Place::Build, manifest, change }));
-    }
+    plan.steps.insert(0, Step::Apply(Apply { place: Place::Build, manifest }));
     if others.is_empty() {
         let reference = Record::reference(&answers.namespace, &answers.run_cluster);
         plan.steps.push(Step::Delete(unseen(&reference, "the record of this removal")));
     } else {
         let manifest = record(others).manifest(&answers.namespace, &answers.run_cluster)?;
-        plan.steps.push(Step::Apply(Apply {
-            place: Place::Build,
-            manifest,
-            change: Change::Update(vec!["data".to_owned()]),
-        }));
+        plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest }));
     }
     Ok(())
+}
+
+/// Tells whether a step is more than looking whether something is left.
+fn removes_something(step: &Step) -> bool {
+    match step {
+        Step::Commit(commit) => !commit.changes.is_empty(),
+        Step::WaitUntilGone(gone) => !gone.objects.is_empty(),
+        Step::NothingLeft(_) => false,
+        _ => true,
+    }
 }
 
 /// Plans to delete what the plan itself makes.

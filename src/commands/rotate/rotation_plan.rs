@@ -4,27 +4,22 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
 use serde_json::json;
 
 use super::gather::Facts;
 use super::targets::Answers;
 use crate::authentication::Method;
 use crate::authentication::stored::DeployerSecret;
-use crate::error::Result;
 use crate::identities::{Owner, binding_secret, token_secret};
-use crate::labels;
 use crate::names;
 use crate::object::ObjectReference;
 use crate::plan::credential::readable;
-use crate::plan::{
-    Apply, Change, Delete, Place, Plan, ProveDead, SeenByFlux, Step, StillStored, StoreCredential, TokenSource,
-    change_of,
-};
+use crate::plan::{Apply, Delete, Place, Plan, ProveDead, SeenByFlux, Step, StillStored, StoreCredential, TokenSource};
 
-/// Computes the plan for one run cluster; both clusters are asked whether each write is allowed, and nothing is changed.
-pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
-    let Facts { run_cluster, run, .. } = facts;
+/// Computes the plan for one run cluster.
+#[must_use]
+pub(super) fn plan(answers: &Answers, facts: &Facts) -> Plan {
+    let Facts { run_cluster, .. } = facts;
     let user = names::deployer(&answers.namespace, run_cluster);
     let lifetime = lifetime(answers, facts);
     let owner = Owner { build_cluster_uid: &answers.build_uid, build_namespace: &answers.namespace };
@@ -32,7 +27,6 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
     let reference = ObjectReference::secret(&facts.deployer_namespace, &name);
     let build = if lifetime.is_some() { binding_secret } else { token_secret };
     let manifest = build(owner, &facts.deployer_namespace, &name, &user);
-    let change = change_of(run, &manifest).await?;
     let mut plan = Plan {
         purpose: purpose(facts, lifetime),
         timeout: Some(answers.timeout),
@@ -45,19 +39,19 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
             .collect(),
         ..Plan::default()
     };
-    plan.steps.push(Step::Apply(Apply { place: Place::Run, manifest, change }));
+    plan.steps.push(Step::Apply(Apply { place: Place::Run, manifest }));
 
     let source = match lifetime {
-        None => TokenSource::Filled(reference),
+        None => TokenSource::Filled { secret: reference, token: None },
         Some(lifetime) => TokenSource::Requested { account: user.clone(), bound_to: reference, lifetime },
     };
-    plan.steps.push(Step::StoreCredential(Box::new(store(answers, facts, user, source, &name).await?)));
+    plan.steps.push(Step::StoreCredential(Box::new(store(answers, facts, user, source, &name))));
     plan.steps
         .push(Step::SeeUsed(SeenByFlux { run_cluster: run_cluster.clone(), kustomizations: facts.working.clone() }));
     plan.steps
         .push(Step::StillStored(StillStored { secret: answers.secret_of(run_cluster), token_secret: name.clone() }));
     for (reference, secret) in &facts.old_secrets {
-        let mut delete = Delete::checked(run, Place::Run, reference, &secret.metadata).await?;
+        let mut delete = Delete::of(Place::Run, reference, &secret.metadata);
         delete.note = Some("its token ends".to_owned());
         plan.steps.push(Step::Delete(delete));
     }
@@ -66,7 +60,7 @@ pub(super) async fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
         namespace: facts.deployer_namespace.clone(),
         tokens: facts.old_tokens.clone(),
     }));
-    Ok(plan)
+    plan
 }
 
 /// Returns how long the new token is to live: as the flag says, else as the old one was granted.
@@ -80,13 +74,7 @@ fn purpose(facts: &Facts, lifetime: Option<Duration>) -> String {
     format!("give Flux a new credential for {}, which {life}, and revoke the old one", facts.run_cluster)
 }
 
-async fn store(
-    answers: &Answers,
-    facts: &Facts,
-    user: String,
-    source: TokenSource,
-    token_secret: &str,
-) -> Result<StoreCredential> {
+fn store(answers: &Answers, facts: &Facts, user: String, source: TokenSource, token_secret: &str) -> StoreCredential {
     let method = if matches!(source, TokenSource::Requested { .. }) { Method::BoundedToken } else { Method::Token };
     let mut secret = DeployerSecret {
         namespace: &answers.namespace,
@@ -100,7 +88,7 @@ async fn store(
     .manifest();
     // Two rotations at a time would revoke each other's credential: the one that stores second is refused.
     secret["metadata"]["resourceVersion"] = json!(facts.resource_version);
-    let store = StoreCredential {
+    StoreCredential {
         run_cluster: facts.run_cluster.clone(),
         endpoint: facts.endpoint.clone(),
         user,
@@ -108,9 +96,5 @@ async fn store(
         impersonate: facts.impersonate.clone(),
         target_namespace: facts.target_namespace.clone(),
         secret,
-        change: Change::Update(vec!["data".to_owned(), labels::TOKEN_SECRET.to_owned()]),
-    };
-    // The dry run proves that it may be written, and that nobody else manages it; the token does not exist yet.
-    change_of(&answers.build, &store.secret_with(&SecretString::from("unknown"))).await?;
-    Ok(store)
+    }
 }

@@ -14,15 +14,17 @@ use crate::commands::add_cluster::answers::Answers;
 use crate::commands::add_cluster::authentication::{Authentication, reference};
 use crate::commands::add_cluster::gather::Facts;
 use crate::error::Result;
+use crate::identities;
 use crate::names;
+use crate::object::ObjectReference;
 use crate::plan::Plan;
 
 /// Adds what Flux authenticates with. A kubeconfig that was made by hand is left as it is.
-pub(super) async fn add_credential(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result<()> {
+pub(super) fn add_credential(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result<()> {
     match &facts.authentication {
-        Authentication::Token { lifetime } => token::add(plan, answers, facts, *lifetime).await,
-        Authentication::KubeconfigFile(file) => kubeconfig_file::add(plan, answers, facts, file).await,
-        Authentication::WorkloadIdentity(identity) => workload_identity::add(plan, answers, facts, identity).await,
+        Authentication::Token { lifetime } => token::add(plan, answers, facts, *lifetime),
+        Authentication::KubeconfigFile(file) => kubeconfig_file::add(plan, answers, facts, file),
+        Authentication::WorkloadIdentity(identity) => workload_identity::add(plan, answers, facts, identity),
         Authentication::Stored(Method::ByHand) => {
             let object = reference(answers, facts.credential()).display();
             plan.warnings.push(format!("{object} was made by hand and is used as it is"));
@@ -30,6 +32,19 @@ pub(super) async fn add_credential(plan: &mut Plan, answers: &Answers, facts: &F
         }
         Authentication::Stored(_) => Ok(()),
     }
+}
+
+/// Builds the service account of a workload identity, where it is one of the build cluster's.
+pub(super) fn service_account(answers: &Answers, facts: &Facts) -> Option<Value> {
+    let Authentication::WorkloadIdentity(identity) = &facts.authentication else { return None };
+    Some(identities::build_account(&answers.namespace, identity.workload.service_account.as_ref()?))
+}
+
+/// Names the Secret on the run cluster that holds the deployer's token, or that it is bound to.
+pub(super) fn token_secret(answers: &Answers, facts: &Facts) -> Option<ObjectReference> {
+    let Authentication::Token { .. } = facts.authentication else { return None };
+    let namespace = facts.deployer_namespace(answers)?;
+    Some(ObjectReference::secret(&namespace, &token_secret_name(answers, facts)))
 }
 
 /// Builds the Secret for a kubeconfig, without its data.

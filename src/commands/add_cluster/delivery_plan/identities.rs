@@ -1,6 +1,5 @@
 //! Who acts on the run cluster, with their roles: Flux's user, see [`flux_user`], and the installer.
 
-use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use super::flux_user;
@@ -13,23 +12,26 @@ use crate::error::Result;
 use crate::identities::{Owner, Subject, build_account, role, role_binding, service_account};
 use crate::labels;
 use crate::names;
-use crate::object::ObjectReference;
-use crate::plan::{Apply, Change, Place, Plan, Step, change_from};
+use crate::plan::{Apply, Place, Plan, Step};
 
 /// Adds Flux's user and the installer with their roles on the run cluster, and what Flux looks up on the build cluster.
-pub(super) async fn add_identities(
-    plan: &mut Plan,
-    checks: &mut Checks,
-    answers: &Answers,
-    facts: &Facts,
-) -> Result<()> {
+pub(super) fn add_identities(plan: &mut Plan, checks: &mut Checks, answers: &Answers, facts: &Facts) {
+    if facts.makes_namespace {
+        let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": answers.target_namespace}});
+        plan.steps.push(Step::Apply(Apply { place: Place::Run, manifest }));
+    }
+    for manifest in on_run_cluster(answers, facts) {
+        let step = unless_anothers(answers, facts, manifest);
+        plan.steps.extend(checks.take_silently("owner", step).map(Step::Apply));
+    }
+    let account = account_for_pruning(answers, facts).and_then(|manifest| unless_unmanaged(facts, manifest));
+    plan.steps.extend(account.map(Step::Apply));
+}
+
+/// Builds what the plan wants on the run cluster, without the namespace.
+pub(super) fn on_run_cluster(answers: &Answers, facts: &Facts) -> Vec<Value> {
     let owner = Owner { build_cluster_uid: &facts.build_uid, build_namespace: &answers.namespace };
     let namespace = &answers.target_namespace;
-    if facts.makes_namespace {
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-        let change = checks.take("target namespace", change_from(&answers.run, None, &namespace).await);
-        plan.steps.extend(change.map(|change| Step::Apply(Apply { place: Place::Run, manifest: namespace, change })));
-    }
     let mut manifests = flux_user::manifests(answers, facts, owner);
     if let Installer::Own { rules, origin } = &facts.installer {
         let installer = names::installer(&facts.package.name);
@@ -44,50 +46,28 @@ pub(super) async fn add_identities(
             Subject::ServiceAccount { namespace, name: &installer },
         ));
     }
-    for manifest in manifests {
-        let name = ObjectReference::of(&manifest)?.display();
-        plan.steps.extend(checks.take(name, on_run_cluster(answers, facts, manifest).await).map(Step::Apply));
-    }
-    if let Some(impersonated) = &facts.impersonated {
-        let step = account_for_pruning(answers, &impersonated.account).await;
-        plan.steps.extend(checks.take("account for pruning", step).flatten().map(Step::Apply));
-    }
-    Ok(())
+    manifests
 }
 
-/// Makes an account without any permission on the build cluster, unless there is one of that name.
+/// Builds an account without any permission on the build cluster, where Flux impersonates one on the run cluster.
 ///
 /// Without it Flux leaves everything on the run cluster behind when a Kustomization is deleted: it looks the account that it
 /// is to impersonate up on its own cluster (fluxcd/pkg `runtime/client/impersonator.go`, `CanImpersonate`; fluxcd/pkg#959).
-async fn account_for_pruning(answers: &Answers, account: &str) -> Result<Option<Apply>> {
-    let manifest = build_account(&answers.namespace, account);
-    let live = answers.build.get(&ObjectReference::of(&manifest)?).await?;
-    apply_unless_anothers(answers, live, manifest).await
+pub(super) fn account_for_pruning(answers: &Answers, facts: &Facts) -> Option<Value> {
+    let impersonated = facts.impersonated.as_ref()?;
+    Some(build_account(&answers.namespace, &impersonated.account))
 }
 
-/// Applies an object on the build cluster, unless there is one of that name that somebody else looks after.
-pub(super) async fn apply_unless_anothers(
-    answers: &Answers,
-    live: Option<DynamicObject>,
-    manifest: Value,
-) -> Result<Option<Apply>> {
-    if live.as_ref().is_some_and(|live| !labels::is_managed(live)) {
-        return Ok(None);
-    }
-    let change = change_from(&answers.build, live, &manifest).await?;
-    Ok(Some(Apply { place: Place::Build, manifest, change }))
+/// Applies an object on the build cluster, unless there is one of that name that somebody else manages.
+pub(super) fn unless_unmanaged(facts: &Facts, manifest: Value) -> Option<Apply> {
+    let live = facts.live.of(Place::Build, &manifest);
+    live.is_none_or(labels::is_managed).then_some(Apply { place: Place::Build, manifest })
 }
 
-/// Asks the run cluster what applying an object changes, unless it belongs to somebody else.
-async fn on_run_cluster(answers: &Answers, facts: &Facts, manifest: Value) -> Result<Apply> {
-    // Nothing can be tried in a namespace that is not there yet.
-    if facts.makes_namespace && manifest["metadata"]["namespace"] == answers.target_namespace {
-        return Ok(Apply { place: Place::Run, manifest, change: Change::Create });
-    }
-    let live = answers.run.get(&ObjectReference::of(&manifest)?).await?;
-    if let Some(live) = &live {
+/// Applies an object on the run cluster; one that belongs to somebody else is refused.
+fn unless_anothers(answers: &Answers, facts: &Facts, manifest: Value) -> Result<Apply> {
+    if let Some(live) = facts.live.of(Place::Run, &manifest) {
         guard::same_owner(answers, &manifest, live)?;
     }
-    let change = change_from(&answers.run, live, &manifest).await?;
-    Ok(Apply { place: Place::Run, manifest, change })
+    Ok(Apply { place: Place::Run, manifest })
 }

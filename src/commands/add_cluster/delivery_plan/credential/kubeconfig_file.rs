@@ -12,13 +12,13 @@ use crate::commands::add_cluster::kubeconfig_file::KubeconfigFile;
 use crate::error::{Error, Result};
 use crate::flux::RunCredential;
 use crate::kubeconfig;
-use crate::plan::{Apply, Place, Plan, Step, change_of};
+use crate::plan::{Apply, Place, Plan, Step};
 
 /// The key that Flux looks for first.
 const FIRST_KEY: &str = "value";
 
 /// Adds the Secret with the kubeconfig; one that was given before is replaced.
-pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, file: &KubeconfigFile) -> Result<()> {
+pub(super) fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, file: &KubeconfigFile) -> Result<()> {
     let has_first_key = facts.found.as_ref().is_some_and(|found| found.object.data["data"].get(FIRST_KEY).is_some());
     if has_first_key {
         let secret = reference(answers, RunCredential::Secret).display();
@@ -30,7 +30,6 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, file:
     expect_as_found(&mut manifest, facts);
     let text = file.text.expose_secret();
     manifest["data"] = json!({kubeconfig::SECRET_KEY: kubeconfig::base64(text.as_bytes())});
-    let change = change_of(&answers.build, &manifest).await?;
-    plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
+    plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest }));
     Ok(())
 }

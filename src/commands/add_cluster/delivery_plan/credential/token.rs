@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use super::{expect_as_found, token_secret_name};
+use super::expect_as_found;
 use crate::authentication::Method;
 use crate::authentication::stored::{DeployerSecret, StoredCredential};
 use crate::commands::add_cluster::answers::Answers;
@@ -14,14 +14,16 @@ use crate::commands::add_cluster::gather::Facts;
 use crate::error::{Error, Result};
 use crate::flux::RunCredential;
 use crate::names;
-use crate::object::ObjectReference;
 use crate::plan::credential::{readable, token_of};
-use crate::plan::{Change, Plan, Step, StoreCredential, TokenSource, change_of};
+use crate::plan::{Place, Plan, Step, StoreCredential, TokenSource};
 
 /// Adds the kubeconfig Secret. A token that works is left alone, and serves this delivery as well as those before it.
-pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifetime: Option<Duration>) -> Result<()> {
-    let Some(deployer_namespace) = facts.deployer_namespace(answers) else { return Ok(()) };
-    let token_secret = ObjectReference::secret(&deployer_namespace, &token_secret_name(answers, facts));
+pub(super) fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifetime: Option<Duration>) -> Result<()> {
+    let (Some(deployer_namespace), Some(token_secret)) =
+        (facts.deployer_namespace(answers), super::token_secret(answers, facts))
+    else {
+        return Ok(());
+    };
     if facts.working_token.is_none() && deployer_namespace != answers.target_namespace {
         return Err(refused(answers).because(format!("its account is in namespace {deployer_namespace}")));
     }
@@ -44,13 +46,13 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifet
         end: facts.stored.as_ref().filter(|_| facts.working_token.is_some()).and_then(end),
     };
     let user = names::deployer(&answers.namespace, &answers.run_cluster);
-    let filled = answers.run.get(&token_secret).await?.as_ref().and_then(token_of);
+    let filled = facts.live.get(Place::Run, &token_secret).and_then(token_of);
     let (source, token) = match (&facts.working_token, lifetime) {
         (Some(token), _) => (TokenSource::Known(token.clone()), Some(token.clone())),
         (None, Some(lifetime)) => {
             (TokenSource::Requested { account: user.clone(), bound_to: token_secret.clone(), lifetime }, None)
         }
-        (None, None) => (TokenSource::Filled(token_secret.clone()), filled),
+        (None, None) => (TokenSource::Filled { secret: token_secret.clone(), token: filled.clone() }, filled),
     };
     let dead = facts.stored.as_ref().filter(|_| facts.working_token.is_none()).and_then(StoredCredential::token);
     if let (Some(token), Some(dead)) = (&token, dead)
@@ -60,7 +62,7 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifet
     }
     let mut manifest = secret.manifest();
     expect_as_found(&mut manifest, facts);
-    let mut store = StoreCredential {
+    plan.steps.push(Step::StoreCredential(Box::new(StoreCredential {
         run_cluster: answers.run_cluster.clone(),
         endpoint: facts.endpoint.clone(),
         user,
@@ -68,15 +70,7 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifet
         impersonate: facts.impersonated.as_ref().map(|impersonated| impersonated.user.clone()),
         target_namespace: answers.target_namespace.clone(),
         secret: manifest,
-        change: Change::Create,
-    };
-    store.change = match (&facts.found, token) {
-        (_, Some(token)) => change_of(&answers.build, &store.secret_with(&token)).await?,
-        (Some(_), None) => Change::Update(vec!["data".to_owned()]),
-        // The dry run proves the permission to write it.
-        (None, None) => change_of(&answers.build, &store.secret).await?,
-    };
-    plan.steps.push(Step::StoreCredential(Box::new(store)));
+    })));
     Ok(())
 }
 

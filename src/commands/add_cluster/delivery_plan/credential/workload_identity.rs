@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::authentication::{self, Method};
 use crate::commands::add_cluster::answers::Answers;
-use crate::commands::add_cluster::delivery_plan::identities::apply_unless_anothers;
+use crate::commands::add_cluster::delivery_plan::identities::unless_unmanaged;
 use crate::commands::add_cluster::gather::Facts;
 use crate::commands::add_cluster::identity::Identity;
 use crate::error::{Error, Result};
@@ -13,12 +13,12 @@ use crate::flux::Provider;
 use crate::identities;
 use crate::labels;
 use crate::object::ObjectReference;
-use crate::plan::{Apply, Place, Plan, ProveIdentity, Step, change_of};
+use crate::plan::{Apply, Place, Plan, ProveIdentity, Step};
 
 /// Adds the service account, the proof that the run cluster knows it, and the ConfigMap that Flux reads.
-pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, identity: &Identity) -> Result<()> {
+pub(super) fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, identity: &Identity) -> Result<()> {
     if let Some(account) = &identity.workload.service_account {
-        plan.steps.extend(service_account(answers, identity.workload.provider, account).await?.map(Step::Apply));
+        plan.steps.extend(service_account(answers, facts, identity.workload.provider, account)?.map(Step::Apply));
     }
     // Nobody but the cloud can tell what it makes of an identity.
     if identity.workload.provider == Provider::Generic {
@@ -36,17 +36,16 @@ pub(super) async fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, ident
         authentication::manifest("ConfigMap", namespace, run_cluster, &facts.run_uid, Method::WorkloadIdentity);
     manifest["metadata"]["annotations"][labels::IDENTITY_USER] = json!(identity.user);
     manifest["data"] = json!(identity.workload.data());
-    let change = change_of(&answers.build, &manifest).await?;
-    plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest, change }));
+    plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest }));
     Ok(())
 }
 
 /// Makes the service account, unless there is one of that name that somebody else looks after, as clouds need it.
-async fn service_account(answers: &Answers, provider: Provider, name: &str) -> Result<Option<Apply>> {
+fn service_account(answers: &Answers, facts: &Facts, provider: Provider, name: &str) -> Result<Option<Apply>> {
     let manifest = identities::build_account(&answers.namespace, name);
     let reference = ObjectReference::of(&manifest)?;
-    let live = answers.build.get(&reference).await?;
-    let has = |key: &&str| live.as_ref().is_some_and(|live| live.annotations().contains_key(*key));
+    let live = facts.live.of(Place::Build, &manifest);
+    let has = |key: &&str| live.is_some_and(|live| live.annotations().contains_key(*key));
     let missing: Vec<&str> = provider.required_annotations().iter().filter(|key| !has(key)).copied().collect();
     if !missing.is_empty() {
         return Err(Error::new(format!("{} lacks what {} needs to know it", reference.display(), provider.name()))
@@ -59,5 +58,5 @@ async fn service_account(answers: &Answers, provider: Provider, name: &str) -> R
                 missing.join("=… ")
             )));
     }
-    apply_unless_anothers(answers, live, manifest).await
+    Ok(unless_unmanaged(facts, manifest))
 }

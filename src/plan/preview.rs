@@ -1,0 +1,203 @@
+//! The Preview: what each step of a plan changes, as the API servers themselves say in dry runs. Nothing is written.
+//!
+//! A dry run validates and authorizes as the real request does, so that what the API servers refuse is known, all of it
+//! together, before the first write. How a preview looks lives in [`super::show`].
+
+use futures::stream::{self, StreamExt};
+use kube::api::DynamicObject;
+use secrecy::SecretString;
+use serde_json::Value;
+
+use super::execute::Executor;
+use super::{Apply, Delete, Plan, Step, StoreCredential};
+use crate::check::Checks;
+use crate::cluster::Cluster;
+use crate::error::Result;
+use crate::object::ObjectReference;
+
+/// How many dry runs are asked for at a time.
+const AT_A_TIME: usize = 8;
+
+/// What a step changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: what is there is what is wanted.
+    None,
+    /// Something new is made.
+    Create,
+    /// These fields get other values, as paths such as `spec.path`.
+    Update(Vec<String>),
+}
+
+/// What each step of a plan changes, in the order of its steps.
+#[derive(Debug)]
+pub struct Preview {
+    changes: Vec<Change>,
+}
+
+/// An object before and after a dry run.
+struct DryRun {
+    before: Option<DynamicObject>,
+    /// What the API server would keep; `None` where it could not be asked.
+    after: Option<DynamicObject>,
+    change: Change,
+}
+
+impl DryRun {
+    /// The first object in a place that does not exist yet: nothing can be tried there.
+    fn of_new() -> Self {
+        Self { before: None, after: None, change: Change::Create }
+    }
+}
+
+impl Preview {
+    /// Asks both clusters what the steps would change; what they refuse is reported together.
+    pub async fn of(plan: &Plan, executor: Executor<'_>) -> Result<Self> {
+        let answers: Vec<Result<Option<DryRun>>> =
+            stream::iter(&plan.steps).map(|step| dry_run(plan, step, executor)).buffered(AT_A_TIME).collect().await;
+        let mut checks = Checks::default();
+        let mut dry_runs = Vec::new();
+        for (step, answer) in plan.steps.iter().zip(answers) {
+            let name = step.object().map(|object| object.display()).unwrap_or_default();
+            dry_runs.push(checks.take_silently(name, answer).flatten());
+        }
+        checks.refuse_if_failed()?;
+        let changes = (0..plan.steps.len()).map(|index| change(plan, &dry_runs, index)).collect();
+        Ok(Self { changes })
+    }
+
+    /// Returns what the step at `index` of the plan changes.
+    #[must_use]
+    pub fn change(&self, index: usize) -> &Change {
+        self.changes.get(index).unwrap_or(&Change::None)
+    }
+
+    /// Returns each step with what it changes.
+    pub fn steps<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (&'a Step, &'a Change)> {
+        plan.steps.iter().enumerate().map(|(index, step)| (step, self.change(index)))
+    }
+
+    /// Tells whether any step changes anything.
+    #[must_use]
+    pub fn changes_something(&self, plan: &Plan) -> bool {
+        self.steps(plan).any(|(step, change)| step.changes_something(change))
+    }
+}
+
+/// Returns what a step changes. An object that an earlier step applies, too, is compared with what that step leaves.
+fn change(plan: &Plan, dry_runs: &[Option<DryRun>], index: usize) -> Change {
+    let Some(this) = dry_runs.get(index).and_then(Option::as_ref) else { return Change::None };
+    let key = |step: &Step| step.place().zip(step.object());
+    let own = plan.steps.get(index).and_then(key);
+    let earlier = plan.steps.iter().zip(dry_runs).take(index).rev().find(|(step, _)| own.is_some() && key(step) == own);
+    match earlier {
+        Some((_, Some(earlier))) => change_between(earlier.after.as_ref(), this.after.as_ref()),
+        _ => this.change.clone(),
+    }
+}
+
+async fn dry_run(plan: &Plan, step: &Step, executor: Executor<'_>) -> Result<Option<DryRun>> {
+    match step {
+        Step::Apply(apply) if makes_namespace_of(plan, apply) => Ok(Some(DryRun::of_new())),
+        Step::Apply(apply) => apply_in_dry_run(executor.cluster(apply.place)?, &apply.manifest).await.map(Some),
+        Step::StoreCredential(store) => store_in_dry_run(executor.build, store).await.map(Some),
+        Step::KeepWorkloads(keep) => keep.check(executor.run_cluster()?).await.map(|()| None),
+        Step::Delete(Delete { uid: Some(uid), place, reference, .. }) => {
+            executor.cluster(*place)?.delete(reference, Some(uid), true).await.map(|_| None)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Tells whether the plan makes the namespace that an object is applied in.
+fn makes_namespace_of(plan: &Plan, apply: &Apply) -> bool {
+    let namespace = &apply.manifest["metadata"]["namespace"];
+    plan.steps.iter().any(|step| match step {
+        Step::Apply(other) => {
+            other.place == apply.place
+                && other.manifest["kind"] == "Namespace"
+                && other.manifest["metadata"]["name"] == *namespace
+        }
+        _ => false,
+    })
+}
+
+async fn apply_in_dry_run(cluster: &Cluster, manifest: &Value) -> Result<DryRun> {
+    let before = cluster.get(&ObjectReference::of(manifest)?).await?;
+    let after = match cluster.apply(manifest, true).await {
+        Ok(applied) => applied,
+        // The Role that the same plan makes is not there yet, and only what it holds may be bound.
+        Err(error) if error.status() == Some(404) && manifest["kind"] == "RoleBinding" => {
+            let change = if before.is_none() { Change::Create } else { Change::Update(vec!["roleRef".to_owned()]) };
+            return Ok(DryRun { before, after: None, change });
+        }
+        Err(error) => return Err(error),
+    };
+    let change = change_between(before.as_ref(), Some(&after));
+    Ok(DryRun { before, after: Some(after), change })
+}
+
+/// A token that does not exist yet stands for another one than is stored.
+async fn store_in_dry_run(build: &Cluster, store: &StoreCredential) -> Result<DryRun> {
+    if let Some(token) = store.known_token() {
+        return apply_in_dry_run(build, &store.secret_with(token)).await;
+    }
+    let mut dry_run = apply_in_dry_run(build, &store.secret_with(&SecretString::from("not minted yet"))).await?;
+    if dry_run.before.is_some() {
+        dry_run.change = Change::Update(vec!["data".to_owned()]);
+    }
+    Ok(dry_run)
+}
+
+fn change_between(before: Option<&DynamicObject>, after: Option<&DynamicObject>) -> Change {
+    let (Some(before), Some(after)) = (before, after) else { return Change::Create };
+    let mut fields = Vec::new();
+    differing(&comparable(before), &comparable(after), "", &mut fields);
+    if fields.is_empty() { Change::None } else { Change::Update(fields) }
+}
+/// Leaves out what the API server writes by itself.
+fn comparable(object: &DynamicObject) -> Value {
+    let mut value = object.data.clone();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("status");
+        fields.insert("labels".to_owned(), serde_json::json!(object.metadata.labels));
+        fields.insert("annotations".to_owned(), serde_json::json!(object.metadata.annotations));
+    }
+    value
+}
+
+fn differing(before: &Value, after: &Value, path: &str, fields: &mut Vec<String>) {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            for key in keys {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                differing(
+                    before.get(key).unwrap_or(&Value::Null),
+                    after.get(key).unwrap_or(&Value::Null),
+                    &path,
+                    fields,
+                );
+            }
+        }
+        (before, after) if before == after => {}
+        _ => fields.push(path.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn differing_fields_are_named_by_path() {
+        let mut fields = Vec::new();
+        let before = json!({"spec": {"path": "./a", "prune": true}, "data": {"x": "1"}});
+        let after = json!({"spec": {"path": "./b", "prune": true, "wait": true}, "data": {"x": "1"}});
+        differing(&before, &after, "", &mut fields);
+        assert_eq!(fields, ["spec.path", "spec.wait"]);
+    }
+}
