@@ -24,3 +24,4 @@ pub mod observe;
 pub mod plan;
 pub mod shell;
 pub mod ui;
+mod waiting;

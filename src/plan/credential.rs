@@ -15,9 +15,13 @@ use crate::cluster::{Access, Cluster, TokenWish};
 use crate::error::{Error, Result};
 use crate::kubeconfig::{self, Endpoint};
 use crate::object::ObjectReference;
+use crate::waiting::{self, Look, Waited};
 
 /// How long the control plane may take to fill in a token, or to let it in.
 const MINT_LIMIT: Duration = Duration::from_secs(30);
+
+/// The pause between two tries of a new credential.
+const PROOF_PAUSE: Duration = Duration::from_millis(200);
 
 /// A kubeconfig for Flux, made from a token that may not exist before the plan runs.
 #[derive(Debug)]
@@ -184,22 +188,19 @@ pub(super) async fn prove(as_flux: &Cluster, namespace: &str, refusal: &str) -> 
     let access =
         Access { verb: "patch", group: crate::carvel::PACKAGING_GROUP, resource: "packageinstalls", namespace };
     let deadline = tokio::time::Instant::now() + MINT_LIMIT;
-    loop {
-        let answer = as_flux.allows(access).await;
-        if let Ok(true) = answer {
-            return Ok(());
-        }
-        if tokio::time::Instant::now() >= deadline {
-            let error = Error::new(refusal);
-            return Err(match answer {
-                Err(cause) => error.because(cause),
-                Ok(_) => {
-                    error.because(format!("it may not {} {} in namespace {namespace}", access.verb, access.resource))
-                }
-            });
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let mut last = None;
+    let proven = waiting::until(deadline, PROOF_PAUSE, async || {
+        // A refusal, too, may be a server that has not heard of the token or the Role yet.
+        last = match as_flux.allows(access).await {
+            Ok(true) => return Ok(Look::Found(())),
+            Ok(false) => None,
+            Err(error) => Some(error),
+        };
+        Ok(Look::NotYet)
+    });
+    let Waited::Overdue(_) = proven.await? else { return Ok(()) };
+    let denial = || format!("it may not {} {} in namespace {namespace}", access.verb, access.resource);
+    Err(Error::new(refusal).because(last.map_or_else(denial, |error| error.to_string())))
 }
 
 #[cfg(test)]

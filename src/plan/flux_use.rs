@@ -15,6 +15,7 @@ use crate::object::ObjectReference;
 use crate::observe::expectation::Expectation;
 use crate::observe::kustomization::{Applied, judge};
 use crate::observe::{Cause, Failure, Stage, Verdict};
+use crate::waiting::{self, Look, Waited};
 
 /// The pause before a Kustomization is asked again whose failure may pass.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -64,30 +65,35 @@ impl Executor<'_> {
     async fn see_reconciled(self, reference: &ObjectReference, deadline: Instant) -> Result<Use> {
         let began = Instant::now();
         let mut last: Option<Failure> = None;
-        loop {
+        let answer = waiting::until(deadline, PAUSE, async || {
             let token = jiff::Timestamp::now().to_string();
             match self.build.annotate(reference, RECONCILE_REQUESTED_AT, &token).await {
                 Ok(()) => {}
-                // Nobody uses what nobody asks for any more.
-                Err(error) if error.status() == Some(404) => return Ok(Use::Gone),
+                // A Kustomization that was deleted meanwhile uses no credential any more.
+                Err(error) if error.status() == Some(404) => return Ok(Look::Found(Ok(Use::Gone))),
                 Err(error) => return Err(error),
             }
             let limit = deadline.saturating_duration_since(Instant::now());
             let answer = self.build.wait_for(reference, limit, |object| answer(object, &token)).await;
             let failure = match answer {
-                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Ok(answer)) => return Ok(Look::Found(Ok(answer))),
                 Ok(Err(failure)) => failure,
                 // What it said before says more than that it has not said anything since.
                 Err(error) if error.kind() == ErrorKind::Timeout => {
-                    return Err(last.map_or_else(|| unanswered(reference), unusable));
+                    return Ok(Look::Found(Err(last.take().map_or_else(|| unanswered(reference), unusable))));
                 }
                 Err(error) => return Err(error),
             };
-            if began.elapsed() >= failure.patience.duration() || Instant::now() + PAUSE >= deadline {
-                return Err(unusable(failure));
+            if began.elapsed() >= failure.patience.duration() {
+                return Ok(Look::Found(Err(unusable(failure))));
             }
             last = Some(failure);
-            tokio::time::sleep(PAUSE).await;
+            Ok(Look::NotYet)
+        });
+        match answer.await? {
+            Waited::Found(answer) => answer,
+            Waited::Overdue(Some(error)) => Err(error),
+            Waited::Overdue(None) => Err(last.map_or_else(|| unanswered(reference), unusable)),
         }
     }
 }

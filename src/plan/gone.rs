@@ -14,14 +14,15 @@ use crate::conditions::Condition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::object::ObjectReference;
 use crate::ui::text::{duration, headline};
+use crate::waiting::{self, Look, Waited};
 
-/// How often is looked.
+/// The pause between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long things may take without a word about them.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// How often is said that something is still there although nothing changes.
+/// How long until it is repeated that something is still there, although nothing changes.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Objects that must be gone before the next step.
@@ -62,11 +63,11 @@ impl Executor<'_> {
     pub(super) async fn wait_until_gone(self, gone: &WaitUntilGone, deadline: Instant) -> Result<()> {
         let began = Instant::now();
         let (mut said, mut said_at) = (Vec::new(), began);
-        loop {
+        let mut left = Vec::new();
+        let gone_at_last = waiting::until(deadline, PAUSE, async || {
             let remaining = self.remaining(&gone.objects).await?;
             if remaining.is_empty() {
-                self.say_what_is_gone(&gone.objects);
-                return Ok(());
+                return Ok(Look::Found(()));
             }
             let is_due = if said == remaining { said_at.elapsed() >= HEARTBEAT } else { began.elapsed() >= SILENCE };
             if is_due {
@@ -75,11 +76,14 @@ impl Executor<'_> {
                 }
                 (said, said_at) = (remaining.clone(), Instant::now());
             }
-            if Instant::now() + PAUSE >= deadline {
-                return Err(overdue(&remaining));
-            }
-            tokio::time::sleep(PAUSE).await;
+            left = remaining;
+            Ok(Look::NotYet)
+        });
+        if let Waited::Overdue(_) = gone_at_last.await? {
+            return Err(overdue(&left));
         }
+        self.say_what_is_gone(&gone.objects);
+        Ok(())
     }
 
     /// Names what others have deleted; what this plan deletes is named by its own steps.

@@ -11,9 +11,13 @@ use crate::error::{Error, Result};
 use crate::flux::WorkloadIdentity;
 use crate::kubeconfig::decoded;
 use crate::observe::workload_identity::token;
+use crate::waiting::{self, Look, Waited};
 
 /// How long an API server may take to learn an issuer's keys, once it was told to trust it.
 const TRUST_LIMIT: Duration = Duration::from_secs(5);
+
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A workload identity that a run cluster must know.
 #[derive(Debug)]
@@ -46,15 +50,19 @@ impl Executor<'_> {
         let run = self.run_cluster()?;
         let itself = run.with_token(&token, None)?;
         let deadline = tokio::time::Instant::now() + TRUST_LIMIT;
-        let user = loop {
-            match itself.user().await {
-                Ok(user) => break user,
-                Err(error) if error.status() == Some(401) && tokio::time::Instant::now() < deadline => {
-                    tokio::time::sleep(Duration::from_millis(500)).await;
-                }
-                Err(error) if error.status() == Some(401) => return Err(untrusted(proof, &token, &error)),
-                Err(error) => return Err(error),
+        let mut refusal = None;
+        let user = waiting::until(deadline, PAUSE, async || match itself.user().await {
+            Ok(user) => Ok(Look::Found(user)),
+            Err(error) if error.status() == Some(401) => {
+                refusal = Some(error);
+                Ok(Look::NotYet)
             }
+            Err(error) => Err(error),
+        });
+        let user = match user.await? {
+            Waited::Found(user) => user,
+            Waited::Overdue(Some(error)) => return Err(error),
+            Waited::Overdue(None) => return Err(untrusted(proof, &token, refusal)),
         };
         if let Some(user) = user.filter(|user| user.name != proof.user) {
             return Err(Error::new(format!(
@@ -74,11 +82,14 @@ impl Executor<'_> {
     }
 }
 
-fn untrusted(proof: &ProveIdentity, token: &SecretString, error: &Error) -> Error {
+fn untrusted(proof: &ProveIdentity, token: &SecretString, refusal: Option<Error>) -> Error {
     let issuer = claim(token, "iss").unwrap_or_else(|| "of the build cluster".to_owned());
     let audiences = proof.identity.token_audiences().join(", ");
-    Error::new(format!("the run cluster `{}` does not trust the build cluster's tokens", proof.run_cluster))
-        .because(error)
+    let error =
+        Error::new(format!("the run cluster `{}` does not trust the build cluster's tokens", proof.run_cluster));
+    refusal
+        .into_iter()
+        .fold(error, Error::because)
         .hint(format!(
             "let its API server trust the issuer {issuer} for the audience {audiences}, with --authentication-config; docs/authentication.md has an example"
         ))

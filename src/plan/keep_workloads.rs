@@ -13,11 +13,12 @@ use crate::cluster::Cluster;
 use crate::conditions::{Condition, find};
 use crate::error::{Error, ErrorKind, Result};
 use crate::object::ObjectReference;
+use crate::waiting::{self, Look, Waited};
 
-/// How often is looked.
+/// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long kapp-controller may take to hand the wish on.
+/// How long kapp-controller may take to copy the field to the App.
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// A PackageInstall whose application stays when it goes.
@@ -58,26 +59,25 @@ impl Executor<'_> {
         run.apply(&keep.manifest(), false).await.map_err(explain)?;
         let app = ObjectReference { resource: app_resource(), ..keep.install.clone() };
         let deadline = deadline.min(Instant::now() + LIMIT);
-        loop {
+        let settled = waiting::until(deadline, PAUSE, async || {
             let install = run.get(&keep.install).await?;
-            let settled = match (&install, run.get(&app).await?) {
+            let is_settled = match (&install, run.get(&app).await?) {
                 (None, _) | (_, None) => true,
                 (Some(install), Some(app)) => is_kept(&app) || is_refused(install),
             };
-            if settled {
-                self.ui.done(&format!("{} on {} will keep its application", keep.install.display(), run.display()));
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                return Err(Error::of_kind(
-                    ErrorKind::Timeout,
-                    format!("kapp-controller does not hand `noopDelete` on to {} on {}", app.display(), run.display()),
-                )
-                .because("nothing was deleted")
-                .hint("is kapp-controller running? kubectl -n kapp-controller get pods"));
-            }
-            tokio::time::sleep(PAUSE).await;
+            Ok(if is_settled { Look::Found(()) } else { Look::NotYet })
+        });
+        if let Waited::Overdue(error) = settled.await? {
+            let overdue = Error::of_kind(
+                ErrorKind::Timeout,
+                format!("kapp-controller did not copy spec.noopDelete to {} on {}", app.display(), run.display()),
+            )
+            .because("nothing was deleted")
+            .hint("is kapp-controller running? kubectl -n kapp-controller get pods");
+            return Err(error.into_iter().fold(overdue, Error::because));
         }
+        self.ui.done(&format!("{} on {} will keep its application", keep.install.display(), run.display()));
+        Ok(())
     }
 }
 
@@ -86,7 +86,7 @@ fn is_kept(app: &DynamicObject) -> bool {
     app.data.pointer("/spec/noopDelete") == Some(&Value::Bool(true))
 }
 
-/// Tells whether kapp-controller has seen the wish and could not reconcile the PackageInstall.
+/// Tells whether kapp-controller has seen the field and could not reconcile the PackageInstall.
 fn is_refused(install: &DynamicObject) -> bool {
     let status = &install.data["status"];
     let conditions: Vec<Condition> = serde_json::from_value(status["conditions"].clone()).unwrap_or_default();

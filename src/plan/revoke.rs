@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::execute::Executor;
 use crate::error::{Error, Result};
+use crate::waiting::{self, Look, Waited};
 
 /// How long an API server may go on letting a revoked token in: it remembers tokens for some seconds (k8s.io/apiserver
 /// `authentication/token/cache`: ten), and there may be several, which learn of the deletion one after the other.
@@ -39,16 +40,19 @@ impl Executor<'_> {
         let deadline = Instant::now() + LIMIT;
         for token in &dead.tokens {
             let holder = run.with_token(token, None)?;
-            while holder.lets_in(&dead.namespace).await? {
-                if Instant::now() >= deadline {
-                    return Err(Error::new(format!("an old credential for {} is still let in", dead.run_cluster))
+            let refused = waiting::until(deadline, PAUSE, async || {
+                let is_let_in = holder.lets_in(&dead.namespace).await?;
+                Ok(if is_let_in { Look::NotYet } else { Look::Found(()) })
+            });
+            if let Waited::Overdue(error) = refused.await? {
+                let overdue =
+                    Error::new(format!("an old credential for {} is still let in", dead.run_cluster))
                         .because(format!("its Secret is deleted, and {} s have passed since", LIMIT.as_secs()))
                         .hint(format!(
                             "what tokens are left? kubectl --context {} get secrets -A --field-selector type=kubernetes.io/service-account-token",
                             run.context()
-                        )));
-                }
-                tokio::time::sleep(PAUSE).await;
+                        ));
+                return Err(error.into_iter().fold(overdue, Error::because));
             }
         }
         if !dead.tokens.is_empty() {

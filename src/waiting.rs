@@ -1,0 +1,104 @@
+//! The one loop that waits for something on a cluster by looking again and again: deadline, pauses, and what an error means.
+//!
+//! Waiting for deliveries is fed by watches instead, see [`crate::observe::wait`].
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::{Error, Result};
+
+/// What one look has found.
+#[derive(Debug)]
+pub(crate) enum Look<T> {
+    /// What was waited for.
+    Found(T),
+    /// It is not there yet.
+    NotYet,
+}
+
+/// How a wait ended.
+#[derive(Debug)]
+pub(crate) enum Waited<T> {
+    /// It was found before the deadline.
+    Found(T),
+    /// The deadline passed; the error of the last look, if it was one that may pass by itself.
+    Overdue(Option<Error>),
+}
+
+/// Looks, with `pause` between two looks, until something is found or the deadline passes; there is always one look.
+///
+/// An error that may pass by itself does not end the wait: a server that restarts, is busy or cannot be reached for a moment.
+/// Every other error does, such as a refusal.
+pub(crate) async fn until<T>(
+    deadline: Instant,
+    pause: Duration,
+    mut look: impl AsyncFnMut() -> Result<Look<T>>,
+) -> Result<Waited<T>> {
+    loop {
+        let passing = match look().await {
+            Ok(Look::Found(found)) => return Ok(Waited::Found(found)),
+            Ok(Look::NotYet) => None,
+            Err(error) if may_pass(&error) => Some(error),
+            Err(error) => return Err(error),
+        };
+        if Instant::now() + pause >= deadline {
+            return Ok(Waited::Overdue(passing));
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Tells whether a request that failed may succeed a moment later: no server answered, or one that is busy or restarting.
+#[must_use]
+pub(crate) fn may_pass(error: &Error) -> bool {
+    matches!(error.status(), None | Some(429 | 500 | 502..=504))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAUSE: Duration = Duration::from_millis(1);
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(future)
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_mins(1)
+    }
+
+    fn refused(status: u16) -> Error {
+        Error::new("refused").with_status(status)
+    }
+
+    #[test]
+    fn what_may_pass_does_not_end_a_wait() {
+        let mut answers = vec![
+            Err(Error::new("connection reset")),
+            Err(refused(503)),
+            Ok(Look::NotYet),
+            Err(refused(429)),
+            Ok(Look::Found(7)),
+        ]
+        .into_iter();
+        let waited = block_on(async { until(soon(), PAUSE, async || answers.next().expect("an answer")).await });
+        assert!(matches!(waited, Ok(Waited::Found(7))), "{waited:?}");
+    }
+
+    #[test]
+    fn a_refusal_ends_a_wait() {
+        let waited = block_on(async { until::<()>(soon(), PAUSE, async || Err(refused(403))).await });
+        assert_eq!(waited.expect_err("refused").status(), Some(403));
+    }
+
+    #[test]
+    fn a_deadline_tells_the_last_error() {
+        let waited = block_on(async { until::<()>(Instant::now(), PAUSE, async || Err(refused(503))).await });
+        assert!(matches!(&waited, Ok(Waited::Overdue(Some(error))) if error.status() == Some(503)), "{waited:?}");
+        let waited = block_on(async { until::<()>(Instant::now(), PAUSE, async || Ok(Look::NotYet)).await });
+        assert!(matches!(waited, Ok(Waited::Overdue(None))), "{waited:?}");
+    }
+}
