@@ -139,7 +139,7 @@ impl Cluster {
         let namespace = self.get(&reference).await?;
         namespace
             .and_then(|namespace| namespace.metadata.uid)
-            .ok_or_else(|| Error::new(format!("{} shows no namespace kube-system", self.display())))
+            .ok_or_else(|| Error::new(format!("namespace kube-system not found on {}", self.display())))
     }
 
     /// Reads an object; `None` when it does not exist.

@@ -109,8 +109,8 @@ impl WorkloadIdentity {
         }
         match &self.cluster {
             Some(_) if self.provider == Provider::Generic => {
-                Err(Error::usage("--cluster-resource means a cluster of a cloud, and the provider generic has none")
-                    .hint("name the cloud with --provider aws, azure or gcp"))
+                Err(Error::usage("--cluster-resource requires --provider aws, azure or gcp")
+                    .hint("name the cloud, or leave --cluster-resource out"))
             }
             Some(name) => {
                 let (form, is_known) = self.provider.cluster_name(name);

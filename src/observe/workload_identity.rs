@@ -48,14 +48,14 @@ pub fn untrusted_identity(namespace: &str, config_map: &str) -> String {
 fn token_account(identity: &WorkloadIdentity) -> Result<&str> {
     if identity.provider != Provider::Generic {
         return Err(Error::new(format!(
-            "a token of the provider {} cannot be had from here",
+            "cannot obtain a token of provider {} from this machine",
             identity.provider.name()
         )));
     }
     identity
         .service_account
         .as_deref()
-        .ok_or_else(|| Error::new("Flux uses its controller's own identity, which cannot be had from here"))
+        .ok_or_else(|| Error::new("cannot obtain the identity of Flux's own controller from this machine"))
 }
 
 #[cfg(test)]

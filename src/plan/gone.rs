@@ -168,7 +168,7 @@ fn controllers_words(object: &DynamicObject) -> Option<String> {
 }
 
 fn overdue(remaining: &[Remaining]) -> Error {
-    let error = Error::of_kind(ErrorKind::Timeout, "the deletion has not come to an end in time");
+    let error = Error::of_kind(ErrorKind::Timeout, "deletion timed out");
     remaining.iter().fold(error, |error, object| error.because(object.line(Timestamp::now())))
 }
 

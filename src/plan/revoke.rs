@@ -46,8 +46,8 @@ impl Executor<'_> {
             });
             if let Waited::Overdue(error) = refused.await? {
                 let overdue =
-                    Error::new(format!("an old credential for {} is still let in", dead.run_cluster))
-                        .because(format!("its Secret is deleted, and {} s have passed since", LIMIT.as_secs()))
+                    Error::new(format!("the old credential for {} still authenticates {} s after revocation", dead.run_cluster, LIMIT.as_secs()))
+                        .because("its Secret is deleted, and the API server accepts the token all the same")
                         .hint(format!(
                             "what tokens are left? kubectl --context {} get secrets -A --field-selector type=kubernetes.io/service-account-token",
                             run.context()

@@ -25,8 +25,8 @@ impl Executor<'_> {
         if secret.as_ref().is_some_and(|secret| names(secret, &expected.token_secret)) {
             return Ok(());
         }
-        Err(Error::new(format!("somebody else has changed {} on {}", expected.secret.display(), self.build.display()))
-            .because("it does not hold the new credential any more, so the old one is not revoked")
+        Err(Error::new(format!("{} on {} was modified concurrently", expected.secret.display(), self.build.display()))
+            .because("it no longer holds the new credential; the old credential was not revoked")
             .hint("let the other command end first"))
     }
 }

@@ -21,8 +21,8 @@ pub fn require(ui: Ui, answers: &[(&str, bool)]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let noun = if missing.len() == 1 { "this is" } else { "these are" };
-    Err(Error::usage(format!("{noun} missing, and there is no terminal to ask on: {}", missing.join(", ")))
+    let noun = if missing.len() == 1 { "argument" } else { "arguments" };
+    Err(Error::usage(format!("missing required {noun} (no terminal to prompt): {}", missing.join(", ")))
         .hint("give them as arguments, or run the command in a terminal"))
 }
 

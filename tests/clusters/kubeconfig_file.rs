@@ -89,7 +89,7 @@ fn delivers_is_replaced_and_deletes(testbed: &Testbed) {
     user.add_cluster("prod1").expect_code(0).says("nothing to change");
     let mut with_token = user.add_cluster_arguments("prod1", "prod1");
     with_token.extend(["--auth", "token"]);
-    user.run(&with_token).expect_code(1).says("in another way already: kubeconfig-file");
+    user.run(&with_token).expect_code(1).says("already authenticates with another method: kubeconfig-file");
 
     let second = own_kubeconfig(&user, "prod1", &rules_of_the_guide());
     assert_ne!(token(&first), token(&second));

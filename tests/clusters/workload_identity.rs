@@ -70,7 +70,7 @@ fn delivers_and_deletes() {
     user.run(&["status"]).expect_code(0).says("ready");
     let mut token = user.add_cluster_arguments("prod1", "prod1");
     token.extend(["--auth", "token"]);
-    user.run(&token).expect_code(1).says("in another way already: workload-identity");
+    user.run(&token).expect_code(1).says("already authenticates with another method: workload-identity");
 
     // The run cluster ceases to know it.
     user.target(&["delete", "rolebinding", &deployer]);
@@ -148,7 +148,7 @@ fn wrong_flags(testbed: &Testbed) {
     without_way.extend(["--audience", "prod1"]);
     refused(&without_way, "--auth");
     without_way.extend(["--auth", "token"]);
-    refused(&without_way, "give --auth workload-identity too");
+    refused(&without_way, "require --auth workload-identity");
     refused(&with_identity(&user, &["--kubeconfig-file", "own.yaml"]), "cannot be used with");
     refused(
         &with_identity(&user, &["--provider", "aws"]),

@@ -95,8 +95,8 @@ impl Asked {
                 Ok(Some(Self::WorkloadIdentity(arguments.identity.clone())))
             }
             _ if arguments.identity.is_given() => {
-                Err(Error::usage("flags of a workload identity are given, but not the way")
-                    .hint("give --auth workload-identity too"))
+                Err(Error::usage("flags of a workload identity require --auth workload-identity")
+                    .hint("add --auth workload-identity, or leave these flags out"))
             }
             (Some(AuthenticationWay::Token), lifetime) | (None, lifetime @ Some(_)) => {
                 Ok(Some(Self::Token { lifetime }))
@@ -137,7 +137,7 @@ impl Authentication {
             (Some(method), Some(_)) => {
                 let object = found.map(|found| reference(answers, found.credential).display()).unwrap_or_default();
                 Err(Error::new(format!(
-                    "Flux reaches {} in another way already: {}",
+                    "{} already authenticates with another method: {}",
                     answers.run_cluster,
                     method.name()
                 ))

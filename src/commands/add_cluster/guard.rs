@@ -33,8 +33,7 @@ pub(super) async fn same_cluster(answers: &Answers, found: &Found, run_uid: &str
             Ok(Comparison::Same) => return Ok(()),
             Ok(Comparison::Other(why)) => format!("{display} leads to another one: {why}"),
             unknown => {
-                let error =
-                    Error::new(format!("{display} exists, and it cannot be found out which cluster it points at"));
+                let error = Error::new(format!("cannot determine which cluster the existing {display} points at"));
                 let error = match unknown {
                     Err(cause) => error.because(cause),
                     Ok(_) => error.because(

@@ -60,12 +60,9 @@ impl Identity {
             Some(impersonated_user(&answers.namespace, account))
         };
         let user = arguments.identity_user.clone().or(stored_user).or_else(own_user).ok_or_else(|| {
-            Error::usage(format!(
-                "which user the run cluster takes an identity of {} for must be said",
-                provider.name()
-            ))
-            .because("the roles on the run cluster are bound to it")
-            .hint("name it: --identity-user USER; docs/authentication.md says who it is in each cloud")
+            Error::usage(format!("provider {} requires --identity-user", provider.name()))
+                .because("the roles on the run cluster are bound to it")
+                .hint("name it: --identity-user USER; docs/authentication.md says who it is in each cloud")
         })?;
         Ok(Self { workload, user })
     }

@@ -95,12 +95,9 @@ async fn prove(
                 .hint("give a kubeconfig of the cluster that --run-context means"));
         }
         Comparison::Unknown => {
-            return Err(Error::new(format!(
-                "it cannot be found out whether {what} leads to {}",
-                answers.run.display()
-            ))
-            .because("there is nothing that both may read, and their addresses or certificate authorities differ")
-            .hint("let its user read the namespace kube-system, whose UID tells clusters apart"));
+            return Err(Error::new(format!("cannot determine whether {what} points at {}", answers.run.display()))
+                .because("there is nothing that both may read, and their addresses or certificate authorities differ")
+                .hint("let its user read the namespace kube-system, whose UID tells clusters apart"));
         }
     }
     serves_others(answers, what, &as_flux, user.as_ref(), others).await?;

@@ -117,7 +117,7 @@ pub(super) fn novelty(plan: &Plan, preview: &Preview) -> Way {
 
 /// Says that the kubeconfig is somebody else's, address and all.
 fn not_ours(answers: &Answers) -> Error {
-    Error::usage(format!("the address of {} is not changed", answers.run_cluster))
+    Error::usage(format!("cannot change the address of {}: its kubeconfig is yours", answers.run_cluster))
         .because(format!("{} is used as it is", reference(answers, RunCredential::Secret).display()))
         .hint("change it there, and leave --server, --proxy-url, --tls-server-name and --certificate-authority out")
 }

@@ -65,7 +65,7 @@ pub(super) async fn same_cluster(
     }
     let Some(leaving) = leaving else { return Ok(()) };
     let unproven = |why: String| {
-        Error::new(format!("it cannot be found out whether {} is the one that Flux delivers to", run.display()))
+        Error::new(format!("cannot determine whether {} is the cluster that Flux delivers to", run.display()))
             .because(why)
             .hint(format!(
                 "record it yourself, on what Flux reaches the run cluster with: kubectl -n {} annotate secret NAME {}=UID, \

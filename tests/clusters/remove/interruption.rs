@@ -82,7 +82,7 @@ fn installer_without_rights(testbed: &Testbed) {
     user.target(&["delete", "rolebinding", &installer]);
     remove(&user, &["--timeout", "15s"])
         .expect_code(3)
-        .says("the deletion has not come to an end")
+        .says("deletion timed out")
         .says(&format!("PackageInstall {target}/{PACKAGE} on the run cluster"))
         .says("finalizers.packageinstall.packaging.carvel.dev/delete")
         .says("is forbidden")
