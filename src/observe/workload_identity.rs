@@ -67,6 +67,6 @@ mod tests {
         let cloud = WorkloadIdentity { provider: Provider::Aws, ..WorkloadIdentity::default() };
         assert!(token_account(&cloud).expect_err("a cloud's").to_string().contains("aws"));
         let own = token_account(&WorkloadIdentity::default()).expect_err("no account").to_string();
-        assert!(own.contains("its controller's own identity"), "{own}");
+        assert!(own.contains("Flux's own controller"), "{own}");
     }
 }
