@@ -204,3 +204,99 @@ fn plan(answers: &Answers, facts: &Facts, labels: &[(String, String)]) -> Plan {
         ..Plan::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::Change;
+    use crate::plan::show::{Headings, lines};
+
+    fn answers(credentials: Option<GitCredentials>) -> Answers {
+        Answers {
+            package: "apps/hello.default.tap".to_owned(),
+            url: "https://git.example.com/gitops.git".to_owned(),
+            branch: "main".to_owned(),
+            namespace: "dev".to_owned(),
+            credentials,
+        }
+    }
+
+    fn credentials() -> GitCredentials {
+        GitCredentials { username: "me".to_owned(), password: SecretString::from("not-a-real-password") }
+    }
+
+    fn facts() -> Facts {
+        Facts { version: "v1", has_secret: false, live: None }
+    }
+
+    /// Shows a plan of which the API servers say this.
+    fn shown(plan: &Plan, changes: &[Change]) -> String {
+        let headings = Headings { build: "the build cluster at https://build".to_owned(), ..Headings::default() };
+        lines(plan, &Preview::with(changes.to_vec()), &headings).join("\n")
+    }
+
+    fn manifests(plan: &Plan) -> Vec<&serde_json::Value> {
+        let applies = plan.steps.iter().filter_map(|step| match step {
+            Step::Apply(apply) => Some(&apply.manifest),
+            _ => None,
+        });
+        applies.collect()
+    }
+
+    #[test]
+    fn the_first_run_makes_the_secret_before_the_repository_that_names_it() {
+        let plan = plan(&answers(Some(credentials())), &facts(), &[]);
+        insta::assert_snapshot!(shown(&plan, &[Change::Create, Change::Create]), @r"
+        This will make https://git.example.com/gitops.git branch main known to Flux:
+          the build cluster at https://build
+            + Secret dev/hello.default.tap-gitops-auth
+            + GitRepository dev/hello.default.tap-gitops-repo
+        ");
+        assert!(!format!("{plan:?}").contains("not-a-real-password"));
+    }
+
+    #[test]
+    fn a_second_run_shows_only_what_differs() {
+        let plan = plan(&answers(Some(credentials())), &facts(), &[]);
+        insta::assert_snapshot!(
+            shown(&plan, &[Change::None, Change::Update(vec!["spec.interval".to_owned()])]),
+            @r"
+        This will make https://git.example.com/gitops.git branch main known to Flux:
+          the build cluster at https://build
+            ~ GitRepository dev/hello.default.tap-gitops-repo (spec.interval)
+          1 more are there already and stay as they are
+        "
+        );
+    }
+
+    #[test]
+    fn a_public_repository_gets_no_secret_and_one_in_place_is_named() {
+        let public = plan(&answers(None), &facts(), &[]);
+        assert_eq!(manifests(&public).len(), 1);
+        assert_eq!(manifests(&public)[0]["spec"].get("secretRef"), None);
+        let in_place = plan(&answers(None), &Facts { has_secret: true, ..facts() }, &[]);
+        assert_eq!(manifests(&in_place)[0]["spec"]["secretRef"]["name"], "hello.default.tap-gitops-auth");
+    }
+
+    #[test]
+    fn labels_of_earlier_runs_stay() {
+        let labels = [("team".to_owned(), "blue".to_owned())];
+        let live = serde_json::from_value(json!({
+            "metadata": {
+                "name": "hello.default.tap-gitops-repo",
+                "labels": {"shard": "1"},
+                "managedFields": [{
+                    "manager": "carvelflux", "operation": "Apply",
+                    "fieldsV1": {"f:metadata": {"f:labels": {"f:shard": {}}}},
+                }],
+            },
+        }))
+        .expect("the fixture is an object");
+        let plan = plan(&answers(None), &Facts { live: Some(live), ..facts() }, &labels);
+        let applied = &manifests(&plan)[0]["metadata"]["labels"];
+        assert_eq!((&applied["shard"], &applied["team"]), (&json!("1"), &json!("blue")));
+    }
+}

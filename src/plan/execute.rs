@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::show::Headings;
 use super::{Change, Place, Plan, Preview, Step};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
@@ -72,7 +73,7 @@ pub fn show(plan: &Plan, preview: &Preview, executor: Executor<'_>, is_confirmed
         ui.done(&format!("nothing to change: {objects} objects are as wanted already"));
         return false;
     }
-    for line in super::show::lines(plan, preview, executor.build, executor.run) {
+    for line in super::show::lines(plan, preview, &executor.headings()) {
         // Who is asked must see what about.
         if is_confirmed { ui.status(&line) } else { ui.proposal(&line) }
     }
@@ -131,6 +132,11 @@ impl Executor<'_> {
             Step::StillStored(expected) => self.prove_still_stored(expected).await,
             Step::ProveDead(dead) => self.prove_dead(dead).await,
         }
+    }
+
+    fn headings(self) -> Headings {
+        let heading = |cluster: &Cluster| format!("{} at {}", cluster.display(), cluster.server());
+        Headings { build: heading(self.build), run: self.run.map(heading).unwrap_or_default() }
     }
 
     /// Returns the cluster that a step is about.

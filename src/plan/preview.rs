@@ -51,6 +51,12 @@ impl DryRun {
 }
 
 impl Preview {
+    /// Says what each step changes, as dry runs would.
+    #[cfg(test)]
+    pub(crate) fn with(changes: Vec<Change>) -> Self {
+        Self { changes }
+    }
+
     /// Asks both clusters what the steps would change; what they refuse is reported together.
     pub async fn of(plan: &Plan, executor: Executor<'_>) -> Result<Self> {
         let answers: Vec<Result<Option<DryRun>>> =

@@ -1,12 +1,29 @@
 //! How a plan looks before it is confirmed. Pure, and without any secret: objects are named, their content is not.
 
 use super::{Awaited, Change, Place, Plan, Preview, Step, WaitUntilGone};
-use crate::cluster::Cluster;
 use crate::object::ObjectReference;
+
+/// The two clusters of a plan, as headings name them.
+#[derive(Clone, Debug, Default)]
+pub struct Headings {
+    /// The build cluster.
+    pub build: String,
+    /// The run cluster, where the plan has steps for one.
+    pub run: String,
+}
+
+impl Headings {
+    fn of(&self, place: Place) -> String {
+        match place {
+            Place::Build => self.build.clone(),
+            Place::Run => self.run.clone(),
+        }
+    }
+}
 
 /// Returns the lines that show a plan; steps that change nothing are counted, not listed.
 #[must_use]
-pub fn lines(plan: &Plan, preview: &Preview, build: &Cluster, run: Option<&Cluster>) -> Vec<String> {
+pub fn lines(plan: &Plan, preview: &Preview, headings: &Headings) -> Vec<String> {
     let mut lines = vec![format!("This will {}:", plan.purpose)];
     let mut heading = String::new();
     let mut unchanged = 0;
@@ -15,7 +32,7 @@ pub fn lines(plan: &Plan, preview: &Preview, build: &Cluster, run: Option<&Clust
             unchanged += usize::from(step.is_about_an_object());
             continue;
         }
-        for (place, entry) in entries(step, change, build, run) {
+        for (place, entry) in entries(step, change, headings) {
             if place != heading {
                 lines.push(format!("  {place}"));
                 heading = place;
@@ -30,11 +47,8 @@ pub fn lines(plan: &Plan, preview: &Preview, build: &Cluster, run: Option<&Clust
 }
 
 /// Returns what a step does, entry by entry, each with where it does it.
-fn entries(step: &Step, change: &Change, build: &Cluster, run: Option<&Cluster>) -> Vec<(String, String)> {
-    let at = |place: Place| match place {
-        Place::Build => heading(Some(build)),
-        Place::Run => heading(run),
-    };
+fn entries(step: &Step, change: &Change, headings: &Headings) -> Vec<(String, String)> {
+    let at = |place: Place| headings.of(place);
     match step {
         Step::Apply(apply) => {
             let entry = format!("{} {}{}", sign(change), name(&apply.manifest), fields(change));
@@ -86,10 +100,6 @@ fn entries(step: &Step, change: &Change, build: &Cluster, run: Option<&Cluster>)
 
 fn note(note: Option<&String>) -> String {
     note.filter(|note| !note.is_empty()).map(|note| format!(" ({note})")).unwrap_or_default()
-}
-
-fn heading(cluster: Option<&Cluster>) -> String {
-    cluster.map(|cluster| format!("{} at {}", cluster.display(), cluster.server())).unwrap_or_default()
 }
 
 fn name(manifest: &serde_json::Value) -> String {
