@@ -1,8 +1,8 @@
 //! `kubectl carvelflux` delivers Carvel packages from a GitOps repository to run clusters with Flux.
 //!
 //! Everything is one of four values: a `Plan` (what a command will do), an `Expectation` (what a Git revision asks of a
-//! delivery), an `Observation` (what is), and a `Check` (what must hold before a Plan may run). Judging is pure. Computing a
-//! Plan reads and makes dry runs, and writes nothing. I/O goes through [`cluster`], [`gitops`]'s checkout and [`ui`]; the files
+//! delivery), an `Observation` (what is), and a `Check` (what must hold before a Plan may run). Judging is pure, and
+//! so is computing a Plan; its Preview makes dry runs, and writes nothing. I/O goes through [`cluster`], [`gitops`]'s checkout and [`ui`]; the files
 //! that flags name are read in [`commands`].
 
 pub mod authentication;
