@@ -17,7 +17,7 @@ use crate::ui::{Ui, prompt};
 /// How long Flux may take to fetch a pushed commit.
 const FETCH_LIMIT: Duration = Duration::from_secs(90);
 
-/// How long the waiting of a plan may take that says nothing itself.
+/// How long a plan may wait that has no timeout of its own.
 const WAIT_LIMIT: Duration = Duration::from_mins(10);
 
 /// What a plan is carried out with.
@@ -31,15 +31,6 @@ pub struct Executor<'a> {
     pub checkouts: &'a [Checkout],
     /// Where to report.
     pub ui: Ui,
-}
-
-/// What holds for all steps of a plan that is being carried out.
-#[derive(Clone, Copy)]
-struct Circumstances {
-    /// Whether the plan pushes a commit.
-    is_pushed: bool,
-    /// When the waiting ends.
-    deadline: Instant,
 }
 
 /// Shows the plan, asks, and carries it out; says so where there is nothing to do.
@@ -82,11 +73,10 @@ pub fn show(plan: &Plan, preview: &Preview, executor: Executor<'_>, is_confirmed
 
 /// Carries a confirmed plan out.
 pub async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'_>) -> Result<()> {
-    let is_pushed = plan.steps.iter().any(|step| matches!(step, Step::Commit(commit) if !commit.changes.is_empty()));
-    let circumstances = Circumstances { is_pushed, deadline: Instant::now() + plan.timeout.unwrap_or(WAIT_LIMIT) };
+    let deadline = Instant::now() + plan.timeout.unwrap_or(WAIT_LIMIT);
     for (step, change) in preview.steps(plan) {
         executor
-            .execute(step, change, circumstances)
+            .execute(step, change, deadline)
             .await
             .map_err(|error| error.hint("what is done stays; the same command completes the rest"))?;
     }
@@ -94,7 +84,7 @@ pub async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'_>) -> 
 }
 
 impl Executor<'_> {
-    async fn execute(self, step: &Step, change: &Change, circumstances: Circumstances) -> Result<()> {
+    async fn execute(self, step: &Step, change: &Change, deadline: Instant) -> Result<()> {
         match step {
             Step::Apply(_) | Step::StoreCredential(_) if *change == Change::None => Ok(()),
             Step::Apply(apply) => {
@@ -117,18 +107,17 @@ impl Executor<'_> {
                 Ok(())
             }
             Step::ProveIdentity(proof) => self.prove_identity(proof).await,
-            Step::Fetch { source } if circumstances.is_pushed => {
+            Step::Fetch { source } => {
                 let revision = fetch(self.build, source, FETCH_LIMIT).await?;
                 self.ui.done(&format!("Flux has fetched {}", short_revision(&revision)));
                 Ok(())
             }
-            Step::Fetch { .. } => Ok(()),
-            Step::KeepWorkloads(keep) => self.keep_workloads(keep, circumstances.deadline).await,
+            Step::KeepWorkloads(keep) => self.keep_workloads(keep, deadline).await,
             Step::Suspend(suspend) => self.suspend(suspend).await,
             Step::NothingLeft(expected) => self.prove_nothing_left(expected).await,
             Step::Delete(delete) => self.delete(delete).await,
-            Step::WaitUntilGone(gone) => self.wait_until_gone(gone, circumstances.deadline).await,
-            Step::SeeUsed(used) => self.see_used(used, circumstances.deadline).await,
+            Step::WaitUntilGone(gone) => self.wait_until_gone(gone, deadline).await,
+            Step::SeeUsed(used) => self.see_used(used, deadline).await,
             Step::StillStored(expected) => self.prove_still_stored(expected).await,
             Step::ProveDead(dead) => self.prove_dead(dead).await,
         }

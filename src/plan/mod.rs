@@ -130,12 +130,8 @@ impl Step {
         match self {
             Self::Apply(_) | Self::StoreCredential(_) => *change != Change::None,
             Self::Commit(commit) => !commit.changes.is_empty(),
-            Self::ProveIdentity(_)
-            | Self::Fetch { .. }
-            | Self::NothingLeft(_)
-            | Self::StillStored(_)
-            | Self::ProveDead(_) => false,
-            Self::KeepWorkloads(_) | Self::Suspend(_) | Self::Delete(_) => true,
+            Self::ProveIdentity(_) | Self::NothingLeft(_) | Self::StillStored(_) | Self::ProveDead(_) => false,
+            Self::Fetch { .. } | Self::KeepWorkloads(_) | Self::Suspend(_) | Self::Delete(_) => true,
             Self::WaitUntilGone(gone) => !gone.objects.is_empty(),
             Self::SeeUsed(used) => !used.kustomizations.is_empty(),
         }

@@ -71,11 +71,10 @@ fn entries(step: &Step, change: &Change, headings: &Headings) -> Vec<(String, St
             .map(|change| (if change.content.is_some() { "±" } else { "-" }, &change.path))
             .map(|(sign, path)| (format!("Git {}", commit.repository), format!("{sign} {path}")))
             .collect(),
-        Step::ProveIdentity(_)
-        | Step::Fetch { .. }
-        | Step::NothingLeft(_)
-        | Step::StillStored(_)
-        | Step::ProveDead(_) => Vec::new(),
+        Step::Fetch { source } => {
+            vec![(at(Place::Build), format!("~ {} (asked to fetch now)", source.display()))]
+        }
+        Step::ProveIdentity(_) | Step::NothingLeft(_) | Step::StillStored(_) | Step::ProveDead(_) => Vec::new(),
         Step::KeepWorkloads(keep) => vec![(at(Place::Run), format!("~ {} (spec.noopDelete)", keep.install.display()))],
         Step::Suspend(suspend) => {
             vec![(at(Place::Build), format!("~ {} (spec.suspend)", suspend.kustomization.display()))]

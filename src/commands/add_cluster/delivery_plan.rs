@@ -43,14 +43,15 @@ pub(super) fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
     let mut checks = Checks::default();
     identities::add_identities(&mut plan, &mut checks, answers, facts);
     checks.take("credential", credential::add_credential(&mut plan, answers, facts));
-    plan.steps.extend(checks.take("files", files::commit(answers, facts)).map(Step::Commit));
-    plan.steps.push(Step::Fetch {
-        source: ObjectReference {
-            resource: git_repository_resource(facts.versions.source),
-            namespace: Some(answers.namespace.clone()),
-            name: names::git_repository(package),
-        },
-    });
+    if let Some(commit) = checks.take("files", files::commit(answers, facts))
+        && !commit.changes.is_empty()
+    {
+        plan.steps.push(Step::Commit(commit));
+        let source = git_repository_resource(facts.versions.source);
+        plan.steps.push(Step::Fetch {
+            source: ObjectReference::namespaced(&source, &answers.namespace, &names::git_repository(package)),
+        });
+    }
     plan.steps.extend(kustomizations::applies(answers, facts).map(Step::Apply));
     plan.warnings.extend(checks.warnings());
     checks.refuse_if_failed()?;
