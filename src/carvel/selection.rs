@@ -27,14 +27,6 @@ pub struct VersionRequest {
     pub prereleases: Option<Prereleases>,
 }
 
-impl VersionRequest {
-    /// Accepts exactly this version.
-    #[must_use]
-    pub fn exactly(version: &Version) -> Self {
-        Self { constraints: version.to_string(), prereleases: None }
-    }
-}
-
 /// Says which prereleases an install accepts: all of them if there are no identifiers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prereleases {
