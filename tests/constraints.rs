@@ -431,13 +431,6 @@ fn constraints_match_as_in_go() {
         VERSIONS.iter().filter(|text| text.parse::<Version>().is_ok()).map(ToString::to_string).collect();
     let mut cases: Vec<(String, Vec<String>)> =
         CONSTRAINTS.iter().map(|constraints| (String::from(*constraints), known.clone())).collect();
-    // Which characters are spaces and digits decides where a version begins.
-    for character in '\u{80}'..='\u{ffff}' {
-        if character.is_numeric() || character.is_whitespace() {
-            cases.push((format!(">={character}1.x"), known.clone()));
-            cases.push((format!("{character}1.x"), known.clone()));
-        }
-    }
     for _ in 0..GENERATED_CONSTRAINTS {
         let versions = random.versions();
         cases.push((random.constraints(&versions), versions));
@@ -452,7 +445,9 @@ fn constraints_match_as_in_go() {
     let mut outcomes = BTreeMap::new();
     for ((constraints, versions), answer) in cases.iter().zip(answers) {
         let outcome = match constraints.parse::<Constraints>() {
-            Err(ConstraintsError::EmptyAlternative) => {
+            Err(ConstraintsError::Undecided { .. }) => "undecided",
+            // kapp-controller accepts some of these, and crashes later.
+            Err(ConstraintsError::EmptyAlternative) if answer.get("error").is_none() => {
                 assert!(constraints.matches("||").count() > 1, "{constraints:?}");
                 "refused on purpose"
             }
@@ -469,7 +464,8 @@ fn constraints_match_as_in_go() {
         };
         *outcomes.entry(outcome).or_insert(0) += 1;
     }
-    assert_outcomes(&outcomes, &["error", "matches", "matches nothing", "refused on purpose"]);
+    assert_outcomes(&outcomes, &["error", "matches", "matches nothing", "refused on purpose", "undecided"]);
+    report_undecided(&outcomes);
 }
 
 #[test]
@@ -510,8 +506,15 @@ fn versions_are_selected_as_by_kapp_controller() {
                 assert_eq!(answer["selected"].as_str(), Some(version.to_string().as_str()), "{context}");
                 if version.is_prerelease() { "prerelease" } else { "release" }
             }
-            Err(SelectionError::InvalidConstraint { source: ConstraintsError::EmptyAlternative, .. }) => {
-                if answer.get("panic").is_some() { "Go panics" } else { "refused on purpose" }
+            Err(SelectionError::Undecided { .. }) => "undecided",
+            Err(SelectionError::InvalidConstraint { source: ConstraintsError::EmptyAlternative, .. })
+                if !answer["error"].as_str().is_some_and(|error| error.contains("Parsing version constraint")) =>
+            {
+                if answer.get("panic").is_some() {
+                    "Go panics"
+                } else {
+                    "refused on purpose"
+                }
             }
             Err(SelectionError::InvalidConstraint { .. }) => {
                 let message = answer["error"].as_str().unwrap_or_default();
@@ -537,8 +540,18 @@ fn versions_are_selected_as_by_kapp_controller() {
     }
     assert_outcomes(
         &outcomes,
-        &["Go panics", "invalid", "none", "none, with a hint", "prerelease", "refused on purpose", "release"],
+        &[
+            "Go panics",
+            "invalid",
+            "none",
+            "none, with a hint",
+            "prerelease",
+            "refused on purpose",
+            "release",
+            "undecided",
+        ],
     );
+    report_undecided(&outcomes);
 }
 
 fn request(constraints: &str, identifiers: Option<Vec<String>>) -> VersionRequest {
@@ -551,6 +564,13 @@ fn request(constraints: &str, identifiers: Option<Vec<String>>) -> VersionReques
 /// Checks that the cases were not all of one kind, which would compare little.
 fn assert_outcomes<Outcome: Ord + std::fmt::Debug>(outcomes: &BTreeMap<Outcome, usize>, expected: &[Outcome]) {
     assert!(outcomes.keys().eq(expected), "{outcomes:?}");
+}
+
+/// Prints which share of the cases is left to kapp-controller to decide.
+#[allow(clippy::print_stdout)]
+fn report_undecided(outcomes: &BTreeMap<&str, usize>) {
+    let (undecided, all) = (outcomes["undecided"], outcomes.values().sum::<usize>());
+    println!("{undecided} of {all} cases are undecided ({} %): {outcomes:?}", undecided * 100 / all);
 }
 
 /// Sends requests to the Go program, in one run, and returns its answers.

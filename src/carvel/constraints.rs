@@ -1,24 +1,16 @@
 //! Constraints on versions, read as kapp-controller reads `versionSelection.constraints`.
 //!
 //! The rules are those of `ParseRange` in github.com/carvel-dev/semver/v4 at 8090ce423695 (range.go), which
-//! kapp-controller v0.53.1 uses through carvel.dev/vendir v0.40.0. Its grammar is looser than its documentation, and
-//! what it means by some texts surprises; all of this is reproduced and compared with Go in `tests/constraints.rs`:
+//! kapp-controller v0.53.1 uses through carvel.dev/vendir v0.40.0. Decided is what its documentation describes: operators,
+//! spaces for "and", `||` for "or", and the wildcards `1.x` and `1.2.x`. Its parser makes something of other texts, too,
+//! often not what was meant: it drops `|`, `-` and `*`, takes `^1.x` for `1.0.0`, and `!=1.x` for nothing at all. What
+//! becomes of those is left to kapp-controller, see [`ConstraintsError::Undecided`].
 //!
-//! - Terms are separated by spaces only, `||` needs a space on each side, and a term of one byte is **dropped**:
-//!   `1.0.0 | 2.0.0`, `1.0.0 - 2.0.0` and `1.0.0 , 2.0.0` all ask for both versions at once and so match nothing, and
-//!   `! 1.0.0` asks for exactly `1.0.0`. Spaces may follow `<`, `>` and `=`, but not `!`.
-//! - `1.x.x` is `>=1.0.0 <1.1.0`, narrower than `1.x`.
-//! - `!=1.x` matches nothing: it becomes `<1.0.0 >=2.0.0`, both at once.
-//! - An unknown operator before a wildcard is ignored: `^1.x`, `~1.x`, `v1.x` and `=>1.x` are all exactly `1.0.0`,
-//!   while `^1.2.3` is an error.
-//! - The letter `x` makes a wildcard wherever it stands: `1.0.0-next.1` and `<=1.0.0+x1` are errors, and
-//!   `>=1.0.0-a.x` is `>=1.0.0-a.0`. Only `>=` and `<` work with such versions.
-//! - With `prereleases`, `1.x` matches `2.0.0-rc.1` (it is lower than `2.0.0`) but not `1.0.0-rc.1`.
 //! - Build metadata counts: `1.0.0` and `<=1.0.0` do not match `1.0.0+build.1`, `>1.0.0` and `!=1.0.0` do.
+//! - With `prereleases`, `1.x` matches `2.0.0-rc.1` (it is lower than `2.0.0`) but not `1.0.0-rc.1`.
 //!
-//! One text is treated differently on purpose, see [`ConstraintsError::EmptyAlternative`].
+//! `tests/constraints.rs` compares with Go.
 
-use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -26,9 +18,6 @@ use thiserror::Error;
 use super::version::{Version, VersionError};
 
 /// Holds parsed constraints: alternatives, in each of which every comparison must hold.
-///
-/// [`Display`](fmt::Display) writes what kapp-controller understood, with wildcards written out: `1.x.x` becomes
-/// `>=1.0.0 <1.1.0`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Constraints {
     /// No alternatives mean no constraints.
@@ -63,62 +52,43 @@ impl FromStr for Constraints {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        let terms = split_terms(text);
+        // Go's parser knows the digits and the spaces of all scripts.
+        if !text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+            return Err(ConstraintsError::Undecided { text: text.to_owned() });
+        }
+        let (short, terms): (Vec<String>, _) = split_terms(text).into_iter().partition(|term| term.len() == 1);
         if terms.is_empty() {
-            return Err(ConstraintsError::NoTerms);
+            return Err(ConstraintsError::NoVersion { term: text.to_owned() });
         }
         let mut alternatives = Vec::new();
-        let alternative_terms: Vec<_> = terms.split(|term| term == OR).collect();
-        for (index, terms) in alternative_terms.iter().enumerate() {
+        for terms in terms.split(|term| term == OR) {
             if terms.is_empty() {
-                return Err(if index == 0 || index + 1 == alternative_terms.len() {
-                    ConstraintsError::OuterOr
-                } else {
-                    ConstraintsError::EmptyAlternative
-                });
+                return Err(ConstraintsError::EmptyAlternative);
             }
-            let mut all = Vec::new();
-            for term in *terms {
-                all.extend(read_term(term)?);
-            }
-            alternatives.push(all);
+            let comparisons = terms.iter().map(|term| read_term(term)).collect::<Result<Vec<_>, _>>()?;
+            alternatives.push(comparisons.into_iter().flatten().collect());
         }
-        Ok(Self { alternatives })
+        match short.into_iter().next() {
+            Some(text) => Err(ConstraintsError::Undecided { text }),
+            None => Ok(Self { alternatives }),
+        }
     }
 }
 
-impl fmt::Display for Constraints {
-    /// Writes the constraints as they were understood; nothing for every version.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, all) in self.alternatives.iter().enumerate() {
-            if index > 0 {
-                write!(formatter, " {OR} ")?;
-            }
-            for (index, comparison) in all.iter().enumerate() {
-                if index > 0 {
-                    formatter.write_str(" ")?;
-                }
-                write!(formatter, "{comparison}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Says why a text is no constraint.
+/// Says why a text is no constraint, or not one whose meaning is decided here.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConstraintsError {
-    /// The text holds no term of at least two bytes, which is what kapp-controller takes for a term.
-    #[error("there is no version in it")]
-    NoTerms,
-    /// The first or the last term is `||`.
-    #[error("`||` must stand between two alternatives")]
-    OuterOr,
-    /// Two `||` follow each other, possibly around a term of one byte that was dropped.
+    /// The documentation does not say what this means: kapp-controller may accept or refuse it.
+    #[error("{text:?} is not documented; what it means is left to kapp-controller to decide")]
+    Undecided {
+        /// What is not documented: one term, or all of it.
+        text: String,
+    },
+    /// `||` stands at one end, or behind another one.
     ///
-    /// kapp-controller accepts this, but **crashes** when a version does not match what stands before
+    /// kapp-controller accepts the latter, but **crashes** when a version does not match what stands before
     /// (range.go, `ParseRange` combines a nil function), so here it is an error always.
-    #[error("`||` follows `||` with nothing in between, which crashes kapp-controller")]
+    #[error("`||` must stand between two alternatives")]
     EmptyAlternative,
     /// A term has no digit, with which a version begins.
     #[error("there is no version in {term:?}")]
@@ -142,15 +112,6 @@ pub enum ConstraintsError {
         /// What is wrong with the version.
         source: VersionError,
     },
-    /// The letter `x` stands where no wildcard can.
-    #[error(
-        "{term:?} holds the letter x, which kapp-controller takes for a wildcard wherever it stands; \
-         wildcards look like 1.x or 1.2.x, and versions with an x can only follow >= and <"
-    )]
-    InvalidWildcard {
-        /// The term without its spaces.
-        term: String,
-    },
 }
 
 const OR: &str = "||";
@@ -171,20 +132,6 @@ impl Comparison {
             Operator::Less => *version < self.version,
             Operator::LessOrEqual => *version <= self.version,
         }
-    }
-}
-
-impl fmt::Display for Comparison {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let operator = match self.operator {
-            Operator::Equal => "",
-            Operator::NotEqual => "!=",
-            Operator::Greater => ">",
-            Operator::GreaterOrEqual => ">=",
-            Operator::Less => "<",
-            Operator::LessOrEqual => "<=",
-        };
-        write!(formatter, "{operator}{}", self.version)
     }
 }
 
@@ -212,42 +159,31 @@ impl Operator {
     }
 }
 
-/// Splits at spaces that do not follow `<`, `>` or `=`, and drops terms of one byte (range.go, `splitAndTrim`).
-///
-/// A term's length counts the spaces within it, which is why `1.0.0 >` is `1.0.0` but `1.0.0 > ` is an error.
+/// Splits at spaces that do not follow `<`, `>` or `=`, and removes the others (range.go, `splitAndTrim`).
 fn split_terms(text: &str) -> Vec<String> {
-    let mut terms = Vec::new();
-    let mut add = |term: &str| {
-        if term.len() > 1 {
-            terms.push(term.replace(' ', ""));
-        }
-    };
-    let mut start = 0;
-    let mut previous = None;
-    for (position, character) in text.char_indices() {
-        if character != ' ' {
-            previous = Some(character);
-        } else if !matches!(previous, Some('<' | '>' | '=')) {
-            add(&text[start..position]);
-            start = position + 1;
+    let mut terms = vec![String::new()];
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        match terms.last_mut() {
+            Some(term) if term.is_empty() || term.ends_with(['<', '>', '=']) => term.push_str(word),
+            _ => terms.push(word.to_owned()),
         }
     }
-    add(&text[start..]);
+    terms.retain(|term| !term.is_empty());
     terms
 }
 
 /// Turns a term into the comparisons it stands for.
 fn read_term(term: &str) -> Result<Vec<Comparison>, ConstraintsError> {
-    let Some(version_start) = term.find(is_digit) else {
+    let Some(version_start) = term.find(|character: char| character.is_ascii_digit()) else {
         return Err(ConstraintsError::NoVersion { term: term.to_owned() });
     };
     let (operator_text, version_text) = term.split_at(version_start);
-    let operator_text = operator_text.trim();
     let operator = Operator::parse(operator_text);
+    // kapp-controller takes this letter for a wildcard wherever it stands, in `1.0.0-next.1` as well.
     if term.contains('x') {
-        return Wildcard::new(version_text)
-            .compare(operator)
-            .ok_or_else(|| ConstraintsError::InvalidWildcard { term: term.to_owned() });
+        return operator
+            .and_then(|operator| read_wildcard(operator, version_text))
+            .ok_or_else(|| ConstraintsError::Undecided { text: term.to_owned() });
     }
     let Some(operator) = operator else {
         return Err(ConstraintsError::UnknownOperator { operator: operator_text.to_owned(), term: term.to_owned() });
@@ -257,77 +193,26 @@ fn read_term(term: &str) -> Result<Vec<Comparison>, ConstraintsError> {
     Ok(vec![Comparison { operator, version }])
 }
 
-/// Holds a version with the letter `x` somewhere, seen as a span of versions.
-struct Wildcard {
-    /// Where the span begins, as text because it may be no version.
-    lower: String,
-    /// Which number, counted from 0, must grow to reach the end of the span; none if there is no end.
-    growing_number: Option<usize>,
+/// Returns the comparisons that `1.x` and `1.2.x` stand for behind an operator (range.go, `expandWildcardVersion`).
+fn read_wildcard(operator: Operator, text: &str) -> Option<Vec<Comparison>> {
+    let numbers = text.strip_suffix(".x")?;
+    // Go reads the number that grows as a signed one.
+    let next = |number: &str| number.parse::<i64>().ok()?.checked_add(1);
+    let (lower, upper) = match numbers.split_once('.') {
+        None => (format!("{numbers}.0.0"), format!("{}.0.0", next(numbers)?)),
+        Some((major, minor)) => (format!("{numbers}.0"), format!("{major}.{}.0", next(minor)?)),
+    };
+    let (lower, upper) = (lower.parse().ok()?, upper.parse().ok()?);
+    let comparison = |operator, version| Comparison { operator, version };
+    Some(match operator {
+        Operator::Greater => vec![comparison(Operator::GreaterOrEqual, upper)],
+        Operator::GreaterOrEqual => vec![comparison(Operator::GreaterOrEqual, lower)],
+        Operator::Less => vec![comparison(Operator::Less, lower)],
+        Operator::LessOrEqual => vec![comparison(Operator::Less, upper)],
+        Operator::Equal => vec![comparison(Operator::GreaterOrEqual, lower), comparison(Operator::Less, upper)],
+        Operator::NotEqual => return None,
+    })
 }
-
-impl Wildcard {
-    /// Reads the span (range.go, `getWildcardType` and `createVersionFromWildcard`).
-    fn new(text: &str) -> Self {
-        let parts: Vec<_> = text.split('.').collect();
-        let growing_number = match parts.as_slice() {
-            [_, "x"] => Some(0),
-            [_, _, "x"] => Some(1),
-            _ => None,
-        };
-        // Only first occurrences are replaced, wherever they are. `1.x.x` thereby loses a part after its parts were
-        // counted, which makes its minor number grow although it is 0.
-        let mut lower = text.replacen(".x.x", ".x", 1).replacen(".x", ".0", 1);
-        if lower.split('.').count() == 2 {
-            lower.push_str(".0");
-        }
-        Self { lower, growing_number }
-    }
-
-    /// Returns the comparisons that kapp-controller makes of an operator and the span (range.go,
-    /// `expandWildcardVersion`); without an operator it knows, it asks for the exact beginning of the span.
-    fn compare(&self, operator: Option<Operator>) -> Option<Vec<Comparison>> {
-        let lower = |operator| Some(Comparison { operator, version: self.lower.parse().ok()? });
-        let upper = |operator| Some(Comparison { operator, version: self.upper()? });
-        Some(match operator {
-            Some(Operator::Greater) => vec![upper(Operator::GreaterOrEqual)?],
-            Some(Operator::GreaterOrEqual) => vec![lower(Operator::GreaterOrEqual)?],
-            Some(Operator::Less) => vec![lower(Operator::Less)?],
-            Some(Operator::LessOrEqual) => vec![upper(Operator::Less)?],
-            Some(Operator::Equal) => vec![lower(Operator::GreaterOrEqual)?, upper(Operator::Less)?],
-            Some(Operator::NotEqual) => vec![lower(Operator::Less)?, upper(Operator::GreaterOrEqual)?],
-            None => vec![lower(Operator::Equal)?],
-        })
-    }
-
-    /// Returns the first version behind the span.
-    ///
-    /// The growing number is a signed 64-bit number with an optional sign and leading zeros, as Go's `strconv.Atoi`
-    /// reads it, although versions themselves are stricter: `<=1.007.x` is `<1.8.0`.
-    fn upper(&self) -> Option<Version> {
-        let growing_number = self.growing_number?;
-        let mut parts: Vec<_> = self.lower.split('.').map(str::to_owned).collect();
-        let part = parts.get_mut(growing_number)?;
-        *part = part.parse::<i64>().ok()?.checked_add(1)?.to_string();
-        parts.join(".").parse().ok()
-    }
-}
-
-/// Tells whether a version begins at this character: any decimal digit of Unicode, although only ASCII digits make a
-/// version. It decides whether an unknown operator before a wildcard is ignored or the term refused.
-fn is_digit(character: char) -> bool {
-    character.is_ascii_digit() || DIGITS_ZERO.iter().any(|&zero| (zero..zero + 10).contains(&u32::from(character)))
-}
-
-/// Lists the zeros of the scripts other than ASCII in Unicode 15.0, Go 1.22's version (`unicode.IsDigit`); the other
-/// digits of each follow its zero.
-const DIGITS_ZERO: [u32; 67] = [
-    0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66, 0x0de6, 0x0e50,
-    0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50,
-    0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0, 0x10d30, 0x11066, 0x110f0, 0x11136,
-    0x111d0, 0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0, 0x11950, 0x11c50, 0x11d50, 0x11da0,
-    0x11f50, 0x16a60, 0x16ac0, 0x16b50, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e140, 0x1e2f0, 0x1e4f0,
-    0x1e950, 0x1fbf0,
-];
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -350,64 +235,67 @@ mod tests {
 
     #[test]
     fn understands_operators_spaces_and_alternatives() {
-        for (text, understood) in [
-            ("", ""),
-            ("1.0.0", "1.0.0"),
-            ("=1.0.0 ==2.0.0", "1.0.0 2.0.0"),
-            ("!1.0.0 != 2.0.0", "!=1.0.0 !=2.0.0"),
-            ("  >  1.0.0   < = 2.0.0 ", ">1.0.0 <=2.0.0"),
-            ("\t>=\u{a0}1.0.0", ">=1.0.0"),
-            (">=1.0.0 <2.0.0 || 3.0.0", ">=1.0.0 <2.0.0 || 3.0.0"),
+        let versions = ["0.9.0", "1.0.0", "1.5.0", "2.0.0", "3.0.0"];
+        for (text, expected) in [
+            ("1.0.0", vec!["1.0.0"]),
+            ("=1.0.0 ==2.0.0", vec![]),
+            ("!1.0.0 != 2.0.0", vec!["0.9.0", "1.5.0", "3.0.0"]),
+            ("  >  1.0.0   < = 2.0.0 ", vec!["1.5.0", "2.0.0"]),
+            (">=1.0.0 <2.0.0 || 3.0.0", vec!["1.0.0", "1.5.0", "3.0.0"]),
         ] {
-            assert_eq!(constraints(text).to_string(), understood, "{text:?}");
+            assert_eq!(matching(text, &versions), expected, "{text:?}");
         }
     }
 
     #[test]
-    fn drops_terms_of_one_byte() {
-        assert_eq!(constraints("1.0.0 | 2.0.0 - 3 * >").to_string(), "1.0.0 2.0.0");
-        assert_eq!(constraints("! 1.0.0").to_string(), "1.0.0");
-        assert_eq!(error("*"), "there is no version in it");
-        assert_eq!(error("1.0.0 é"), "there is no version in \"é\"");
-        assert_eq!(error("1.0.0 > "), "there is no version in \">\"");
+    fn understands_wildcards() {
+        let versions = ["1.1.9", "1.2.0", "1.2.9", "1.3.0", "2.0.0"];
+        for (text, expected) in [
+            ("1.2.x", vec!["1.2.0", "1.2.9"]),
+            ("=1.x", vec!["1.1.9", "1.2.0", "1.2.9", "1.3.0"]),
+            (">1.2.x", vec!["1.3.0", "2.0.0"]),
+            (">=1.2.x", vec!["1.2.0", "1.2.9", "1.3.0", "2.0.0"]),
+            ("<1.2.x", vec!["1.1.9"]),
+            ("<=1.2.x", vec!["1.1.9", "1.2.0", "1.2.9"]),
+        ] {
+            assert_eq!(matching(text, &versions), expected, "{text:?}");
+        }
     }
 
     #[test]
-    fn writes_wildcards_out() {
-        for (text, understood) in [
-            ("1.2.x", ">=1.2.0 <1.3.0"),
-            ("=1.x", ">=1.0.0 <2.0.0"),
-            ("1.x.x", ">=1.0.0 <1.1.0"),
-            (">1.x", ">=2.0.0"),
-            (">=1.2.x", ">=1.2.0"),
-            ("<1.2.x", "<1.2.0"),
-            ("<=1.2.x", "<1.3.0"),
-            ("!=1.2.x", "<1.2.0 >=1.3.0"),
-            ("^1.x", "1.0.0"),
-            ("½1.x", "1.0.0"),
-            (">=1.0.0-next.x", ">=1.0.0-next.0"),
-            ("<=1.+007.x", "<1.8.0"),
-            ("20240131235959.x", ">=20240131235959.0.0 <20240131235960.0.0"),
+    fn leaves_what_is_not_documented_to_kapp_controller() {
+        for text in [
+            "1.0.0 | 2.0.0",
+            "1.0.0 - 2.0.0",
+            "! 1.0.0",
+            "1.0.0 >",
+            "!=1.x",
+            "^1.x",
+            "1.x.x",
+            "1.x.2",
+            "01.x",
+            "1.0.0-next.1",
+            "18446744073709551615.x",
+            ">=1.0.0\n",
+            "٣1.x",
         ] {
-            assert_eq!(constraints(text).to_string(), understood, "{text:?}");
+            assert!(matches!(text.parse::<Constraints>(), Err(ConstraintsError::Undecided { .. })), "{text:?}");
         }
+        assert_eq!(error("^1.x"), "\"^1.x\" is not documented; what it means is left to kapp-controller to decide");
     }
 
     #[test]
     fn says_what_is_wrong_with_constraints() {
-        assert_eq!(error(" "), "there is no version in it");
-        assert_eq!(error("|| 1.0.0"), "`||` must stand between two alternatives");
-        assert_eq!(error("1.0.0 ||"), "`||` must stand between two alternatives");
+        assert_eq!(error("*"), "there is no version in \"*\"");
+        for text in ["|| 1.0.0", "1.0.0 ||", "1.0.0 || * || 2.0.0"] {
+            assert_eq!(error(text), "`||` must stand between two alternatives");
+        }
         assert_eq!(error("latest"), "there is no version in \"latest\"");
         assert_eq!(error("^1.2.3"), "\"^\" in \"^1.2.3\" is not one of =, ==, !=, !, >, >=, < and <=");
         assert_eq!(
-            error(">=1.0.0\n"),
-            "\">=1.0.0\\n\" does not hold a version: unexpected character '\\n' after patch version number"
+            error(">=1.0"),
+            "\">=1.0\" does not hold a version: unexpected end of input while parsing minor version number"
         );
-        for text in ["1.0.0-next.1", "1x", "9223372036854775807.x", "٣1.x", "1.01.x", "x.x.x1"] {
-            assert!(matches!(text.parse::<Constraints>(), Err(ConstraintsError::InvalidWildcard { .. })), "{text:?}");
-        }
-        assert_eq!("1.0.0 || * || 2.0.0".parse::<Constraints>(), Err(ConstraintsError::EmptyAlternative));
     }
 
     #[test]

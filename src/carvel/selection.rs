@@ -54,6 +54,14 @@ pub enum SelectionError {
         /// What is wrong with them.
         source: ConstraintsError,
     },
+    /// The constraints are not documented: which version they select is left to kapp-controller to decide.
+    #[error("the version constraints {constraints:?} are not decided here: {source}")]
+    Undecided {
+        /// The constraints as written.
+        constraints: String,
+        /// What is not documented in them.
+        source: ConstraintsError,
+    },
     /// No available version fulfils the request.
     #[error("{}", describe_none_matches(constraints, *all, *after_prereleases, hint_build.as_deref()))]
     NoneMatches {
@@ -79,8 +87,11 @@ pub fn select<'a>(
     available: impl IntoIterator<Item = &'a Version>,
     request: &VersionRequest,
 ) -> Result<Version, SelectionError> {
-    let filter = Filter::new(request)
-        .map_err(|source| SelectionError::InvalidConstraint { constraints: request.constraints.clone(), source })?;
+    let constraints = || request.constraints.clone();
+    let filter = Filter::new(request).map_err(|source| match source {
+        ConstraintsError::Undecided { .. } => SelectionError::Undecided { constraints: constraints(), source },
+        _ => SelectionError::InvalidConstraint { constraints: constraints(), source },
+    })?;
     let mut available: Vec<&Version> = available.into_iter().collect();
     // Equal versions must keep their order for the last one to be selected, which this sort guarantees.
     available.sort();
@@ -89,7 +100,7 @@ pub fn select<'a>(
         return Ok((*highest).clone());
     }
     Err(SelectionError::NoneMatches {
-        constraints: request.constraints.clone(),
+        constraints: constraints(),
         all: available.len(),
         after_prereleases: remaining.len(),
         hint_build: find_other_build(&available, &filter, request).map(Box::new),

@@ -82,7 +82,7 @@ pub fn judge(installed: &Installed<'_>, namespace: &str, name: &str) -> Verdict 
     let select = |packages| selected::select(install, &status, packages, installed, &object);
     let selected = match installed.packages.map(select) {
         Some(Err(failure)) => return Verdict::Failed(failure),
-        Some(Ok(package)) => Some(package),
+        Some(Ok(package)) => package,
         None => None,
     };
     if status.observed_generation != install.metadata.generation {
@@ -104,7 +104,13 @@ pub fn judge(installed: &Installed<'_>, namespace: &str, name: &str) -> Verdict 
     if let Some(verdict) = values::judge(installed, &app_status, &object) {
         return verdict;
     }
-    judge_run(install, &status, &app_status, &object)
+    match judge_run(install, &status, &app_status, &object) {
+        Verdict::Ready { .. } if selected.is_none() && installed.packages.is_some() => Verdict::pending(
+            Stage::Install,
+            "the version constraints are left to kapp-controller, which may be about to choose another version",
+        ),
+        verdict => verdict,
+    }
 }
 
 /// Judges the last run of an App that is what is asked for.

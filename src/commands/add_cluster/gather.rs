@@ -143,7 +143,8 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     let constraints = match &git {
         Some((_, package, directory)) => {
             checks.take("PackageInstall", guard::same_install(answers, package, directory).await);
-            checks.take("version", repository::choose_constraints(answers, package, directory))
+            let constraints = repository::choose_constraints(&mut checks, answers, package, directory);
+            checks.take("version", constraints)
         }
         None => None,
     };

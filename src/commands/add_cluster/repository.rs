@@ -3,6 +3,7 @@
 use super::answers::Answers;
 use crate::carvel::selection::{SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
+use crate::check::Checks;
 use crate::cluster::Cluster;
 use crate::commands::git as git_access;
 use crate::error::{Error, Result};
@@ -17,6 +18,9 @@ use crate::shell::quoted;
 
 /// Which versions are chosen from where nothing else is said: all releases.
 const ANY_VERSION: &str = ">=0.0.0";
+
+const CONSTRAINTS_HINT: &str =
+    "write them as kapp-controller documents them, such as --version-constraints '>=1.0.0 <2.0.0'";
 
 /// Reads the GitRepository; it must be ready, or on its way.
 pub(super) async fn repository(build: &Cluster, versions: FluxVersions, answers: &Answers) -> Result<GitRepository> {
@@ -68,8 +72,10 @@ fn check_ref_name(package: &PackageDirectory) -> Result<()> {
         .hint("name the package like hello-app.default.tap, and push"))
 }
 
-/// Takes the constraints of the flag, else those in the repository, else any; they must select a version.
+/// Takes the constraints of the flag, else those in the repository, else any; they must select a version, or be such that
+/// only kapp-controller can tell.
 pub(super) fn choose_constraints(
+    checks: &mut Checks,
     answers: &Answers,
     package: &PackageDirectory,
     directory: &RunClusterDirectory,
@@ -87,6 +93,10 @@ pub(super) fn choose_constraints(
     };
     match select(&versions, &request) {
         Ok(_) => Ok(constraints),
+        Err(SelectionError::Undecided { source, .. }) => {
+            checks.warn("version constraints", Error::new(source.to_string()).hint(CONSTRAINTS_HINT));
+            Ok(constraints)
+        }
         Err(error) => {
             let hint = match &error {
                 SelectionError::NoneMatches { hint_build: Some(version), .. } => {
@@ -96,9 +106,8 @@ pub(super) fn choose_constraints(
                     let newest: Vec<String> = available.iter().rev().take(5).map(ToString::to_string).collect();
                     format!("the repository offers: {}", newest.join(", "))
                 }
-                SelectionError::InvalidConstraint { .. } => {
-                    "write them as kapp-controller reads them, such as --version-constraints '>=1.0.0 <2.0.0'"
-                        .to_owned()
+                SelectionError::InvalidConstraint { .. } | SelectionError::Undecided { .. } => {
+                    CONSTRAINTS_HINT.to_owned()
                 }
             };
             Err(Error::usage(format!("no version of {} can be selected", package.name)).because(error).hint(hint))

@@ -16,14 +16,14 @@ const IGNORE_KAPP_CONTROLLER: &str = "packaging.carvel.dev/ignore-kapp-controlle
 /// How many versions a hint lists.
 const SHOWN_VERSIONS: usize = 5;
 
-/// Selects the Package as kapp-controller does.
+/// Selects the Package as kapp-controller does; `None` where only kapp-controller can tell, and had no time yet to choose.
 pub(super) fn select<'a>(
     install: &PackageInstall,
     status: &PackageInstallStatus,
     packages: &'a [PackageSpec],
     installed: &Installed<'_>,
     object: &str,
-) -> Result<&'a PackageSpec, Failure> {
+) -> Result<Option<&'a PackageSpec>, Failure> {
     let reference = &install.spec.package_ref;
     // kapp-controller refuses Packages with other versions on admission, so none is lost here.
     let offered: Vec<(Version, &PackageSpec)> = packages
@@ -33,7 +33,14 @@ pub(super) fn select<'a>(
         .collect();
     let versions = || offered.iter().map(|(version, _)| version);
     let request = &reference.version_selection;
-    let mut selected = selection::select(versions(), request).map_err(|error| explain(&error, install, object))?;
+    let mut selected = match selection::select(versions(), request) {
+        Ok(selected) => selected,
+        Err(SelectionError::Undecided { .. }) => {
+            let chosen = offered.iter().find(|(_, package)| package.version == status.version);
+            return Ok(chosen.filter(|_| installed.is_settled).map(|(_, package)| *package));
+        }
+        Err(error) => return Err(explain(&error, install, object)),
+    };
     // Which Kubernetes and kapp-controller there are, only kapp-controller knows: a Package that asks for others may have
     // been passed over. What it chose instead counts once it had the time to choose anew.
     let package_of = |selected: &Version| offered.iter().rev().find(|(version, _)| version == selected);
@@ -48,7 +55,7 @@ pub(super) fn select<'a>(
         }
     }
     package_of(&selected)
-        .map(|(_, package)| *package)
+        .map(|(_, package)| Some(*package))
         .ok_or_else(|| failure(Cause::NoVersionMatches, Stage::Install, object, String::new()))
 }
 
@@ -71,7 +78,9 @@ fn explain(error: &SelectionError, install: &PackageInstall, object: &str) -> Fa
         constraints: reference.version_selection.constraints.clone(),
     };
     let (cause, hint) = match error {
-        SelectionError::InvalidConstraint { .. } => (Cause::InvalidConstraints, constraints_hint()),
+        SelectionError::InvalidConstraint { .. } | SelectionError::Undecided { .. } => {
+            (Cause::InvalidConstraints, constraints_hint())
+        }
         SelectionError::NoneMatches { all: 0, .. } => (
             Cause::NoVersionMatches,
             format!(

@@ -14,6 +14,14 @@ fn a_constraint_without_build_metadata_is_explained() {
 }
 
 #[test]
+fn constraints_that_are_not_documented_are_left_to_kapp_controller() {
+    let mut fixture = Fixture::done();
+    fixture.install["spec"]["packageRef"]["versionSelection"]["constraints"] = json!("1.x.x");
+    fixture.assert_pending();
+    assert!(matches!(fixture.judge_settled(true), Verdict::Ready { .. }), "kapp-controller had the time to choose");
+}
+
+#[test]
 fn a_refused_downgrade_fails_at_once() {
     let mut fixture = Fixture::done();
     fixture.versions = vec!["1.0.0"];
