@@ -24,9 +24,9 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 
 /// Runs something that must be refused, and proves that nothing was written anywhere.
 fn refused(user: &User<'_>, arguments: &[&str], code: i32) -> Output {
-    let before = (user.everything(), user.workspace.repository().head().expect("Git"));
+    let before = user.state();
     let output = user.run(arguments).expect_code(code).says("Error:").says("Hint:").does_not_say("✔");
-    assert_eq!(before, (user.everything(), user.workspace.repository().head().expect("Git")), "{output}");
+    assert_eq!(before, user.state(), "{output}");
     output
 }
 

@@ -17,16 +17,18 @@ fn another_cluster(testbed: &Testbed) {
     let user = User::new(testbed, "cluster");
     user.bootstrap().expect_code(0);
     user.add_cluster("prod1").expect_code(0);
-    let before = user.everything();
+    let before = user.state();
     let arguments = user.add_cluster_arguments("prod1", "prod2");
     user.run(&arguments).expect_code(1).says("the name `prod1` is taken by another cluster").says("another name");
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
 
     // A kubeconfig made by hand says by itself which cluster it points at.
     let build = user.workspace.build_namespace();
     let annotation = "carvelflux.dev/run-cluster-uid-";
     testbed.kubectl("build", &["-n", build, "annotate", "secret", "prod1-kubeconfig", annotation]).expect("kubectl");
+    let before = user.state();
     user.run(&arguments).expect_code(1).says("prod1-kubeconfig");
+    assert_eq!(before, user.state());
 }
 
 fn another_path_or_namespace(testbed: &Testbed) {
@@ -50,11 +52,11 @@ fn another_path_or_namespace(testbed: &Testbed) {
             "spec": spec,
         });
         testbed.apply("build", &manifest.to_string()).expect("kubectl apply");
-        let before = user.everything();
+        let before = user.state();
         user.add_cluster("prod1")
             .expect_code(1)
             .says(&format!("another spec.{field}: `{}`", value.trim_start_matches("./")));
-        assert_eq!(before, user.everything());
+        assert_eq!(before, user.state());
     }
 }
 
@@ -65,10 +67,12 @@ fn another_repository(testbed: &Testbed) {
     testbed.publish(&other, &PackageVersion::new(PACKAGE, VERSION)).expect("a package");
     user.set("GIT_USERNAME", &other.username());
     user.set("GIT_PASSWORD", &other.password());
+    let before = (user.state(), other.head().expect("Git"));
     user.run(&["bootstrap", PACKAGE, "--git-url", other.url(), "--branch", "main", "--yes"])
         .expect_code(1)
         .says("exists and has another url")
         .says("delete gitrepository");
+    assert_eq!(before, (user.state(), other.head().expect("Git")));
 }
 
 fn install_of_somebody_else(testbed: &Testbed) {
@@ -81,7 +85,7 @@ fn install_of_somebody_else(testbed: &Testbed) {
         "spec": {"serviceAccountName": "default", "packageRef": {"refName": PACKAGE, "versionSelection": {}}},
     });
     testbed.apply("prod1", &manifest.to_string()).expect("kubectl apply");
-    let before = user.everything();
+    let before = user.state();
     user.add_cluster("prod1").expect_code(1).says("is not this delivery's").says("it was made without Flux");
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
 }

@@ -1,6 +1,7 @@
 //! What the tests share: running the plugin as a user does, and reading what came of it.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -180,6 +181,31 @@ impl<'a> User<'a> {
         names
     }
 
+    /// Returns in which state everything is that the plugin could have written, on both sides and in Git.
+    ///
+    /// Two that are equal prove that the plugin wrote nothing in between; what controllers write on their own is left out.
+    pub(crate) fn state(&self) -> BTreeMap<String, String> {
+        let mut state = BTreeMap::from([("Git".to_owned(), self.workspace.repository().head().expect("Git"))]);
+        let mut add = |context: &str, namespace: &str, kinds: &str| {
+            let text = self.testbed.kubectl(context, &["get", kinds, "-n", namespace, "-o", "json"]);
+            let list: Value = serde_json::from_str(&text.expect("kubectl get")).expect("JSON");
+            for object in list["items"].as_array().expect("a list") {
+                let (kind, name) = (&object["kind"], &object["metadata"]["name"]);
+                // Every namespace gets this one from Kubernetes, some time after it was created.
+                if name != "kube-root-ca.crt" {
+                    state.insert(format!("{context} {kind} {name}"), version_of(object));
+                }
+            }
+        };
+        let access = "secrets,serviceaccounts,roles,rolebindings";
+        let flux = "configmaps,gitrepositories,kustomizations";
+        add("build", self.workspace.build_namespace(), &format!("{access},{flux}"));
+        for cluster in self.testbed.run_clusters() {
+            add(cluster, self.workspace.target_namespace(), &format!("{access},packageinstalls"));
+        }
+        state
+    }
+
     /// Gives the user the documented permissions in one more namespace of a run cluster.
     pub(crate) fn allow_in(&self, context: &str, namespace: &str) {
         let target = self.workspace.target_namespace();
@@ -237,6 +263,21 @@ impl<'a> User<'a> {
             })
             .unwrap_or_default()
     }
+}
+
+/// Returns what changes with every write to an object, other than those of controllers.
+fn version_of(object: &Value) -> String {
+    let metadata = &object["metadata"];
+    let is_token = object["type"] == "kubernetes.io/service-account-token";
+    if object.get("status").is_none() && object.get("spec").is_none() && !is_token {
+        return format!("resourceVersion {}", metadata["resourceVersion"]);
+    }
+    // Controllers write status and finalizers, and the API server labels a token with the day when it was used last.
+    let labels = if is_token { &Value::Null } else { &metadata["labels"] };
+    let mut content = DefaultHasher::new();
+    // As a hash, so that no failed assertion shows a token.
+    format!("{labels} {} {}", metadata["annotations"], object["data"]).hash(&mut content);
+    format!("{} generation {} content {:x}", metadata["uid"], metadata["generation"], content.finish())
 }
 
 impl Output {
