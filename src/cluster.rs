@@ -12,6 +12,7 @@ mod delete;
 mod escalation;
 mod failure;
 mod forbidden;
+mod retry;
 mod token;
 mod user;
 mod watch;
@@ -20,6 +21,7 @@ pub use access::Access;
 pub use connect::{Connection, load_kubeconfig};
 pub use failure::{Remedy, WatchFailure};
 pub use forbidden::MissingRule;
+pub use retry::report_retries;
 pub use token::{ExpiringToken, TokenWish};
 pub use user::User;
 

@@ -1,11 +1,17 @@
 //! The HTTP client of a cluster: kube's own layers over connections that stay small.
 
+use std::time::Duration;
+
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kube::client::ConfigExt;
+use kube::client::{ClientBuilder, ConfigExt};
 use kube::{Client, Config};
-use tower::{BoxError, ServiceBuilder};
+use tower::ServiceBuilder;
+use tower::buffer::BufferLayer;
+use tower::layer::layer_fn;
+
+use super::retry::Retry;
 
 /// How much of an answer a connection holds, in bytes: one TLS record. The headers must fit in it.
 ///
@@ -15,11 +21,20 @@ const BUFFER: usize = 16 * 1024;
 /// How many connections that nobody uses are kept for the next request.
 const IDLE_CONNECTIONS: usize = 2;
 
+/// How many requests may wait for kube's own client, which cannot be copied; as many as kube lets wait.
+const WAITING_REQUESTS: usize = 1024;
+
 /// Makes a client for a cluster.
-pub(super) fn client(config: &Config) -> kube::Result<Client> {
+///
+/// A request may take so long as `limit` says, with all its tries.
+pub(super) fn client(config: &Config, limit: Option<Duration>) -> kube::Result<Client> {
     // The ways through proxies are kube's.
     if config.proxy_url.is_some() {
-        return Client::try_from(config.clone());
+        let builder = ClientBuilder::try_from(config.clone())?;
+        return Ok(builder
+            .with_layer(&BufferLayer::new(WAITING_REQUESTS))
+            .with_layer(&layer_fn(|inner| Retry::new(inner, limit)))
+            .build());
     }
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
@@ -33,7 +48,6 @@ pub(super) fn client(config: &Config) -> kube::Result<Client> {
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
-        .map_err(BoxError::from)
-        .service(connections);
+        .service(Retry::new(connections, limit));
     Ok(Client::new(service, config.default_namespace.clone()))
 }

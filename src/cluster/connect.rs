@@ -81,27 +81,24 @@ impl Cluster {
         if !connection.impersonate_groups.is_empty() {
             config.auth_info.impersonate_groups = Some(connection.impersonate_groups.clone());
         }
-        let mut cluster = Self::from_config(role, context, config)?;
-        if let Some(timeout) = connection.request_timeout {
-            cluster.request_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
-        }
-        Ok(cluster)
+        let limit = Some(connection.request_timeout.unwrap_or(REQUEST_TIMEOUT)).filter(|limit| !limit.is_zero());
+        Self::from_config(role, context, config, limit)
     }
 
     /// Makes a client from one self-contained kubeconfig, as Flux does from a Secret.
     pub async fn from_kubeconfig(role: Role, kubeconfig: Kubeconfig, impersonate: Option<String>) -> Result<Self> {
         let mut config = configuration(&role, kubeconfig).await?;
         config.auth_info.impersonate = impersonate;
-        Self::from_config(role, String::new(), config)
+        Self::from_config(role, String::new(), config, Some(REQUEST_TIMEOUT))
     }
 
-    fn from_config(role: Role, context: String, mut config: Config) -> Result<Self> {
+    fn from_config(role: Role, context: String, mut config: Config, request_timeout: Option<Duration>) -> Result<Self> {
         config.connect_timeout = Some(CONNECT_TIMEOUT);
-        // kube would try again for minutes, in silence; watches and fresh reads have pauses of their own.
+        // kube would try again for minutes, in silence; what is tried again here says `retry`.
         config.default_retry = false;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let default_namespace = config.default_namespace.clone();
-        let client = client(&config).map_err(|error| {
+        let client = client(&config, request_timeout).map_err(|error| {
             Error::new(format!("no client can be made for {} at {server}", describe(&role))).because(error)
         })?;
         Ok(Self {
@@ -111,7 +108,7 @@ impl Cluster {
             default_namespace,
             config: Arc::new(config),
             client,
-            request_timeout: Some(REQUEST_TIMEOUT),
+            request_timeout,
             takes_over: false,
         })
     }
@@ -122,8 +119,7 @@ impl Cluster {
         let mut config = Config::clone(&self.config);
         config.auth_info =
             AuthInfo { token: Some(token.clone()), impersonate: impersonate.map(str::to_owned), ..AuthInfo::default() };
-        let request_timeout = self.request_timeout;
-        Ok(Self { request_timeout, ..Self::from_config(self.role.clone(), String::new(), config)? })
+        Self::from_config(self.role.clone(), String::new(), config, self.request_timeout)
     }
 
     /// Reaches an API server in the way that Flux is told to, but with the user's own credential.
@@ -133,8 +129,7 @@ impl Cluster {
         let kubeconfig: Kubeconfig = serde_yaml::from_str(text.expose_secret()).map_err(unreadable)?;
         let mut config = configuration(&self.role, kubeconfig).await?;
         config.auth_info = self.config.auth_info.clone();
-        let request_timeout = self.request_timeout;
-        Ok(Self { request_timeout, ..Self::from_config(self.role.clone(), self.context.clone(), config)? })
+        Self::from_config(self.role.clone(), self.context.clone(), config, self.request_timeout)
     }
 }
 

@@ -13,14 +13,17 @@ mod wait;
 use kube::config::Kubeconfig;
 
 use crate::cli::{Cli, Command, ConnectionArgs};
-use crate::cluster::{Connection, load_kubeconfig};
+use crate::cluster::{Connection, load_kubeconfig, report_retries};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ui::{Ui, prompt};
+use crate::ui::{Ui, Verbosity, prompt};
 
 /// Runs the command of the command line.
 pub fn run(ui: Ui, cli: Cli) -> Result<()> {
     let connection = connection(&cli.connection);
     let namespace = cli.connection.namespace.clone();
+    if ui.verbosity >= Verbosity::Details {
+        report_retries(move |line| ui.status(line));
+    }
     match cli.command {
         Command::Version => ui.result(&format!("kubectl-carvelflux {}", env!("CARGO_PKG_VERSION"))),
         Command::Bootstrap(arguments) => block_on(bootstrap::run(ui, connection, namespace, arguments)),
