@@ -57,7 +57,7 @@ pub(super) async fn run(
 ) -> Result<()> {
     let mut connection = connection;
     super::choose_context(ui, &mut connection)?;
-    let mut answers = ask(ui, &connection, namespace, &arguments)?;
+    let mut answers = ask(ui, &connection, namespace, &arguments).await?;
     names::check_package(names::of_package(&answers.package))?;
     check_url(&answers.url)?;
 
@@ -103,7 +103,7 @@ fn needs(version: &str, answers: &Answers) -> Vec<Need> {
     [on_secret, Need::to_apply(&repository), Need::on(&repository, &["list", "watch"])].concat()
 }
 
-fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, arguments: &BootstrapArgs) -> Result<Answers> {
+async fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, arguments: &BootstrapArgs) -> Result<Answers> {
     prompt::require(
         ui,
         &[
@@ -123,7 +123,7 @@ fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, arguments: &B
     let url = or_ask(&arguments.git_url, "URL of the GitOps repository", None)?;
     let branch = or_ask(&arguments.branch, "Branch", Some("main"))?;
     let is_complete = arguments.package.is_some() && arguments.git_url.is_some() && arguments.branch.is_some();
-    let credentials = match git::given(ui, &arguments.credentials)? {
+    let credentials = match git::given(ui, &arguments.credentials).await? {
         // Who gave all flags but these has a public repository, or a Secret in place.
         None if ui.is_interactive && !is_complete => git::ask()?,
         given => given,

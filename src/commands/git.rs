@@ -7,10 +7,10 @@ use crate::gitops::credentials::GitCredentials;
 use crate::ui::{Ui, prompt};
 
 /// Takes the credentials from flags, files and the environment; `None` where none are given.
-pub(super) fn given(ui: Ui, arguments: &GitCredentialArgs) -> Result<Option<GitCredentials>> {
+pub(super) async fn given(ui: Ui, arguments: &GitCredentialArgs) -> Result<Option<GitCredentials>> {
     let username = arguments.git_username.clone().filter(|name| !name.is_empty());
     let password = match &arguments.git_password_file {
-        Some(path) => Some(prompt::secret_file(path, "the Git password")?),
+        Some(path) => Some(prompt::secret_file(path, "the Git password").await?),
         None => match std::env::var("GIT_PASSWORD") {
             Ok(password) if !password.is_empty() => {
                 Some(prompt::single_line(&password, "the Git password in GIT_PASSWORD")?)

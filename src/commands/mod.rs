@@ -42,7 +42,7 @@ pub fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
         .enable_all()
         .build()
         .map_err(|error| Error::new("cannot start the asynchronous runtime").because(error))?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         tokio::select! {
             // The signals are listened for before the command's first question.
             biased;
@@ -52,7 +52,10 @@ pub fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
             ).hint("the same command completes the rest")),
             result = command => result,
         }
-    })
+    });
+    // What still blocks a thread, such as reading standard input, would hold up the end.
+    runtime.shutdown_background();
+    result
 }
 
 /// Returns when the user presses Ctrl-C, or a pipeline asks the command to end.
@@ -116,4 +119,25 @@ fn namespace(ui: Ui, connection: &Connection, given: Option<String>) -> Result<S
 
 fn context_names(kubeconfig: &Kubeconfig) -> Vec<String> {
     kubeconfig.contexts.iter().map(|entry| entry.name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn what_still_blocks_does_not_hold_up_the_end() {
+        let started = Instant::now();
+        let result = block_on(async {
+            let reading = tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_secs(20)));
+            tokio::select! {
+                _ = reading => Ok(()),
+                () = tokio::time::sleep(Duration::from_millis(50)) => Err(Error::new("interrupted")),
+            }
+        });
+        assert!(result.is_err());
+        assert!(started.elapsed() < Duration::from_secs(10), "the end came after {:?}", started.elapsed());
+    }
 }

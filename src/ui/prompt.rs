@@ -86,12 +86,16 @@ pub fn confirm() -> Result<()> {
 }
 
 /// Reads a secret of one line from a file, or from standard input for `-`.
-pub fn secret_file(path: &Path, what: &str) -> Result<SecretString> {
-    let read =
-        if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+pub async fn secret_file(path: &Path, what: &str) -> Result<SecretString> {
+    let read = if path == Path::new("-") { standard_input().await } else { std::fs::read_to_string(path) };
     let text =
         read.map_err(|error| Error::usage(format!("cannot read {what} from {}", path.display())).because(error))?;
     single_line(&text, &format!("{what} in {}", path.display()))
+}
+
+/// Reads standard input to its end, on a thread of its own: nobody may ever write to it, and Ctrl-C must be heard meanwhile.
+pub async fn standard_input() -> std::io::Result<String> {
+    tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin())).await.map_err(std::io::Error::other)?
 }
 
 /// Takes a secret that must be one line: line breaks at its end do not count, any other would break the protocols it is

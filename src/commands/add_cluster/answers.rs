@@ -80,7 +80,7 @@ pub(super) async fn ask(
     )?;
     let overrides = way::overrides(&arguments.endpoint)?;
     let values = arguments.values.as_deref().map(read_values).transpose()?;
-    let authentication = authentication::Asked::of(&arguments.authentication)?;
+    let authentication = authentication::Asked::of(&arguments.authentication).await?;
     if let Some(account) = &arguments.authentication.impersonated {
         names::check_service_account(account)?;
     }
@@ -119,7 +119,7 @@ pub(super) async fn ask(
         Some(namespace) => namespace.clone(),
         None => prompt::text("Namespace on the run cluster", Some(run.default_namespace()))?,
     };
-    let credentials = git::given(ui, &arguments.credentials)?;
+    let credentials = git::given(ui, &arguments.credentials).await?;
     Ok(Answers {
         run_cluster,
         package_path,

@@ -82,9 +82,9 @@ impl Found {
 
 impl Asked {
     /// Reads the flags, and the file that they name; `None` where they leave it open.
-    pub(super) fn of(arguments: &AuthenticationArgs) -> Result<Option<Self>> {
+    pub(super) async fn of(arguments: &AuthenticationArgs) -> Result<Option<Self>> {
         if let Some(path) = &arguments.kubeconfig_file {
-            return KubeconfigFile::read(path, arguments.inline_files).map(Self::KubeconfigFile).map(Some);
+            return KubeconfigFile::read(path, arguments.inline_files).await.map(Self::KubeconfigFile).map(Some);
         }
         match (arguments.auth, arguments.token_duration) {
             (Some(AuthenticationWay::WorkloadIdentity), Some(_)) => {

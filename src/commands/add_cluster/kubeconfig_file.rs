@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{Error, Result};
 use crate::kubeconfig::{self, Fitness};
+use crate::ui::prompt;
 
 /// A kubeconfig that Flux can use.
 #[derive(Clone, Debug)]
@@ -25,14 +26,14 @@ impl KubeconfigFile {
     /// Reads a kubeconfig from a file, or from standard input for `-`, and refuses what Flux cannot use.
     ///
     /// With `takes_files_in`, only what the current context needs is kept, with the content of the files it names.
-    pub(super) fn read(path: &Path, takes_files_in: bool) -> Result<Self> {
+    pub(super) async fn read(path: &Path, takes_files_in: bool) -> Result<Self> {
         let is_input = path == Path::new("-");
         let source = if is_input {
             "the kubeconfig on standard input".to_owned()
         } else {
             format!("the kubeconfig {}", path.display())
         };
-        let read = if is_input { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+        let read = if is_input { prompt::standard_input().await } else { std::fs::read_to_string(path) };
         let mut text =
             SecretString::from(read.map_err(|error| Error::usage(format!("cannot read {source}")).because(error))?);
         if takes_files_in {

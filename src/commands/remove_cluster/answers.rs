@@ -73,7 +73,7 @@ pub(super) async fn ask(
         None => prompt::choice("Run cluster to remove", &run_clusters(&kustomizations))?,
     };
     let run = if arguments.force { None } else { Some(reach_run_cluster(&connection, &run_cluster, arguments).await?) };
-    let credentials = if arguments.keep_git { None } else { git::given(ui, &arguments.credentials)? };
+    let credentials = if arguments.keep_git { None } else { git::given(ui, &arguments.credentials).await? };
     Ok(Answers {
         ui,
         run_cluster,
