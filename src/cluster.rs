@@ -10,6 +10,7 @@ mod conflict;
 mod connect;
 mod delete;
 mod escalation;
+mod exec_plugin;
 mod failure;
 mod forbidden;
 mod retry;

@@ -1,16 +1,19 @@
 //! The HTTP client of a cluster: kube's own layers over connections that stay small.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kube::client::{ClientBuilder, ConfigExt};
+use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::{Client, Config};
 use tower::ServiceBuilder;
 use tower::buffer::BufferLayer;
-use tower::layer::layer_fn;
+use tower::filter::AsyncFilterLayer;
 
+use super::exec_plugin::Plugin;
 use super::retry::Retry;
 
 /// How much of an answer a connection holds, in bytes: one TLS record. The headers must fit in it.
@@ -26,15 +29,19 @@ const WAITING_REQUESTS: usize = 1024;
 
 /// Makes a client for a cluster.
 ///
+/// Where a credential plugin is given, the configuration names none, and each request gets the plugin's token.
 /// A request may take so long as `limit` says, with all its tries.
-pub(super) fn client(config: &Config, limit: Option<Duration>) -> kube::Result<Client> {
+pub(super) fn client(config: &Config, plugin: Option<Arc<Plugin>>, limit: Option<Duration>) -> kube::Result<Client> {
+    let plugin =
+        plugin.map(|plugin| AsyncFilterLayer::new(move |request: Request<Body>| plugin.clone().authorize(request)));
     // The ways through proxies are kube's.
     if config.proxy_url.is_some() {
         let builder = ClientBuilder::try_from(config.clone())?;
-        return Ok(builder
-            .with_layer(&BufferLayer::new(WAITING_REQUESTS))
-            .with_layer(&layer_fn(|inner| Retry::new(inner, limit)))
-            .build());
+        let service = ServiceBuilder::new()
+            .option_layer(plugin)
+            .layer_fn(|inner| Retry::new(inner, limit))
+            .layer(BufferLayer::new(WAITING_REQUESTS));
+        return Ok(builder.with_layer(&service).build());
     }
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
@@ -46,6 +53,7 @@ pub(super) fn client(config: &Config, limit: Option<Duration>) -> kube::Result<C
         .build(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
+        .option_layer(plugin)
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
         .service(Retry::new(connections, limit));

@@ -9,9 +9,11 @@ use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::client::client;
+use super::exec_plugin::Plugin;
+use super::failure::root_cause;
 use super::{Cluster, Role};
 use crate::error::{Error, Result};
-use crate::kubeconfig::Endpoint;
+use crate::kubeconfig::{Endpoint, base64};
 
 /// Time to establish a connection; an unreachable cluster is reported after it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -82,24 +84,56 @@ impl Cluster {
             config.auth_info.impersonate_groups = Some(connection.impersonate_groups.clone());
         }
         let limit = Some(connection.request_timeout.unwrap_or(REQUEST_TIMEOUT)).filter(|limit| !limit.is_zero());
-        Self::from_config(role, context, config, limit)
+        Self::from_config(role, context, config, limit).await
     }
 
     /// Makes a client from one self-contained kubeconfig, as Flux does from a Secret.
     pub async fn from_kubeconfig(role: Role, kubeconfig: Kubeconfig, impersonate: Option<String>) -> Result<Self> {
         let mut config = configuration(&role, kubeconfig).await?;
         config.auth_info.impersonate = impersonate;
-        Self::from_config(role, String::new(), config, Some(REQUEST_TIMEOUT))
+        Self::from_config(role, String::new(), config, Some(REQUEST_TIMEOUT)).await
     }
 
-    fn from_config(role: Role, context: String, mut config: Config, request_timeout: Option<Duration>) -> Result<Self> {
+    /// Makes a client as a user may be configured: with a credential plugin, which is run here unless it was already.
+    async fn from_config(role: Role, context: String, config: Config, limit: Option<Duration>) -> Result<Self> {
+        let Some(plugin) = Plugin::of(&config.auth_info) else {
+            return Self::assemble(role, context, config, None, limit);
+        };
+        let credential = plugin.credential().await.map_err(|error| {
+            let place = match context.as_str() {
+                "" => describe(&role),
+                context => format!("{} (context `{context}`)", describe(&role)),
+            };
+            let outer = Error::new(format!("no credential could be obtained for {place}")).because(error.message());
+            let outer = error.causes().iter().fold(outer, Error::because);
+            error.hints().iter().fold(outer, Error::hint)
+        })?;
+        // kube's client would run the plugin as well.
+        let mut own = config.clone();
+        own.auth_info.exec = None;
+        if let Some((certificate, key)) = &credential.certificate {
+            own.auth_info.client_certificate_data = Some(base64(certificate.as_bytes()));
+            own.auth_info.client_key_data = Some(base64(key.expose_secret().as_bytes()).into());
+        }
+        let cluster = Self::assemble(role, context, own, credential.token.and(Some(plugin)), limit)?;
+        // Another address for the same user needs the plugin again.
+        Ok(Self { config: Arc::new(config), ..cluster })
+    }
+
+    fn assemble(
+        role: Role,
+        context: String,
+        mut config: Config,
+        plugin: Option<Arc<Plugin>>,
+        request_timeout: Option<Duration>,
+    ) -> Result<Self> {
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         // kube would try again for minutes, in silence; what is tried again here says `retry`.
         config.default_retry = false;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let default_namespace = config.default_namespace.clone();
-        let client = client(&config, request_timeout).map_err(|error| {
-            Error::new(format!("no client can be made for {} at {server}", describe(&role))).because(error)
+        let client = client(&config, plugin, request_timeout).map_err(|error| {
+            Error::new(format!("no client can be made for {} at {server}", describe(&role))).because(root_cause(&error))
         })?;
         Ok(Self {
             role,
@@ -119,7 +153,7 @@ impl Cluster {
         let mut config = Config::clone(&self.config);
         config.auth_info =
             AuthInfo { token: Some(token.clone()), impersonate: impersonate.map(str::to_owned), ..AuthInfo::default() };
-        Self::from_config(self.role.clone(), String::new(), config, self.request_timeout)
+        Self::assemble(self.role.clone(), String::new(), config, None, self.request_timeout)
     }
 
     /// Reaches an API server in the way that Flux is told to, but with the user's own credential.
@@ -129,7 +163,7 @@ impl Cluster {
         let kubeconfig: Kubeconfig = serde_yaml::from_str(text.expose_secret()).map_err(unreadable)?;
         let mut config = configuration(&self.role, kubeconfig).await?;
         config.auth_info = self.config.auth_info.clone();
-        Self::from_config(self.role.clone(), self.context.clone(), config, self.request_timeout)
+        Self::from_config(self.role.clone(), self.context.clone(), config, self.request_timeout).await
     }
 }
 

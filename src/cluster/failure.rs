@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kube::client::AuthError;
 use kube::runtime::watcher;
 
 use super::escalation::Escalation;
@@ -124,14 +125,25 @@ fn sentence(what: &str, place: &str) -> String {
 }
 
 /// Returns the innermost message of an error: the outer ones name layers of the client, not causes.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut innermost = error.to_string();
+pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = message(error);
     let mut source = error.source();
     while let Some(error) = source {
-        innermost = error.to_string();
+        innermost = message(error);
         source = error.source();
     }
     innermost
+}
+
+/// Returns an error's text, without what a credential command printed: it may hold a token.
+fn message(error: &(dyn std::error::Error + 'static)) -> String {
+    match error.downcast_ref() {
+        Some(AuthError::AuthExecRun { out, .. }) => {
+            let reason = String::from_utf8_lossy(&out.stderr);
+            format!("the credential command of the kubeconfig failed: {}: {}", out.status, reason.trim())
+        }
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(test)]
