@@ -17,7 +17,7 @@ use crate::gitops::layout::PackageDirectory;
 use crate::labels;
 use crate::names;
 use crate::object::ObjectReference;
-use crate::observe::fetch::fetch;
+use crate::observe::fetch::{Freshness, fetch};
 use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::plan::{Apply, Place, Plan, Preview, Step};
 use crate::ui::{Ui, prompt};
@@ -86,7 +86,7 @@ pub(super) async fn run(
     confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
 
     let source = answers.git_repository(versions.source);
-    let revision = fetch(&build, &source, arguments.timeout).await?;
+    let revision = fetch(&build, &source, Freshness::CurrentSpec, arguments.timeout).await?;
     outcome::report_fetched(ui, &answers.namespace, &answers.package, &revision)
 }
 

@@ -8,6 +8,8 @@
 pub struct Expectation {
     /// The reconcile request that the source must have answered; `None` where it could not be asked.
     pub request: Option<String>,
+    /// What the source had been asked before: its answer is older than our request.
+    pub earlier: Option<String>,
     /// The commit that must be reached first; `None` where whatever the source has counts.
     pub commit: Option<String>,
     /// The expected revision and those that the source was seen with after it, such as `main@sha1:0123…`.

@@ -8,7 +8,7 @@ use kube::api::DynamicObject;
 
 use super::expectation::Expectation;
 use super::source::{self, Source};
-use super::{Cause, Failure, Verdict};
+use super::{Cause, Failure, Patience, Verdict};
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT};
@@ -17,13 +17,26 @@ use crate::object::ObjectReference;
 /// The pause before a fetch that failed is requested again, while its failure may pass.
 const PAUSE: Duration = Duration::from_secs(3);
 
+/// Whether a fetch that nobody asked for may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// A commit was pushed a moment ago: without being asked, Flux fetches it with its interval only.
+    NewCommits,
+    /// Whatever Flux has fetched of the current spec will do.
+    CurrentSpec,
+}
+
 /// Requests a fetch of a GitRepository and returns the revision that it has then.
 ///
 /// A failure that may pass by itself is given the time that it may take.
-pub async fn fetch(build: &Cluster, source: &ObjectReference, limit: Duration) -> Result<String> {
+pub async fn fetch(build: &Cluster, source: &ObjectReference, freshness: Freshness, limit: Duration) -> Result<String> {
     let began = Instant::now();
     loop {
-        match fetch_once(build, source, limit.saturating_sub(began.elapsed())).await? {
+        let expectation = match request(build, source, limit.min(Patience::Long.duration())).await {
+            Err(error) if is_refusal(&error) && freshness == Freshness::CurrentSpec => Expectation::default(),
+            answer => Expectation::after_request(Some(answer?)),
+        };
+        match fetch_once(build, source, expectation, limit.saturating_sub(began.elapsed())).await? {
             Ok(revision) => return Ok(revision),
             Err(failure) if began.elapsed() >= failure.patience.duration().min(limit) => {
                 return Err(Error::new(format!("{} is not fetched", failure.object))
@@ -35,10 +48,42 @@ pub async fn fetch(build: &Cluster, source: &ObjectReference, limit: Duration) -
     }
 }
 
-async fn fetch_once(build: &Cluster, source: &ObjectReference, limit: Duration) -> Result<Result<String, Failure>> {
+/// Tells whether a request is refused for good, as by an admission policy or webhook, or for want of a permission.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    error.status().is_some_and(|status| matches!(status, 400..500) && !matches!(status, 401 | 408 | 409 | 429))
+}
+
+/// Asks a GitRepository to look for new commits, again where the failure may pass, and returns what it will answer with.
+async fn request(build: &Cluster, source: &ObjectReference, limit: Duration) -> Result<String> {
+    let began = Instant::now();
     let token = jiff::Timestamp::now().to_string();
-    build.annotate(source, RECONCILE_REQUESTED_AT, &token).await?;
-    let expectation = Expectation::after_request(Some(token));
+    loop {
+        match build.annotate(source, RECONCILE_REQUESTED_AT, &token).await {
+            Ok(()) => return Ok(token),
+            Err(error) if is_refusal(&error) => return Err(cannot_ask(source, &error)),
+            Err(error) if began.elapsed() + PAUSE >= limit => return Err(error),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// Says that Flux cannot be asked, in the words of whoever refuses it.
+fn cannot_ask(source: &ObjectReference, refusal: &Error) -> Error {
+    let error = Error::new(format!("Flux cannot be asked to look for new commits in {}", source.display()))
+        .because(refusal)
+        .with_status(refusal.status().unwrap_or_default());
+    let error = refusal.hints().iter().fold(error, |error, hint| error.hint(hint));
+    error.hint(format!(
+        "allow the annotation {RECONCILE_REQUESTED_AT}, or run the command again once Flux has fetched with its interval"
+    ))
+}
+
+async fn fetch_once(
+    build: &Cluster,
+    source: &ObjectReference,
+    expectation: Expectation,
+    limit: Duration,
+) -> Result<Result<String, Failure>> {
     let unobserved = RefCell::new(None);
     let decided = |object: &DynamicObject| {
         let repository: GitRepository = object.clone().try_parse().ok()?;
@@ -60,4 +105,24 @@ async fn fetch_once(build: &Cluster, source: &ObjectReference, limit: Duration) 
         (ErrorKind::Timeout, None) => error.hint("is source-controller running? kubectl -n flux-system get pods"),
         _ => error,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flux::git_repository_resource;
+
+    #[test]
+    fn a_refusal_names_the_policy_and_the_way_out() {
+        let source = ObjectReference {
+            resource: git_repository_resource("v1"),
+            namespace: Some("dev".to_owned()),
+            name: "hello".to_owned(),
+        };
+        let refusal = Error::new("cannot annotate").because("denied by policy: nobody hurries Flux").with_status(422);
+        assert!(is_refusal(&refusal));
+        let error = cannot_ask(&source, &refusal);
+        assert!(error.to_string().contains("nobody hurries Flux"), "{error}");
+        assert!(error.hints().iter().any(|hint| hint.contains(RECONCILE_REQUESTED_AT)), "{error:?}");
+    }
 }

@@ -69,8 +69,9 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
 /// Tells whether our request was answered, or a later one of somebody else: only the newest is answered in the end.
 fn is_answered(object: &GitRepository, handled: Option<&String>, expectation: &Expectation) -> bool {
     let Some(request) = &expectation.request else { return true };
-    handled
-        .is_some_and(|handled| handled == request || object.annotations().get(RECONCILE_REQUESTED_AT) == Some(handled))
+    let newest =
+        object.annotations().get(RECONCILE_REQUESTED_AT).filter(|newest| expectation.earlier.as_ref() != Some(newest));
+    handled.is_some_and(|handled| handled == request || newest == Some(handled))
 }
 
 /// Says how long a failed fetch may last, and what to do about it.
@@ -153,6 +154,17 @@ mod tests {
     #[test]
     fn a_fetch_from_before_the_request_does_not_count() {
         let verdict = judge(Some(&repository(&status("True", 2, "earlier"))), "dev/x", &expectation());
+        assert!(matches!(verdict, Source::Not(Verdict::Pending { .. })), "{verdict:?}");
+    }
+
+    #[test]
+    fn the_answer_to_an_earlier_request_does_not_count_while_ours_is_not_to_be_seen_yet() {
+        let mut object = repository(&status("True", 2, "earlier"));
+        object.annotations_mut().insert(RECONCILE_REQUESTED_AT.to_owned(), "earlier".to_owned());
+        assert!(matches!(judge(Some(&object), "dev/x", &expectation()), Source::At(_)), "a later one of somebody else");
+        let mut ours = expectation();
+        ours.earlier = Some("earlier".to_owned());
+        let verdict = judge(Some(&object), "dev/x", &ours);
         assert!(matches!(verdict, Source::Not(Verdict::Pending { .. })), "{verdict:?}");
     }
 

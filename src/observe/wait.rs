@@ -6,6 +6,7 @@
 
 mod begin;
 mod confirm;
+mod fetches;
 mod follower;
 mod intake;
 mod renewal;
@@ -119,7 +120,7 @@ pub async fn wait(
         follower = Follower::begin(build, versions, &request, reporter) => follower?,
         () = tokio::time::sleep_until(deadline) => {
             reporter.ended();
-            let verdict = Verdict::pending(super::Stage::Source, "reading");
+            let verdict = Verdict::pending(super::Stage::Source, "reading how Flux reaches the run clusters");
             return Ok(vec![Outcome::TimedOut(verdict); request.deliveries.len()]);
         }
     };
@@ -131,6 +132,7 @@ pub async fn wait(
             Some(update) = follower.updates.next() => follower.take(update, reporter),
             Some(confirmation) = follower.confirmations.next() => follower.confirmed(confirmation, reporter),
             Some(refused) = follower.requests.next() => follower.requested(refused),
+            Some(answer) = follower.fetches.next() => follower.fetch_requested(answer, reporter),
             Some(proof) = follower.proofs.next() => follower.proven(proof),
             Some(renewal) = follower.renewals.next() => follower.take_renewal(renewal),
             _ = ticks.tick() => reporter.tick(),

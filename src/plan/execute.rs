@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::gitops::checkout::Checkout;
 use crate::object::ObjectReference;
 use crate::observe::expectation::short_revision;
-use crate::observe::fetch::fetch;
+use crate::observe::fetch::{Freshness, fetch};
 use crate::ui::{Ui, prompt};
 
 /// How long Flux may take to fetch a pushed commit.
@@ -108,7 +108,7 @@ impl Executor<'_> {
             }
             Step::ProveIdentity(proof) => self.prove_identity(proof).await,
             Step::Fetch { source } => {
-                let revision = fetch(self.build, source, FETCH_LIMIT).await?;
+                let revision = fetch(self.build, source, Freshness::NewCommits, FETCH_LIMIT).await?;
                 self.ui.done(&format!("Flux has fetched {}", short_revision(&revision)));
                 Ok(())
             }

@@ -1,5 +1,6 @@
 //! What is told once a cause is removed, in the words of the terminal; the causes themselves are in `corpus`.
 
+use serde_json::json;
 use testbed::Testbed;
 
 use crate::Test;
@@ -11,6 +12,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("truth::templates_fail_and_are_mended", templates_fail_and_are_mended),
     ("truth::a_grant_before_the_wait_counts", a_grant_before_the_wait_counts),
     ("truth::paused_and_suspended", paused_and_suspended),
+    ("truth::a_policy_refuses_the_request_to_fetch", refused_request),
 ];
 
 fn templates_fail_and_are_mended(testbed: &Testbed) {
@@ -65,4 +67,56 @@ fn paused_and_suspended(testbed: &Testbed) {
     suspend("gitrepository/hello-app.default.tap-gitops-repo", false);
     user.run(&["wait", "--timeout", "1m"]).expect_code(0);
     user.assert_replicas(3);
+}
+
+/// An admission policy answers with 422, a webhook with 400: neither of them changes by asking again.
+fn refused_request(testbed: &Testbed) {
+    const REQUEST: &str = "reconcile.fluxcd.io/requestedAt";
+    const REFUSAL: &str = "nobody hurries Flux here";
+    let user = User::delivered(testbed, "refused");
+    let namespace = user.workspace.build_namespace();
+    let value = |object: &str| format!("{object}.metadata.?annotations[?'{REQUEST}'].orValue('')");
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": namespace},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "resourceRules": [{
+                    "apiGroups": ["source.toolkit.fluxcd.io"],
+                    "apiVersions": ["*"],
+                    "operations": ["UPDATE"],
+                    "resources": ["gitrepositories"],
+                }],
+            },
+            "validations": [{
+                "expression": format!("{} == {}", value("object"), value("oldObject")),
+                "message": REFUSAL,
+            }],
+        },
+    });
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": namespace},
+        "spec": {
+            "policyName": namespace,
+            "validationActions": ["Deny"],
+            "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}},
+        },
+    });
+    testbed.apply("build", &policy.to_string()).expect("kubectl apply");
+    testbed.apply("build", &binding.to_string()).expect("kubectl apply");
+    let annotate = ["-n", namespace, "annotate", "--overwrite", "gitrepository", "--all"];
+    eventually("the policy", || {
+        let request = format!("{REQUEST}=test-{:?}", std::time::Instant::now());
+        testbed.kubectl("build", &[&annotate[..], &[request.as_str()]].concat()).is_err().then_some(())
+    });
+    user.run(&["wait", "--timeout", "1m"]).expect_code(0).says(REFUSAL).says("is not waited for").says("ready");
+    user.bootstrap().expect_code(0);
+    user.write("values.yaml", "workload_name: hello-app\nreplicas: 3\n");
+    user.add_cluster("prod1").expect_code(1).says("cannot be asked to look for new commits").says(REFUSAL);
+    let kinds = "validatingadmissionpolicybinding,validatingadmissionpolicy";
+    testbed.kubectl("build", &["delete", kinds, namespace]).expect("kubectl delete");
 }

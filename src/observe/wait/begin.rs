@@ -1,30 +1,24 @@
 //! How a wait begins: every source is asked to fetch, every run cluster is reached, the watches start.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use futures::stream::{self, FuturesUnordered, StreamExt};
+use futures::stream::{self, FuturesUnordered, SelectAll, StreamExt};
 
 use super::follower::Follower;
-use super::requests::token;
 use super::track::Track;
 use super::view::RunView;
 use super::{Reporter, WaitRequest};
 use crate::cluster::Cluster;
 use crate::error::Result;
-use crate::flux::{FluxVersions, RECONCILE_REQUESTED_AT, git_repository_resource};
-use crate::object::ObjectReference;
+use crate::flux::FluxVersions;
 use crate::observe::delivery::Delivery;
 use crate::observe::expectation::Expectation;
 use crate::observe::watch::{Store, Updates};
 use crate::observe::{Verdict, reach, watch};
 
-/// How many sources are asked, and run clusters reached, at a time.
+/// How many run clusters are reached at a time.
 const AT_A_TIME: usize = 16;
-
-/// The pause before a request to fetch is sent again.
-const REQUEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Follower {
     /// Asks every source to fetch, reaches every run cluster, and starts the watches.
@@ -45,6 +39,9 @@ impl Follower {
             requests: FuturesUnordered::new(),
             renewals: FuturesUnordered::new(),
             proofs: FuturesUnordered::new(),
+            fetches: SelectAll::new(),
+            unanswered: BTreeMap::new(),
+            commit: request.commit.clone(),
             sources: Store::default(),
             kustomizations: Store::default(),
             expectations: BTreeMap::new(),
@@ -52,7 +49,7 @@ impl Follower {
             tracks: Vec::new(),
             refused: None,
         };
-        follower.follow_sources(request, reporter).await;
+        follower.follow_sources(request, reporter);
         let namespaces: BTreeSet<&String> = request.deliveries.iter().map(|delivery| &delivery.namespace).collect();
         for namespace in namespaces {
             watch::watch_kustomizations(&mut follower.updates, build, versions.kustomization, Some(namespace));
@@ -64,56 +61,18 @@ impl Follower {
         Ok(follower)
     }
 
-    /// Asks each source once to look for new commits, and watches them, one watch per namespace.
-    async fn follow_sources(&mut self, request: &WaitRequest, reporter: &mut dyn Reporter) {
-        let sources: BTreeSet<&(String, String)> = request.deliveries.iter().map(|delivery| &delivery.source).collect();
-        // Every request may have something to say.
-        let reporter = RefCell::new(reporter);
-        let expectations: Vec<_> = stream::iter(&sources)
-            .map(|&source| async {
-                let mut expectation = if request.requests_fetch {
-                    self.request_fetch(source, &reporter).await
-                } else {
-                    Expectation::default()
-                };
-                expectation.commit.clone_from(&request.commit);
-                (source.clone(), expectation)
-            })
-            .buffered(AT_A_TIME)
-            .collect()
-            .await;
-        self.expectations.extend(expectations);
+    /// Watches the sources, one watch per namespace, and asks each once to look for new commits.
+    fn follow_sources(&mut self, request: &WaitRequest, reporter: &mut dyn Reporter) {
+        let sources: BTreeSet<(String, String)> =
+            request.deliveries.iter().map(|delivery| delivery.source.clone()).collect();
         let namespaces: BTreeSet<&String> = sources.iter().map(|(namespace, _)| namespace).collect();
         for namespace in namespaces {
             watch::watch_sources(&mut self.updates, &self.build, self.versions.source, Some(namespace));
         }
-    }
-
-    /// Asks a source to look for new commits now; where that is forbidden, what it has counts.
-    async fn request_fetch(&self, source: &(String, String), reporter: &RefCell<&mut dyn Reporter>) -> Expectation {
-        let token = token();
-        let reference = ObjectReference {
-            resource: git_repository_resource(self.versions.source),
-            namespace: Some(source.0.clone()),
-            name: source.1.clone(),
-        };
-        reporter.borrow_mut().detail(&format!("asking Flux to look for new commits in {}", reference.display()));
-        loop {
-            match self.build.annotate(&reference, RECONCILE_REQUESTED_AT, &token).await {
-                Ok(()) => return Expectation::after_request(Some(token)),
-                // A source that does not exist is judged as such.
-                Err(error) if error.status() == Some(404) => return Expectation::default(),
-                Err(error) if error.status() == Some(403) => {
-                    reporter
-                        .borrow_mut()
-                        .notice(&format!("{error}; a commit that Flux has not fetched yet is not waited for"));
-                    return Expectation::default();
-                }
-                Err(error) => {
-                    reporter.borrow_mut().notice(&format!("{error}; retrying"));
-                    tokio::time::sleep(REQUEST_PAUSE).await;
-                }
-            }
+        if request.requests_fetch {
+            self.request_fetches(sources, reporter);
+        } else {
+            sources.into_iter().for_each(|source| self.expect(source, Expectation::default()));
         }
     }
 

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, LocalBoxFuture};
-use futures::stream::FuturesUnordered;
+use futures::stream::{FuturesUnordered, LocalBoxStream, SelectAll};
 
 use super::confirm::{Answer, Confirmation, Inquiry, Question};
 use super::renewal::Renewal;
 use super::requests::Proof;
 use super::track::{Evidence, Next, Track};
 use super::view::RunView;
-use super::{Outcome, Reporter};
+use super::{Outcome, Reporter, fetches};
 use crate::cluster::{Cluster, Connection};
 use crate::flux::{FluxVersions, GitRepository, Kustomization};
 use crate::observe::delivery::Delivery;
@@ -46,6 +46,12 @@ pub(super) struct Follower {
     pub(super) proofs: FuturesUnordered<BoxFuture<'static, Proof>>,
     pub(super) sources: Store<GitRepository>,
     pub(super) kustomizations: Store<Kustomization>,
+    /// Requests to look for new commits on their way.
+    pub(super) fetches: SelectAll<LocalBoxStream<'static, fetches::Answer>>,
+    /// The sources whose request is not answered yet, and how it stands, in words.
+    pub(super) unanswered: BTreeMap<(String, String), String>,
+    /// The commit that the sources must reach.
+    pub(super) commit: Option<String>,
     pub(super) expectations: BTreeMap<(String, String), Expectation>,
     pub(super) views: Vec<RunView>,
     pub(super) tracks: Vec<Track>,
@@ -107,6 +113,9 @@ impl Follower {
         let namespace = &delivery.namespace;
         if !self.sources.is_complete(&delivery.source.0) || !self.kustomizations.is_complete(namespace) {
             return track.shown.clone().into();
+        }
+        if let Some(why) = self.unanswered.get(&delivery.source) {
+            return Verdict::pending(Stage::Source, why).into();
         }
         let objects = self.flux_objects(delivery);
         let view = track.view.map(|view| &self.views[view]);

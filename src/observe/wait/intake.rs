@@ -110,9 +110,11 @@ impl Follower {
         for index in 0..self.tracks.len() {
             let track = &self.tracks[index];
             let is_concerned = track.outcome.is_none() && (view.is_none() || track.view == view);
-            if !is_concerned
-                || (view.is_some() && self.assess_watched_flux(index) != (FluxPart::Applied { is_checking: false }))
-            {
+            let is_flux_done = || {
+                !self.unanswered.contains_key(&track.delivery.source)
+                    && self.assess_watched_flux(index) == (FluxPart::Applied { is_checking: false })
+            };
+            if !is_concerned || (view.is_some() && !is_flux_done()) {
                 continue;
             }
             let verdict = self.lost(index, error);

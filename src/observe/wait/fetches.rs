@@ -1,0 +1,166 @@
+//! Every source is asked once to look for new commits. The answers come while the deliveries are followed already, so that
+//! a request that fails holds nobody else up.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use futures::stream::{self, StreamExt};
+use kube::ResourceExt;
+
+use super::Reporter;
+use super::follower::Follower;
+use super::requests::token;
+use crate::cluster::Cluster;
+use crate::error::{Error, Result};
+use crate::flux::{RECONCILE_REQUESTED_AT, git_repository_resource};
+use crate::object::ObjectReference;
+use crate::observe::expectation::Expectation;
+use crate::observe::fetch::is_refusal;
+use crate::observe::watch::Names;
+
+/// How many sources are asked at a time.
+const AT_A_TIME: usize = 16;
+
+/// The pause before a request is sent again.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How long the API server may answer with failures that may pass, such as those of an admission webhook that restarts.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A request to look for new commits.
+struct Request {
+    source: (String, String),
+    reference: ObjectReference,
+    token: String,
+    /// Since when it has been failing.
+    failing: Option<Instant>,
+}
+
+/// What came of a request: what the source had been asked before.
+pub(super) struct Answer {
+    request: Request,
+    earlier: Result<Option<String>>,
+}
+
+/// What follows from a request that failed.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// The source does not exist, and is judged as such.
+    Judge,
+    /// What the source has counts.
+    OnlyWatch,
+    /// The request is sent again.
+    Again,
+}
+
+impl Follower {
+    /// Asks each of the sources to look for new commits; nothing of a source counts before its request is answered.
+    pub(super) fn request_fetches(&mut self, sources: BTreeSet<(String, String)>, reporter: &mut dyn Reporter) {
+        let mut requests = Vec::new();
+        for source in sources {
+            let reference = ObjectReference {
+                resource: git_repository_resource(self.versions.source),
+                namespace: Some(source.0.clone()),
+                name: source.1.clone(),
+            };
+            let doing = format!("asking Flux to look for new commits in {}", reference.display());
+            reporter.detail(&doing);
+            self.unanswered.insert(source.clone(), doing);
+            requests.push(Request { source, reference, token: token(), failing: None });
+        }
+        let build = self.build.clone();
+        let answers = stream::iter(requests).map(move |request| send(build.clone(), request, Duration::ZERO));
+        self.fetches.push(answers.buffer_unordered(AT_A_TIME).boxed_local());
+    }
+
+    /// Takes in what came of a request to look for new commits.
+    pub(super) fn fetch_requested(&mut self, answer: Answer, reporter: &mut dyn Reporter) {
+        let Answer { mut request, earlier } = answer;
+        let now = Instant::now();
+        let expectation = match earlier {
+            Ok(earlier) => {
+                let mut expectation = Expectation::after_request(Some(request.token));
+                expectation.earlier = earlier;
+                expectation
+            }
+            Err(error) => {
+                let since = *request.failing.get_or_insert(now);
+                match next(&error, now.duration_since(since)) {
+                    Next::Judge => Expectation::default(),
+                    Next::OnlyWatch => {
+                        reporter.notice(&format!("{error}; a commit that Flux has not fetched yet is not waited for"));
+                        Expectation::default()
+                    }
+                    Next::Again => {
+                        if since == now {
+                            reporter.notice(&format!("{error}; retrying"));
+                        }
+                        self.unanswered.insert(request.source.clone(), error.to_string());
+                        self.touch(now, |track| track.delivery.source == request.source);
+                        let build = self.build.clone();
+                        self.fetches.push(stream::once(send(build, request, PAUSE)).boxed_local());
+                        return;
+                    }
+                }
+            }
+        };
+        self.unanswered.remove(&request.source);
+        self.expect(request.source, expectation);
+    }
+
+    /// Begins to judge a source by an expectation.
+    pub(super) fn expect(&mut self, source: (String, String), mut expectation: Expectation) {
+        expectation.commit.clone_from(&self.commit);
+        self.expectations.insert(source.clone(), expectation);
+        self.touch(Instant::now(), |track| track.delivery.source == source);
+        self.request_proof(&Names::One(source));
+    }
+}
+
+async fn send(build: Cluster, request: Request, pause: Duration) -> Answer {
+    tokio::time::sleep(pause).await;
+    let earlier = async {
+        // What was asked before is read first: the watches may still show it, answered, once our own request is stored.
+        let metadata = build.get_metadata(&request.reference).await?;
+        build.annotate(&request.reference, RECONCILE_REQUESTED_AT, &request.token).await?;
+        Ok(metadata.and_then(|object| object.annotations().get(RECONCILE_REQUESTED_AT).cloned()))
+    };
+    let earlier = earlier.await;
+    Answer { request, earlier }
+}
+
+/// Decides what a request that has been failing for so long leads to. Without any answer, nothing else can be read either, so
+/// that there is nothing to go on with.
+fn next(error: &Error, failing: Duration) -> Next {
+    match error.status() {
+        Some(404) => Next::Judge,
+        Some(_) if is_refusal(error) || failing >= LIMIT => Next::OnlyWatch,
+        _ => Next::Again,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(status: u16, failing: Duration) -> Next {
+        next(&Error::new("cannot annotate").with_status(status), failing)
+    }
+
+    #[test]
+    fn what_admission_or_authorization_refuses_is_not_asked_again() {
+        for status in [400, 403, 422] {
+            assert_eq!(after(status, Duration::ZERO), Next::OnlyWatch, "{status}");
+        }
+        assert_eq!(after(404, Duration::ZERO), Next::Judge);
+    }
+
+    #[test]
+    fn what_may_pass_is_asked_again_for_a_while() {
+        for status in [401, 409, 429, 500, 503, 504] {
+            assert_eq!(after(status, Duration::ZERO), Next::Again, "{status}");
+            assert_eq!(after(status, LIMIT), Next::OnlyWatch, "{status}");
+        }
+        assert_eq!(next(&Error::new("not reachable"), LIMIT), Next::Again);
+    }
+}
