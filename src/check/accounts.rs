@@ -7,7 +7,7 @@ use kube::api::DynamicObject;
 use serde_json::Value;
 
 use crate::cluster::Cluster;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::identities::role_file::has_wildcard;
 use crate::object::{ObjectReference, api_resource};
 
@@ -20,6 +20,8 @@ pub struct Privileges {
     pub found: Vec<Privilege>,
     /// The bindings that may not be listed, in words: nothing is known about these.
     pub unlisted: Vec<String>,
+    /// The roles that are bound to some of them and cannot be read, in words: nothing is known about these either.
+    pub unread: Vec<String>,
 }
 
 /// A binding through which service accounts of a namespace may do everything.
@@ -34,6 +36,15 @@ pub struct Privilege {
 }
 
 impl Privileges {
+    /// Says what is not known, where something is not.
+    #[must_use]
+    pub fn unknown(&self) -> Option<String> {
+        let part = |what: &[String], why: &str| (!what.is_empty()).then(|| format!("{} {why}", what.join(" and ")));
+        let parts = [part(&self.unlisted, "may not be listed"), part(&self.unread, "cannot be read")];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
     /// Words what was found as something to beware of in a target namespace.
     #[must_use]
     pub fn warnings(&self, namespace: &str) -> Vec<Error> {
@@ -77,10 +88,19 @@ async fn privileges(
         };
         for binding in bindings {
             let accounts = accounts(&binding);
-            if accounts.is_empty() || !grants_everything(cluster, &binding, namespace).await {
+            if accounts.is_empty() {
                 continue;
             }
             let role = binding.data["roleRef"]["name"].as_str().unwrap_or_default();
+            match grants_everything(cluster, &binding, namespace).await {
+                Some(true) => {}
+                Some(false) => continue,
+                None => {
+                    let role_kind = binding.data["roleRef"]["kind"].as_str().unwrap_or_default();
+                    privileges.unread.push(format!("{role_kind} {role}, which {kind} {} binds", binding.name_any()));
+                    continue;
+                }
+            }
             let binding = format!("{kind} {} binds {role}", binding.name_any());
             privileges.found.push(Privilege { accounts, place: place.clone(), binding });
         }
@@ -118,25 +138,47 @@ fn accounts(binding: &DynamicObject, namespace: &str) -> BTreeSet<String> {
     subjects.filter_map(account).collect()
 }
 
-async fn grants_everything(cluster: &Cluster, binding: &DynamicObject, namespace: &str) -> bool {
+/// Tells whether the role of a binding allows everything; `None` where the role cannot be read.
+async fn grants_everything(cluster: &Cluster, binding: &DynamicObject, namespace: &str) -> Option<bool> {
     let text = |field: &str| binding.data["roleRef"][field].as_str().unwrap_or_default().to_owned();
     let (kind, name) = (text("kind"), text("name"));
     if kind == "ClusterRole" && name == "cluster-admin" {
-        return true;
+        return Some(true);
     }
     let reference = ObjectReference {
         resource: api_resource(RBAC, "v1", &kind),
         namespace: (kind == "Role").then(|| namespace.to_owned()),
         name,
     };
-    let role = cluster.get(&reference).await.ok().flatten();
-    role.is_some_and(|role| role.data["rules"].as_array().into_iter().flatten().any(has_wildcard))
+    allows_everything(cluster.get(&reference).await)
+}
+
+/// Tells whether a role as it was read allows everything. One that does not exist allows nothing; of one that cannot be read
+/// nothing is known.
+fn allows_everything(role: Result<Option<DynamicObject>>) -> Option<bool> {
+    let rules = role.ok()?.map(|role| role.data["rules"].clone()).unwrap_or_default();
+    Some(rules.as_array().into_iter().flatten().any(has_wildcard))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_role_that_cannot_be_read_is_not_known_to_be_harmless() {
+        let role = |rules: &Value| -> DynamicObject {
+            serde_json::from_value(json!({"metadata": {"name": "r"}, "rules": rules})).expect("a role")
+        };
+        let all = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]);
+        assert_eq!(allows_everything(Ok(Some(role(&all)))), Some(true));
+        assert_eq!(allows_everything(Ok(Some(role(&json!([]))))), Some(false));
+        assert_eq!(allows_everything(Ok(None)), Some(false));
+        assert_eq!(allows_everything(Err(Error::new("forbidden").with_status(403))), None);
+        let privileges = Privileges { unread: vec!["ClusterRole odd".to_owned()], ..Privileges::default() };
+        assert_eq!(privileges.unknown().as_deref(), Some("ClusterRole odd cannot be read"));
+        assert_eq!(Privileges::default().unknown(), None);
+    }
 
     #[test]
     fn accounts_are_bound_by_name_as_a_user_or_through_a_group() {

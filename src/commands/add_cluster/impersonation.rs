@@ -89,14 +89,14 @@ async fn refuse_powerful(answers: &Answers, checks: &mut Checks, account: &str) 
         .because("Flux's credential would be allowed to impersonate it, and so to do the same")
         .hint("name an account that nobody has given permissions to: --impersonate NAME"));
     }
-    if !privileges.unlisted.is_empty() {
+    if let Some(unknown) = privileges.unknown() {
         checks.warn(
             "account to impersonate",
             Error::new(format!(
                 "it is not known what ServiceAccount {namespace}/{account} may do already on {}",
                 run.display()
             ))
-            .because(format!("you may not list {}", privileges.unlisted.join(" and ")))
+            .because(format!("with your credential, {unknown}"))
             .hint("Flux's credential will be allowed to impersonate it: make sure that nobody has given it more"),
         );
     }
