@@ -72,7 +72,7 @@ fn cannot_ask(source: &ObjectReference, refusal: &Error) -> Error {
     let error = Error::new(format!("Flux cannot be asked to look for new commits in {}", source.display()))
         .because(refusal)
         .with_status(refusal.status().unwrap_or_default());
-    let error = refusal.hints().iter().fold(error, |error, hint| error.hint(hint));
+    let error = refusal.hints().iter().fold(error, Error::hint);
     error.hint(format!(
         "allow the annotation {RECONCILE_REQUESTED_AT}, or run the command again once Flux has fetched with its interval"
     ))

@@ -6,6 +6,7 @@ use std::time::Instant;
 use futures::stream::{self, FuturesUnordered, SelectAll, StreamExt};
 
 use super::follower::Follower;
+use super::requests::Ancestry;
 use super::track::Track;
 use super::view::RunView;
 use super::{Reporter, WaitRequest};
@@ -39,6 +40,7 @@ impl Follower {
             requests: FuturesUnordered::new(),
             renewals: FuturesUnordered::new(),
             proofs: FuturesUnordered::new(),
+            ancestry: Ancestry::default(),
             fetches: SelectAll::new(),
             unanswered: BTreeMap::new(),
             commit: request.commit.clone(),
@@ -72,7 +74,9 @@ impl Follower {
         if request.requests_fetch {
             self.request_fetches(sources, reporter);
         } else {
-            sources.into_iter().for_each(|source| self.expect(source, Expectation::default()));
+            for source in sources {
+                self.expect(source, Expectation::default());
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use futures::stream::{FuturesUnordered, LocalBoxStream, SelectAll};
 
 use super::confirm::{Answer, Confirmation, Inquiry, Question};
 use super::renewal::Renewal;
-use super::requests::Proof;
+use super::requests::{Ancestry, Proof};
 use super::track::{Evidence, Next, Track};
 use super::view::RunView;
 use super::{Outcome, Reporter, fetches};
@@ -46,6 +46,7 @@ pub(super) struct Follower {
     pub(super) proofs: FuturesUnordered<BoxFuture<'static, Proof>>,
     pub(super) sources: Store<GitRepository>,
     pub(super) kustomizations: Store<Kustomization>,
+    pub(super) ancestry: Ancestry,
     /// Requests to look for new commits on their way.
     pub(super) fetches: SelectAll<LocalBoxStream<'static, fetches::Answer>>,
     /// The sources whose request is not answered yet, and how it stands, in words.

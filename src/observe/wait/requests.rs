@@ -1,41 +1,62 @@
 //! What is asked of others while waiting: of Flux to try again, of git whether a commit came after another.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Reporter;
 use super::follower::Follower;
 use super::track::Retry;
-use crate::flux::{RECONCILE_REQUESTED_AT, kustomization_resource};
+use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT, kustomization_resource};
 use crate::gitops::ancestry::is_ancestor;
 use crate::object::ObjectReference;
 use crate::observe::expectation::commit_of;
 use crate::observe::watch;
 
-/// Whether a source's revision has the awaited commit in its history.
+/// Two commits of which git is asked whether the second came after the first.
+type Pair = (String, String);
+
+/// Whether the second commit of a pair has the first in its history.
 pub(super) struct Proof {
-    source: (String, String),
-    revision: String,
+    pair: Pair,
     is_descendant: bool,
 }
 
+/// What git was asked, and said: one process for each pair of commits, however many sources show it, and how often.
+#[derive(Debug, Default)]
+pub(super) struct Ancestry(BTreeMap<Pair, Option<bool>>);
+
+impl Ancestry {
+    /// Returns what is known about a pair; nothing while git is being asked.
+    fn known(&self, pair: &Pair) -> Option<bool> {
+        self.0.get(pair).copied().flatten()
+    }
+
+    /// Takes note that git is to be asked about a pair, and tells whether it has not been asked yet.
+    fn begin(&mut self, pair: &Pair) -> bool {
+        let is_new = !self.0.contains_key(pair);
+        self.0.entry(pair.clone()).or_default();
+        is_new
+    }
+}
+
 impl Follower {
-    /// Asks git whether a source's revision came after the awaited commit.
-    pub(super) fn request_proof(&self, names: &watch::Names) {
-        for (source, expectation) in &self.expectations {
+    /// Asks git whether the revisions of sources came after the awaited commit.
+    pub(super) fn request_proof(&mut self, names: &watch::Names) {
+        for (source, expectation) in &mut self.expectations {
             let Some(commit) = &expectation.commit else { continue };
-            let revision = self.sources.get(&source.0, &source.1).and_then(|object| {
-                let status = object.status.as_ref()?;
-                Some(status.artifact.as_ref()?.revision.clone())
-            });
-            let Some(revision) = revision.filter(|revision| !expectation.accepts(revision)) else { continue };
             if !names.contains(&source.0, &source.1) || expectation.newest().is_some() {
                 continue;
             }
-            let (source, commit) = (source.clone(), commit.clone());
-            self.proofs.push(Box::pin(async move {
-                let is_descendant = is_ancestor(&commit, commit_of(&revision)).await;
-                Proof { source, revision, is_descendant }
-            }));
+            let Some(revision) = self.sources.get(&source.0, &source.1).and_then(revision) else { continue };
+            let pair = (commit.clone(), commit_of(revision).to_owned());
+            if self.ancestry.known(&pair) == Some(true) {
+                expectation.saw(revision);
+            } else if self.ancestry.begin(&pair) {
+                self.proofs.push(Box::pin(async move {
+                    let is_descendant = is_ancestor(&pair.0, &pair.1).await;
+                    Proof { pair, is_descendant }
+                }));
+            }
         }
     }
 
@@ -46,12 +67,13 @@ impl Follower {
         }
     }
 
-    /// Takes in what git said.
+    /// Takes in what git said, for all sources that it concerns.
     pub(super) fn proven(&mut self, proof: Proof) {
-        let Proof { source, revision, is_descendant } = proof;
-        if let Some(expectation) = self.expectations.get_mut(&source).filter(|_| is_descendant) {
-            expectation.saw(&revision);
-            self.touch(Instant::now(), |track| track.delivery.source == source);
+        let Proof { pair, is_descendant } = proof;
+        self.ancestry.0.insert(pair, Some(is_descendant));
+        if is_descendant {
+            self.request_proof(&watch::Names::All);
+            self.touch(Instant::now(), |_| true);
         }
     }
 
@@ -73,7 +95,30 @@ impl Follower {
     }
 }
 
+/// Returns the revision that a source has.
+fn revision(source: &GitRepository) -> Option<&str> {
+    Some(&source.status.as_ref()?.artifact.as_ref()?.revision)
+}
+
 /// Returns a token that no earlier request used.
 pub(super) fn token() -> String {
     jiff::Timestamp::now().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_is_asked_once_about_a_pair_of_commits() {
+        let pair = |descendant: &str| ("aaaaaaa".to_owned(), descendant.to_owned());
+        let mut ancestry = Ancestry::default();
+        assert!(ancestry.begin(&pair("bbbbbbb")));
+        assert!(!ancestry.begin(&pair("bbbbbbb")), "git is being asked");
+        assert_eq!(ancestry.known(&pair("bbbbbbb")), None);
+        ancestry.0.insert(pair("bbbbbbb"), Some(false));
+        assert!(!ancestry.begin(&pair("bbbbbbb")), "git has answered");
+        assert_eq!(ancestry.known(&pair("bbbbbbb")), Some(false));
+        assert!(ancestry.begin(&pair("ccccccc")));
+    }
 }
