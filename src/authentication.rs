@@ -5,7 +5,6 @@
 pub mod stored;
 
 use kube::ResourceExt;
-use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use crate::flux::WATCH_LABEL;
@@ -70,7 +69,7 @@ impl Method {
     ///
     /// The first versions of the plugin recorded none, and knew only tokens that do not expire.
     #[must_use]
-    pub fn of(object: &DynamicObject) -> Self {
+    pub fn of(object: &impl ResourceExt) -> Self {
         let annotations = object.annotations();
         match annotations.get(labels::AUTHENTICATION) {
             Some(name) => Self::RECORDED.into_iter().find(|method| method.name() == name).unwrap_or(Self::ByHand),
@@ -104,7 +103,7 @@ mod tests {
     fn method(annotations: &serde_json::Value) -> Method {
         let object =
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "annotations": annotations}});
-        Method::of(&serde_json::from_value(object).expect("a Secret"))
+        Method::of(&serde_json::from_value::<kube::api::DynamicObject>(object).expect("a Secret"))
     }
 
     #[test]

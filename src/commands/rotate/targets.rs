@@ -5,6 +5,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use kube::config::Kubeconfig;
+use kube::core::PartialObjectMeta;
 
 use crate::authentication::Method;
 use crate::authentication::stored::StoredCredential;
@@ -69,7 +70,8 @@ pub(super) async fn ask(
     let versions = check::flux(&build, &build.served_versions().await?)?;
     let namespace = namespace(ui, connection, given_namespace)?;
     let build_uid = build.uid().await?;
-    let secrets: Vec<DynamicObject> = build.list(&api_resource("", "v1", "Secret"), &namespace).await?;
+    // What kind of credential a Secret holds is in its annotations; the content of the others is nobody's business here.
+    let secrets = build.list_metadata(&api_resource("", "v1", "Secret"), &namespace).await?;
     let kustomizations: Vec<Kustomization> =
         build.list(&kustomization_resource(versions.kustomization), &namespace).await?;
 
@@ -99,15 +101,17 @@ pub(super) async fn ask(
     let kubeconfig = load_kubeconfig(run_connection.kubeconfig.as_deref())?;
     let mut targets = Vec::new();
     for run_cluster in chosen {
-        let secret = secrets.iter().find(|secret| secret.name_any() == names::kubeconfig(&run_cluster));
+        let reference = ObjectReference::secret(&namespace, &names::kubeconfig(&run_cluster));
+        let is_listed = secrets.iter().any(|secret| secret.name_any() == reference.name);
+        let secret = if is_listed { build.get(&reference).await? } else { None };
         let Some(secret) = secret else {
             return Err(without_secret(&namespace, &run_cluster, &kustomizations, &rotatable));
         };
         let given = arguments.run_contexts.iter().find(|(name, _)| *name == run_cluster);
         let context = given.map_or(&run_cluster, |(_, context)| context);
         targets.push(Target {
-            secret: secret.clone(),
-            stored: StoredCredential::of(secret),
+            stored: StoredCredential::of(&secret),
+            secret,
             has_context: given.is_some() || has_context(&kubeconfig, context),
             connection: run_connection.in_context(context),
             run_cluster,
@@ -131,10 +135,10 @@ fn has_context(kubeconfig: &Kubeconfig, context: &str) -> bool {
 }
 
 /// Returns the run clusters whose credential is a deployer's token.
-fn rotatable(secrets: &[DynamicObject]) -> Vec<String> {
+fn rotatable(secrets: &[PartialObjectMeta<DynamicObject>]) -> Vec<String> {
     secrets
         .iter()
-        .filter(|secret| matches!(Method::of(secret), Method::Token | Method::BoundedToken))
+        .filter(|secret| matches!(Method::of(*secret), Method::Token | Method::BoundedToken))
         .filter_map(|secret| secret.name_any().strip_suffix(SUFFIX).map(str::to_owned))
         .collect()
 }
@@ -151,4 +155,21 @@ fn without_secret(namespace: &str, run_cluster: &str, kustomizations: &[Kustomiz
     Error::usage(format!("there is no Secret {namespace}/{}", names::kubeconfig(run_cluster))).hint(format!(
         "run clusters with a credential that can be rotated: {known}; others may be in another namespace (-n)"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_can_be_rotated_is_told_by_the_metadata_alone() {
+        let secret = |name: &str, annotations: serde_json::Value| -> PartialObjectMeta<DynamicObject> {
+            serde_json::from_value(json!({"metadata": {"name": name, "annotations": annotations}})).expect("metadata")
+        };
+        let made = json!({crate::labels::AUTHENTICATION: Method::Token.name()});
+        let secrets =
+            [secret("prod1-kubeconfig", made.clone()), secret("prod2-kubeconfig", json!({})), secret("other", made)];
+        assert_eq!(rotatable(&secrets), ["prod1"]);
+    }
 }
