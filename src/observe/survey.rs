@@ -73,6 +73,10 @@ struct Group {
     deliveries: Vec<Delivery>,
     /// The run cluster, or why it cannot be reached; `None` until somebody tried.
     cluster: Option<Result<Cluster, Verdict>>,
+    /// How many credentials have been found to work, one after the other: watches of an earlier one are refused for ever.
+    credentials: usize,
+    /// Whether the present credential has been found to work.
+    is_proven: bool,
     /// What its target namespaces hold.
     targets: BTreeMap<String, Result<Target, Verdict>>,
     /// The resourceVersions of the Flux objects that were read before the targets: only what is read after them counts.
@@ -120,11 +124,11 @@ impl Survey {
         Ok(surveyed)
     }
 
-    /// Returns the run clusters that can be reached, each with its target namespaces.
-    pub fn places(&self) -> impl Iterator<Item = (&GroupKey, &Cluster, impl Iterator<Item = &String>)> {
+    /// Returns the run clusters that can be reached, each with the number of its credential and its target namespaces.
+    pub fn places(&self) -> impl Iterator<Item = (&GroupKey, &Cluster, usize, impl Iterator<Item = &String>)> {
         self.groups.iter().filter_map(|(key, group)| {
             let cluster = group.cluster.as_ref()?.as_ref().ok()?;
-            Some((key, cluster, group.targets.keys()))
+            Some((key, cluster, group.credentials, group.targets.keys()))
         })
     }
 
@@ -172,6 +176,7 @@ impl Group {
     async fn read(&mut self, build: &Cluster, request: &SurveyRequest) {
         let Some(first) = self.deliveries.first() else { return };
         if self.cluster.is_none() {
+            self.is_proven = false;
             self.cluster = Some(reach(build, first, &request.selection.run_contexts, &request.connection).await);
         }
         for delivery in &self.deliveries {
@@ -182,8 +187,13 @@ impl Group {
             let mut target = read_target(self.cluster.as_ref(), delivery).await;
             if let Err(Refusal { is_credential: true, .. }) = target {
                 // Flux may have a new credential since.
+                self.is_proven = false;
                 self.cluster = Some(reach(build, delivery, &request.selection.run_contexts, &request.connection).await);
                 target = read_target(self.cluster.as_ref(), delivery).await;
+            }
+            if target.is_ok() && !self.is_proven {
+                self.is_proven = true;
+                self.credentials += 1;
             }
             self.targets.insert(namespace.clone(), target.map_err(|refusal| refusal.verdict));
         }

@@ -1,8 +1,9 @@
 //! `status --watch`: the status again with every change, of which the watches tell. What has not changed is not read anew.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::stream::{self, AbortHandle};
 use futures::{FutureExt, StreamExt};
 use kube::runtime::watcher::Event;
 
@@ -68,19 +69,42 @@ struct Watches {
     updates: Updates,
     /// The run clusters that are watched; updates name them by index.
     groups: Vec<GroupKey>,
-    watched: BTreeSet<(GroupKey, String)>,
+    watched: Watched,
+}
+
+/// What is watched, with which credential, and how each watch is ended.
+#[derive(Default)]
+struct Watched(BTreeMap<(GroupKey, String), (usize, AbortHandle)>);
+
+impl Watched {
+    /// Tells whether a namespace of a run cluster is watched with this credential.
+    fn is_current(&self, place: &(GroupKey, String), credential: usize) -> bool {
+        self.0.get(place).is_some_and(|(known, _)| *known == credential)
+    }
+
+    /// Takes note of a new watch, and ends the one that it takes the place of: its credential is refused for ever.
+    fn replace(&mut self, place: (GroupKey, String), credential: usize, handle: AbortHandle) {
+        if let Some((_, earlier)) = self.0.insert(place, (credential, handle)) {
+            earlier.abort();
+        }
+    }
 }
 
 impl Watches {
-    /// Watches run clusters that are not watched yet.
+    /// Watches run clusters that are not watched yet, or not with the credential that works now.
     fn add_run_clusters(&mut self, survey: &Survey) {
-        for (key, cluster, namespaces) in survey.places() {
+        for (key, cluster, credential, namespaces) in survey.places() {
             for namespace in namespaces {
-                if !self.watched.insert((key.clone(), namespace.clone())) {
+                let place = (key.clone(), namespace.clone());
+                if self.watched.is_current(&place, credential) {
                     continue;
                 }
                 self.groups.push(key.clone());
-                watch::watch_run_cluster(&mut self.updates, cluster, self.groups.len() - 1, namespace);
+                let mut updates = Updates::new();
+                watch::watch_run_cluster(&mut updates, cluster, self.groups.len() - 1, namespace);
+                let (updates, handle) = stream::abortable(updates);
+                self.updates.push(updates.boxed());
+                self.watched.replace(place, credential, handle);
             }
         }
     }
@@ -109,4 +133,25 @@ impl Watches {
 /// began.
 fn is_change<K>(event: &Event<K>) -> bool {
     !matches!(event, Event::Init | Event::InitApply(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::RunAccess;
+
+    #[test]
+    fn the_watch_of_a_credential_that_was_replaced_ends() {
+        let access = RunAccess::WorkloadIdentity { config_map: "prod1".to_owned(), impersonate: None };
+        let place = (("dev".to_owned(), access, "prod1".to_owned()), "apps".to_owned());
+        let (first, _) = AbortHandle::new_pair();
+        let (second, _) = AbortHandle::new_pair();
+        let mut watched = Watched::default();
+        watched.replace(place.clone(), 1, first.clone());
+        assert!(watched.is_current(&place, 1) && !first.is_aborted());
+        assert!(!watched.is_current(&place, 2));
+        watched.replace(place.clone(), 2, second.clone());
+        assert!(watched.is_current(&place, 2));
+        assert!(first.is_aborted() && !second.is_aborted());
+    }
 }
