@@ -19,17 +19,6 @@ pub fn normalised_path(path: &str) -> &str {
     path.trim_start_matches("./").trim_matches('/')
 }
 
-/// Returns where a repository is, however its URL is written: without the scheme, the user, `.git` and the last slash.
-#[must_use]
-pub fn repository_place(url: &str) -> String {
-    let url = url.trim_end_matches('/');
-    let url = url.strip_suffix(".git").unwrap_or(url);
-    let Some((_, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{}/{path}", host.to_ascii_lowercase())
-}
-
 /// Returns the name of a package: the last part of its path in the repository.
 #[must_use]
 pub fn of_package(path: &str) -> &str {
@@ -203,21 +192,6 @@ mod tests {
         assert!(check_run_cluster(&run_cluster, PACKAGE).is_ok());
         let error = check_run_cluster(&format!("{run_cluster}r"), PACKAGE).map_err(|error| error.to_string());
         assert!(error.is_err_and(|text| text.contains("would have 64 characters")));
-    }
-
-    #[test]
-    fn one_repository_has_many_urls() {
-        for url in [
-            "https://git.example.com/team/apps",
-            "https://me@Git.example.com/team/apps.git/",
-            "ssh://git@git.example.com/team/apps.git",
-        ] {
-            assert_eq!(repository_place(url), "git.example.com/team/apps", "{url}");
-        }
-        assert_ne!(
-            repository_place("https://git.example.com/team/App"),
-            repository_place("https://git.example.com/team/app")
-        );
     }
 
     #[test]

@@ -12,8 +12,9 @@ use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::flux::{GitRepository, git_credentials_secret, git_repository, git_repository_resource};
 use crate::gitops::checkout::GitAccess;
-use crate::gitops::credentials::{GitCredentials, check_url};
+use crate::gitops::credentials::GitCredentials;
 use crate::gitops::layout::PackageDirectory;
+use crate::gitops::url::GitUrl;
 use crate::labels;
 use crate::names;
 use crate::object::ObjectReference;
@@ -25,7 +26,7 @@ use crate::ui::{Ui, prompt};
 /// The answers to everything that can be asked.
 struct Answers {
     package: String,
-    url: String,
+    url: GitUrl,
     branch: String,
     namespace: String,
     credentials: Option<GitCredentials>,
@@ -59,7 +60,7 @@ pub(super) async fn run(
     super::choose_context(ui, &mut connection)?;
     let mut answers = ask(ui, &connection, namespace, &arguments).await?;
     names::check_package(names::of_package(&answers.package))?;
-    check_url(&answers.url)?;
+    answers.url.check()?;
 
     let build = Cluster::connect(Role::Build, &connection).await?.taking_over(arguments.write.force_conflicts);
     let served = build.served_versions().await?;
@@ -120,7 +121,7 @@ async fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, argumen
     let namespace = super::namespace(ui, connection, namespace)?;
     let package = or_ask(&arguments.package, "Package (its directory in the GitOps repository)", None)?;
     let package = names::normalised_path(&package).to_owned();
-    let url = or_ask(&arguments.git_url, "URL of the GitOps repository", None)?;
+    let url = GitUrl::parse(&or_ask(&arguments.git_url, "URL of the GitOps repository", None)?);
     let branch = or_ask(&arguments.branch, "Branch", Some("main"))?;
     let is_complete = arguments.package.is_some() && arguments.git_url.is_some() && arguments.branch.is_some();
     let credentials = match git::given(ui, &arguments.credentials).await? {
@@ -168,8 +169,10 @@ async fn refuse_retarget(build: &Cluster, version: &str, answers: &Answers) -> R
         build.read(&git_repository_resource(version), &answers.namespace, &name).await?;
     let Some(existing) = existing else { return Ok(()) };
     let branch = existing.spec.reference.branch.as_deref().unwrap_or("master");
+    // A URL that differs in the user or password only leads to the same place.
+    let (url, wanted_url) = (GitUrl::parse(&existing.spec.url).to_string(), answers.url.to_string());
     for (field, is, would_be) in
-        [("url", existing.spec.url.as_str(), answers.url.as_str()), ("ref.branch", branch, answers.branch.as_str())]
+        [("url", url.as_str(), wanted_url.as_str()), ("ref.branch", branch, answers.branch.as_str())]
     {
         if is != would_be {
             return Err(Error::new(format!(
@@ -194,8 +197,14 @@ fn plan(answers: &Answers, facts: &Facts, labels: &[(String, String)]) -> Plan {
         manifests.push(git_credentials_secret(&answers.namespace, package, username, password));
     }
     let with_credentials = answers.credentials.is_some() || facts.has_secret;
-    let mut repository =
-        git_repository(facts.version, &answers.namespace, package, &answers.url, &answers.branch, with_credentials);
+    let mut repository = git_repository(
+        facts.version,
+        &answers.namespace,
+        package,
+        &answers.url.to_string(),
+        &answers.branch,
+        with_credentials,
+    );
     labels::add(&mut repository, facts.live.as_ref(), labels);
     manifests.push(repository);
     Plan {
@@ -217,7 +226,7 @@ mod tests {
     fn answers(credentials: Option<GitCredentials>) -> Answers {
         Answers {
             package: "apps/hello.default.tap".to_owned(),
-            url: "https://git.example.com/gitops.git".to_owned(),
+            url: GitUrl::parse("https://git.example.com/gitops.git"),
             branch: "main".to_owned(),
             namespace: "dev".to_owned(),
             credentials,

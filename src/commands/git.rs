@@ -4,6 +4,7 @@ use crate::cli::GitCredentialArgs;
 use crate::error::{Error, Result};
 use crate::gitops::checkout::{Checkout, GitAccess};
 use crate::gitops::credentials::GitCredentials;
+use crate::gitops::url::GitUrl;
 use crate::ui::{Ui, prompt};
 
 /// Takes the credentials from flags, files and the environment; `None` where none are given.
@@ -43,7 +44,7 @@ pub(super) fn ask() -> Result<Option<GitCredentials>> {
 }
 
 /// Clones a branch; where credentials are asked for and none were given, asks for them once.
-pub(super) async fn checkout(ui: Ui, url: &str, branch: &str, access: &mut GitAccess) -> Result<Checkout> {
+pub(super) async fn checkout(ui: Ui, url: &GitUrl, branch: &str, access: &mut GitAccess) -> Result<Checkout> {
     match Checkout::clone(url, branch, access).await {
         Err(error) if error.status() == Some(401) && ui.is_interactive && access.credentials.is_none() => {
             access.credentials = ask()?;
@@ -55,7 +56,7 @@ pub(super) async fn checkout(ui: Ui, url: &str, branch: &str, access: &mut GitAc
 }
 
 /// Clones a branch, and proves that what will be written can be written: a committer and the permission to push.
-pub(super) async fn writable_checkout(ui: Ui, url: &str, branch: &str, access: &GitAccess) -> Result<Checkout> {
+pub(super) async fn writable_checkout(ui: Ui, url: &GitUrl, branch: &str, access: &GitAccess) -> Result<Checkout> {
     let checkout = checkout(ui, url, branch, &mut access.clone()).await?;
     checkout.check_identity().await?;
     checkout.check_can_push().await?;

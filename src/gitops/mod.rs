@@ -14,4 +14,5 @@ pub mod layout;
 pub mod manifest;
 pub mod removal;
 pub mod tree;
+pub mod url;
 pub mod values;

@@ -7,6 +7,7 @@ use super::unobserved::{self, Kind};
 use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::conditions::find;
 use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT};
+use crate::gitops::url::{GitUrl, without_credentials};
 use crate::shell::quoted;
 
 /// What a GitRepository says about the expectation.
@@ -55,7 +56,7 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
         (Some(ready), Some(artifact)) if ready.is_true() => Source::At(artifact.revision),
         (Some(ready), _) if ready.is_false() => {
             let (patience, hint) = explain(&ready.message, object);
-            let failure = failure(Cause::SourceNotFetched, &display, ready.message.trim().to_owned(), &hint);
+            let failure = failure(Cause::SourceNotFetched, &display, without_credentials(ready.message.trim()), &hint);
             Source::Not(Verdict::Failed(Failure { patience, ..failure }))
         }
         (_, Some(artifact)) => Source::Not(Verdict::pending(
@@ -82,7 +83,7 @@ fn explain(message: &str, object: &GitRepository) -> (Patience, String) {
     let name = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
     let package = name.strip_suffix("-gitops-repo").unwrap_or("PACKAGE");
-    let url = &object.spec.url;
+    let url = &GitUrl::parse(&object.spec.url).to_string();
     let branch = object.spec.reference.branch.as_deref().unwrap_or("master");
     let (quoted_url, quoted_branch) = (quoted(url), quoted(branch));
     if says(&["authentication", "authorization", "secret", "unauthorized", "invalid credentials"]) {
@@ -186,5 +187,19 @@ mod tests {
         let Source::Not(Verdict::Failed(failure)) = verdict else { panic!("{verdict:?}") };
         assert_eq!((failure.cause, failure.message.as_str()), (Cause::SourceNotFetched, "authentication required"));
         assert!(failure.hint.contains("--git-password-file"), "{}", failure.hint);
+    }
+
+    #[test]
+    fn the_password_of_a_url_is_in_neither_message_nor_hint() {
+        for said in ["authentication required", "repository not found", "connection refused"] {
+            let mut object = repository(&json!({"conditions": [{
+                "type": "Ready", "status": "False", "observedGeneration": 2,
+                "message": format!("unable to list remote for 'https://me:hunter2@git.example/repo': {said}"),
+            }]}));
+            object.spec.url = "https://me:hunter2@git.example/repo".to_owned();
+            let verdict = judge(Some(&object), "dev/x", &Expectation::default());
+            assert!(!format!("{verdict:?}").contains("hunter2"), "{verdict:?}");
+            assert!(format!("{verdict:?}").contains("'https://git.example/repo'"), "{verdict:?}");
+        }
     }
 }

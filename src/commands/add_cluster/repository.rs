@@ -11,6 +11,7 @@ use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
 use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
+use crate::gitops::url::GitUrl;
 use crate::names;
 use crate::observe::source::{self, Source};
 use crate::observe::{Expectation, Verdict};
@@ -50,12 +51,13 @@ pub(super) async fn git(
     answers: &Answers,
     repository: &GitRepository,
 ) -> Result<(Checkout, PackageDirectory, RunClusterDirectory)> {
+    let url = GitUrl::parse(&repository.spec.url);
     let branch = repository.spec.reference.followed_branch().ok_or_else(|| {
-        Error::new(format!("Flux does not follow a branch of {}", repository.spec.url))
+        Error::new(format!("Flux does not follow a branch of {url}"))
             .because("a commit can only be delivered through the branch that the GitRepository names")
             .hint("give it `ref.branch` instead of a tag, a commit or a version range")
     })?;
-    let checkout = git_access::writable_checkout(answers.ui, &repository.spec.url, branch, &answers.access).await?;
+    let checkout = git_access::writable_checkout(answers.ui, &url, branch, &answers.access).await?;
     let package = PackageDirectory::read(checkout.root(), &answers.package_path)?;
     check_ref_name(&package)?;
     let directory = RunClusterDirectory::read(checkout.root(), &package.path, &answers.run_cluster)?;

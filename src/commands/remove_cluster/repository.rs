@@ -9,6 +9,7 @@ use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomi
 use crate::gitops::change::FileChange;
 use crate::gitops::checkout::Checkout;
 use crate::gitops::removal::without_directory;
+use crate::gitops::url::GitUrl;
 use crate::names;
 
 use kube::ResourceExt;
@@ -46,7 +47,10 @@ impl Repositories {
                 repositories.left.push(format!("{} stays in Git: {user} reads it, too", leaving.directory));
                 continue;
             }
-            let known = repositories.checkouts.iter().position(|one| (one.url(), one.branch()) == (&*url, &*branch));
+            let known = repositories
+                .checkouts
+                .iter()
+                .position(|one| one.url().to_string() == url.to_string() && one.branch() == branch);
             let index = if let Some(index) = known {
                 index
             } else {
@@ -74,7 +78,7 @@ impl Repositories {
 }
 
 /// Returns the URL and the branch that Flux reads a delivery from.
-async fn place(answers: &Answers, leaving: &Leaving) -> Result<(String, String)> {
+async fn place(answers: &Answers, leaving: &Leaving) -> Result<(GitUrl, String)> {
     let (namespace, name) = &leaving.source;
     let resource = git_repository_resource(answers.versions.source);
     let repository: Option<GitRepository> = answers.build.read(&resource, namespace, name).await?;
@@ -85,11 +89,13 @@ async fn place(answers: &Answers, leaving: &Leaving) -> Result<(String, String)>
             answers.build.display()
         )))
     })?;
-    let branch =
-        repository.spec.reference.followed_branch().ok_or_else(|| {
-            or_keep_git(Error::new(format!("Flux does not follow a branch of {}", repository.spec.url)))
-        })?;
-    Ok((repository.spec.url.clone(), branch.to_owned()))
+    let url = GitUrl::parse(&repository.spec.url);
+    let branch = repository
+        .spec
+        .reference
+        .followed_branch()
+        .ok_or_else(|| or_keep_git(Error::new(format!("Flux does not follow a branch of {url}"))))?;
+    Ok((url, branch.to_owned()))
 }
 
 fn or_keep_git(error: Error) -> Error {
@@ -116,7 +122,7 @@ async fn other_user(
     build: &BuildSide,
     elsewhere: &[Kustomization],
     leaving: &Leaving,
-    url: &str,
+    url: &GitUrl,
 ) -> Result<Option<String>> {
     let sources = git_repository_resource(answers.versions.source);
     for kustomization in build.staying(answers).chain(elsewhere) {
@@ -127,7 +133,7 @@ async fn other_user(
         let own = kustomization.namespace().unwrap_or_default();
         let namespace = spec.source_ref.namespace.as_ref().unwrap_or(&own);
         let source: Option<GitRepository> = answers.build.read(&sources, namespace, &spec.source_ref.name).await?;
-        if source.is_some_and(|source| names::repository_place(&source.spec.url) == names::repository_place(url)) {
+        if source.is_some_and(|source| GitUrl::parse(&source.spec.url).place() == url.place()) {
             return Ok(Some(format!("Kustomization {own}/{}", kustomization.name_any())));
         }
     }

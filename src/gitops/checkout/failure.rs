@@ -4,7 +4,7 @@
 
 use super::git::Output;
 use crate::error::Error;
-use crate::gitops::credentials::redact_url;
+use crate::gitops::url::GitUrl;
 
 /// How many of the last lines of `git` are shown.
 const LINES: usize = 4;
@@ -116,14 +116,12 @@ impl Failure {
     }
 
     /// Makes the error for a failed attempt to reach a repository; `what` names the attempt, for example `clone`.
-    pub(super) fn error(self, what: &str, url: &str, branch: &str, output: &Output) -> Error {
-        let url = redact_url(url);
-        let host = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest.split('/').next().unwrap_or(rest));
-        let host_name = host.rsplit('@').next().unwrap_or(host);
+    pub(super) fn error(self, what: &str, url: &GitUrl, branch: &str, output: &Output) -> Error {
+        let (host_name, ssh) = (url.host(), url.ssh_command());
         let check = format!("git ls-remote {url}");
         let error = match self {
-            Self::Authentication if url.starts_with("ssh://") => {
-                Error::new(format!("{url} does not accept your SSH key")).hint(format!("Check it with `ssh -T {host}`."))
+            Self::Authentication if url.is_ssh() => {
+                Error::new(format!("{url} does not accept your SSH key")).hint(format!("Check it with `{ssh}`."))
             }
             Self::Authentication => Error::new(if output.stderr.contains("could not read") {
                 format!("{url} asks for a user name and password")
@@ -136,7 +134,7 @@ impl Failure {
             Self::Forbidden => Error::new(format!("you are not allowed to {what} {url}"))
                 .hint("Use credentials with the necessary rights: --git-username and --git-password-file, or GIT_USERNAME and GIT_PASSWORD."),
             Self::HostKey => Error::new(format!("the SSH host key of {host_name} is not known"))
-                .hint(format!("Connect once with `ssh -T {host}` and compare the key, then try again.")),
+                .hint(format!("Connect once with `{ssh}` and compare the key, then try again.")),
             Self::Certificate => Error::new(format!("the certificate of {host_name} is not trusted"))
                 .hint(format!("Check with `{check}`; for a private authority: `git config --global http.https://{host_name}/.sslCAInfo FILE`.")),
             Self::Unreachable => Error::new(format!("{host_name} cannot be reached from here")).hint(format!("Check with `{check}`.")),
@@ -215,7 +213,7 @@ mod tests {
         ] {
             let output = Output { success: false, stdout: String::new(), stderr: stderr.to_owned() };
             assert_eq!(Failure::of(&output), failure, "{stderr}");
-            let error = failure.error("clone", "https://h/a", "main", &output);
+            let error = failure.error("clone", &GitUrl::parse("https://h/a"), "main", &output);
             assert!(!error.causes().is_empty(), "{error:?}");
         }
     }

@@ -14,7 +14,8 @@ use tokio::process::Command;
 
 use super::GitAccess;
 use crate::error::{Error, Result};
-use crate::gitops::credentials::redact_url;
+use crate::gitops::credentials::username_in_environment;
+use crate::gitops::url::{GitUrl, without_credentials};
 
 /// The variables by which a running `git`, for example one whose hook we are, binds its children to its own repository.
 const FOREIGN: [&str; 11] = [
@@ -55,7 +56,7 @@ impl fmt::Debug for Git {
 }
 
 impl Git {
-    pub(super) fn new(access: &GitAccess, url: &str) -> Self {
+    pub(super) fn new(access: &GitAccess, url: &GitUrl) -> Self {
         let mut environment: Vec<(OsString, OsString)> = access.environment.clone();
         // Failures are recognised by their English text.
         environment.push(("LC_ALL".into(), "C".into()));
@@ -64,15 +65,17 @@ impl Git {
         if !access.interactive {
             environment.push(("GIT_TERMINAL_PROMPT".into(), "0".into()));
         }
-        let is_http = url.starts_with("http://") || url.starts_with("https://");
-        let credentials = access.credentials.as_ref().filter(|_| is_http);
-        if let Some(credentials) = credentials {
-            let name = OsStr::new("GIT_CONFIG_COUNT");
-            let given = access.environment.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-            let configured = given.or_else(|| env::var_os(name));
-            let settings = credentials.environment(url, configured.as_deref().and_then(OsStr::to_str));
-            environment.extend(settings.into_iter().map(|(key, value)| (key.into(), value)));
-        }
+        // What a flag or a question says goes before what the URL carries.
+        let credentials = access.credentials.clone().or_else(|| url.credentials()).filter(|_| url.is_http());
+        let name = OsStr::new("GIT_CONFIG_COUNT");
+        let given = access.environment.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let count = given.or_else(|| env::var_os(name));
+        let configured = count.as_deref().and_then(OsStr::to_str);
+        let settings = match &credentials {
+            Some(credentials) => credentials.environment(url, configured),
+            None => username_in_environment(url, configured),
+        };
+        environment.extend(settings.into_iter().map(|(key, value)| (key.into(), value)));
         Self { environment, password: credentials.map(|credentials| credentials.password.clone()) }
     }
 
@@ -119,14 +122,7 @@ impl Git {
         {
             text = text.replace(password.expose_secret(), "***");
         }
-        let is_end = |c: char| c.is_whitespace() || c == '\'' || c == '"';
-        text.split_inclusive(is_end).fold(String::new(), |mut clean, word| {
-            let scheme = word.find("://").map_or("", |end| &word[..end]);
-            let start = scheme.rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
-            clean.push_str(&word[..start]);
-            clean.push_str(&redact_url(&word[start..]));
-            clean
-        })
+        without_credentials(&text)
     }
 }
 
@@ -138,7 +134,7 @@ mod tests {
     #[test]
     fn nothing_secret_is_left_in_what_git_says() {
         let credentials = Some(GitCredentials { username: "me".to_owned(), password: "hunter2".into() });
-        let git = Git::new(&GitAccess { credentials, ..GitAccess::default() }, "https://host/a");
+        let git = Git::new(&GitAccess { credentials, ..GitAccess::default() }, &GitUrl::parse("https://host/a"));
         let text =
             "remote: token hunter2\nfatal: unable to access 'https://me:other@host/a/': no\nssh://git@host/a (fetch)\n";
         let expected = "remote: token ***\nfatal: unable to access 'https://host/a/': no\nssh://git@host/a (fetch)\n";
@@ -150,10 +146,32 @@ mod tests {
     fn credentials_leave_the_settings_of_the_environment_in_force() {
         let credentials = Some(GitCredentials { username: "me".to_owned(), password: "hunter2".into() });
         let environment = vec![("GIT_CONFIG_COUNT".into(), "3".into())];
-        let git = Git::new(&GitAccess { credentials, environment, interactive: false }, "https://host/a");
+        let git =
+            Git::new(&GitAccess { credentials, environment, interactive: false }, &GitUrl::parse("https://host/a"));
         let get = |name: &str| git.environment.iter().rfind(|(key, _)| key == name).map(|(_, value)| value.as_os_str());
         assert_eq!(get("GIT_CONFIG_COUNT"), Some(OsStr::new("5")));
         assert!(get("GIT_CONFIG_KEY_4").is_some() && get("GIT_CONFIG_KEY_2").is_none());
         assert_eq!(get("GIT_TERMINAL_PROMPT"), Some(OsStr::new("0")));
+    }
+
+    #[test]
+    fn the_password_of_a_url_is_passed_as_others_are_and_scrubbed() {
+        let url = GitUrl::parse("http://me:hunter%32@host/a");
+        let git = Git::new(&GitAccess::default(), &url);
+        let get = |name: &str| git.environment.iter().rfind(|(key, _)| key == name).map(|(_, value)| value.as_os_str());
+        assert_eq!(get("CARVELFLUX_GIT_USERNAME"), Some(OsStr::new("me")));
+        assert_eq!(get("CARVELFLUX_GIT_PASSWORD"), Some(OsStr::new("hunter2")));
+        assert_eq!(git.scrub("remote: hunter2\n"), "remote: ***\n");
+        let given = Some(GitCredentials { username: "other".to_owned(), password: "given".into() });
+        let git = Git::new(&GitAccess { credentials: given, ..GitAccess::default() }, &url);
+        assert!(!git.environment.iter().any(|(_, value)| value == "hunter2"));
+    }
+
+    #[test]
+    fn the_user_of_a_url_is_whom_credential_helpers_are_asked_for() {
+        let git = Git::new(&GitAccess::default(), &GitUrl::parse("https://me@host/a"));
+        let key = OsStr::new("credential.https://host.username");
+        assert!(git.environment.iter().any(|(_, value)| value == key), "{:?}", git.environment);
+        assert!(!git.environment.iter().any(|(name, _)| name == "CARVELFLUX_GIT_PASSWORD"));
     }
 }

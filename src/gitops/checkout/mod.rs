@@ -19,6 +19,7 @@ use self::failure::Failure;
 use self::git::Git;
 use self::temporary::Temporary;
 use super::credentials::GitCredentials;
+use super::url::GitUrl;
 use crate::error::{Error, Result};
 
 /// The directory of the clone inside the temporary one.
@@ -42,7 +43,7 @@ pub struct GitAccess {
 #[derive(Debug)]
 pub struct Checkout {
     root: PathBuf,
-    url: String,
+    url: GitUrl,
     branch: String,
     git: Git,
     /// Removes the directory in the end.
@@ -52,14 +53,16 @@ pub struct Checkout {
 impl Checkout {
     /// Clones the newest revision of a branch into a temporary directory that only the user may enter.
     ///
-    /// The URL must have passed [`check_url`](super::credentials::check_url). The error says whether the host, the repository,
+    /// The error says whether the host, the repository,
     /// the branch or the credentials are the problem, in `git`'s own words.
-    pub async fn clone(url: &str, branch: &str, access: &GitAccess) -> Result<Self> {
+    pub async fn clone(url: &GitUrl, branch: &str, access: &GitAccess) -> Result<Self> {
         let temporary =
             Temporary::new().map_err(|error| Error::new("cannot make a temporary directory").because(error))?;
         let git = Git::new(access, url);
         let named = format!("--branch={branch}");
-        let arguments = ["clone", "--quiet", "--depth=1", "--single-branch", "--no-tags", &named, "--", url, CLONE];
+        let address = url.to_string();
+        let arguments =
+            ["clone", "--quiet", "--depth=1", "--single-branch", "--no-tags", &named, "--", &address, CLONE];
         let output = git.run(temporary.path(), &arguments).await?;
         if !output.success {
             let failure = Failure::of(&output);
@@ -70,7 +73,7 @@ impl Checkout {
             });
         }
         let root = temporary.path().join(CLONE);
-        let checkout = Self { root, url: url.to_owned(), branch: branch.to_owned(), git, _temporary: temporary };
+        let checkout = Self { root, url: url.clone(), branch: branch.to_owned(), git, _temporary: temporary };
         // `--branch` takes tags as well, and a tag cannot be pushed to.
         let output = checkout.run(&["rev-parse", "--verify", "--quiet", &checkout.tracking()]).await?;
         if output.success {
@@ -89,7 +92,7 @@ impl Checkout {
 
     /// Returns the URL it was cloned from.
     #[must_use]
-    pub fn url(&self) -> &str {
+    pub fn url(&self) -> &GitUrl {
         &self.url
     }
 
@@ -158,8 +161,9 @@ impl Checkout {
 }
 
 /// Adds the branches that there are, if the server tells them.
-async fn with_branches(error: Error, git: &Git, directory: &Path, url: &str) -> Error {
-    let Ok(output) = git.run(directory, &["ls-remote", "--heads", "--quiet", "--", url]).await else { return error };
+async fn with_branches(error: Error, git: &Git, directory: &Path, url: &GitUrl) -> Error {
+    let arguments = ["ls-remote", "--heads", "--quiet", "--", &url.to_string()];
+    let Ok(output) = git.run(directory, &arguments).await else { return error };
     let branches: Vec<&str> =
         output.stdout.lines().filter_map(|line| line.split_once("refs/heads/").map(|(_, name)| name)).collect();
     if !output.success {

@@ -26,8 +26,8 @@ impl Server {
         server
     }
 
-    fn url(&self) -> String {
-        format!("file://{}", self.directory.path().join("server").display())
+    fn url(&self) -> GitUrl {
+        GitUrl::parse(&format!("file://{}", self.directory.path().join("server").display()))
     }
 
     fn git(&self, directory: &str, arguments: &[&str]) -> String {
@@ -91,7 +91,7 @@ async fn clones_one_revision_into_a_private_directory() {
     let checkout = server.clone().await;
     assert_eq!(checkout.revision().await.unwrap(), server.head());
     assert_eq!(fs::read_to_string(checkout.root().join("b.yaml")).unwrap(), "b: 1\n");
-    assert_eq!((checkout.url(), checkout.branch()), (server.url().as_str(), "main"));
+    assert_eq!((checkout.url().to_string(), checkout.branch()), (server.url().to_string(), "main"));
     assert_eq!(checkout.run(&["rev-list", "--count", "HEAD"]).await.unwrap().stdout.trim(), "1");
     #[cfg(unix)]
     {
@@ -113,7 +113,7 @@ async fn unknown_branches_tags_and_repositories_are_named() {
         assert_eq!(error.message(), format!("{} has no branch {branch}", server.url()));
         assert_eq!(error.hints(), ["It has these branches: main."]);
     }
-    let url = format!("{}-not", server.url());
+    let url = GitUrl::parse(&format!("{}-not", server.url()));
     let error = Checkout::clone(&url, "main", &server.access()).await.unwrap_err();
     assert_eq!(error.message(), format!("there is no repository at {url}, or you may not see it"));
     assert!(error.causes()[0].contains("does not appear to be a git repository"), "{error:?}");
