@@ -11,7 +11,7 @@ use crate::cli::BootstrapArgs;
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::flux::{GitRepository, git_credentials_secret, git_repository, git_repository_resource};
-use crate::gitops::checkout::GitAccess;
+use crate::gitops::checkout::{GitAccess, Limits};
 use crate::gitops::credentials::GitCredentials;
 use crate::gitops::layout::PackageDirectory;
 use crate::gitops::url::GitUrl;
@@ -64,11 +64,12 @@ pub(super) async fn run(
 
     let build = Cluster::connect(Role::Build, &connection).await?.taking_over(arguments.write.force_conflicts);
     let served = build.served_versions().await?;
+    let limits = Limits::new(connection.request_timeout, arguments.timeout);
     let mut checks = Checks::default();
     let versions = checks.take("Flux", check::flux(&build, &served));
     checks.take(format!("namespace {}", answers.namespace), check::namespace(&build, &answers.namespace).await);
     let has_secret = checks.take("Git credentials", has_credentials_secret(&build, &answers).await);
-    checks.take("GitOps repository", check_repository(ui, &mut answers, has_secret == Some(true)).await);
+    checks.take("GitOps repository", check_repository(ui, &mut answers, limits, has_secret == Some(true)).await);
     if let Some(versions) = versions {
         checks.take("GitRepository", refuse_retarget(&build, versions.source, &answers).await);
         permissions::take(&mut checks, &build, missing(&build, needs(versions.source, &answers)).await);
@@ -133,8 +134,8 @@ async fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, argumen
 }
 
 /// Checks that the repository can be read as Flux will read it, and holds the package.
-async fn check_repository(ui: Ui, answers: &mut Answers, has_secret: bool) -> Result<()> {
-    let mut access = GitAccess { credentials: answers.credentials.clone(), ..GitAccess::default() };
+async fn check_repository(ui: Ui, answers: &mut Answers, limits: Limits, has_secret: bool) -> Result<()> {
+    let mut access = GitAccess { credentials: answers.credentials.clone(), limits, ..GitAccess::default() };
     if answers.credentials.is_none() && !has_secret {
         // Flux has no credential helper: without credentials the repository must be public.
         access.environment = anonymous();

@@ -12,7 +12,7 @@ use crate::cluster::{Cluster, Connection, Role, ServedVersions, load_kubeconfig}
 use crate::commands::{context_names, git, namespace};
 use crate::error::{Error, Result};
 use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
-use crate::gitops::checkout::GitAccess;
+use crate::gitops::checkout::{GitAccess, Limits};
 use crate::gitops::values::check_values;
 use crate::kubeconfig::{Endpoint, EndpointOverrides};
 use crate::names;
@@ -137,8 +137,11 @@ pub(super) async fn ask(
         labels: arguments.write.labels.clone(),
         takes_over: arguments.write.force_conflicts,
         ui,
-        // git itself would ask anew for every command that it runs.
-        access: GitAccess { credentials, interactive: false, ..GitAccess::default() },
+        access: GitAccess {
+            credentials,
+            limits: Limits::new(connection.request_timeout, arguments.timeout),
+            ..GitAccess::default()
+        },
         endpoint,
         overrides,
         allows_loopback: arguments.endpoint.allow_loopback,

@@ -12,7 +12,7 @@ use crate::cluster::{Cluster, Connection, Role, ServedVersions, load_kubeconfig}
 use crate::commands::{context_names, git, namespace};
 use crate::error::{Error, Result};
 use crate::flux::{FluxVersions, HelmRelease, Kustomization, kustomization_resource};
-use crate::gitops::checkout::GitAccess;
+use crate::gitops::checkout::{GitAccess, Limits};
 use crate::observe::delivery::find;
 use crate::ui::{Ui, prompt};
 
@@ -87,8 +87,11 @@ pub(super) async fn ask(
         keeps_workloads: arguments.keep_workloads,
         keeps_git: arguments.keep_git,
         timeout: arguments.timeout,
-        // git itself would ask anew for every command that it runs.
-        access: GitAccess { credentials, interactive: false, ..GitAccess::default() },
+        access: GitAccess {
+            credentials,
+            limits: Limits::new(connection.request_timeout, arguments.timeout),
+            ..GitAccess::default()
+        },
         connection,
     })
 }

@@ -3,7 +3,8 @@
 //! Pure: texts in, [`Error`] out. `git` runs with `LC_ALL=C`, so these are its English texts; those of servers may differ.
 
 use super::git::Output;
-use crate::error::Error;
+use super::limit::Passed;
+use crate::error::{Error, ErrorKind};
 use crate::gitops::url::GitUrl;
 
 /// How many of the last lines of `git` are shown.
@@ -25,6 +26,8 @@ pub(super) enum Failure {
     Refused,
     Identity,
     Signature,
+    /// It did not end in time.
+    TimedOut(Passed),
     Other,
 }
 
@@ -110,6 +113,9 @@ const SIGNS: [(Failure, &[&str]); 11] = [
 impl Failure {
     /// Recognises what went wrong from the standard error of `git`.
     pub(super) fn of(output: &Output) -> Self {
+        if let Some(passed) = output.passed {
+            return Self::TimedOut(passed);
+        }
         let text = output.stderr.to_lowercase();
         let found = SIGNS.iter().find(|(_, signs)| signs.iter().any(|sign| text.contains(sign)));
         found.map_or(Self::Other, |(failure, _)| *failure)
@@ -146,10 +152,20 @@ impl Failure {
             Self::Identity => identity(),
             Self::Signature => Error::new("git could not sign the commit; nothing was pushed")
                 .hint("Try `git commit --allow-empty -m test` in another repository, or `git config --global commit.gpgSign false`."),
+            Self::TimedOut(Passed::Silence(limit)) => timeout(format!("git could not {what} {url}: no answer for {limit:?}"))
+                .hint(format!("a proxy or firewall may hold the connection back; check with `{check}`"))
+                .hint("allow a slow server more time with --request-timeout"),
+            Self::TimedOut(Passed::Total(limit)) => timeout(format!("git could not {what} {url} within {limit:?}"))
+                .hint(format!("a proxy or firewall may slow the connection down; check with `{check}`"))
+                .hint("allow more time with --timeout"),
             Self::Outdated | Self::Other => Error::new(format!("git could not {what} {url}")).hint(format!("Check with `{check}`.")),
         };
         error.because(last_lines(&output.stderr))
     }
+}
+
+fn timeout(message: String) -> Error {
+    Error::of_kind(ErrorKind::Timeout, message)
 }
 
 /// Makes the error for a user that `git` does not know.
@@ -165,12 +181,19 @@ pub(super) fn last_lines(stderr: &str) -> String {
             "hint:",
             "Cloning into",
             "To ",
+            "From ",
+            "Total ",
+            "remote: Total ",
+            "Delta compression",
             "warning: redirecting",
             "Updating ",
             "Please make sure you have",
             "and the repository exists",
         ];
-        !line.is_empty() && !noise.iter().any(|prefix| line.starts_with(prefix)) && *line != "remote:"
+        // Progress, such as "remote: Counting objects: 100% (5/5), done."
+        let is_progress = ["objects: ", "deltas: ", "objects with ", "files: "].iter().any(|what| line.contains(what))
+            && (line.contains('%') || line.contains(", done"));
+        !line.is_empty() && !is_progress && !noise.iter().any(|prefix| line.starts_with(prefix)) && *line != "remote:"
     };
     let lines: Vec<&str> = stderr.split(['\n', '\r']).map(str::trim).filter(says_something).collect();
     lines[lines.len().saturating_sub(LINES)..].join("; ")
@@ -211,7 +234,7 @@ mod tests {
             ("error: gpg failed to sign the data", Failure::Signature),
             ("fatal: something else", Failure::Other),
         ] {
-            let output = Output { success: false, stdout: String::new(), stderr: stderr.to_owned() };
+            let output = Output { success: false, passed: None, stdout: String::new(), stderr: stderr.to_owned() };
             assert_eq!(Failure::of(&output), failure, "{stderr}");
             let error = failure.error("clone", &GitUrl::parse("https://h/a"), "main", &output);
             assert!(!error.causes().is_empty(), "{error:?}");
@@ -223,5 +246,7 @@ mod tests {
         let stderr = "Cloning into 'x'...\nremote:\nremote: no\nfatal: a\n\nhint: b\n";
         assert_eq!(last_lines(stderr), "remote: no; fatal: a");
         assert_eq!(last_lines(""), "");
+        let progress = "remote: Enumerating objects: 5, done.\nremote: Counting objects:  20% (1/5)\rReceiving objects: 100% (5/5), done.\nfatal: early EOF\n";
+        assert_eq!(last_lines(progress), "fatal: early EOF");
     }
 }

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
 use super::GitAccess;
+use super::limit::{self, Limits, Passed};
 use crate::error::{Error, Result};
 use crate::gitops::credentials::username_in_environment;
 use crate::gitops::url::{GitUrl, without_credentials};
@@ -32,17 +33,23 @@ const FOREIGN: [&str; 11] = [
     "GIT_GRAFT_FILE",
 ];
 
+/// The commands that talk to a server; they are run with `--progress`, so that silence means that nothing moves.
+const REMOTE: [&str; 4] = ["clone", "fetch", "ls-remote", "push"];
+
 /// `git` with everything it needs to reach one repository.
 #[derive(Clone)]
 pub(super) struct Git {
     environment: Vec<(OsString, OsString)>,
     password: Option<SecretString>,
+    limits: Limits,
 }
 
 /// What a run of `git` left.
 #[derive(Debug)]
 pub(super) struct Output {
     pub(super) success: bool,
+    /// The limit that passed before it ended.
+    pub(super) passed: Option<Passed>,
     pub(super) stdout: String,
     /// Standard error without credentials.
     pub(super) stderr: String,
@@ -62,9 +69,8 @@ impl Git {
         environment.push(("LC_ALL".into(), "C".into()));
         // Large files are none of a delivery's business.
         environment.push(("GIT_LFS_SKIP_SMUDGE".into(), "1".into()));
-        if !access.interactive {
-            environment.push(("GIT_TERMINAL_PROMPT".into(), "0".into()));
-        }
+        // What git asks for would be asked for again by every command.
+        environment.push(("GIT_TERMINAL_PROMPT".into(), "0".into()));
         // What a flag or a question says goes before what the URL carries.
         let credentials = access.credentials.clone().or_else(|| url.credentials()).filter(|_| url.is_http());
         let name = OsStr::new("GIT_CONFIG_COUNT");
@@ -76,10 +82,10 @@ impl Git {
             None => username_in_environment(url, configured),
         };
         environment.extend(settings.into_iter().map(|(key, value)| (key.into(), value)));
-        Self { environment, password: credentials.map(|credentials| credentials.password.clone()) }
+        Self { environment, password: credentials.map(|credentials| credentials.password), limits: access.limits }
     }
 
-    /// Runs `git` in a directory and waits; only a `git` that cannot be started is an error.
+    /// Runs `git` in a directory and waits until it ends or a limit passes; only a `git` that cannot be run is an error.
     pub(super) async fn run(&self, directory: &Path, arguments: &[&str]) -> Result<Output> {
         let mut command = Command::new("git");
         for name in FOREIGN {
@@ -88,18 +94,23 @@ impl Git {
         // Questions, if any, are asked on the terminal itself; standard input is not git's to read.
         command.args(arguments).current_dir(directory).envs(self.environment.iter().map(|(key, value)| (key, value)));
         command.stdin(Stdio::null()).kill_on_drop(true);
-        let output = command.output().await.map_err(|error| {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().map_err(|error| {
             if error.kind() == ErrorKind::NotFound && directory.is_dir() {
                 Error::new("git is not installed")
-                    .hint("Install Git 2.31 or newer and make sure that `git --version` works.")
+                    .hint("install Git 2.31 or newer and make sure that `git --version` works")
             } else {
                 Error::new("cannot run git").because(error)
             }
         })?;
+        let talks_to_server = arguments.first().is_some_and(|command| REMOTE.contains(command));
+        let limits = if talks_to_server { self.limits } else { self.limits.without_silence() };
+        let ended = limit::finish(child, limits).await.map_err(|error| Error::new("cannot run git").because(error))?;
         Ok(Output {
-            success: output.status.success(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: self.scrub(&String::from_utf8_lossy(&output.stderr)),
+            success: ended.status.is_ok_and(|status| status.success()),
+            passed: ended.status.err(),
+            stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),
+            stderr: self.scrub(&String::from_utf8_lossy(&ended.stderr)),
         })
     }
 
@@ -147,7 +158,7 @@ mod tests {
         let credentials = Some(GitCredentials { username: "me".to_owned(), password: "hunter2".into() });
         let environment = vec![("GIT_CONFIG_COUNT".into(), "3".into())];
         let git =
-            Git::new(&GitAccess { credentials, environment, interactive: false }, &GitUrl::parse("https://host/a"));
+            Git::new(&GitAccess { credentials, environment, ..GitAccess::default() }, &GitUrl::parse("https://host/a"));
         let get = |name: &str| git.environment.iter().rfind(|(key, _)| key == name).map(|(_, value)| value.as_os_str());
         assert_eq!(get("GIT_CONFIG_COUNT"), Some(OsStr::new("5")));
         assert!(get("GIT_CONFIG_KEY_4").is_some() && get("GIT_CONFIG_KEY_2").is_none());

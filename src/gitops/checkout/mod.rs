@@ -5,6 +5,7 @@
 
 mod failure;
 mod git;
+mod limit;
 mod push;
 mod temporary;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub use self::limit::Limits;
 pub use self::push::{Commit, PushOutcome};
 
 use self::failure::Failure;
@@ -33,8 +35,8 @@ const LISTED: usize = 10;
 pub struct GitAccess {
     /// What to log in with over HTTP(S); without, `git` uses the user's own credential helpers.
     pub credentials: Option<GitCredentials>,
-    /// Whether `git` may ask on the terminal.
-    pub interactive: bool,
+    /// How long each of its commands may take.
+    pub limits: Limits,
     /// Variables for `git` beside those of this process, which they override.
     pub environment: Vec<(OsString, OsString)>,
 }
@@ -62,7 +64,7 @@ impl Checkout {
         let named = format!("--branch={branch}");
         let address = url.to_string();
         let arguments =
-            ["clone", "--quiet", "--depth=1", "--single-branch", "--no-tags", &named, "--", &address, CLONE];
+            ["clone", "--progress", "--depth=1", "--single-branch", "--no-tags", &named, "--", &address, CLONE];
         let output = git.run(temporary.path(), &arguments).await?;
         if !output.success {
             let failure = Failure::of(&output);
@@ -117,7 +119,7 @@ impl Checkout {
     ///
     /// Finds credentials that may only read. A server applies the rules of protected branches and its hooks only to a real push, so these cannot be seen here.
     pub async fn check_can_push(&self) -> Result<()> {
-        let output = self.run(&["push", "--dry-run", "--quiet", "--no-verify", "origin", &self.target()]).await?;
+        let output = self.run(&["push", "--dry-run", "--progress", "--no-verify", "origin", &self.target()]).await?;
         match Failure::of(&output) {
             _ if output.success => Ok(()),
             // Someone pushed since the clone: whoever learns that has the right to push.

@@ -55,7 +55,7 @@ impl Checkout {
         }
         let mut attempt = 1;
         loop {
-            let output = self.run(&["push", "--quiet", "origin", &self.target()]).await?;
+            let output = self.run(&["push", "--progress", "origin", &self.target()]).await?;
             let sha = self.revision().await?;
             if output.success {
                 return Ok(PushOutcome::Pushed(Commit { sha, pushed_at_attempt: attempt }));
@@ -68,7 +68,7 @@ impl Checkout {
                 }
                 Failure::Outdated => return Err(self.busy(&output)),
                 // The connection may have broken after the server took the commit.
-                failure @ (Failure::Unreachable | Failure::Other) => {
+                failure @ (Failure::Unreachable | Failure::TimedOut(_) | Failure::Other) => {
                     let error = failure.error("push to", &self.url, &self.branch, &output);
                     return match self.holds(&sha).await {
                         Some(true) => Ok(PushOutcome::Pushed(Commit { sha, pushed_at_attempt: attempt })),
@@ -107,7 +107,7 @@ impl Checkout {
             return Ok(true);
         }
         Err(match Failure::of(&output) {
-            known @ (Failure::Identity | Failure::Signature) => {
+            known @ (Failure::Identity | Failure::Signature | Failure::TimedOut(_)) => {
                 known.error("commit to", &self.url, &self.branch, &output)
             }
             _ => Error::new("git refuses the commit; nothing was pushed")
@@ -121,7 +121,7 @@ impl Checkout {
         let tracking = self.tracking();
         let fetched = format!("+refs/heads/{}:{tracking}", self.branch);
         // The depth is given again: after a forced push the old commits would bring their whole history along.
-        let output = self.run(&["fetch", "--quiet", "--no-tags", "--depth=1", "origin", &fetched]).await?;
+        let output = self.run(&["fetch", "--progress", "--no-tags", "--depth=1", "origin", &fetched]).await?;
         if !output.success {
             return Err(Failure::of(&output)
                 .error("fetch from", &self.url, &self.branch, &output)

@@ -251,3 +251,27 @@ async fn paths_outside_the_checkout_are_refused() {
     }
     assert!(!Path::new("/tmp/x.yaml").exists());
 }
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up_and_named() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = GitUrl::parse(&format!("http://me:hunter2@{}/team/apps", listener.local_addr().unwrap()));
+    let shown = url.to_string();
+    let short = std::time::Duration::from_secs(1);
+    let server = Server::new();
+    for (limits, message) in [
+        (Limits::new(Some(short), short * 60), format!("git could not clone {shown}: no answer for 1s")),
+        (Limits::new(None, short), format!("git could not clone {shown} within 1s")),
+    ] {
+        let started = std::time::Instant::now();
+        let access = GitAccess { limits, ..server.access() };
+        let error = Checkout::clone(&url, "main", &access).await.unwrap_err();
+        assert_eq!((error.kind(), error.message()), (crate::error::ErrorKind::Timeout, message.as_str()));
+        assert!(error.hints()[0].contains("proxy or firewall"), "{error:?}");
+        assert!(started.elapsed() < short * 10, "{:?}", started.elapsed());
+        // Its helper for HTTP is gone as well: nobody holds the connection any more.
+        let (mut connection, _) = listener.accept().unwrap();
+        connection.set_read_timeout(Some(short * 10)).unwrap();
+        std::io::Read::read_to_end(&mut connection, &mut Vec::new()).unwrap();
+    }
+}
