@@ -166,17 +166,19 @@ pub fn check_service_account(name: &str) -> Result<()> {
 /// Tells whether `name` is a DNS-1123 label, which namespaces and run clusters must be.
 #[must_use]
 pub fn is_label(name: &str) -> bool {
-    let edge = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
-    name.len() <= 63
-        && name.starts_with(edge)
-        && name.ends_with(edge)
-        && name.chars().all(|character| edge(character) || character == '-')
+    name.len() <= 63 && is_part(name)
 }
 
 /// Tells whether `name` is a DNS-1123 subdomain, which most object names must be.
 #[must_use]
 pub fn is_subdomain(name: &str) -> bool {
-    name.len() <= 253 && name.split('.').all(is_label)
+    // Kubernetes limits the whole, and not its parts.
+    name.len() <= 253 && name.split('.').all(is_part)
+}
+
+fn is_part(name: &str) -> bool {
+    let edge = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
+    name.starts_with(edge) && name.ends_with(edge) && name.chars().all(|character| edge(character) || character == '-')
 }
 
 #[cfg(test)]

@@ -8,15 +8,13 @@ use sha2::{Digest, Sha256};
 
 use super::manifest;
 use crate::error::{Error, Result};
+use crate::names::is_subdomain;
 
 /// The key of a values Secret, as in the guide.
 pub const VALUES_KEY: &str = "values.yml";
 
 /// How many characters of the content's digest end the name of a values Secret.
 const SUFFIX_LENGTH: usize = 10;
-
-/// The longest name that Kubernetes allows for a Secret.
-const MAXIMUM_NAME_LENGTH: usize = 253;
 
 /// Checks that a text can be used as values: YAML, with a mapping in every document, and at least one.
 ///
@@ -67,7 +65,7 @@ pub fn values_secret_name(package: &str, values: &SecretString) -> Result<String
         .because(
             "a name has at most 253 lower case letters, digits, `-` and `.`, with a letter or digit around each `.`",
         )
-        .hint("Choose the name with --values-secret-name."))
+        .hint("rename the package's directory in the GitOps repository: the name of the Secret begins with it"))
 }
 
 /// Says whether two names differ only in the suffix that follows the content: one replaces the other.
@@ -81,17 +79,6 @@ fn without_suffix(name: &str) -> Option<&str> {
     let is_digest =
         suffix.len() == SUFFIX_LENGTH && suffix.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (is_digest && prefix.ends_with("-values")).then_some(prefix)
-}
-
-/// Says whether Kubernetes accepts a name as a DNS-1123 subdomain.
-fn is_subdomain(name: &str) -> bool {
-    let is_alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let is_label = |label: &str| {
-        label.bytes().next().is_some_and(is_alphanumeric)
-            && label.bytes().last().is_some_and(is_alphanumeric)
-            && label.bytes().all(|byte| is_alphanumeric(byte) || byte == b'-')
-    };
-    name.len() <= MAXIMUM_NAME_LENGTH && name.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -138,8 +125,13 @@ mod tests {
         assert!(is_same_values_secret(&name("a: 1\n"), &name("a: 2\n")));
         assert!(!is_same_values_secret(&name("a: 1\n"), "hello-app-values"));
         assert!(!is_same_values_secret("a-values-0123456789", "b-values-0123456789"));
+        // A Secret's name has a limit for all of it, and none for its parts.
+        assert!(values_secret_name(&format!("{}.default.tap", "a".repeat(60)), &"a: 1".into()).is_ok());
+        assert!(values_secret_name(&format!("tap.{}", "a".repeat(60)), &"a: 1".into()).is_ok());
         for package in ["Hello", "a_b", ".a", "a..b", "", &"a".repeat(236)] {
-            assert!(values_secret_name(package, &"a: 1".into()).is_err(), "{package:?}");
+            let error = values_secret_name(package, &"a: 1".into()).unwrap_err();
+            // What a hint names must exist.
+            assert!(error.hints().iter().all(|hint| !hint.contains("--")), "{error:?}");
         }
     }
 
