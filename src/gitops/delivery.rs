@@ -98,20 +98,6 @@ impl RunClusterDirectory {
         self.differences(wanted)
     }
 
-    /// Computes the files without the `PackageInstall` and the Secrets it takes values from; a file left empty is removed.
-    pub fn without_delivery(&self) -> Result<Vec<FileChange>> {
-        let values = self.install.as_ref().map(|install| install.values_secrets.clone()).unwrap_or_default();
-        let mut wanted = self.parsed()?;
-        for (_, documents) in &mut wanted {
-            documents.retain(|document| {
-                let is_values =
-                    is_secret(document) && text(document, "/metadata/name").is_some_and(|name| values.contains(&name));
-                !is_install(document) && !is_values
-            });
-        }
-        self.differences(wanted)
-    }
-
     fn parsed(&self) -> Result<Vec<(String, Vec<Value>)>> {
         self.files.iter().map(|file| Ok((file.path.clone(), documents(file)?))).collect()
     }

@@ -17,8 +17,6 @@ pub struct ExistingInstall {
     pub file: String,
     /// `metadata.name`.
     pub name: String,
-    /// `metadata.namespace`, which Flux's `targetNamespace` overrides.
-    pub namespace: Option<String>,
     /// `spec.packageRef.refName`.
     pub ref_name: Option<String>,
     /// `spec.packageRef.versionSelection.constraints`.
@@ -51,7 +49,6 @@ impl ExistingInstall {
         Self {
             file: file.to_owned(),
             name: text(&document, "/metadata/name").unwrap_or_default(),
-            namespace: text(&document, "/metadata/namespace"),
             ref_name: text(&document, "/spec/packageRef/refName"),
             constraints: text(&document, "/spec/packageRef/versionSelection/constraints"),
             prereleases: document

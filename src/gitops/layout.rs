@@ -30,8 +30,6 @@ pub struct PackageManifest {
     pub ref_name: String,
     /// `spec.version`, unparsed.
     pub version: String,
-    /// `spec.valuesSchema.openAPIv3`, the schema of the values.
-    pub values_schema: Option<Value>,
     /// Which of its fetch steps read from a registry.
     pub registry_fetches: Vec<usize>,
 }
@@ -87,13 +85,6 @@ impl PackageDirectory {
             self.packages.iter().flat_map(|package| package.registry_fetches.clone()).collect();
         if steps.is_empty() { vec![0] } else { steps.into_iter().collect() }
     }
-
-    /// Lists the run clusters that have a directory beside the packages, sorted.
-    pub fn run_clusters(&self, root: &Path) -> Result<Vec<String>> {
-        let mut names = tree::directories(root, &self.path)?;
-        names.retain(|name| name != PACKAGES);
-        Ok(names)
-    }
 }
 
 impl PackageManifest {
@@ -111,7 +102,6 @@ impl PackageManifest {
             ref_name: text("/spec/refName", "spec.refName")?,
             version: text("/spec/version", "spec.version")?,
             registry_fetches: registry_fetches(document),
-            values_schema: document.pointer("/spec/valuesSchema/openAPIv3").filter(|schema| !schema.is_null()).cloned(),
         })
     }
 }
