@@ -41,7 +41,7 @@ impl RunClusterDirectory {
         if run_cluster == PACKAGES || run_cluster.contains('/') || tree::segments(run_cluster).is_err() {
             return Err(Error::usage(format!("{run_cluster:?} cannot be the name of a run cluster"))
                 .because(format!("it names a directory beside `{PACKAGES}` in the repository"))
-                .hint("Choose a short name such as `prod1`."));
+                .hint("choose a short name such as `prod1`"));
         }
         let path = format!("{}/{run_cluster}", tree::segments(package)?.join("/"));
         let mut directory = Self { path, install: None, secrets: Vec::new(), files: Vec::new(), kustomization: None };
@@ -71,7 +71,7 @@ impl RunClusterDirectory {
                     other.file,
                     text(&document, "/metadata/name").unwrap_or_default()
                 ))
-                .hint("Keep one PackageInstall per run cluster and package, and push."));
+                .hint("keep one PackageInstall per run cluster and package, and push"));
             }
             self.install = Some(ExistingInstall::read(file, document));
         } else if is_secret(&document) {

@@ -68,7 +68,7 @@ impl PackageDirectory {
             return Err(Error::new(format!("the directory {directory} of the repository mixes different packages"))
                 .because(format!("its versions have the reference names {}", listed(ref_names)))
                 .hint(
-                    "Move each package to a directory of its own; one with several reference names is not supported.",
+                    "move each package to a directory of its own; one with several reference names is not supported",
                 ));
         }
         let Some(ref_name) = packages.first().map(|package| package.ref_name.clone()) else {
@@ -92,9 +92,9 @@ impl PackageManifest {
         let text = |pointer: &str, field: &str| match document.pointer(pointer) {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
             Some(Value::Number(_)) => Err(Error::new(format!("{file} holds a Package whose {field} is a number"))
-                .hint(format!("Put the {field} in quotes."))),
+                .hint(format!("put the {field} in quotes"))),
             _ => Err(Error::new(format!("{file} holds a Package without {field}"))
-                .hint("Let the supply chain write the file again, or correct it and push.")),
+                .hint("let the supply chain write the file again, or correct it and push")),
         };
         Ok(Self {
             file: file.to_owned(),
@@ -154,9 +154,9 @@ fn missing(root: &Path, path: &str) -> Result<Error> {
     };
     let others: Vec<&str> = others.iter().map(String::as_str).filter(|other| *other != path).collect();
     Ok(if others.is_empty() {
-        error.hint("The supply chain writes a package when a workload is built, or once its pull request is merged; check the branch.")
+        error.hint("the supply chain writes a package when a workload is built, or once its pull request is merged; check the branch")
     } else {
-        error.hint(format!("The repository has these packages: {}.", listed(others)))
+        error.hint(format!("the repository has these packages: {}", listed(others)))
     })
 }
 

@@ -28,7 +28,7 @@ pub fn segments(path: &str) -> Result<Vec<&str>> {
         Ok(segments)
     } else {
         Err(Error::usage(format!("{path:?} is not a path inside the repository"))
-            .hint("Name it relative to the root of the repository, for example `hello-app.default.tap`."))
+            .hint("name it relative to the root of the repository, for example `hello-app.default.tap`"))
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) fn all_files(root: &Path, path: &str) -> Result<Vec<String>> {
 
 fn behind_a_link(path: &str) -> Error {
     Error::new(format!("{path} of the repository is a symbolic link, or has a name that is no text"))
-        .hint("Remove it yourself, commit and push that, and try again.")
+        .hint("remove it yourself, commit and push that, and try again")
 }
 
 fn list(root: &Path, path: &str, wanted: fn(fs::FileType) -> bool) -> Result<Vec<String>> {
@@ -121,7 +121,7 @@ fn inside(root: &Path, path: &str) -> Result<Option<PathBuf>> {
         Ok(Some(found))
     } else {
         Err(Error::new(format!("{path} of the repository is a symbolic link that leads outside it"))
-            .hint("Replace the link by the file it stands for, commit and push that, and try again."))
+            .hint("replace the link by the file it stands for, commit and push that, and try again"))
     }
 }
 
@@ -135,7 +135,7 @@ pub(super) fn apply(root: &Path, change: &FileChange) -> Result<bool> {
         // Git itself refuses to add what lies beyond a link, so even one that stays inside is of no use.
         if target.is_symlink() {
             return Err(Error::new(format!("{path} lies behind a symbolic link in the repository"))
-                .hint("Replace the link by a real directory or file, commit and push that, and try again."));
+                .hint("replace the link by a real directory or file, commit and push that, and try again"));
         }
     }
     match &change.content {

@@ -20,7 +20,7 @@ const SUFFIX_LENGTH: usize = 10;
 ///
 /// The error names `origin`, line and column, and never the content.
 pub fn check_values(text: &str, origin: &str) -> Result<()> {
-    let hint = "Values look like this: `replicas: 2`.";
+    let hint = "values look like this: `replicas: 2`";
     let documents = manifest::parse(text).map_err(|fault| Error::usage(fault.sentence(origin)).hint(hint))?;
     if documents.is_empty() {
         return Err(Error::usage(format!("{origin} holds no values")).hint(hint));

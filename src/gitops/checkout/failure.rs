@@ -127,7 +127,7 @@ impl Failure {
         let check = format!("git ls-remote {url}");
         let error = match self {
             Self::Authentication if url.is_ssh() => {
-                Error::new(format!("{url} does not accept your SSH key")).hint(format!("Check it with `{ssh}`."))
+                Error::new(format!("{url} does not accept your SSH key")).hint(format!("check it with `{ssh}`"))
             }
             Self::Authentication => Error::new(if output.stderr.contains("could not read") {
                 format!("{url} asks for a user name and password")
@@ -135,30 +135,30 @@ impl Failure {
                 format!("{url} does not accept the user name and password")
             })
                 .with_status(401)
-                .hint("Use --git-username and --git-password-file, or GIT_USERNAME and GIT_PASSWORD; they need Git 2.31 or newer.")
-                .hint(format!("Without them, `git` uses its own credential helpers; check with `{check}`.")),
+                .hint("use --git-username and --git-password-file, or GIT_USERNAME and GIT_PASSWORD; they need Git 2.31 or newer")
+                .hint(format!("without them, `git` uses its own credential helpers; check with `{check}`")),
             Self::Forbidden => Error::new(format!("you are not allowed to {what} {url}"))
-                .hint("Use credentials with the necessary rights: --git-username and --git-password-file, or GIT_USERNAME and GIT_PASSWORD."),
+                .hint("use credentials with the necessary rights: --git-username and --git-password-file, or GIT_USERNAME and GIT_PASSWORD"),
             Self::HostKey => Error::new(format!("the SSH host key of {host_name} is not known"))
-                .hint(format!("Connect once with `{ssh}` and compare the key, then try again.")),
+                .hint(format!("connect once with `{ssh}` and compare the key, then try again")),
             Self::Certificate => Error::new(format!("the certificate of {host_name} is not trusted"))
-                .hint(format!("Check with `{check}`; for a private authority: `git config --global http.https://{host_name}/.sslCAInfo FILE`.")),
-            Self::Unreachable => Error::new(format!("{host_name} cannot be reached from here")).hint(format!("Check with `{check}`.")),
+                .hint(format!("check with `{check}`; for a private authority: `git config --global http.https://{host_name}/.sslCAInfo FILE`")),
+            Self::Unreachable => Error::new(format!("{host_name} cannot be reached from here")).hint(format!("check with `{check}`")),
             Self::BranchNotFound => Error::new(format!("{url} has no branch {branch}")),
             Self::RepositoryNotFound => Error::new(format!("there is no repository at {url}, or you may not see it"))
-                .hint(format!("Check the URL and your rights with `{check}`.")),
+                .hint(format!("check the URL and your rights with `{check}`")),
             Self::Refused => Error::new(format!("{url} refuses changes to the branch {branch}; nothing was pushed"))
-                .hint("If the branch is protected, ask its owner for the right to push, or name another branch."),
+                .hint("if the branch is protected, ask its owner for the right to push, or name another branch"),
             Self::Identity => identity(),
             Self::Signature => Error::new("git could not sign the commit; nothing was pushed")
-                .hint("Try `git commit --allow-empty -m test` in another repository, or `git config --global commit.gpgSign false`."),
+                .hint("try `git commit --allow-empty -m test` in another repository, or `git config --global commit.gpgSign false`"),
             Self::TimedOut(Passed::Silence(limit)) => timeout(format!("git could not {what} {url}: no answer for {limit:?}"))
                 .hint(format!("a proxy or firewall may hold the connection back; check with `{check}`"))
                 .hint("allow a slow server more time with --request-timeout"),
             Self::TimedOut(Passed::Total(limit)) => timeout(format!("git could not {what} {url} within {limit:?}"))
                 .hint(format!("a proxy or firewall may slow the connection down; check with `{check}`"))
                 .hint("allow more time with --timeout"),
-            Self::Outdated | Self::Other => Error::new(format!("git could not {what} {url}")).hint(format!("Check with `{check}`.")),
+            Self::Outdated | Self::Other => Error::new(format!("git could not {what} {url}")).hint(format!("check with `{check}`")),
         };
         error.because(last_lines(&output.stderr))
     }
@@ -171,7 +171,7 @@ fn timeout(message: String) -> Error {
 /// Makes the error for a user that `git` does not know.
 pub(super) fn identity() -> Error {
     Error::new("git does not know who you are, so it cannot commit")
-        .hint("Run `git config --global user.name \"Your Name\"` and `git config --global user.email you@example.com`.")
+        .hint("run `git config --global user.name \"Your Name\"` and `git config --global user.email you@example.com`")
 }
 
 /// Returns the last lines that say something, in one line.

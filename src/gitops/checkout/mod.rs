@@ -172,10 +172,10 @@ async fn with_branches(error: Error, git: &Git, directory: &Path, url: &GitUrl) 
         return error;
     }
     match branches.len() {
-        0 => error.hint("The repository is empty: let the supply chain push a package first."),
+        0 => error.hint("the repository is empty: let the supply chain push a package first"),
         count if count > LISTED => {
-            error.hint(format!("It has the branches {} and {} more.", branches[..LISTED].join(", "), count - LISTED))
+            error.hint(format!("it has the branches {} and {} more", branches[..LISTED].join(", "), count - LISTED))
         }
-        _ => error.hint(format!("It has these branches: {}.", branches.join(", "))),
+        _ => error.hint(format!("it has these branches: {}", branches.join(", "))),
     }
 }

@@ -75,7 +75,7 @@ impl Checkout {
                         Some(false) => Err(error.because("nothing was pushed")),
                         None => Err(error
                             .because("it is not known whether the commit arrived")
-                            .hint("Run the command again.")),
+                            .hint("run the command again")),
                     };
                 }
                 failure => return Err(failure.error("push to", &self.url, &self.branch, &output)),
@@ -112,7 +112,7 @@ impl Checkout {
             }
             _ => Error::new("git refuses the commit; nothing was pushed")
                 .because(failure::last_lines(&output.stderr))
-                .hint("If a hook of yours refused it, see `git config --get-all core.hooksPath`."),
+                .hint("if a hook of yours refused it, see `git config --get-all core.hooksPath`"),
         })
     }
 
@@ -152,14 +152,14 @@ impl Checkout {
                 self.branch
             ))
             .because(failure::last_lines(&output.stderr))
-            .hint("Run the command again: it starts from the newest revision.");
+            .hint("run the command again: it starts from the newest revision");
         }
         Error::new(format!(
             "someone else changed {} on the branch {} at the same time; nothing was pushed",
             files.join(", "),
             self.branch
         ))
-        .hint("Run the command again: it starts from the newest revision.")
+        .hint("run the command again: it starts from the newest revision")
     }
 
     fn busy(&self, output: &Output) -> Error {
@@ -168,6 +168,6 @@ impl Checkout {
             self.branch
         ))
         .because(failure::last_lines(&output.stderr))
-        .hint("Run the command again.")
+        .hint("run the command again")
     }
 }

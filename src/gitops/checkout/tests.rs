@@ -111,7 +111,7 @@ async fn unknown_branches_tags_and_repositories_are_named() {
     for branch in ["mian", "v1"] {
         let error = Checkout::clone(&server.url(), branch, &server.access()).await.unwrap_err();
         assert_eq!(error.message(), format!("{} has no branch {branch}", server.url()));
-        assert_eq!(error.hints(), ["It has these branches: main."]);
+        assert_eq!(error.hints(), ["it has these branches: main"]);
     }
     let url = GitUrl::parse(&format!("{}-not", server.url()));
     let error = Checkout::clone(&url, "main", &server.access()).await.unwrap_err();
