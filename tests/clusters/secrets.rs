@@ -2,9 +2,10 @@
 //! passes on to other programs searched for the secrets that are used.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use testbed::Testbed;
@@ -24,9 +25,17 @@ const BROKEN_TOKEN: &str = "fake-token-in-a-broken-kubeconfig";
 struct Searched<'a> {
     user: User<'a>,
     secrets: BTreeSet<String>,
+    /// The arguments of every `git` so far, one run a line.
+    record: PathBuf,
+    path: OsString,
 }
 
-impl Searched<'_> {
+impl<'a> Searched<'a> {
+    fn new(user: User<'a>) -> Self {
+        let (record, path) = recording_git(&user);
+        Self { user, secrets: BTreeSet::new(), record, path }
+    }
+
     /// Adds a secret, and its forms in Secrets and in URLs.
     fn add(&mut self, secret: &str) {
         if secret.len() >= 8 {
@@ -64,7 +73,7 @@ impl Searched<'_> {
         }
     }
 
-    /// Runs a command as verbosely as possible, and searches what it prints and what its children are started with.
+    /// Runs a command as verbosely as possible, and searches what it prints and the arguments of every `git`.
     fn run(&mut self, arguments: &[&str], code: i32) {
         self.run_with(arguments, &[], code);
     }
@@ -73,57 +82,33 @@ impl Searched<'_> {
         let mut command = self.user.command();
         command.args(arguments).arg("-vv").envs(environment.iter().copied()).env("RUST_LOG", "trace");
         command.env("RUST_BACKTRACE", "full");
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the plugin starts");
-        let [stdout, stderr] = [
-            Box::new(child.stdout.take().expect("its output")) as Box<dyn std::io::Read + Send>,
-            Box::new(child.stderr.take().expect("its errors")),
-        ]
-        .map(|mut pipe| {
-            std::thread::spawn(move || {
-                let mut text = String::new();
-                pipe.read_to_string(&mut text).expect("UTF-8");
-                text
-            })
-        });
-        let mut started_with: BTreeSet<String> = BTreeSet::new();
-        let status = loop {
-            started_with.extend(command_lines(child.id()));
-            if let Some(status) = child.try_wait().expect("the plugin's state") {
-                break status;
-            }
-            std::thread::sleep(Duration::from_millis(3));
-        };
-        let printed = [stdout, stderr].map(|pipe| pipe.join().expect("a reader")).concat();
-        assert_eq!(status.code(), Some(code), "`{}` says:\n{printed}", arguments.join(" "));
+        let output = command.stdin(Stdio::null()).env("PATH", &self.path).output().expect("the plugin starts");
+        let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("UTF-8")).concat();
+        assert_eq!(output.status.code(), Some(code), "`{}` says:\n{printed}", arguments.join(" "));
         self.add_stored();
-        let command_lines: Vec<String> = started_with.into_iter().collect();
+        let recorded = std::fs::read_to_string(&self.record).expect("the recording");
         for secret in &self.secrets {
             assert!(!printed.contains(secret.as_str()), "`{}` prints {secret}:\n{printed}", arguments.join(" "));
-            let in_arguments = command_lines.iter().find(|line| line.contains(secret.as_str()));
+            let in_arguments = recorded.lines().find(|line| line.contains(secret.as_str()));
             assert_eq!(in_arguments, None, "`{}` passes {secret} on", arguments.join(" "));
         }
     }
 }
 
-/// Returns the command lines of everything that a process has started.
-fn command_lines(process: u32) -> Vec<String> {
-    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    let children: Vec<u32> = tasks
-        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|children| children.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<u32>>())
-        .collect();
-    children
-        .into_iter()
-        .flat_map(|child| {
-            let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
-            std::iter::once(String::from_utf8_lossy(&line).replace('\0', " ")).chain(command_lines(child))
-        })
-        .collect()
+/// Makes a `git` that writes down its arguments and then is the real one; returns the file and the PATH where it comes first.
+fn recording_git(user: &User<'_>) -> (PathBuf, OsString) {
+    let path = std::env::var_os("PATH").expect("a PATH");
+    let real = std::env::split_paths(&path).map(|place| place.join("git")).find(|git| git.is_file()).expect("git");
+    let record = user.write("arguments-of-git", "");
+    let directory = record.with_file_name("recording");
+    std::fs::create_dir(&directory).expect("a directory");
+    let script = user.write(
+        "recording/git",
+        &format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >> '{}'\nexec '{}' \"$@\"\n", record.display(), real.display()),
+    );
+    std::fs::set_permissions(script, std::fs::Permissions::from_mode(0o755)).expect("permissions");
+    let path = std::env::join_paths(std::iter::once(directory).chain(std::env::split_paths(&path)));
+    (record, path.expect("a PATH"))
 }
 
 /// Decodes what the API server encodes.
@@ -147,7 +132,7 @@ fn never_come_out(testbed: &Testbed) {
     let kubeconfig = std::fs::read_to_string(user.workspace.kubeconfig()).expect("the kubeconfig");
     let kubeconfig: Value = serde_yaml::from_str(&kubeconfig).expect("YAML");
 
-    let mut searched = Searched { user, secrets: BTreeSet::new() };
+    let mut searched = Searched::new(user);
     for secret in [SECRET_VALUE, WRONG_PASSWORD, BROKEN_TOKEN, &own_token, &password] {
         searched.add(secret);
     }
@@ -224,4 +209,8 @@ fn never_come_out(testbed: &Testbed) {
     searched.run(&["check", "-o", "yaml"], 0);
     searched.run(&["remove-cluster", "prod1", "--run-context", "prod1", "--yes"], 0);
     assert!(searched.secrets.len() > 10, "too few secrets were searched for: {}", searched.secrets.len());
+    let recorded = std::fs::read_to_string(&searched.record).expect("the recording");
+    for command in ["clone ", "push "] {
+        assert!(recorded.lines().any(|line| line.starts_with(command)), "no {command}in the recording:\n{recorded}");
+    }
 }
