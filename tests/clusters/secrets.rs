@@ -15,7 +15,8 @@ use crate::credentials::as_flux;
 use crate::kubeconfig_file::{own_kubeconfig, rules_of_the_guide};
 use crate::support::{PACKAGE, User, eventually};
 
-pub(crate) const TESTS: &[(&str, Test)] = &[("secrets::never_come_out", never_come_out)];
+pub(crate) const TESTS: &[(&str, Test)] =
+    &[("secrets::never_come_out", never_come_out), ("secrets::password_in_the_url_of_a_source", password_in_url)];
 
 const SECRET_VALUE: &str = "fake-secret-value-of-the-package";
 const WRONG_PASSWORD: &str = "fake-wrong-password-of-git";
@@ -213,4 +214,39 @@ fn never_come_out(testbed: &Testbed) {
     for command in ["clone ", "push "] {
         assert!(recorded.lines().any(|line| line.starts_with(command)), "no {command}in the recording:\n{recorded}");
     }
+}
+
+/// A GitRepository that was made without the plugin may carry user name and password in its URL.
+fn password_in_url(testbed: &Testbed) {
+    let mut user = User::new(testbed, "url");
+    let repository = user.workspace.repository();
+    let (url, username, password) = (repository.url().to_owned(), repository.username(), repository.password());
+    user.bootstrap().expect_code(0);
+    let with_password = url.replace("://", &format!("://{username}:{password}@"));
+    let patch = json!([
+        {"op": "replace", "path": "/spec/url", "value": with_password},
+        {"op": "remove", "path": "/spec/secretRef"},
+    ]);
+    let name = format!("{PACKAGE}-gitops-repo");
+    user.build(&["patch", "gitrepository", &name, "--type=json", "-p", &patch.to_string()]);
+    user.set("GIT_USERNAME", "");
+    user.set("GIT_PASSWORD", "");
+
+    let mut searched = Searched::new(user);
+    searched.add(&password);
+    let namespace = searched.user.workspace.target_namespace().to_owned();
+    let add =
+        ["add-cluster", "prod1", "--package", PACKAGE, "--run-context", "prod1", "--values", "values.yaml", "--yes"];
+    searched.run(&[&add[..], &["--target-namespace", &namespace]].concat(), 0);
+    searched.run(&["status", "-o", "wide"], 0);
+    searched.run(&["remove-cluster", "prod1", "--run-context", "prod1", "--yes"], 0);
+    let recorded = std::fs::read_to_string(&searched.record).expect("the recording");
+    assert!(recorded.contains(&url), "git was not given the URL without its password:\n{recorded}");
+
+    // A password that is wrong is not shown, either.
+    let wrong = url.replace("://", &format!("://{username}:{WRONG_PASSWORD}@"));
+    let patch = json!([{"op": "replace", "path": "/spec/url", "value": wrong}]);
+    searched.user.build(&["patch", "gitrepository", &name, "--type=json", "-p", &patch.to_string()]);
+    searched.add(WRONG_PASSWORD);
+    searched.run(&[&add[..], &["--target-namespace", &namespace]].concat(), 1);
 }
