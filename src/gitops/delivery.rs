@@ -1,18 +1,20 @@
 //! One package on one run cluster, as files: `<package>/<run-cluster>/{packageinstall,params}.yaml`.
 //!
 //! Reads what is there and computes the files that a new `PackageInstall` and its values need. The documents themselves are
-//! built in [`super::install`] and [`super::values`], and read in [`super::existing`].
+//! built in [`super::install`] and [`super::values`].
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use secrecy::ExposeSecret;
+use k8s_openapi::ByteString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::change::{FileChange, RepositoryFile};
-use super::existing::{ExistingInstall, ExistingSecret, is_install, is_secret, text};
+use super::install::{INSTALL_API_VERSION, values_secret_names};
 use super::layout::PACKAGES;
+use super::manifest;
+use super::tree::{self, FileChange, RepositoryFile};
 use super::values::is_same_values_secret;
-use super::{manifest, tree};
 use crate::error::{Error, Result};
 
 const INSTALL_FILE: &str = "packageinstall.yaml";
@@ -141,6 +143,95 @@ fn replace(files: &mut Vec<(String, Vec<Value>)>, path: &str, matches: impl Fn(&
 /// Parses a file that may hold secrets: the error names the place only.
 fn documents(file: &RepositoryFile) -> Result<Vec<Value>> {
     manifest::parse(file.content.expose_secret()).map_err(|fault| Error::new(fault.sentence(&file.path)))
+}
+
+/// A `PackageInstall` in the repository.
+#[derive(Clone, Debug)]
+pub struct ExistingInstall {
+    /// The file, relative to the root of the repository.
+    pub file: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `spec.packageRef.refName`.
+    pub ref_name: Option<String>,
+    /// `spec.packageRef.versionSelection.constraints`.
+    pub constraints: Option<String>,
+    /// Whether `spec.packageRef.versionSelection.prereleases` is set.
+    pub prereleases: bool,
+    /// `spec.serviceAccountName`.
+    pub service_account: Option<String>,
+    /// The names in `spec.values[].secretRef`, in order.
+    pub values_secrets: Vec<String>,
+    /// All of it.
+    pub document: Value,
+}
+
+/// A Secret in the repository.
+#[derive(Clone, Debug)]
+pub struct ExistingSecret {
+    /// The file, relative to the root of the repository.
+    pub file: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// Whether SOPS has encrypted it; the contents are then ciphertext as it stands.
+    pub encrypted: bool,
+    /// The decoded contents per key; `stringData` wins over `data`, and contents that are no text are left out.
+    pub contents: BTreeMap<String, SecretString>,
+}
+
+impl ExistingInstall {
+    fn read(file: &str, document: Value) -> Self {
+        Self {
+            file: file.to_owned(),
+            name: text(&document, "/metadata/name").unwrap_or_default(),
+            ref_name: text(&document, "/spec/packageRef/refName"),
+            constraints: text(&document, "/spec/packageRef/versionSelection/constraints"),
+            prereleases: document
+                .pointer("/spec/packageRef/versionSelection/prereleases")
+                .is_some_and(|value| !value.is_null()),
+            service_account: text(&document, "/spec/serviceAccountName"),
+            values_secrets: values_secret_names(&document),
+            document,
+        }
+    }
+}
+
+impl ExistingSecret {
+    fn read(file: &str, document: &Value) -> Self {
+        let encrypted = document.get("sops").is_some();
+        let entries = |field: &str| document.get(field).and_then(Value::as_object).into_iter().flatten();
+        let decoded = entries("data").filter_map(|(key, value)| {
+            let content = if encrypted { value.as_str()?.to_owned() } else { decode(value)? };
+            Some((key.clone(), SecretString::from(content)))
+        });
+        let plain =
+            entries("stringData").filter_map(|(key, value)| Some((key.clone(), SecretString::from(value.as_str()?))));
+        Self {
+            file: file.to_owned(),
+            name: text(document, "/metadata/name").unwrap_or_default(),
+            encrypted,
+            contents: decoded.chain(plain).collect(),
+        }
+    }
+}
+
+fn decode(value: &Value) -> Option<String> {
+    let ByteString(bytes) = serde_json::from_value(value.clone()).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+fn is_install(document: &Value) -> bool {
+    document.get("apiVersion").and_then(Value::as_str) == Some(INSTALL_API_VERSION)
+        && document.get("kind").and_then(Value::as_str) == Some("PackageInstall")
+}
+
+fn is_secret(document: &Value) -> bool {
+    document.get("apiVersion").and_then(Value::as_str) == Some("v1")
+        && document.get("kind").and_then(Value::as_str) == Some("Secret")
+}
+
+fn text(document: &Value, pointer: &str) -> Option<String> {
+    document.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Files below one directory, reached only by paths that stay inside it.
+//! Files below one directory, reached only by paths that stay inside it, and what a commit changes of them.
 //!
 //! A repository is written by others: a symbolic link in it must neither show nor change a file of the machine. What the files
 //! mean lives in [`super::layout`] and [`super::delivery`].
@@ -7,10 +7,28 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::change::{FileChange, RepositoryFile};
+use super::manifest;
 use crate::error::{Error, Result};
+
+/// A file of the repository as it is; its content is secret because values live in such files.
+#[derive(Clone, Debug)]
+pub struct RepositoryFile {
+    /// The path relative to the root of the repository, with `/` between segments.
+    pub path: String,
+    /// The whole text.
+    pub content: SecretString,
+}
+
+/// A file as it should be.
+#[derive(Clone, Debug)]
+pub struct FileChange {
+    /// The path relative to the root of the repository, with `/` between segments.
+    pub path: String,
+    /// The whole text to write, or none to remove the file.
+    pub content: Option<SecretString>,
+}
 
 /// Splits a path given by a user or an argument into its segments, refusing one that could leave the directory.
 ///
@@ -143,7 +161,7 @@ pub(super) fn apply(root: &Path, change: &FileChange) -> Result<bool> {
             if let Some(parent) = target.parent() {
                 fs::create_dir_all(parent).map_err(failed)?;
             }
-            fs::write(&target, secrecy::ExposeSecret::expose_secret(content)).map_err(failed)?;
+            fs::write(&target, content.expose_secret()).map_err(failed)?;
             Ok(true)
         }
         None => match fs::remove_file(&target) {
@@ -152,6 +170,37 @@ pub(super) fn apply(root: &Path, change: &FileChange) -> Result<bool> {
             Err(error) => Err(failed(error)),
         },
     }
+}
+
+/// Computes what removes all files below a directory of the repository; nothing where there is no such directory.
+pub fn without_directory(root: &Path, directory: &str) -> Result<Vec<FileChange>> {
+    let path = segments(directory)?.join("/");
+    let files = all_files(root, &path)?;
+    Ok(files.into_iter().map(|path| FileChange { path, content: None }).collect())
+}
+
+/// Returns the part of `wanted` that differs from `existing`; empty when nothing has to change.
+///
+/// YAML that means the same is the same: a file written by hand, with comments and its own order, is left alone.
+#[must_use]
+pub fn changes(existing: &[RepositoryFile], wanted: &[FileChange]) -> Vec<FileChange> {
+    let differs = |change: &&FileChange| {
+        let file = existing.iter().find(|file| file.path == change.path);
+        match (file, &change.content) {
+            (None, None) => false,
+            (Some(file), Some(content)) => !same(file.content.expose_secret(), content.expose_secret()),
+            _ => true,
+        }
+    };
+    wanted.iter().filter(differs).cloned().collect()
+}
+
+fn same(left: &str, right: &str) -> bool {
+    left == right
+        || match (manifest::parse(left), manifest::parse(right)) {
+            (Ok(left), Ok(right)) => left == right,
+            _ => false,
+        }
 }
 
 #[cfg(test)]
@@ -194,5 +243,71 @@ mod tests {
         assert!(apply(root.path(), &change(None)).unwrap());
         assert!(!apply(root.path(), &change(None)).unwrap());
         assert!(yaml_files(root.path(), "nowhere").unwrap().is_empty());
+    }
+
+    fn file(path: &str, content: &str) -> RepositoryFile {
+        RepositoryFile { path: path.to_owned(), content: content.into() }
+    }
+
+    fn wanted(path: &str, content: Option<&str>) -> FileChange {
+        FileChange { path: path.to_owned(), content: content.map(Into::into) }
+    }
+
+    #[test]
+    fn yaml_that_means_the_same_is_no_change() {
+        let existing = [file("a.yaml", "# by hand\nb: '1'\na: {x: [1, 2]}\n")];
+        assert!(changes(&existing, &[wanted("a.yaml", Some("---\na:\n  x:\n  - 1\n  - 2\nb: \"1\"\n"))]).is_empty());
+        assert_eq!(changes(&existing, &[wanted("a.yaml", Some("a: {x: [2, 1]}\nb: '1'\n"))]).len(), 1);
+        assert_eq!(changes(&existing, &[wanted("a.yaml", Some("a: {x: [1, 2]}\nb: 1\n"))]).len(), 1);
+    }
+
+    #[test]
+    fn new_removed_and_unreadable_files_are_changes() {
+        let existing = [file("broken.yaml", "a: [\n"), file("old.yaml", "a: 1\n")];
+        let found = changes(
+            &existing,
+            &[
+                wanted("new.yaml", Some("a: 1\n")),
+                wanted("old.yaml", None),
+                wanted("never.yaml", None),
+                wanted("broken.yaml", Some("a: 1\n")),
+            ],
+        );
+        assert_eq!(
+            found.iter().map(|change| change.path.as_str()).collect::<Vec<_>>(),
+            ["new.yaml", "old.yaml", "broken.yaml"]
+        );
+        assert!(changes(&existing, &[wanted("broken.yaml", Some("a: [\n"))]).is_empty());
+    }
+
+    #[test]
+    fn debug_output_hides_the_content() {
+        let text = format!("{:?} {:?}", file("a", "hunter2"), wanted("a", Some("hunter2")));
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn all_files_go_and_those_beside_stay() {
+        let root = tempfile::tempdir().expect("a directory");
+        for file in ["hello/prod1/packageinstall.yaml", "hello/prod1/more/.sops.yaml", "hello/prod10/params.yaml"] {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+            fs::write(path, "a: 1\n").expect("a file");
+        }
+        let changes = without_directory(root.path(), "./hello/prod1/").expect("changes");
+        let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+        assert_eq!(paths, ["hello/prod1/more/.sops.yaml", "hello/prod1/packageinstall.yaml"]);
+        assert!(changes.iter().all(|change| change.content.is_none()));
+        assert!(without_directory(root.path(), "hello/prod2").expect("changes").is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_refused_before_anything_is_deleted() {
+        let root = tempfile::tempdir().expect("a directory");
+        fs::create_dir_all(root.path().join("hello/prod1")).expect("a directory");
+        std::os::unix::fs::symlink("../prod2", root.path().join("hello/prod1/link")).expect("a link");
+        let error = without_directory(root.path(), "hello/prod1").expect_err("it is refused");
+        assert!(error.message().contains("symbolic link"), "{error}");
     }
 }

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::gitops::change::FileChange;
+use crate::gitops::tree::FileChange;
 use crate::object::ObjectReference;
 
 /// Which of the two clusters of a plan a step is about.

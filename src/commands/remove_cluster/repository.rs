@@ -6,9 +6,8 @@ use super::record::Leaving;
 use crate::commands::git;
 use crate::error::{Error, Result};
 use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomization_resource};
-use crate::gitops::change::FileChange;
 use crate::gitops::checkout::Checkout;
-use crate::gitops::removal::without_directory;
+use crate::gitops::tree::{FileChange, without_directory};
 use crate::gitops::url::GitUrl;
 use crate::names;
 

@@ -137,6 +137,25 @@ impl Git {
     }
 }
 
+/// Tells whether `descendant` has `ancestor` in its history; no where that cannot be proven from here.
+///
+/// Asks the user's git in the working directory, which a pipeline that has just pushed usually has.
+pub async fn is_ancestor(ancestor: &str, descendant: &str) -> bool {
+    let is_commit = |text: &str| text.len() >= 7 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_commit(ancestor) || !is_commit(descendant) {
+        return false;
+    }
+    Command::new("git")
+        .args(["merge-base", "--is-ancestor", ancestor, descendant])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .status()
+        .await
+        .is_ok_and(|status| status.success())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

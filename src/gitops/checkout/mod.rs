@@ -14,6 +14,7 @@ mod tests;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub use self::git::is_ancestor;
 pub use self::limit::Limits;
 pub use self::push::{Commit, PushOutcome};
 

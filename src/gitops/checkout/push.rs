@@ -1,13 +1,12 @@
 //! One commit, from files to the branch of the server, also when others push at the same time.
 //!
-//! What the commit holds is computed in [`crate::gitops::delivery`] and [`crate::gitops::change`].
+//! What the commit holds is computed in [`crate::gitops::delivery`].
 
 use super::Checkout;
 use super::failure::{self, Failure};
 use super::git::Output;
 use crate::error::{Error, Result};
-use crate::gitops::change::FileChange;
-use crate::gitops::tree;
+use crate::gitops::tree::{self, FileChange};
 
 /// How often a push is tried while others are faster.
 const ATTEMPTS: u32 = 5;

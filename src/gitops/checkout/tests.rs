@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::*;
-use crate::gitops::change::FileChange;
+use crate::gitops::tree::FileChange;
 
 struct Server {
     directory: TempDir,

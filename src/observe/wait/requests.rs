@@ -7,7 +7,7 @@ use super::Reporter;
 use super::follower::Follower;
 use super::track::Retry;
 use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT, kustomization_resource};
-use crate::gitops::ancestry::is_ancestor;
+use crate::gitops::checkout::is_ancestor;
 use crate::object::ObjectReference;
 use crate::observe::expectation::commit_of;
 use crate::observe::watch;
