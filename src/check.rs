@@ -25,6 +25,15 @@ pub struct Checks {
     findings: Vec<Finding>,
 }
 
+/// A check failed, and what depends on it is skipped. Why it failed is among the findings: only [`Checks`] can make this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skipped(());
+
+/// Lends what was found, for several checks that depend on it.
+pub fn known<T>(found: &Result<T, Skipped>) -> Result<&T, Skipped> {
+    found.as_ref().map_err(|skipped| *skipped)
+}
+
 /// What a check found.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -46,23 +55,33 @@ pub enum Outcome {
 }
 
 impl Checks {
-    /// Takes in the result of a check, and hands on what it found out.
-    pub fn take<T>(&mut self, name: impl Into<String>, result: Result<T>) -> Option<T> {
+    /// Records the result of a check, and returns what it found; what depends on a check that failed is skipped, with `?`.
+    pub fn take<T>(&mut self, name: impl Into<String>, result: Result<T>) -> Result<T, Skipped> {
+        let name = name.into();
+        let found = self.take_silently(name.clone(), result)?;
+        self.pass(name, "");
+        Ok(found)
+    }
+
+    /// Records only the failure of a check that is judged further where it has a result.
+    pub fn take_silently<T>(&mut self, name: impl Into<String>, result: Result<T>) -> Result<T, Skipped> {
+        result.map_err(|error| {
+            self.fail(name, error);
+            Skipped(())
+        })
+    }
+
+    /// Records the result of a check that nothing depends on.
+    pub fn check(&mut self, name: impl Into<String>, result: Result<()>) {
         match result {
-            Ok(found) => {
-                self.pass(name, "");
-                Some(found)
-            }
-            Err(error) => {
-                self.add(name, Outcome::Failed(error));
-                None
-            }
+            Ok(()) => self.pass(name, ""),
+            Err(error) => self.fail(name, error),
         }
     }
 
-    /// Takes in the failure of a check that is judged further where it has a result.
-    pub fn take_silently<T>(&mut self, name: impl Into<String>, result: Result<T>) -> Option<T> {
-        result.map_err(|error| self.add(name, Outcome::Failed(error))).ok()
+    /// Records a check that failed.
+    pub fn fail(&mut self, name: impl Into<String>, error: Error) {
+        self.add(name, Outcome::Failed(error));
     }
 
     /// Takes in a check that passed, with what it found.
@@ -100,6 +119,13 @@ impl Checks {
         warnings.map(|warning| [&[warning.to_string()], warning.hints()].concat().join("; ")).collect()
     }
 
+    /// Returns what was found if no check failed; else names all that did, each with its own hints.
+    pub fn finish<T>(self, found: Result<T, Skipped>) -> Result<T> {
+        self.refuse_if_failed()?;
+        // Only a check that failed makes a `Skipped`; one that was left out is explained by another failure.
+        found.map_err(|Skipped(())| Error::new("what failed was left out, and nothing explains it"))
+    }
+
     /// Refuses to go on if any check failed, and names all that did, each with its own hints.
     pub fn refuse_if_failed(self) -> Result<()> {
         let failures = self.findings.into_iter().filter_map(|finding| match finding.outcome {
@@ -126,10 +152,11 @@ mod tests {
     #[test]
     fn all_failures_are_named_at_once_and_keep_their_hints() {
         let mut checks = Checks::default();
-        assert_eq!(checks.take("one", Ok(1)), Some(1));
-        checks.take::<()>("two", Err(Error::new("first").hint("do this")));
-        checks.take::<()>("three", Err(Error::usage("second").because("why").hint("do that")));
-        let error = checks.refuse_if_failed().expect_err("two failed");
+        let one = checks.take("one", Ok(1));
+        assert_eq!(one, Ok(1));
+        let two = checks.take::<u8>("two", Err(Error::new("first").hint("do this")));
+        checks.fail("three", Error::usage("second").because("why").hint("do that"));
+        let error = checks.finish((|| Ok((one?, two?)))()).expect_err("two failed");
         assert_eq!(error.to_string(), "2 checks failed; nothing was changed: first; second: why");
         let hints: Vec<&[String]> = error.parts().iter().map(Error::hints).collect();
         assert_eq!(hints, [["do this"], ["do that"]]);

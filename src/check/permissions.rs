@@ -123,7 +123,7 @@ pub fn take(checks: &mut Checks, cluster: &Cluster, missing: Result<Vec<Need>>) 
         checks.leave_out(|failure| is_explained(failure, &missing));
         refuse_missing(cluster, &missing)
     });
-    checks.take(name, refused);
+    checks.check(name, refused);
 }
 
 /// Tells whether a failure says no more than that one of these permissions is missing.

@@ -67,19 +67,18 @@ pub(super) async fn run(
     let limits = Limits::new(connection.request_timeout, arguments.timeout);
     let mut checks = Checks::default();
     let versions = checks.take("Flux", check::flux(&build, &served));
-    checks.take(format!("namespace {}", answers.namespace), check::namespace(&build, &answers.namespace).await);
+    checks.check(format!("namespace {}", answers.namespace), check::namespace(&build, &answers.namespace).await);
     let has_secret = checks.take("Git credentials", has_credentials_secret(&build, &answers).await);
-    checks.take("GitOps repository", check_repository(ui, &mut answers, limits, has_secret == Some(true)).await);
-    if let Some(versions) = versions {
-        checks.take("GitRepository", refuse_retarget(&build, versions.source, &answers).await);
+    checks.check("GitOps repository", check_repository(ui, &mut answers, limits, has_secret == Ok(true)).await);
+    if let Ok(versions) = versions {
+        checks.check("GitRepository", refuse_retarget(&build, versions.source, &answers).await);
         permissions::take(&mut checks, &build, missing(&build, needs(versions.source, &answers)).await);
     }
-    checks.refuse_if_failed()?;
-    let Some(versions) = versions else { return Ok(()) };
+    let versions = checks.finish(versions)?;
 
     let facts = Facts {
         version: versions.source,
-        has_secret: has_secret == Some(true),
+        has_secret: has_secret == Ok(true),
         live: build.get(&answers.git_repository(versions.source)).await?,
     };
     let plan = plan(&answers, &facts, &arguments.write.labels);

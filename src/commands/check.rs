@@ -43,7 +43,7 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
     let mut checks = Checks::default();
     let versions = checks.take_silently("Flux", check::flux(&build, &build.served_versions().await?));
     let mut sections = Vec::new();
-    if let Some(versions) = versions {
+    if let Ok(versions) = versions {
         checks.pass("Flux", format!("GitRepository {}, Kustomization {}", versions.source, versions.kustomization));
         let flux = read_flux(&build, versions, scope).await?;
         let all = find(&flux.kustomizations);

@@ -65,7 +65,7 @@ impl Preview {
         let mut dry_runs = Vec::new();
         for (step, answer) in plan.steps.iter().zip(answers) {
             let name = step.object().map(|object| object.display()).unwrap_or_default();
-            dry_runs.push(checks.take_silently(name, answer).flatten());
+            dry_runs.push(checks.take_silently(name, answer).ok().flatten());
         }
         checks.refuse_if_failed()?;
         let changes = (0..plan.steps.len()).map(|index| change(plan, &dry_runs, index)).collect();

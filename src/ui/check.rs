@@ -125,7 +125,7 @@ mod tests {
         checks.pass("Flux", "");
         checks.pass("Flux's capacity", "0 unfinished");
         checks.warn("names", Error::new("beware").hint("look"));
-        checks.take::<()>("connection", Err(Error::new("refused\u{1b}[2J").because("x509\nunknown authority")));
+        checks.fail("connection", Error::new("refused\u{1b}[2J").because("x509\nunknown authority"));
         vec![Section {
             title: "the build cluster".to_owned(),
             namespace: Some("dev".to_owned()),

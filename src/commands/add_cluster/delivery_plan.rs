@@ -42,8 +42,8 @@ pub(super) fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
     };
     let mut checks = Checks::default();
     identities::add_identities(&mut plan, &mut checks, answers, facts);
-    checks.take("credential", credential::add_credential(&mut plan, answers, facts));
-    if let Some(commit) = checks.take("files", files::commit(answers, facts))
+    checks.check("credential", credential::add_credential(&mut plan, answers, facts));
+    if let Ok(commit) = checks.take("files", files::commit(answers, facts))
         && !commit.changes.is_empty()
     {
         plan.steps.push(Step::Commit(commit));

@@ -1,5 +1,6 @@
 //! What `add-cluster` finds out before it plans: clusters, repository, and what is there already. Reads only.
 
+use futures::join;
 use secrecy::SecretString;
 
 use super::answers::Answers;
@@ -11,9 +12,9 @@ use super::permissions;
 use super::proof::{self, Proof};
 use super::{guard, registry, repository, way};
 use crate::authentication::stored::StoredCredential;
-use crate::check::{self, Checks};
+use crate::check::{self, Checks, Skipped, known};
 use crate::cluster::{Cluster, User};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flux::{FluxVersions, RunCredential};
 use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
@@ -71,138 +72,162 @@ impl Facts {
 }
 
 /// Gathers and checks everything; all findings are reported together, before anything is written.
+///
+/// What needs nothing of another is read at the same time.
 pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     let mut checks = Checks::default();
     let versions = checks.take("Flux", check::flux(&answers.build, &answers.build_served));
-    checks.take(format!("namespace {}", answers.namespace), check::namespace(&answers.build, &answers.namespace).await);
-    let makes_namespace = checks
-        .take(format!("target namespace {}", answers.target_namespace), target_namespace(answers).await)
-        .unwrap_or_default();
-    checks.take(
-        "kapp-controller",
-        check::kapp_controller(&answers.run, &answers.run_served, &answers.target_namespace).await,
+    let (namespace, target, kapp_controller, build_uid, run_uid, found, git) = join!(
+        check::namespace(&answers.build, &answers.namespace),
+        target_namespace(answers),
+        check::kapp_controller(&answers.run, &answers.run_served, &answers.target_namespace),
+        answers.build.uid(),
+        answers.run.uid(),
+        authentication::find(answers),
+        // Boxed: it is by far the largest of these futures.
+        Box::pin(read_repository(answers, versions)),
     );
-    let build_uid = checks.take("identity of the build cluster", answers.build.uid().await);
-    let run_uid = checks.take("identity of the run cluster", answers.run.uid().await);
-    let found = checks.take("credential", authentication::find(answers).await);
-    let stored = found.as_ref().and_then(|found| found.as_ref()?.stored());
-    let authentication = match &found {
-        Some(found) => {
-            checks.take("authentication", Authentication::in_effect(answers, found.as_ref(), stored.as_ref()))
-        }
-        None => None,
+    checks.check(format!("namespace {}", answers.namespace), namespace);
+    let makes_namespace = checks.take(format!("target namespace {}", answers.target_namespace), target);
+    checks.check("kapp-controller", kapp_controller);
+    let build_uid = checks.take("identity of the build cluster", build_uid);
+    let run_uid = checks.take("identity of the run cluster", run_uid);
+    let found = checks.take("credential", found);
+    let git = match git {
+        Ok(read) => checks.take("GitOps repository", read),
+        Err(skipped) => Err(skipped),
     };
-    let working_token = match &stored {
-        Some(stored) if matches!(authentication, Some(Authentication::Token { .. })) => {
-            checks.take("stored credential", working_token(&answers.run, stored).await).flatten()
-        }
-        _ => None,
+
+    let stored = known(&found).ok().and_then(|found| found.as_ref()?.stored());
+    let authentication = match known(&found) {
+        Ok(found) => checks.take("authentication", Authentication::in_effect(answers, found.as_ref(), stored.as_ref())),
+        Err(skipped) => Err(skipped),
     };
-    let known = found.as_ref().and_then(|found| found.as_ref()?.endpoint());
-    let endpoint = way::endpoint(answers, known.as_ref());
-    if let (Some(run_uid), Some(authentication)) = (&run_uid, &authentication) {
-        let check = way::check(answers, authentication, known.as_ref(), &endpoint, run_uid);
-        checks.take("address of the run cluster", check.await);
-    }
-    let repository = match versions {
-        Some(versions) => checks.take("GitRepository", repository::repository(&answers.build, versions, answers).await),
-        None => None,
+    let credential = credential(answers, &mut checks, &found, stored.as_ref(), &authentication, &run_uid).await;
+    let impersonation = async {
+        let (versions, found) = (versions?, known(&found)?);
+        let (authentication, run_uid) = (known(&authentication)?, known(&run_uid)?);
+        impersonation(answers, &mut checks, versions, found.as_ref(), authentication, run_uid).await
     };
-    if let (Some(run_uid), Some(Some(found))) = (&run_uid, &found) {
-        checks.take("run cluster's name", guard::same_cluster(answers, found, run_uid).await);
-    }
-    let account = match (versions, &authentication) {
-        (Some(versions), Some(authentication)) => {
-            checks.take("impersonation", impersonation::account(answers, versions, authentication).await).flatten()
-        }
-        _ => None,
+    let impersonation = impersonation.await;
+    let kustomizations = async {
+        let credential = known(&authentication)?.credential(known(&found)?.as_ref());
+        let same = guard::same_kustomizations(answers, versions?, credential).await;
+        checks.take("Kustomizations", same)
     };
-    let proof = match (versions, &authentication, &found, &run_uid) {
-        (Some(versions), Some(authentication), Some(found), Some(run_uid)) => {
-            let (found, account) = (found.as_ref(), account.as_deref());
-            proof::of_credential(answers, &mut checks, versions, authentication, found, run_uid, account).await
-        }
-        _ => Ok(Proof::none()),
+    let kustomizations = kustomizations.await;
+    let delivery = async {
+        let (_, package, directory) = known(&git)?;
+        checks.check("PackageInstall", guard::same_install(answers, package, directory).await);
+        let constraints = repository::choose_constraints(&mut checks, answers, package, directory);
+        let constraints = checks.take("version", constraints);
+        let installer = Installer::in_effect(answers, directory, makes_namespace.unwrap_or_default()).await;
+        Ok((constraints?, checks.take("installer", installer)?))
     };
-    let proof = checks.take("kubeconfig", proof);
-    let impersonated = match (account, &proof) {
-        (Some(account), Some(proof)) => {
-            let prepared = impersonation::prepare(answers, &mut checks, account, proof).await;
-            checks.take("permission to impersonate", prepared)
-        }
-        _ => None,
-    };
-    if let (Some(versions), Some(authentication), Some(found)) = (versions, &authentication, &found) {
-        let credential = authentication.credential(found.as_ref());
-        checks.take("Kustomizations", guard::same_kustomizations(answers, versions, credential).await);
-    }
-    let git = match &repository {
-        Some(repository) => checks.take("GitOps repository", repository::git(answers, repository).await),
-        None => None,
-    };
-    let constraints = match &git {
-        Some((_, package, directory)) => {
-            checks.take("PackageInstall", guard::same_install(answers, package, directory).await);
-            let constraints = repository::choose_constraints(&mut checks, answers, package, directory);
-            checks.take("version", constraints)
-        }
-        None => None,
-    };
-    let needs_context = proof.as_ref().is_some_and(|proof| !proof.may_read);
+    let delivery = delivery.await;
     registry::check(&mut checks, answers).await;
-    let installer = match &git {
-        Some((_, _, directory)) => {
-            checks.take("installer", Installer::in_effect(answers, directory, makes_namespace).await)
-        }
-        None => None,
-    };
-    if let (Some(versions), Some(authentication)) = (versions, &authentication) {
+    if let (Ok(versions), Ok(authentication)) = (versions, known(&authentication)) {
+        let makes_namespace = makes_namespace.unwrap_or_default();
         let circumstances = permissions::Circumstances {
             authentication,
-            found: found.as_ref().and_then(Option::as_ref),
-            impersonated: impersonated.as_ref(),
-            installer: installer.as_ref(),
+            found: found.as_ref().ok().and_then(Option::as_ref),
+            impersonated: impersonation.as_ref().ok().and_then(|(_, impersonated)| impersonated.as_ref()),
+            installer: delivery.as_ref().ok().map(|(_, installer)| installer),
             makes_namespace,
         };
         permissions::check(&mut checks, answers, versions, circumstances).await;
-        circumstances::look(&mut checks, answers, versions, run_uid.as_deref(), makes_namespace).await;
+        circumstances::look(&mut checks, answers, versions, run_uid.as_deref().ok(), makes_namespace).await;
     }
-    let warnings = checks.warnings();
-    checks.refuse_if_failed()?;
-    let (
-        Some(versions),
-        Some(build_uid),
-        Some(run_uid),
-        Some(authentication),
-        Some((checkout, package, directory)),
-        Some(constraints),
-        Some(installer),
-    ) = (versions, build_uid, run_uid, authentication, git, constraints, installer)
-    else {
-        return Err(Error::new("a check neither passed nor failed"));
+    let warnings = [answers.warnings.clone(), checks.warnings()].concat();
+    let facts = || {
+        let ((checkout, package, directory), (constraints, installer)) = (git?, delivery?);
+        let ((endpoint, working_token), (proof, impersonated)) = (credential?, impersonation?);
+        kustomizations?;
+        Ok(Facts {
+            versions: versions?,
+            build_uid: build_uid?,
+            run_uid: run_uid?,
+            checkout,
+            package,
+            directory,
+            constraints,
+            found: found?,
+            stored,
+            working_token,
+            authentication: authentication?,
+            endpoint,
+            run_context: (!proof.may_read).then(|| answers.run_connection.context.clone()).flatten(),
+            impersonated,
+            user: proof.user,
+            installer,
+            makes_namespace: makes_namespace?,
+            live: LiveObjects::default(),
+            has_health_check_expressions: true,
+            warnings,
+        })
     };
-    Ok(Facts {
-        versions,
-        build_uid,
-        run_uid,
-        checkout,
-        package,
-        directory,
-        constraints,
-        found: found.flatten(),
-        stored,
-        working_token,
-        authentication,
-        endpoint,
-        run_context: needs_context.then(|| answers.run_connection.context.clone()).flatten(),
-        impersonated,
-        user: proof.and_then(|proof| proof.user),
-        installer,
-        makes_namespace,
-        live: LiveObjects::default(),
-        has_health_check_expressions: true,
-        warnings: [answers.warnings.clone(), warnings].concat(),
+    checks.finish(facts())
+}
+
+/// What was read of the GitOps repository.
+type Repository = (Checkout, PackageDirectory, RunClusterDirectory);
+
+/// Reads the GitRepository on the build cluster, then the repository that it names.
+async fn read_repository(
+    answers: &Answers,
+    versions: Result<FluxVersions, Skipped>,
+) -> Result<Result<Repository>, Skipped> {
+    let source = repository::repository(&answers.build, versions?, answers).await;
+    Ok(match source {
+        Ok(source) => repository::git(answers, &source).await,
+        Err(error) => Err(error),
     })
+}
+
+/// Finds out how Flux reaches the run cluster, and whether its stored token, if there is one, still works.
+async fn credential(
+    answers: &Answers,
+    checks: &mut Checks,
+    found: &Result<Option<Found>, Skipped>,
+    stored: Option<&StoredCredential>,
+    authentication: &Result<Authentication, Skipped>,
+    run_uid: &Result<String, Skipped>,
+) -> Result<(Endpoint, Option<SecretString>), Skipped> {
+    let (found, authentication) = (known(found)?, known(authentication)?);
+    let working_token = match stored {
+        Some(stored) if matches!(authentication, Authentication::Token { .. }) => {
+            checks.take("stored credential", working_token(&answers.run, stored).await)
+        }
+        _ => Ok(None),
+    };
+    let known_endpoint = found.as_ref().and_then(Found::endpoint);
+    let endpoint = way::endpoint(answers, known_endpoint.as_ref());
+    let run_uid = known(run_uid)?;
+    let check = way::check(answers, authentication, known_endpoint.as_ref(), &endpoint, run_uid);
+    checks.check("address of the run cluster", check.await);
+    if let Some(found) = found {
+        checks.check("run cluster's name", guard::same_cluster(answers, found, run_uid).await);
+    }
+    Ok((endpoint, working_token?))
+}
+
+/// Proves the kubeconfig that somebody gave, and finds out whom Flux impersonates with it.
+async fn impersonation(
+    answers: &Answers,
+    checks: &mut Checks,
+    versions: FluxVersions,
+    found: Option<&Found>,
+    authentication: &Authentication,
+    run_uid: &str,
+) -> Result<(Proof, Option<Impersonated>), Skipped> {
+    let account = checks.take("impersonation", impersonation::account(answers, versions, authentication).await);
+    let wanted = account.as_ref().ok().and_then(Option::as_deref);
+    let proof = proof::of_credential(answers, checks, versions, authentication, found, run_uid, wanted).await;
+    let proof = checks.take("kubeconfig", proof)?;
+    let Some(account) = account? else { return Ok((proof, None)) };
+    let prepared = impersonation::prepare(answers, checks, account, &proof).await;
+    let impersonated = checks.take("permission to impersonate", prepared)?;
+    Ok((proof, Some(impersonated)))
 }
 
 /// Checks the target namespace, and tells whether it has to be made.

@@ -16,7 +16,7 @@ const SECRET_TYPE: &str = "kubernetes.io/dockerconfigjson";
 /// Checks the Secret that `--registry-secret` names, and whether the workload can use it as well.
 pub(super) async fn check(checks: &mut Checks, answers: &Answers) {
     let Some(name) = &answers.registry_secret else { return };
-    if checks.take("registry Secret", exists(answers, name).await).is_none() {
+    if checks.take("registry Secret", exists(answers, name).await).is_err() {
         return;
     }
     if let Ok(false) = is_used_by_pods(answers, name).await {

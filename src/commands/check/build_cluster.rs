@@ -26,7 +26,7 @@ pub(super) async fn check(
     let mut namespaces: BTreeSet<&str> = deliveries.iter().map(|delivery| delivery.namespace.as_str()).collect();
     namespaces.extend(scope);
     if let Some(namespace) = scope {
-        checks.take(format!("namespace {namespace}"), check::namespace(build, namespace).await);
+        checks.check(format!("namespace {namespace}"), check::namespace(build, namespace).await);
     }
     check_sources(checks, flux, deliveries);
     check_capacity(checks, build, flux, scope).await;
@@ -46,7 +46,7 @@ fn check_sources(checks: &mut Checks, flux: &Flux, deliveries: &[Delivery]) {
         match source::judge(source, &format!("{namespace}/{name}"), &Expectation::default()) {
             Source::At(revision) => checks.pass(check, short_revision(&revision)),
             Source::Not(Verdict::Failed(failure)) => {
-                checks.take::<()>(check, Err(Error::new(failure.message).hint(failure.hint)));
+                checks.fail(check, Error::new(failure.message).hint(failure.hint));
             }
             Source::Not(Verdict::Pending { why, .. } | Verdict::Unknown { why, .. }) => checks.pass(check, why),
             Source::Not(Verdict::Ready { version }) => checks.pass(check, version),
@@ -79,7 +79,7 @@ async fn check_permissions(checks: &mut Checks, build: &Cluster, flux: &Flux, na
         Need::on(&all, &["get", "list", "create", "patch", "delete"])
     });
     let name = format!("your permissions in namespace {namespace}");
-    if let Some(missing) = checks.take_silently(name.clone(), missing(build, needs).await) {
+    if let Ok(missing) = checks.take_silently(name.clone(), missing(build, needs).await) {
         match refuse_missing(build, &missing) {
             Ok(()) => checks.pass(name, ""),
             Err(error) => checks.warn(name, error),

@@ -38,7 +38,7 @@ pub(super) async fn check(checks: &mut Checks, build: &Cluster, delivery: &Deliv
             checks.warn("credential", error);
             return None;
         }
-        read => checks.take_silently("credential", read)?,
+        read => checks.take_silently("credential", read).ok()?,
     };
     match &delivery.access {
         RunAccess::Kubeconfig { .. } => check_kubeconfig(checks, delivery, &object, key),
@@ -63,7 +63,7 @@ async fn read(build: &Cluster, reference: &ObjectReference) -> Result<DynamicObj
 }
 
 fn check_kubeconfig(checks: &mut Checks, delivery: &Delivery, secret: &DynamicObject, key: Option<&str>) {
-    let Some(text) = checks.take_silently("credential", kubeconfig::text_of_secret(&secret.data, key)) else { return };
+    let Ok(text) = checks.take_silently("credential", kubeconfig::text_of_secret(&secret.data, key)) else { return };
     let now = Timestamp::now();
     let effective = kubeconfig::effective(text.expose_secret(), FluxBehaviour::ReadsFiles, |_| {
         Err(std::io::ErrorKind::NotFound.into())
@@ -81,7 +81,7 @@ fn check_kubeconfig(checks: &mut Checks, delivery: &Delivery, secret: &DynamicOb
         None => checks.pass("credential", format!("{what}, does not expire")),
         Some(end) if end <= now => {
             let error = Error::new(format!("{what}, expired {} ago, at {end:.0}", age(end, now)));
-            checks.take::<()>("credential", Err(error.hint(renew)));
+            checks.fail("credential", error.hint(renew));
         }
         Some(end) if end.duration_since(now) <= soon => {
             let warning = Error::new(format!("{what}, expires in {}, at {end:.0}", age(now, end)));
@@ -94,7 +94,7 @@ fn check_kubeconfig(checks: &mut Checks, delivery: &Delivery, secret: &DynamicOb
         let error = Error::new(format!("{}{field}: {}", finding.entry, finding.effect)).hint(finding.hint);
         match finding.severity {
             Severity::Refused => {
-                checks.take::<()>("kubeconfig", Err(error));
+                checks.fail("kubeconfig", error);
             }
             Severity::Dropped | Severity::Warning => checks.warn("kubeconfig", error),
         }

@@ -44,7 +44,7 @@ pub(super) async fn check(
         check_kustomizations(&mut checks, flux, &group);
         let own = if run_contexts.iter().any(|(name, _)| *name == first.run_cluster) {
             let own = reach(build, first, run_contexts, connection).await.map_err(of_verdict);
-            checks.take_silently("your own connection", own)
+            checks.take_silently("your own connection", own).ok()
         } else {
             None
         };
@@ -62,7 +62,7 @@ pub(super) async fn check(
                 }
             }
             Err(verdict) => {
-                checks.take::<()>("connection", Err(of_verdict(verdict)));
+                checks.fail("connection", of_verdict(verdict));
             }
         }
     }
@@ -77,7 +77,7 @@ async fn check_as_flux(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery
             checks.pass("connection", format!("{} lets Flux in{user}", as_flux.server()));
         }
         Err(error) => {
-            checks.take::<()>("connection", Err(error));
+            checks.fail("connection", error);
             return;
         }
     }
@@ -89,12 +89,10 @@ async fn check_as_flux(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery
     if let (Some(known), Ok(uid)) = (known_uid, as_flux.uid().await)
         && known != uid
     {
-        checks.take::<()>(
-            "identity",
-            Err(Error::new("the credential leads to another cluster than it was made for")
+        checks.fail(
+            "identity", Error::new("the credential leads to another cluster than it was made for")
                 .because(format!("its namespace kube-system has the UID {uid}, not {known}"))
-                .hint("correct the address in the kubeconfig, or remove what is left of the old cluster: kubectl carvelflux remove-cluster")),
-        );
+                .hint("correct the address in the kubeconfig, or remove what is left of the old cluster: kubectl carvelflux remove-cluster"));
     }
 }
 
@@ -108,7 +106,7 @@ async fn check_kapp_controller(checks: &mut Checks, run: &Cluster, group: &[Deli
         Ok(served) => check::kapp_controller(run, &served, first).await,
         Err(error) => Err(error),
     };
-    checks.take("kapp-controller", kapp_controller);
+    checks.check("kapp-controller", kapp_controller);
 }
 
 /// Looks for accounts of the target namespaces that may do everything; of bindings that may not be listed nothing is known.
@@ -130,7 +128,7 @@ async fn check_accounts(checks: &mut Checks, run: &Cluster, group: &[Delivery]) 
 
 async fn check_access(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery], namespace: &str) {
     let name = format!("what Flux may do in namespace {namespace}");
-    let Some(missing) = checks.take_silently(name.clone(), check::flux_access(as_flux, namespace).await) else {
+    let Ok(missing) = checks.take_silently(name.clone(), check::flux_access(as_flux, namespace).await) else {
         return;
     };
     let again = group.iter().find(|delivery| delivery.target_namespace == namespace).map(|delivery| {
@@ -145,7 +143,7 @@ async fn check_access(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery]
     if !missing.to_deliver.is_empty() {
         let error =
             Error::new("Flux cannot deliver here").because(format!("it may not {}", missing.to_deliver.join(", ")));
-        checks.take::<()>(name, Err(error.hint(again.unwrap_or_default())));
+        checks.fail(name, error.hint(again.unwrap_or_default()));
     } else if !missing.to_read.is_empty() {
         let warning = Error::new("Flux can deliver; `wait` and `status` cannot read with its credential")
             .because(format!("it may not {}", missing.to_read.join(", ")));
@@ -167,13 +165,13 @@ fn check_kustomizations(checks: &mut Checks, flux: &Flux, group: &[Delivery]) {
                 Some(Ok(None)) => checks.pass(check, ""),
                 Some(Ok(Some(warning))) => checks.warn(check, warning),
                 Some(Err(error)) => {
-                    checks.take::<()>(check, Err(error));
+                    checks.fail(check, error);
                 }
                 None => {
-                    checks.take::<()>(
+                    checks.fail(
                         check,
-                        Err(Error::new("it does not exist: the delivery was only half made, or half removed")
-                            .hint("complete it with the same kubectl carvelflux add-cluster command again")),
+                        Error::new("it does not exist: the delivery was only half made, or half removed")
+                            .hint("complete it with the same kubectl carvelflux add-cluster command again"),
                     );
                 }
             }

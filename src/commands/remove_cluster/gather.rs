@@ -8,9 +8,9 @@ use super::guard;
 use super::identities::Identities;
 use super::repository::Repositories;
 use super::run_side::{self, Belongings, Found};
-use crate::check::{self, Checks};
+use crate::check::{self, Checks, Skipped};
 use crate::cluster::{Cluster, ServedVersions};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::labels;
 use crate::object::{ObjectReference, api_resource};
 
@@ -37,23 +37,19 @@ pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
     let repositories = checks.take("repository", Repositories::read(answers, &build).await);
     let run_side = match &answers.run {
         Some((run, served)) => read_run_cluster(&mut checks, answers, &build, (run, served)).await,
-        None => Some((None, Vec::new())),
+        None => Ok((None, Vec::new())),
     };
     let is_alive = answers.run.is_none() && guard::answers_still(answers, &build).await;
     let missing_accounts = checks.take("impersonated accounts", missing_accounts(answers, &build).await);
     let mut identities = identities.unwrap_or_default();
-    if let (Some((run, _)), Some((_, belongings))) = (&answers.run, &run_side)
-        && let Some(build_uid) = checks.take("build cluster", answers.build.uid().await)
+    if let (Some((run, _)), Ok((_, belongings))) = (&answers.run, &run_side)
+        && let Ok(build_uid) = checks.take("build cluster", answers.build.uid().await)
     {
         let added = identities.add_on_run_cluster(run, answers, &build, &build_uid, belongings).await;
-        checks.take("identities", added);
+        checks.check("identities", added);
     }
-    checks.refuse_if_failed()?;
-    let (Some(repositories), Some((run_uid, belongings)), Some(missing_accounts)) =
-        (repositories, run_side, missing_accounts)
-    else {
-        return Err(Error::new("a check neither passed nor failed"));
-    };
+    let read = || Ok((repositories?, run_side?, missing_accounts?));
+    let (repositories, (run_uid, belongings), missing_accounts) = checks.finish(read())?;
     for leaving in &build.leaving {
         let accounts =
             belongings.iter().flat_map(|one| &one.installs).filter_map(|found| found.service_account.as_ref());
@@ -77,7 +73,7 @@ async fn read_run_cluster(
     answers: &Answers,
     build: &BuildSide,
     (run, served): (&Cluster, &ServedVersions),
-) -> Option<(Option<String>, Vec<Belongings>)> {
+) -> Result<(Option<String>, Vec<Belongings>), Skipped> {
     let namespace = &answers.namespace;
     let run_uid = checks.take("run cluster", same_cluster(answers, build, run).await)?;
     let mut belongings = Vec::new();
@@ -97,16 +93,16 @@ async fn read_run_cluster(
     for leaving in &build.leaving {
         for kustomization in answers.kustomizations_of(leaving).into_iter().flatten() {
             if !build.is_shared(&kustomization.name_any()) {
-                checks.take("pruning", guard::deletes_what_it_applied(namespace, kustomization));
+                checks.check("pruning", guard::deletes_what_it_applied(namespace, kustomization));
                 let may_delete = guard::flux_may_delete(answers, leaving, kustomization).await;
-                checks.take("Flux's permissions", may_delete);
+                checks.check("Flux's permissions", may_delete);
             }
         }
     }
     for found in &found {
-        checks.take("installer", guard::kapp_controller_may_delete(run, found).await);
+        checks.check("installer", guard::kapp_controller_may_delete(run, found).await);
     }
-    Some((Some(run_uid), belongings))
+    Ok((Some(run_uid), belongings))
 }
 
 /// Refuses a run cluster that is not the one that Flux delivers to, and returns its UID.
