@@ -126,13 +126,19 @@ impl Checks {
         found.map_err(|Skipped(())| Error::new("what failed was left out, and nothing explains it"))
     }
 
-    /// Refuses to go on if any check failed, and names all that did, each with its own hints.
-    pub fn refuse_if_failed(self) -> Result<()> {
+    /// Returns what failed, in the order of the checks.
+    #[must_use]
+    pub fn into_failures(self) -> Vec<Error> {
         let failures = self.findings.into_iter().filter_map(|finding| match finding.outcome {
             Outcome::Failed(error) => Some(error),
             Outcome::Passed(_) | Outcome::Warned(_) => None,
         });
-        let mut failures: Vec<Error> = failures.collect();
+        failures.collect()
+    }
+
+    /// Refuses to go on if any check failed, and names all that did, each with its own hints.
+    pub fn refuse_if_failed(self) -> Result<()> {
+        let mut failures = self.into_failures();
         match failures.len() {
             0 => Ok(()),
             1 => Err(failures.remove(0)),

@@ -42,9 +42,9 @@ pub(super) async fn run(
     super::choose_context(ui, &mut connection)?;
     let answers = answers::ask(ui, &connection, namespace, &arguments).await?;
 
-    let mut facts = gather::gather(&answers).await?;
+    let mut facts = Box::pin(gather::gather(&answers)).await?;
     live::read(&answers, &mut facts).await?;
-    let plan = delivery_plan::plan(&answers, &facts)?;
+    let plan = delivery_plan::plan(&answers, &facts);
     let executor = Executor {
         build: &answers.build,
         run: Some(&answers.run),

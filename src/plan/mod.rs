@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::error::Error;
 use crate::gitops::tree::FileChange;
 use crate::object::ObjectReference;
 
@@ -59,6 +60,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// What to beware of.
     pub warnings: Vec<String>,
+    /// Why it must not be carried out; told together with what the API servers refuse.
+    pub refusals: Vec<Error>,
     /// How long all its waiting together may take, once it is confirmed; `None` where the steps have limits of their own.
     pub timeout: Option<Duration>,
 }

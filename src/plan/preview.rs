@@ -57,11 +57,14 @@ impl Preview {
         Self { changes }
     }
 
-    /// Asks both clusters what the steps would change; what they refuse is reported together.
+    /// Asks both clusters what the steps would change; what they refuse is reported together, with what the plan refuses itself.
     pub async fn of(plan: &Plan, executor: Executor<'_>) -> Result<Self> {
         let answers: Vec<Result<Option<DryRun>>> =
             stream::iter(&plan.steps).map(|step| dry_run(plan, step, executor)).buffered(AT_A_TIME).collect().await;
         let mut checks = Checks::default();
+        for refusal in &plan.refusals {
+            checks.fail("plan", refusal.clone());
+        }
         let mut dry_runs = Vec::new();
         for (step, answer) in plan.steps.iter().zip(answers) {
             let name = step.object().map(|object| object.display()).unwrap_or_default();

@@ -12,7 +12,6 @@ pub(super) use self::kustomizations::kustomizations;
 use super::answers::Answers;
 use super::gather::Facts;
 use crate::check::Checks;
-use crate::error::Result;
 use crate::flux::git_repository_resource;
 use crate::names;
 use crate::object::ObjectReference;
@@ -32,8 +31,9 @@ pub(super) fn objects(answers: &Answers, facts: &Facts) -> Vec<(Place, ObjectRef
     references.chain(credential::token_secret(answers, facts).map(|secret| (Place::Run, secret))).collect()
 }
 
-/// Computes the plan; what cannot be planned is reported together.
-pub(super) fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
+/// Computes the plan.
+#[must_use]
+pub(super) fn plan(answers: &Answers, facts: &Facts) -> Plan {
     let package = &facts.package.name;
     let mut plan = Plan {
         purpose: format!("deliver {package} to {}, namespace {}", answers.run.display(), answers.target_namespace),
@@ -54,6 +54,6 @@ pub(super) fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
     }
     plan.steps.extend(kustomizations::applies(answers, facts).map(Step::Apply));
     plan.warnings.extend(checks.warnings());
-    checks.refuse_if_failed()?;
-    Ok(plan)
+    plan.refusals = checks.into_failures();
+    plan
 }
