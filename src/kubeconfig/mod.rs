@@ -24,6 +24,7 @@ mod url;
 mod user;
 mod yaml;
 
+use std::fmt;
 use std::io;
 
 use kube::config::{Kubeconfig, NamedCluster};
@@ -45,7 +46,7 @@ type Disk<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
 pub const SECRET_KEY: &str = "value.yaml";
 
 /// How a run cluster's API server is reached: everything of a kubeconfig's cluster entry that Flux uses.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// The URL of the API server.
     pub server: String,
@@ -53,8 +54,21 @@ pub struct Endpoint {
     pub certificate_authority_data: Option<String>,
     /// The name in the server's certificate, where it differs from the URL's host.
     pub tls_server_name: Option<String>,
-    /// The proxy on the way.
+    /// The proxy on the way, whose URL may hold a password.
     pub proxy_url: Option<String>,
+}
+
+impl fmt::Debug for Endpoint {
+    /// Shows of the URLs, which may hold a password, the server's unless it does, and that there is a proxy.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Endpoint")
+            .field("server", if self.server.contains('@') { &"[REDACTED]" } else { &self.server })
+            .field("certificate_authority_data", &self.certificate_authority_data.is_some())
+            .field("tls_server_name", &self.tls_server_name)
+            .field("proxy_url", &self.proxy_url.is_some())
+            .finish()
+    }
 }
 
 impl Endpoint {
@@ -206,6 +220,18 @@ users: [{name: me, user: {exec: {command: login, apiVersion: client.authenticati
             }}])
         );
         assert_eq!(document["users"], json!([{"name": "deployer", "user": {"token": "fake-token"}}]));
+    }
+
+    #[test]
+    fn debugging_shows_no_password_of_a_url() {
+        let endpoint = Endpoint {
+            server: "https://me:fake-password@prod.example".to_owned(),
+            certificate_authority_data: None,
+            tls_server_name: None,
+            proxy_url: Some("http://me:fake-password@proxy.example".to_owned()),
+        };
+        let shown = format!("{endpoint:?}");
+        assert!(!shown.contains("fake-password") && shown.contains("proxy_url: true"), "{shown}");
     }
 
     #[test]
