@@ -85,9 +85,10 @@ fn is_idempotent(method: &Method, path: &str, query: &str, headers: &HeaderMap, 
         // A review is a question: nothing is stored.
         "POST" => path.starts_with("/apis/authorization.k8s.io/") || path.starts_with("/apis/authentication.k8s.io/"),
         "PATCH" => match headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes) {
-            Some(b"application/apply-patch+yaml") => true,
-            // The same values twice are the same object, unless the patch is for one version of it.
-            Some(b"application/merge-patch+json") => content().pointer("/metadata/resourceVersion").is_none(),
+            // The same values twice are the same object, unless the patch is for one version of it. kube sends both as JSON.
+            Some(b"application/apply-patch+yaml" | b"application/merge-patch+json") => {
+                content().pointer("/metadata/resourceVersion").is_none()
+            }
             _ => false,
         },
         // Without a UID it could be another object, which has taken the name since.

@@ -63,6 +63,8 @@ fn idempotent_is_what_can_be_sent_twice() {
     assert!(is_idempotent(Method::GET, secret, "", json, ""));
     assert!(is_idempotent(Method::POST, review, "", json, "{}"));
     assert!(is_idempotent(Method::PATCH, secret, "fieldManager=x", "application/apply-patch+yaml", "{}"));
+    let versioned = r#"{"metadata":{"resourceVersion":"7"}}"#;
+    assert!(!is_idempotent(Method::PATCH, secret, "fieldManager=x", "application/apply-patch+yaml", versioned));
     assert!(is_idempotent(Method::PATCH, secret, "", merge, "{\"data\":{}}"));
     assert!(is_idempotent(Method::DELETE, secret, "", json, "{\"preconditions\":{\"uid\":\"1\"}}"));
     assert!(is_idempotent(Method::DELETE, secret, "", json, "{\"dryRun\":[\"All\"]}"));

@@ -48,9 +48,9 @@ pub async fn fetch(build: &Cluster, source: &ObjectReference, freshness: Freshne
     }
 }
 
-/// Tells whether a request is refused for good, as by an admission policy or webhook, or for want of a permission.
+/// Tells whether a request to an object that exists is refused for good, as by an admission policy or webhook, or for want of a permission.
 pub(super) fn is_refusal(error: &Error) -> bool {
-    error.status().is_some_and(|status| matches!(status, 400..500) && !matches!(status, 401 | 408 | 409 | 429))
+    error.status().is_some_and(|status| matches!(status, 400..500) && !matches!(status, 401 | 404 | 408 | 409 | 429))
 }
 
 /// Asks a GitRepository to look for new commits, again where the failure may pass, and returns what it will answer with.
@@ -60,6 +60,7 @@ async fn request(build: &Cluster, source: &ObjectReference, limit: Duration) -> 
     loop {
         match build.annotate(source, RECONCILE_REQUESTED_AT, &token).await {
             Ok(()) => return Ok(token),
+            Err(error) if error.status() == Some(404) => return Err(error),
             Err(error) if is_refusal(&error) => return Err(cannot_ask(source, &error)),
             Err(error) if began.elapsed() + PAUSE >= limit => return Err(error),
             Err(_) => tokio::time::sleep(PAUSE).await,

@@ -56,7 +56,8 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
         (Some(ready), Some(artifact)) if ready.is_true() => Source::At(artifact.revision),
         (Some(ready), _) if ready.is_false() => {
             let (patience, hint) = explain(&ready.message, object);
-            let failure = failure(Cause::SourceNotFetched, &display, without_credentials(ready.message.trim()), &hint);
+            let failure =
+                failure(Cause::SourceNotFetched, &display, shown(ready.message.trim(), &object.spec.url), &hint);
             Source::Not(Verdict::Failed(Failure { patience, ..failure }))
         }
         (_, Some(artifact)) => Source::Not(Verdict::pending(
@@ -123,6 +124,13 @@ fn failure(cause: Cause, object: &str, message: String, hint: &str) -> Failure {
         patience: Patience::None,
         attempt: None,
     }
+}
+
+/// Removes credentials from Flux's words: those of the source's own URL, however they are written, and of any other.
+fn shown(message: &str, url: &str) -> String {
+    let message =
+        if url.is_empty() { message.to_owned() } else { message.replace(url, &GitUrl::parse(url).to_string()) };
+    without_credentials(&message)
 }
 
 #[cfg(test)]
@@ -201,5 +209,16 @@ mod tests {
             assert!(!format!("{verdict:?}").contains("hunter2"), "{verdict:?}");
             assert!(format!("{verdict:?}").contains("'https://git.example/repo'"), "{verdict:?}");
         }
+    }
+
+    #[test]
+    fn a_password_with_quotes_is_not_shown() {
+        let url = "https://me:hun'ter2@git.example/repo";
+        let message = format!("unable to list remote for '{url}': authentication required");
+        assert_eq!(
+            shown(&message, url),
+            "unable to list remote for 'https://git.example/repo': authentication required"
+        );
+        assert_eq!(shown("nothing", ""), "nothing");
     }
 }

@@ -44,15 +44,18 @@ impl Executor<'_> {
                 let is_let_in = holder.lets_in(&dead.namespace).await?;
                 Ok(if is_let_in { Look::NotYet } else { Look::Found(()) })
             });
-            if let Waited::Overdue(error) = refused.await? {
-                let overdue =
+            match refused.await? {
+                Waited::Found(()) => {}
+                Waited::Overdue(Some(error)) => {
+                    return Err(error.because(format!("so it is not proven that the old credential for {} is refused", dead.run_cluster)));
+                }
+                Waited::Overdue(None) => return Err(
                     Error::new(format!("the old credential for {} still authenticates {} s after revocation", dead.run_cluster, LIMIT.as_secs()))
                         .because("its Secret is deleted, and the API server accepts the token all the same")
                         .hint(format!(
                             "what tokens are left? kubectl --context {} get secrets -A --field-selector type=kubernetes.io/service-account-token",
                             run.context()
-                        ));
-                return Err(error.into_iter().fold(overdue, Error::because));
+                        ))),
             }
         }
         if !dead.tokens.is_empty() {

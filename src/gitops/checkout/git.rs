@@ -34,7 +34,9 @@ const FOREIGN: [&str; 11] = [
 ];
 
 /// The commands that talk to a server; they are run with `--progress`, so that silence means that nothing moves.
-const REMOTE: [&str; 4] = ["clone", "fetch", "ls-remote", "push"];
+///
+/// Not `push`: the user's `pre-push` hook and the server's checks may take their time without a word.
+const REMOTE: [&str; 3] = ["clone", "fetch", "ls-remote"];
 
 /// `git` with everything it needs to reach one repository.
 #[derive(Clone)]

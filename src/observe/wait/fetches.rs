@@ -24,16 +24,13 @@ const AT_A_TIME: usize = 16;
 /// The pause before a request is sent again.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How long the API server may answer with failures that may pass, such as those of an admission webhook that restarts.
-const LIMIT: Duration = Duration::from_secs(30);
-
 /// A request to look for new commits.
 struct Request {
     source: (String, String),
     reference: ObjectReference,
     token: String,
-    /// Since when it has been failing.
-    failing: Option<Instant>,
+    /// Whether it has failed, and was said to be sent again.
+    has_failed: bool,
 }
 
 /// What came of a request: what the source had been asked before.
@@ -66,7 +63,7 @@ impl Follower {
             let doing = format!("asking Flux to look for new commits in {}", reference.display());
             reporter.detail(&doing);
             self.unanswered.insert(source.clone(), doing);
-            requests.push(Request { source, reference, token: token(), failing: None });
+            requests.push(Request { source, reference, token: token(), has_failed: false });
         }
         let build = self.build.clone();
         let answers = stream::iter(requests).map(move |request| send(build.clone(), request, Duration::ZERO));
@@ -84,15 +81,15 @@ impl Follower {
                 expectation
             }
             Err(error) => {
-                let since = *request.failing.get_or_insert(now);
-                match next(&error, now.duration_since(since)) {
+                let is_first = !std::mem::replace(&mut request.has_failed, true);
+                match next(&error) {
                     Next::Judge => Expectation::default(),
                     Next::OnlyWatch => {
                         reporter.notice(&format!("{error}; a commit that Flux has not fetched yet is not waited for"));
                         Expectation::default()
                     }
                     Next::Again => {
-                        if since == now {
+                        if is_first {
                             reporter.notice(&format!("{error}; retrying"));
                         }
                         self.unanswered.insert(request.source.clone(), error.to_string());
@@ -129,12 +126,12 @@ async fn send(build: Cluster, request: Request, pause: Duration) -> Answer {
     Answer { request, earlier }
 }
 
-/// Decides what a request that has been failing for so long leads to. Without any answer, nothing else can be read either, so
-/// that there is nothing to go on with.
-fn next(error: &Error, failing: Duration) -> Next {
+/// Decides what a request that failed leads to. One that may pass is sent until the deadline: a source that was not asked may
+/// not have what was pushed a moment ago, and would be green too early.
+fn next(error: &Error) -> Next {
     match error.status() {
         Some(404) => Next::Judge,
-        Some(_) if is_refusal(error) || failing >= LIMIT => Next::OnlyWatch,
+        Some(_) if is_refusal(error) => Next::OnlyWatch,
         _ => Next::Again,
     }
 }
@@ -143,24 +140,23 @@ fn next(error: &Error, failing: Duration) -> Next {
 mod tests {
     use super::*;
 
-    fn after(status: u16, failing: Duration) -> Next {
-        next(&Error::new("cannot annotate").with_status(status), failing)
+    fn after(status: u16) -> Next {
+        next(&Error::new("cannot annotate").with_status(status))
     }
 
     #[test]
     fn what_admission_or_authorization_refuses_is_not_asked_again() {
         for status in [400, 403, 422] {
-            assert_eq!(after(status, Duration::ZERO), Next::OnlyWatch, "{status}");
+            assert_eq!(after(status), Next::OnlyWatch, "{status}");
         }
-        assert_eq!(after(404, Duration::ZERO), Next::Judge);
+        assert_eq!(after(404), Next::Judge);
     }
 
     #[test]
-    fn what_may_pass_is_asked_again_for_a_while() {
+    fn what_may_pass_is_asked_again() {
         for status in [401, 409, 429, 500, 503, 504] {
-            assert_eq!(after(status, Duration::ZERO), Next::Again, "{status}");
-            assert_eq!(after(status, LIMIT), Next::OnlyWatch, "{status}");
+            assert_eq!(after(status), Next::Again, "{status}");
         }
-        assert_eq!(next(&Error::new("not reachable"), LIMIT), Next::Again);
+        assert_eq!(next(&Error::new("not reachable")), Next::Again);
     }
 }
