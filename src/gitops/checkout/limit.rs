@@ -16,9 +16,9 @@ const SILENCE: Duration = Duration::from_mins(1);
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// How long a server may be silent; `None` means for ever.
-    silence: Option<Duration>,
+    pub(super) silence: Option<Duration>,
     /// How long all of it may take.
-    total: Option<Duration>,
+    pub(super) total: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -27,12 +27,17 @@ impl Default for Limits {
     }
 }
 
+/// How long a run of `git` may take in any case.
+const LEAST: Duration = Duration::from_secs(10);
+
 impl Limits {
     /// Takes what `--request-timeout` and `--timeout` say; as with requests to a cluster, 0 means no limit.
+    ///
+    /// A `--timeout` of a second means not to wait for the delivery, and not that the repository must be read in one.
     #[must_use]
     pub fn new(request_timeout: Option<Duration>, timeout: Duration) -> Self {
         let silence = request_timeout.unwrap_or(SILENCE);
-        Self { silence: Some(silence).filter(|limit| !limit.is_zero()), total: Some(timeout) }
+        Self { silence: Some(silence).filter(|limit| !limit.is_zero()), total: Some(timeout.max(LEAST)) }
     }
 
     /// Returns the same for a command that talks to no server: hooks and signing may take their time.
@@ -195,5 +200,7 @@ mod tests {
         assert_eq!(Limits::new(None, second).silence, Some(SILENCE));
         assert_eq!(Limits::new(Some(Duration::ZERO), second).silence, None);
         assert_eq!(Limits::new(Some(second), second).silence, Some(second));
+        assert_eq!(Limits::new(None, second).total, Some(LEAST));
+        assert_eq!(Limits::new(None, LEAST * 2).total, Some(LEAST * 2));
     }
 }

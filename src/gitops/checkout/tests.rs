@@ -261,7 +261,7 @@ async fn a_server_that_never_answers_is_given_up_and_named() {
     let server = Server::new();
     for (limits, message) in [
         (Limits::new(Some(short), short * 60), format!("git could not clone {shown}: no answer for 1s")),
-        (Limits::new(None, short), format!("git could not clone {shown} within 1s")),
+        (Limits { silence: None, total: Some(short) }, format!("git could not clone {shown} within 1s")),
     ] {
         let started = std::time::Instant::now();
         let access = GitAccess { limits, ..server.access() };
