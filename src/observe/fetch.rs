@@ -13,6 +13,7 @@ use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT};
 use crate::object::ObjectReference;
+use crate::waiting::{self, Look, Waited};
 
 /// The pause before a fetch that failed is requested again, while its failure may pass.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -48,23 +49,30 @@ pub async fn fetch(build: &Cluster, source: &ObjectReference, freshness: Freshne
     }
 }
 
-/// Tells whether a request to an object that exists is refused for good, as by an admission policy or webhook, or for want of a permission.
+/// Tells whether a request to an object that exists is refused for good, as by an admission policy or webhook, or for want of
+/// a permission.
 pub(super) fn is_refusal(error: &Error) -> bool {
     error.status().is_some_and(|status| matches!(status, 400..500) && !matches!(status, 401 | 404 | 408 | 409 | 429))
 }
 
 /// Asks a GitRepository to look for new commits, again where the failure may pass, and returns what it will answer with.
 async fn request(build: &Cluster, source: &ObjectReference, limit: Duration) -> Result<String> {
-    let began = Instant::now();
     let token = jiff::Timestamp::now().to_string();
-    loop {
+    let mut last = None;
+    let asked = waiting::until(tokio::time::Instant::now() + limit, PAUSE, async || {
         match build.annotate(source, RECONCILE_REQUESTED_AT, &token).await {
-            Ok(()) => return Ok(token),
-            Err(error) if error.status() == Some(404) => return Err(error),
-            Err(error) if is_refusal(&error) => return Err(cannot_ask(source, &error)),
-            Err(error) if began.elapsed() + PAUSE >= limit => return Err(error),
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Ok(()) => Ok(Look::Found(())),
+            Err(error) if error.status() == Some(404) => Err(error),
+            Err(error) if is_refusal(&error) => Err(cannot_ask(source, &error)),
+            Err(error) => {
+                last = Some(error);
+                Ok(Look::NotYet)
+            }
         }
+    });
+    match (asked.await?, last) {
+        (Waited::Overdue(_), Some(error)) => Err(error),
+        _ => Ok(token),
     }
 }
 
