@@ -32,11 +32,37 @@ pub enum Freshness {
 /// A failure that may pass by itself is given the time that it may take.
 pub async fn fetch(build: &Cluster, source: &ObjectReference, freshness: Freshness, limit: Duration) -> Result<String> {
     let began = Instant::now();
+    let request = ask(build, source, &jiff::Timestamp::now().to_string(), freshness, limit).await?;
+    until_fetched(build, source, request, freshness, limit.saturating_sub(began.elapsed())).await
+}
+
+/// Requests a fetch and returns the request that Flux will answer; `None` where it is refused, and what Flux has will do.
+pub(crate) async fn ask(
+    build: &Cluster,
+    source: &ObjectReference,
+    token: &str,
+    freshness: Freshness,
+    limit: Duration,
+) -> Result<Option<String>> {
+    match request(build, source, token, limit.min(Patience::Long.duration())).await {
+        Err(error) if is_refusal(&error) && freshness == Freshness::CurrentSpec => Ok(None),
+        answer => answer.map(|()| Some(token.to_owned())),
+    }
+}
+
+/// Waits until a GitRepository has answered a request, and returns the revision that it has then.
+///
+/// A failure that may pass by itself is given the time that it may take, and the request is made again.
+pub(crate) async fn until_fetched(
+    build: &Cluster,
+    source: &ObjectReference,
+    mut request: Option<String>,
+    freshness: Freshness,
+    limit: Duration,
+) -> Result<String> {
+    let began = Instant::now();
     loop {
-        let expectation = match request(build, source, limit.min(Patience::Long.duration())).await {
-            Err(error) if is_refusal(&error) && freshness == Freshness::CurrentSpec => Expectation::default(),
-            answer => Expectation::after_request(Some(answer?)),
-        };
+        let expectation = Expectation::after_request(request);
         match fetch_once(build, source, expectation, limit.saturating_sub(began.elapsed())).await? {
             Ok(revision) => return Ok(revision),
             Err(failure) if began.elapsed() >= failure.patience.duration().min(limit) => {
@@ -46,6 +72,7 @@ pub async fn fetch(build: &Cluster, source: &ObjectReference, freshness: Freshne
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
+        request = ask(build, source, &jiff::Timestamp::now().to_string(), freshness, limit).await?;
     }
 }
 
@@ -55,12 +82,11 @@ pub(super) fn is_refusal(error: &Error) -> bool {
     error.status().is_some_and(|status| matches!(status, 400..500) && !matches!(status, 401 | 404 | 408 | 409 | 429))
 }
 
-/// Asks a GitRepository to look for new commits, again where the failure may pass, and returns what it will answer with.
-async fn request(build: &Cluster, source: &ObjectReference, limit: Duration) -> Result<String> {
-    let token = jiff::Timestamp::now().to_string();
+/// Asks a GitRepository to look for new commits, again where the failure may pass; it will answer with `token`.
+async fn request(build: &Cluster, source: &ObjectReference, token: &str, limit: Duration) -> Result<()> {
     let mut last = None;
     let asked = waiting::until(tokio::time::Instant::now() + limit, PAUSE, async || {
-        match build.annotate(source, RECONCILE_REQUESTED_AT, &token).await {
+        match build.annotate(source, RECONCILE_REQUESTED_AT, token).await {
             Ok(()) => Ok(Look::Found(())),
             Err(error) if error.status() == Some(404) => Err(error),
             Err(error) if is_refusal(&error) => Err(cannot_ask(source, &error)),
@@ -72,7 +98,7 @@ async fn request(build: &Cluster, source: &ObjectReference, limit: Duration) -> 
     });
     match (asked.await?, last) {
         (Waited::Overdue(_), Some(error)) => Err(error),
-        _ => Ok(token),
+        _ => Ok(()),
     }
 }
 

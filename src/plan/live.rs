@@ -3,7 +3,7 @@
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use super::Place;
+use super::steps::Place;
 use crate::object::ObjectReference;
 
 /// Objects that exist, by where they are and what they are called.

@@ -8,8 +8,9 @@ use kube::api::DynamicObject;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::execute::Executor;
-use super::{Apply, Delete, Plan, Step, StoreCredential};
+use super::executor::Executor;
+use super::mint::Mint;
+use super::steps::{Apply, Change, Delete, NoopDelete, Plan, Request, Step};
 use crate::check::Checks;
 use crate::cluster::Cluster;
 use crate::error::Result;
@@ -17,17 +18,6 @@ use crate::object::ObjectReference;
 
 /// How many dry runs are asked for at a time.
 const AT_A_TIME: usize = 8;
-
-/// What a step changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Nothing: what is there is what is wanted.
-    None,
-    /// Something new is made.
-    Create,
-    /// These fields get other values, as paths such as `spec.path`.
-    Update(Vec<String>),
-}
 
 /// What each step of a plan changes, in the order of its steps.
 #[derive(Debug)]
@@ -109,8 +99,11 @@ async fn dry_run(plan: &Plan, step: &Step, executor: Executor<'_>) -> Result<Opt
     match step {
         Step::Apply(apply) if makes_namespace_of(plan, apply) => Ok(Some(DryRun::of_new())),
         Step::Apply(apply) => apply_in_dry_run(executor.cluster(apply.place)?, &apply.manifest).await.map(Some),
-        Step::StoreCredential(store) => store_in_dry_run(executor.build, store).await.map(Some),
-        Step::KeepWorkloads(keep) => keep.check(executor.run_cluster()?).await.map(|()| None),
+        Step::Mint(mint) => mint_in_dry_run(executor.build, mint).await.map(Some),
+        Step::Request(Request::NoopDelete(noop_delete)) => {
+            let applied = executor.run_cluster()?.apply(&noop_delete.manifest(), true).await;
+            applied.map(|_| None).map_err(NoopDelete::explain)
+        }
         Step::Delete(Delete { uid: Some(uid), place, reference, .. }) => {
             executor.cluster(*place)?.delete(reference, Some(uid), true).await.map(|_| None)
         }
@@ -147,11 +140,11 @@ async fn apply_in_dry_run(cluster: &Cluster, manifest: &Value) -> Result<DryRun>
 }
 
 /// A token that does not exist yet stands for another one than is stored.
-async fn store_in_dry_run(build: &Cluster, store: &StoreCredential) -> Result<DryRun> {
-    if let Some(token) = store.known_token() {
-        return apply_in_dry_run(build, &store.secret_with(token)).await;
+async fn mint_in_dry_run(build: &Cluster, mint: &Mint) -> Result<DryRun> {
+    if let Some(token) = mint.known_token() {
+        return apply_in_dry_run(build, &mint.secret_with(token)).await;
     }
-    let mut dry_run = apply_in_dry_run(build, &store.secret_with(&SecretString::from("not minted yet"))).await?;
+    let mut dry_run = apply_in_dry_run(build, &mint.secret_with(&SecretString::from("not minted yet"))).await?;
     if dry_run.before.is_some() {
         dry_run.change = Change::Update(vec!["data".to_owned()]);
     }
@@ -164,6 +157,7 @@ fn change_between(before: Option<&DynamicObject>, after: Option<&DynamicObject>)
     differing(&comparable(before), &comparable(after), "", &mut fields);
     if fields.is_empty() { Change::None } else { Change::Update(fields) }
 }
+
 /// Leaves out what the API server writes by itself.
 fn comparable(object: &DynamicObject) -> Value {
     let mut value = object.data.clone();

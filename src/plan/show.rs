@@ -1,6 +1,7 @@
 //! How a plan looks before it is confirmed. Pure, and without any secret: objects are named, their content is not.
 
-use super::{Awaited, Change, Place, Plan, Preview, Step, WaitUntilGone};
+use super::preview::Preview;
+use super::steps::{Await, AwaitedDeletion, Change, Place, Plan, Request, Step};
 use crate::object::ObjectReference;
 
 /// The two clusters of a plan, as headings name them.
@@ -54,14 +55,14 @@ fn entries(step: &Step, change: &Change, headings: &Headings) -> Vec<(String, St
             let entry = format!("{} {}{}", sign(change), name(&apply.manifest), fields(change));
             vec![(at(apply.place), entry)]
         }
-        Step::StoreCredential(store) => vec![(
+        Step::Mint(mint) => vec![(
             at(Place::Build),
             format!(
                 "{} {} (kubeconfig for {} at {}){}",
                 sign(change),
-                name(&store.secret),
-                store.user,
-                store.endpoint.server,
+                name(&mint.secret),
+                mint.user,
+                mint.endpoint.server,
                 fields(change)
             ),
         )],
@@ -71,29 +72,26 @@ fn entries(step: &Step, change: &Change, headings: &Headings) -> Vec<(String, St
             .map(|change| (if change.content.is_some() { "±" } else { "-" }, &change.path))
             .map(|(sign, path)| (format!("Git {}", commit.repository), format!("{sign} {path}")))
             .collect(),
-        Step::Fetch { source } => {
-            vec![(at(Place::Build), format!("~ {} (asked to fetch now)", source.display()))]
-        }
-        Step::ProveIdentity(_) | Step::NothingLeft(_) | Step::StillStored(_) | Step::ProveDead(_) => Vec::new(),
-        Step::KeepWorkloads(keep) => vec![(at(Place::Run), format!("~ {} (spec.noopDelete)", keep.install.display()))],
-        Step::Suspend(suspend) => {
-            vec![(at(Place::Build), format!("~ {} (spec.suspend)", suspend.kustomization.display()))]
+        Step::Request(request) => {
+            let what = match request {
+                Request::Fetch { .. } => "asked to fetch now",
+                Request::Reconcile { .. } => "reconciled with it",
+                Request::NoopDelete(_) => "spec.noopDelete",
+                Request::Suspend { .. } => "spec.suspend",
+            };
+            vec![(at(request.place()), format!("~ {} ({what})", request.object().display()))]
         }
         Step::Delete(delete) => {
             vec![(at(delete.place), format!("- {}{}", delete.reference.display(), note(delete.note.as_ref())))]
         }
-        Step::SeeUsed(used) => used
-            .kustomizations
-            .iter()
-            .map(|reference| (at(Place::Build), format!("~ {} (reconciled with it)", reference.display())))
-            .collect(),
-        Step::WaitUntilGone(WaitUntilGone { objects }) => {
-            let shown = |awaited: &Awaited| {
+        Step::Await(Await::Deleted(objects)) => {
+            let shown = |awaited: &AwaitedDeletion| {
                 let note = awaited.note.as_ref()?;
                 Some((at(awaited.place), format!("- {}{}", awaited.reference.display(), self::note(Some(note)))))
             };
             objects.iter().filter_map(shown).collect()
         }
+        Step::Await(_) | Step::Prove(_) => Vec::new(),
     }
 }
 

@@ -48,9 +48,8 @@ pub(super) fn plan(answers: &Answers, facts: &Facts) -> Plan {
     {
         plan.steps.push(Step::Commit(commit));
         let source = git_repository_resource(facts.versions.source);
-        plan.steps.push(Step::Fetch {
-            source: ObjectReference::namespaced(&source, &answers.namespace, &names::git_repository(package)),
-        });
+        let source = ObjectReference::namespaced(&source, &answers.namespace, &names::git_repository(package));
+        plan.steps.extend(Step::fetch(source));
     }
     plan.steps.extend(kustomizations::applies(answers, facts).map(Step::Apply));
     plan.warnings.extend(checks.warnings());

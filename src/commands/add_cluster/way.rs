@@ -100,7 +100,7 @@ pub(super) fn run_contexts(answers: &Answers, facts: &Facts) -> Vec<(String, Str
 /// Tells whether the plan gives Flux another way to the run cluster, or its first one.
 pub(super) fn novelty(plan: &Plan, preview: &Preview) -> Way {
     let stores = |(step, change): (&Step, &Change)| match step {
-        Step::StoreCredential(_) => *change != Change::None,
+        Step::Mint(_) => *change != Change::None,
         Step::Apply(apply) => {
             let is_credential = apply.manifest["kind"] == "Secret" || apply.manifest["kind"] == "ConfigMap";
             apply.place == Place::Build && is_credential && *change != Change::None

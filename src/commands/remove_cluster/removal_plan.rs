@@ -14,9 +14,7 @@ use crate::error::Result;
 use crate::flux::kustomization_resource;
 use crate::identities;
 use crate::object::{ObjectReference, api_resource};
-use crate::plan::{
-    Apply, Awaited, Commit, Delete, KeepWorkloads, NothingLeft, Place, Plan, Step, Suspend, WaitUntilGone,
-};
+use crate::plan::{Apply, Await, AwaitedDeletion, Commit, Delete, NoOrphans, Place, Plan, Step};
 
 /// Computes the plan. Fails where the record of the removal cannot be written down.
 pub(super) fn plan(answers: &Answers, facts: &Facts) -> Result<Plan> {
@@ -78,8 +76,7 @@ fn add_deletion(plan: &mut Plan, answers: &Answers, facts: &Facts, [installs, pa
     let found: Vec<&Found> = facts.belongings.iter().flat_map(|one| &one.installs).collect();
     if answers.keeps_workloads {
         for install in found.iter().filter(|found| found.reference.resource.kind == "PackageInstall") {
-            let keep = KeepWorkloads { install: install.reference.clone(), uid: install.uid.clone() };
-            plan.steps.push(Step::KeepWorkloads(keep));
+            plan.steps.extend(Step::keep_application(install.reference.clone(), install.uid.clone()));
         }
     }
     add_deletes_and_wait(plan, installs, &found);
@@ -89,24 +86,23 @@ fn add_deletion(plan: &mut Plan, answers: &Answers, facts: &Facts, [installs, pa
 }
 
 fn add_deletes_and_wait(plan: &mut Plan, deletes: Vec<Delete>, found: &[&Found]) {
-    let awaited = |delete: &Delete| Awaited {
+    let awaited = |delete: &Delete| AwaitedDeletion {
         place: delete.place,
         reference: delete.reference.clone(),
         uid: delete.uid.clone().unwrap_or_default(),
         note: None,
     };
-    let on_run_cluster = |found: &Found| Awaited {
+    let on_run_cluster = |found: &Found| AwaitedDeletion {
         place: Place::Run,
         reference: found.reference.clone(),
         uid: found.uid.clone(),
         note: Some(found.note.clone()),
     };
     // The Kustomizations are waited for first: what Flux deletes is marked once they are gone.
-    let kustomizations = WaitUntilGone { objects: deletes.iter().map(awaited).collect() };
+    let kustomizations = Step::await_deletion(deletes.iter().map(awaited));
     plan.steps.extend(deletes.into_iter().map(Step::Delete));
-    plan.steps.push(Step::WaitUntilGone(kustomizations));
-    plan.steps
-        .push(Step::WaitUntilGone(WaitUntilGone { objects: found.iter().copied().map(on_run_cluster).collect() }));
+    plan.steps.push(kustomizations);
+    plan.steps.push(Step::await_deletion(found.iter().copied().map(on_run_cluster)));
 }
 
 fn add_proof(plan: &mut Plan, answers: &Answers, facts: &Facts) {
@@ -116,11 +112,12 @@ fn add_proof(plan: &mut Plan, answers: &Answers, facts: &Facts) {
     let mut namespaces: Vec<String> = facts.build.leaving.iter().flat_map(|one| one.namespaces.clone()).collect();
     namespaces.sort();
     namespaces.dedup();
-    plan.steps.push(Step::NothingLeft(NothingLeft {
+    let no_orphans = NoOrphans {
         kustomizations: kustomizations.map(|name| (answers.namespace.clone(), name)).collect(),
         namespaces,
         resources: vec![package_install_resource(), package_resource(), api_resource("", "v1", "Secret")],
-    }));
+    };
+    plan.steps.push(no_orphans.into());
 }
 
 /// Adds the deletion without the run cluster: Flux would try for ever to delete what it applied there, unless suspended.
@@ -131,7 +128,7 @@ fn add_forced_deletion(plan: &mut Plan, answers: &Answers, facts: &Facts, kustom
     };
     let deletes: Vec<Delete> = kustomizations.into_iter().flatten().collect();
     for delete in deletes.iter().filter(|delete| !is_suspended(delete)) {
-        plan.steps.push(Step::Suspend(Suspend { kustomization: delete.reference.clone() }));
+        plan.steps.push(Step::suspend(delete.reference.clone()));
     }
     add_deletes_and_wait(plan, deletes, &[]);
     if facts.is_alive {
@@ -191,8 +188,8 @@ fn add_record(plan: &mut Plan, answers: &Answers, facts: &Facts) -> Result<()> {
 fn removes_something(step: &Step) -> bool {
     match step {
         Step::Commit(commit) => !commit.changes.is_empty(),
-        Step::WaitUntilGone(gone) => !gone.objects.is_empty(),
-        Step::NothingLeft(_) => false,
+        Step::Await(Await::Deleted(objects)) => !objects.is_empty(),
+        Step::Prove(_) => false,
         _ => true,
     }
 }

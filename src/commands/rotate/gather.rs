@@ -15,7 +15,7 @@ use crate::kubeconfig::Endpoint;
 use crate::labels;
 use crate::names;
 use crate::object::{ObjectReference, api_resource};
-use crate::plan::credential::token_of;
+use crate::plan::mint::token_of;
 
 /// What was found out.
 pub(super) struct Facts {

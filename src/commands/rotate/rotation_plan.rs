@@ -13,8 +13,8 @@ use crate::authentication::stored::DeployerSecret;
 use crate::identities::{Owner, binding_secret, token_secret};
 use crate::names;
 use crate::object::ObjectReference;
-use crate::plan::credential::readable;
-use crate::plan::{Apply, Delete, Place, Plan, ProveDead, SeenByFlux, Step, StillStored, StoreCredential, TokenSource};
+use crate::plan::mint::readable;
+use crate::plan::{Apply, CredentialUnchanged, Delete, Mint, Place, Plan, Step, TokenSource, TokensRevoked};
 
 /// Computes the plan for one run cluster.
 #[must_use]
@@ -45,21 +45,21 @@ pub(super) fn plan(answers: &Answers, facts: &Facts) -> Plan {
         None => TokenSource::Filled { secret: reference, token: None },
         Some(lifetime) => TokenSource::Requested { account: user.clone(), bound_to: reference, lifetime },
     };
-    plan.steps.push(Step::StoreCredential(Box::new(store(answers, facts, user, source, &name))));
-    plan.steps
-        .push(Step::SeeUsed(SeenByFlux { run_cluster: run_cluster.clone(), kustomizations: facts.working.clone() }));
-    plan.steps
-        .push(Step::StillStored(StillStored { secret: answers.secret_of(run_cluster), token_secret: name.clone() }));
+    plan.steps.push(mint(answers, facts, user, source, &name).into());
+    plan.steps.extend(Step::use_credential(run_cluster, facts.working.clone()));
+    let unchanged = CredentialUnchanged { secret: answers.secret_of(run_cluster), token_secret: name.clone() };
+    plan.steps.push(unchanged.into());
     for (reference, secret) in &facts.old_secrets {
         let mut delete = Delete::of(Place::Run, reference, &secret.metadata);
         delete.note = Some("its token ends".to_owned());
         plan.steps.push(Step::Delete(delete));
     }
-    plan.steps.push(Step::ProveDead(ProveDead {
+    let revoked = TokensRevoked {
         run_cluster: run_cluster.clone(),
         namespace: facts.deployer_namespace.clone(),
         tokens: facts.old_tokens.clone(),
-    }));
+    };
+    plan.steps.push(revoked.into());
     plan
 }
 
@@ -74,7 +74,7 @@ fn purpose(facts: &Facts, lifetime: Option<Duration>) -> String {
     format!("give Flux a new credential for {}, which {life}, and revoke the old one", facts.run_cluster)
 }
 
-fn store(answers: &Answers, facts: &Facts, user: String, source: TokenSource, token_secret: &str) -> StoreCredential {
+fn mint(answers: &Answers, facts: &Facts, user: String, source: TokenSource, token_secret: &str) -> Mint {
     let method = if matches!(source, TokenSource::Requested { .. }) { Method::BoundedToken } else { Method::Token };
     let mut secret = DeployerSecret {
         namespace: &answers.namespace,
@@ -88,7 +88,7 @@ fn store(answers: &Answers, facts: &Facts, user: String, source: TokenSource, to
     .manifest();
     // Two rotations at a time would revoke each other's credential: the one that stores second is refused.
     secret["metadata"]["resourceVersion"] = json!(facts.resource_version);
-    StoreCredential {
+    Mint {
         run_cluster: facts.run_cluster.clone(),
         endpoint: facts.endpoint.clone(),
         user,

@@ -14,8 +14,8 @@ use crate::commands::add_cluster::gather::Facts;
 use crate::error::{Error, Result};
 use crate::flux::RunCredential;
 use crate::names;
-use crate::plan::credential::{readable, token_of};
-use crate::plan::{Place, Plan, Step, StoreCredential, TokenSource};
+use crate::plan::mint::{readable, token_of};
+use crate::plan::{Mint, Place, Plan, TokenSource};
 
 /// Adds the kubeconfig Secret. A token that works is left alone, and serves this delivery as well as those before it.
 pub(super) fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifetime: Option<Duration>) -> Result<()> {
@@ -62,7 +62,7 @@ pub(super) fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifetime: O
     }
     let mut manifest = secret.manifest();
     expect_as_found(&mut manifest, facts);
-    plan.steps.push(Step::StoreCredential(Box::new(StoreCredential {
+    let mint = Mint {
         run_cluster: answers.run_cluster.clone(),
         endpoint: facts.endpoint.clone(),
         user,
@@ -70,7 +70,8 @@ pub(super) fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, lifetime: O
         impersonate: facts.impersonated.as_ref().map(|impersonated| impersonated.user.clone()),
         target_namespace: answers.target_namespace.clone(),
         secret: manifest,
-    })));
+    };
+    plan.steps.push(mint.into());
     Ok(())
 }
 

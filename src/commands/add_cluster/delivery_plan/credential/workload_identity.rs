@@ -13,7 +13,7 @@ use crate::flux::Provider;
 use crate::identities;
 use crate::labels;
 use crate::object::ObjectReference;
-use crate::plan::{Apply, Place, Plan, ProveIdentity, Step};
+use crate::plan::{Apply, IdentityKnown, Place, Plan, Step};
 
 /// Adds the service account, the proof that the run cluster knows it, and the ConfigMap that Flux reads.
 pub(super) fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, identity: &Identity) -> Result<()> {
@@ -22,14 +22,15 @@ pub(super) fn add(plan: &mut Plan, answers: &Answers, facts: &Facts, identity: &
     }
     // Nobody but the cloud can tell what it makes of an identity.
     if identity.workload.provider == Provider::Generic {
-        plan.steps.push(Step::ProveIdentity(Box::new(ProveIdentity {
+        let known = IdentityKnown {
             run_cluster: answers.run_cluster.clone(),
             namespace: answers.namespace.clone(),
             identity: identity.workload.clone(),
             user: identity.user.clone(),
             impersonate: facts.impersonated.as_ref().map(|impersonated| impersonated.user.clone()),
             target_namespace: answers.target_namespace.clone(),
-        })));
+        };
+        plan.steps.push(known.into());
     }
     let (namespace, run_cluster) = (&answers.namespace, &answers.run_cluster);
     let mut manifest =

@@ -1,0 +1,141 @@
+//! Proving what must hold before the next step: what is tried, how often and for how long. What the answers mean is judged in
+//! [`crate::plan::proofs`].
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+use tokio::time::Instant;
+
+use crate::carvel::PACKAGING_GROUP;
+use crate::cluster::{Access, Cluster};
+use crate::error::{Error, Result};
+use crate::flux::owner_labels;
+use crate::object::ObjectReference;
+use crate::observe::workload_identity::token;
+use crate::plan::executor::Executor;
+use crate::plan::proofs::{CredentialUnchanged, IdentityKnown, NoOrphans, TokensRevoked};
+use crate::plan::steps::Prove;
+use crate::waiting::{self, Look, Waited};
+
+/// How long an API server may take to accept a new credential and the permissions that come with it.
+const CREDENTIAL_LIMIT: Duration = Duration::from_secs(30);
+
+/// The pause between two tries of a new credential.
+const CREDENTIAL_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long an API server may take to learn an issuer's keys, once it was told to trust it.
+const TRUST_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long an API server may go on accepting a revoked token: it remembers tokens for some seconds (k8s.io/apiserver
+/// `authentication/token/cache`: ten), and there may be several, which learn of the deletion one after the other.
+const REVOCATION_LIMIT: Duration = Duration::from_mins(1);
+
+/// The pause between two tries of an identity or of a revoked token.
+const PAUSE: Duration = Duration::from_millis(500);
+
+impl Executor<'_> {
+    /// Fails where it does not hold.
+    pub(super) async fn prove(self, proof: &Prove) -> Result<()> {
+        match proof {
+            Prove::IdentityKnown(proof) => self.prove_identity(proof).await,
+            Prove::CredentialUnchanged(proof) => self.prove_unchanged(proof).await,
+            Prove::TokensRevoked(proof) => self.prove_revoked(proof).await,
+            Prove::NoOrphans(proof) => self.prove_no_orphans(proof).await,
+        }
+    }
+
+    /// Goes to the run cluster with a token as Flux gets one. Who may not request tokens is not stopped by that.
+    async fn prove_identity(self, proof: &IdentityKnown) -> Result<()> {
+        let token = match token(self.build, &proof.namespace, &proof.identity).await {
+            Ok(token) => token,
+            Err(error) => {
+                self.ui.warning(&format!("whether the run cluster knows the identity is not known: {error}"));
+                return Ok(());
+            }
+        };
+        // Through the user's own endpoint: Flux's may not be reachable for the user.
+        let run = self.run_cluster()?;
+        let itself = run.with_token(&token, None)?;
+        let mut refusal = None;
+        let user = waiting::until(Instant::now() + TRUST_LIMIT, PAUSE, async || match itself.user().await {
+            Ok(user) => Ok(Look::Found(user)),
+            Err(error) if error.status() == Some(401) => {
+                refusal = Some(error);
+                Ok(Look::NotYet)
+            }
+            Err(error) => Err(error),
+        });
+        match user.await? {
+            Waited::Found(user) => proof.judge(user.as_ref())?,
+            Waited::Overdue(Some(error)) => return Err(error),
+            Waited::Overdue(None) => return Err(proof.untrusted(&token, refusal)),
+        }
+        let as_flux = run.with_token(&token, proof.impersonate.as_deref())?;
+        let refusal = "the identity does not work on the run cluster; Flux was not told to use it";
+        prove_credential(&as_flux, &proof.target_namespace, refusal).await
+    }
+
+    async fn prove_unchanged(self, proof: &CredentialUnchanged) -> Result<()> {
+        let secret = self.build.get_metadata(&proof.secret).await?;
+        proof.judge(secret.as_ref(), &self.build.display())
+    }
+
+    /// Tries the tokens until each is refused.
+    async fn prove_revoked(self, proof: &TokensRevoked) -> Result<()> {
+        let run = self.run_cluster()?;
+        let deadline = Instant::now() + REVOCATION_LIMIT;
+        for token in &proof.tokens {
+            let holder = run.with_token(token, None)?;
+            let refused = waiting::until(deadline, PAUSE, async || {
+                let authenticates = holder.lets_in(&proof.namespace).await?;
+                Ok(if authenticates { Look::NotYet } else { Look::Found(()) })
+            });
+            if let Waited::Overdue(error) = refused.await? {
+                return Err(proof.not_refused(error, REVOCATION_LIMIT, run.context()));
+            }
+        }
+        if !proof.tokens.is_empty() {
+            self.ui.done(&format!("the old credential for {} is refused now", proof.run_cluster));
+        }
+        Ok(())
+    }
+
+    async fn prove_no_orphans(self, proof: &NoOrphans) -> Result<()> {
+        let run = self.run_cluster()?;
+        let mut orphans = Vec::new();
+        for (namespace, kustomization) in &proof.kustomizations {
+            let labels = owner_labels(namespace, kustomization);
+            for place in &proof.namespaces {
+                for resource in &proof.resources {
+                    let found = run.list_labelled(resource, place, &labels).await?;
+                    let found = found.iter().filter(|object| NoOrphans::is_orphan(object));
+                    orphans
+                        .extend(found.map(|object| ObjectReference::namespaced(resource, place, &object.name_any())));
+                }
+            }
+        }
+        NoOrphans::judge(&orphans, &run.display(), run.context())?;
+        self.ui.done(&format!("nothing that Flux applied is left on {}", run.display()));
+        Ok(())
+    }
+}
+
+/// Proves that a new credential authenticates and may do what Flux needs first; both may take the API server a moment.
+///
+/// Fails with `refusal`, which says what could not be done without it, and with the API server's last answer.
+pub(super) async fn prove_credential(as_flux: &Cluster, namespace: &str, refusal: &str) -> Result<()> {
+    let access = Access { verb: "patch", group: PACKAGING_GROUP, resource: "packageinstalls", namespace };
+    let mut last = None;
+    let proven = waiting::until(Instant::now() + CREDENTIAL_LIMIT, CREDENTIAL_PAUSE, async || {
+        // A refusal, too, may be a server that has not heard of the token or the Role yet.
+        last = match as_flux.allows(access).await {
+            Ok(true) => return Ok(Look::Found(())),
+            Ok(false) => None,
+            Err(error) => Some(error),
+        };
+        Ok(Look::NotYet)
+    });
+    let Waited::Overdue(_) = proven.await? else { return Ok(()) };
+    let denial = || format!("it may not {} {} in namespace {namespace}", access.verb, access.resource);
+    Err(Error::new(refusal).because(last.map_or_else(denial, |error| error.to_string())))
+}

@@ -1,0 +1,40 @@
+//! What a plan is carried out with: the clusters, the checkouts and the screen.
+
+use super::steps::{Change, Place};
+use crate::cluster::Cluster;
+use crate::error::{Error, Result};
+use crate::gitops::checkout::Checkout;
+use crate::ui::Ui;
+
+/// What a plan is previewed and carried out with.
+#[derive(Clone, Copy)]
+pub struct Executor<'a> {
+    /// The build cluster.
+    pub build: &'a Cluster,
+    /// The run cluster, where the plan has steps for one.
+    pub run: Option<&'a Cluster>,
+    /// The checkouts of the repositories that the plan commits to.
+    pub checkouts: &'a [Checkout],
+    /// Where to report.
+    pub ui: Ui,
+}
+
+impl<'a> Executor<'a> {
+    /// Returns the cluster that a step is about.
+    pub(super) fn cluster(self, place: Place) -> Result<&'a Cluster> {
+        match place {
+            Place::Build => Ok(self.build),
+            Place::Run => self.run_cluster(),
+        }
+    }
+
+    pub(super) fn run_cluster(self) -> Result<&'a Cluster> {
+        self.run.ok_or_else(|| Error::new("the plan has steps for a run cluster, but none is connected"))
+    }
+
+    /// Reports an object that was applied.
+    pub(super) fn report_applied(self, change: &Change, object: &str, cluster: &Cluster) {
+        let verb = if *change == Change::Create { "created" } else { "updated" };
+        self.ui.done(&format!("{verb} {object} on {}", cluster.display()));
+    }
+}
