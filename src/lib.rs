@@ -21,7 +21,7 @@ pub mod labels;
 pub mod names;
 pub mod object;
 pub mod observe;
-pub mod plan;
+mod plan;
 pub mod shell;
 pub mod ui;
 mod waiting;

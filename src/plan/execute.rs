@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-pub use super::executor::Executor;
+pub(crate) use super::executor::Executor;
 use super::preview::Preview;
 use super::show::Headings;
 use super::steps::{Apply, Change, Commit, Delete, Plan, Step};
@@ -23,7 +23,7 @@ use crate::ui::prompt;
 const WAIT_LIMIT: Duration = Duration::from_mins(10);
 
 /// Shows the plan, asks, and carries it out; says so where there is nothing to do.
-pub async fn confirm_and_execute(
+pub(crate) async fn confirm_and_execute(
     plan: &Plan,
     preview: &Preview,
     executor: Executor<'_>,
@@ -40,7 +40,7 @@ pub async fn confirm_and_execute(
 
 /// Shows the plan, and tells whether there is anything to do; says so where there is not.
 #[must_use]
-pub fn show(plan: &Plan, preview: &Preview, executor: Executor<'_>, is_confirmed: bool) -> bool {
+pub(crate) fn show(plan: &Plan, preview: &Preview, executor: Executor<'_>, is_confirmed: bool) -> bool {
     let ui = executor.ui;
     for warning in &plan.warnings {
         ui.warning(warning);
@@ -66,7 +66,7 @@ fn headings(executor: Executor<'_>) -> Headings {
 }
 
 /// Carries a confirmed plan out.
-pub async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'_>) -> Result<()> {
+pub(crate) async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'_>) -> Result<()> {
     let deadline = Instant::now() + plan.timeout.unwrap_or(WAIT_LIMIT);
     // What Flux answers with; one will do, since no object is asked twice.
     let token = Timestamp::now().to_string();

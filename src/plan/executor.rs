@@ -8,15 +8,15 @@ use crate::ui::Ui;
 
 /// What a plan is previewed and carried out with.
 #[derive(Clone, Copy)]
-pub struct Executor<'a> {
+pub(crate) struct Executor<'a> {
     /// The build cluster.
-    pub build: &'a Cluster,
+    pub(crate) build: &'a Cluster,
     /// The run cluster, where the plan has steps for one.
-    pub run: Option<&'a Cluster>,
+    pub(crate) run: Option<&'a Cluster>,
     /// The checkouts of the repositories that the plan commits to.
-    pub checkouts: &'a [Checkout],
+    pub(crate) checkouts: &'a [Checkout],
     /// Where to report.
-    pub ui: Ui,
+    pub(crate) ui: Ui,
 }
 
 impl<'a> Executor<'a> {

@@ -8,24 +8,24 @@ use crate::object::ObjectReference;
 
 /// Objects that exist, by where they are and what they are called.
 #[derive(Debug, Default)]
-pub struct LiveObjects(Vec<(Place, ObjectReference, DynamicObject)>);
+pub(crate) struct LiveObjects(Vec<(Place, ObjectReference, DynamicObject)>);
 
 impl LiveObjects {
     /// Takes in objects that were read.
     #[must_use]
-    pub fn new(objects: impl IntoIterator<Item = (Place, ObjectReference, DynamicObject)>) -> Self {
+    pub(crate) fn new(objects: impl IntoIterator<Item = (Place, ObjectReference, DynamicObject)>) -> Self {
         Self(objects.into_iter().collect())
     }
 
     /// Returns an object, where it exists and was read.
     #[must_use]
-    pub fn get(&self, place: Place, reference: &ObjectReference) -> Option<&DynamicObject> {
+    pub(crate) fn get(&self, place: Place, reference: &ObjectReference) -> Option<&DynamicObject> {
         self.0.iter().find(|(at, name, _)| *at == place && name == reference).map(|(_, _, object)| object)
     }
 
     /// Returns the object that a manifest describes, where it exists and was read.
     #[must_use]
-    pub fn of(&self, place: Place, manifest: &Value) -> Option<&DynamicObject> {
+    pub(crate) fn of(&self, place: Place, manifest: &Value) -> Option<&DynamicObject> {
         self.get(place, &ObjectReference::of(manifest).ok()?)
     }
 }

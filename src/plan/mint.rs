@@ -15,26 +15,26 @@ use crate::object::ObjectReference;
 
 /// A kubeconfig for Flux, made from a token that may not exist before the plan runs.
 #[derive(Debug)]
-pub struct Mint {
+pub(crate) struct Mint {
     /// The run cluster's short name.
-    pub run_cluster: String,
+    pub(crate) run_cluster: String,
     /// How Flux reaches it.
-    pub endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
     /// The name of the kubeconfig's user.
-    pub user: String,
+    pub(crate) user: String,
     /// Where the token comes from.
-    pub source: TokenSource,
+    pub(crate) source: TokenSource,
     /// The user that Flux impersonates with it, if any.
-    pub impersonate: Option<String>,
+    pub(crate) impersonate: Option<String>,
     /// The namespace in which the credential must work.
-    pub target_namespace: String,
+    pub(crate) target_namespace: String,
     /// The Secret on the build cluster, without its data.
-    pub secret: Value,
+    pub(crate) secret: Value,
 }
 
 /// Where the token of a kubeconfig comes from.
 #[derive(Debug)]
-pub enum TokenSource {
+pub(crate) enum TokenSource {
     /// It works already, and only what is around it changes.
     Known(SecretString),
     /// The control plane fills it into this Secret, which an earlier step applies.
@@ -58,7 +58,7 @@ pub enum TokenSource {
 impl Mint {
     /// Returns the token, where it exists before the plan runs.
     #[must_use]
-    pub fn known_token(&self) -> Option<&SecretString> {
+    pub(crate) fn known_token(&self) -> Option<&SecretString> {
         match &self.source {
             TokenSource::Known(token) => Some(token),
             TokenSource::Filled { token, .. } => token.as_ref(),
@@ -68,7 +68,7 @@ impl Mint {
 
     /// Completes the Secret with a kubeconfig that holds `token`.
     #[must_use]
-    pub fn secret_with(&self, token: &SecretString) -> Value {
+    pub(crate) fn secret_with(&self, token: &SecretString) -> Value {
         let kubeconfig = self.endpoint.kubeconfig(&self.run_cluster, &self.user, token);
         let mut secret = self.secret.clone();
         secret["data"] = json!({kubeconfig::SECRET_KEY: kubeconfig::base64(kubeconfig.expose_secret().as_bytes())});
@@ -78,7 +78,7 @@ impl Mint {
 
 /// Takes the token out of a token Secret once the control plane has filled it in.
 #[must_use]
-pub fn token_of(secret: &DynamicObject) -> Option<SecretString> {
+pub(crate) fn token_of(secret: &DynamicObject) -> Option<SecretString> {
     let encoded = secret.data.get("data")?.get("token")?;
     let token: ByteString = serde_json::from_value(encoded.clone()).ok()?;
     String::from_utf8(token.0).ok().filter(|token| !token.is_empty()).map(SecretString::from)
@@ -86,7 +86,7 @@ pub fn token_of(secret: &DynamicObject) -> Option<SecretString> {
 
 /// Writes a time span as people do, such as `1h 30m`.
 #[must_use]
-pub fn readable(span: Duration) -> String {
+pub(crate) fn readable(span: Duration) -> String {
     let span = Duration::from_secs(span.as_secs());
     SignedDuration::try_from(span).map_or_else(|_| format!("{}s", span.as_secs()), |span| format!("{span:#}"))
 }

@@ -6,17 +6,17 @@
 //! ([`execute`]), with one file for each kind of step that takes more than one call.
 
 mod awaits;
-pub mod execute;
+pub(crate) mod execute;
 mod executor;
 mod live;
-pub mod mint;
-pub mod preview;
+pub(crate) mod mint;
+mod preview;
 mod proofs;
-pub mod show;
-pub mod steps;
+pub(crate) mod show;
+mod steps;
 
-pub use live::LiveObjects;
-pub use mint::{Mint, TokenSource};
-pub use preview::Preview;
-pub use proofs::{CredentialUnchanged, IdentityKnown, NoOrphans, TokensRevoked};
-pub use steps::{Apply, Await, AwaitedDeletion, Change, Commit, Delete, Place, Plan, Step};
+pub(crate) use live::LiveObjects;
+pub(crate) use mint::{Mint, TokenSource};
+pub(crate) use preview::Preview;
+pub(crate) use proofs::{CredentialUnchanged, IdentityKnown, NoOrphans, TokensRevoked};
+pub(crate) use steps::{Apply, Await, AwaitedDeletion, Change, Commit, Delete, Place, Plan, Step};

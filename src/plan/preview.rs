@@ -21,7 +21,7 @@ const AT_A_TIME: usize = 8;
 
 /// What each step of a plan changes, in the order of its steps.
 #[derive(Debug)]
-pub struct Preview {
+pub(crate) struct Preview {
     changes: Vec<Change>,
 }
 
@@ -48,7 +48,7 @@ impl Preview {
     }
 
     /// Asks both clusters what the steps would change; what they refuse is reported together, with what the plan refuses itself.
-    pub async fn of(plan: &Plan, executor: Executor<'_>) -> Result<Self> {
+    pub(crate) async fn of(plan: &Plan, executor: Executor<'_>) -> Result<Self> {
         let answers: Vec<Result<Option<DryRun>>> =
             stream::iter(&plan.steps).map(|step| dry_run(plan, step, executor)).buffered(AT_A_TIME).collect().await;
         let mut checks = Checks::default();
@@ -67,18 +67,18 @@ impl Preview {
 
     /// Returns what the step at `index` of the plan changes.
     #[must_use]
-    pub fn change(&self, index: usize) -> &Change {
+    pub(crate) fn change(&self, index: usize) -> &Change {
         self.changes.get(index).unwrap_or(&Change::None)
     }
 
     /// Returns each step with what it changes.
-    pub fn steps<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (&'a Step, &'a Change)> {
+    pub(crate) fn steps<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = (&'a Step, &'a Change)> {
         plan.steps.iter().enumerate().map(|(index, step)| (step, self.change(index)))
     }
 
     /// Tells whether any step changes anything.
     #[must_use]
-    pub fn changes_something(&self, plan: &Plan) -> bool {
+    pub(crate) fn changes_something(&self, plan: &Plan) -> bool {
         self.steps(plan).any(|(step, change)| step.changes_something(change))
     }
 }

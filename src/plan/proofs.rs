@@ -21,50 +21,50 @@ use crate::shell::quoted;
 
 /// A workload identity that a run cluster must know, before Flux is told to use it.
 #[derive(Debug)]
-pub struct IdentityKnown {
+pub(crate) struct IdentityKnown {
     /// The run cluster's short name.
-    pub run_cluster: String,
+    pub(crate) run_cluster: String,
     /// The namespace of the service account.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// What Flux is told.
-    pub identity: WorkloadIdentity,
+    pub(crate) identity: WorkloadIdentity,
     /// Whom the run cluster must take it for: the roles are that user's.
-    pub user: String,
+    pub(crate) user: String,
     /// The user that Flux impersonates with it, if any.
-    pub impersonate: Option<String>,
+    pub(crate) impersonate: Option<String>,
     /// The namespace in which it must work.
-    pub target_namespace: String,
+    pub(crate) target_namespace: String,
 }
 
 /// A Secret on the build cluster that must still hold the credential which the plan has stored, right before others are
 /// revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CredentialUnchanged {
+pub(crate) struct CredentialUnchanged {
     /// The Secret.
-    pub secret: ObjectReference,
+    pub(crate) secret: ObjectReference,
     /// The name of the Secret on the run cluster that the credential lives in or is bound to.
-    pub token_secret: String,
+    pub(crate) token_secret: String,
 }
 
 /// Tokens that must not authenticate any more.
-pub struct TokensRevoked {
+pub(crate) struct TokensRevoked {
     /// The run cluster's short name.
-    pub run_cluster: String,
+    pub(crate) run_cluster: String,
     /// The namespace to try them in.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// The tokens.
-    pub tokens: Vec<SecretString>,
+    pub(crate) tokens: Vec<SecretString>,
 }
 
 /// Kustomizations that are gone, and of which nothing may be left on the run cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoOrphans {
+pub(crate) struct NoOrphans {
     /// The Kustomizations, as namespace and name.
-    pub kustomizations: Vec<(String, String)>,
+    pub(crate) kustomizations: Vec<(String, String)>,
     /// The namespaces on the run cluster to look in.
-    pub namespaces: Vec<String>,
+    pub(crate) namespaces: Vec<String>,
     /// The kinds to look for.
-    pub resources: Vec<ApiResource>,
+    pub(crate) resources: Vec<ApiResource>,
 }
 
 impl IdentityKnown {

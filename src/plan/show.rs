@@ -6,11 +6,11 @@ use crate::object::ObjectReference;
 
 /// The two clusters of a plan, as headings name them.
 #[derive(Clone, Debug, Default)]
-pub struct Headings {
+pub(crate) struct Headings {
     /// The build cluster.
-    pub build: String,
+    pub(crate) build: String,
     /// The run cluster, where the plan has steps for one.
-    pub run: String,
+    pub(crate) run: String,
 }
 
 impl Headings {
@@ -24,7 +24,7 @@ impl Headings {
 
 /// Returns the lines that show a plan; steps that change nothing are counted, not listed.
 #[must_use]
-pub fn lines(plan: &Plan, preview: &Preview, headings: &Headings) -> Vec<String> {
+pub(crate) fn lines(plan: &Plan, preview: &Preview, headings: &Headings) -> Vec<String> {
     let mut lines = vec![format!("This will {}:", plan.purpose)];
     let mut heading = String::new();
     let mut unchanged = 0;
@@ -115,5 +115,135 @@ fn fields(change: &Change) -> String {
     match change {
         Change::Update(fields) => format!(" ({})", fields.join(", ")),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+    use serde_json::json;
+
+    use super::*;
+    use crate::flux::{git_repository_resource, kustomization_resource};
+    use crate::gitops::tree::FileChange;
+    use crate::kubeconfig::Endpoint;
+    use crate::plan::mint::{Mint, TokenSource};
+    use crate::plan::proofs::{CredentialUnchanged, TokensRevoked};
+    use crate::plan::steps::{Apply, Commit, Delete};
+
+    fn shown(steps: Vec<Step>, changes: Vec<Change>) -> String {
+        let headings = Headings { build: "build at https://build".to_owned(), run: "prod1 at https://run".to_owned() };
+        let plan = Plan { purpose: "do it".to_owned(), steps, ..Plan::default() };
+        assert!(!format!("{plan:?}").contains("not-a-real"), "a plan's Debug shows no secret");
+        lines(&plan, &Preview::with(changes), &headings).join("\n")
+    }
+
+    fn kustomization() -> ObjectReference {
+        ObjectReference::namespaced(&kustomization_resource("v1"), "dev", "hello")
+    }
+
+    fn secret(place: Place, name: &str) -> Step {
+        let data = json!({"token": "not-a-real-token"});
+        let metadata = json!({"name": name, "namespace": "dev"});
+        let manifest = json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data});
+        Step::Apply(Apply { place, manifest })
+    }
+
+    fn mint() -> Step {
+        let metadata = json!({"name": "prod1-kubeconfig", "namespace": "dev"});
+        let mint = Mint {
+            run_cluster: "prod1".to_owned(),
+            endpoint: Endpoint {
+                server: "https://run".to_owned(),
+                certificate_authority_data: None,
+                tls_server_name: None,
+                proxy_url: None,
+            },
+            user: "deployer".to_owned(),
+            source: TokenSource::Known(SecretString::from("not-a-real-token")),
+            impersonate: None,
+            target_namespace: "apps".to_owned(),
+            secret: json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}),
+        };
+        mint.into()
+    }
+
+    #[test]
+    fn each_kind_of_step_that_changes_something_is_shown_where_it_does() {
+        let file = |path: &str, content: Option<&str>| FileChange {
+            path: path.to_owned(),
+            content: content.map(SecretString::from),
+        };
+        let commit = Commit {
+            changes: vec![file("prod1/hello.yaml", Some("not-a-real-value")), file("prod1/old.yaml", None)],
+            message: "Deliver".to_owned(),
+            repository: "https://git.example.com/gitops.git".to_owned(),
+        };
+        let source = ObjectReference::namespaced(&git_repository_resource("v1"), "dev", "hello-repo");
+        let mut steps = vec![secret(Place::Run, "token"), secret(Place::Build, "same"), mint(), Step::Commit(commit)];
+        steps.extend(Step::fetch(source));
+        let update = Change::Update(vec!["data".to_owned(), "metadata.labels.team".to_owned()]);
+        insta::assert_snapshot!(shown(steps, vec![Change::Create, Change::None, update]), @r"
+        This will do it:
+          prod1 at https://run
+            + Secret dev/token
+          build at https://build
+            ~ Secret dev/prod1-kubeconfig (kubeconfig for deployer at https://run) (data, metadata.labels.team)
+          Git https://git.example.com/gitops.git
+            ± prod1/hello.yaml
+            - prod1/old.yaml
+          build at https://build
+            ~ GitRepository dev/hello-repo (asked to fetch now)
+          1 more are there already and stay as they are
+        ");
+    }
+
+    #[test]
+    fn a_rotation_shows_who_is_asked_to_use_the_credential_and_no_proof() {
+        let old = ObjectReference::secret("apps", "old-token");
+        let mut steps = vec![mint()];
+        steps.extend(Step::use_credential("prod1", vec![kustomization()]));
+        let secret = ObjectReference::secret("dev", "prod1-kubeconfig");
+        steps.push(CredentialUnchanged { secret, token_secret: "new".to_owned() }.into());
+        let note = Some("its token ends".to_owned());
+        steps.push(Step::Delete(Delete { place: Place::Run, reference: old, uid: None, note }));
+        let tokens = vec![SecretString::from("not-a-real-token")];
+        let revoked = TokensRevoked { run_cluster: "prod1".to_owned(), namespace: "apps".to_owned(), tokens };
+        steps.push(revoked.into());
+        insta::assert_snapshot!(shown(steps, vec![Change::Update(vec!["data".to_owned()])]), @r"
+        This will do it:
+          build at https://build
+            ~ Secret dev/prod1-kubeconfig (kubeconfig for deployer at https://run) (data)
+            ~ Kustomization dev/hello (reconciled with it)
+          prod1 at https://run
+            - Secret apps/old-token (its token ends)
+        ");
+    }
+
+    #[test]
+    fn a_removal_shows_what_others_delete_once() {
+        let install = ObjectReference::namespaced(&crate::carvel::package_install_resource(), "apps", "hello");
+        let awaited = |reference: &ObjectReference, note: Option<&str>| AwaitedDeletion {
+            place: Place::Run,
+            reference: reference.clone(),
+            uid: "1".to_owned(),
+            note: note.map(str::to_owned),
+        };
+        let mut steps: Vec<Step> = Step::keep_application(install.clone(), "1".to_owned()).into();
+        steps.push(Step::suspend(kustomization()));
+        let reference = kustomization();
+        steps.push(Step::Delete(Delete { place: Place::Build, reference, uid: None, note: None }));
+        steps.push(Step::await_deletion([awaited(&kustomization(), None)]));
+        steps.push(Step::await_deletion([awaited(&install, Some("by Flux"))]));
+        insta::assert_snapshot!(shown(steps, Vec::new()), @r"
+        This will do it:
+          prod1 at https://run
+            ~ PackageInstall apps/hello (spec.noopDelete)
+          build at https://build
+            ~ Kustomization dev/hello (spec.suspend)
+            - Kustomization dev/hello
+          prod1 at https://run
+            - PackageInstall apps/hello (by Flux)
+        ");
     }
 }

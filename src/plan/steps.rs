@@ -17,7 +17,7 @@ use crate::object::ObjectReference;
 
 /// Which of the two clusters of a plan a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub(crate) enum Place {
     /// The cluster that runs Flux.
     Build,
     /// The run cluster.
@@ -26,7 +26,7 @@ pub enum Place {
 
 /// What a step changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// Nothing: what is there is what is wanted.
     None,
     /// Something new is made.
@@ -37,24 +37,24 @@ pub enum Change {
 
 /// What a command will do.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// What for, as the end of the sentence "This will …".
-    pub purpose: String,
+    pub(crate) purpose: String,
     /// The steps, in order.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// What is good to know, also where there is nothing to do.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// The warnings.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// Why it must not be carried out; told together with what the API servers refuse.
-    pub refusals: Vec<Error>,
+    pub(crate) refusals: Vec<Error>,
     /// How long all its waiting together may take, once it is confirmed; `None` where the steps have limits of their own.
-    pub timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// One step; a later one may use what an earlier one made.
 #[derive(Debug)]
-pub enum Step {
+pub(crate) enum Step {
     /// Applies an object server-side.
     Apply(Apply),
     /// Deletes an object.
@@ -72,40 +72,40 @@ pub enum Step {
 }
 
 /// An object to be applied server-side.
-pub struct Apply {
+pub(crate) struct Apply {
     /// Where.
-    pub place: Place,
+    pub(crate) place: Place,
     /// The manifest; it may hold secrets and is never shown as it is.
-    pub manifest: Value,
+    pub(crate) manifest: Value,
 }
 
 /// An object to be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delete {
+pub(crate) struct Delete {
     /// Where.
-    pub place: Place,
+    pub(crate) place: Place,
     /// Which object.
-    pub reference: ObjectReference,
+    pub(crate) reference: ObjectReference,
     /// Its UID: another object that takes the name is left alone. `None` where the plan itself makes the object.
-    pub uid: Option<String>,
+    pub(crate) uid: Option<String>,
     /// What to know about it, shown beside it.
-    pub note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 /// Files to be committed and pushed.
 #[derive(Debug)]
-pub struct Commit {
+pub(crate) struct Commit {
     /// The files that differ; empty when nothing does.
-    pub changes: Vec<FileChange>,
+    pub(crate) changes: Vec<FileChange>,
     /// The commit's message.
-    pub message: String,
+    pub(crate) message: String,
     /// Where they go, as messages name it.
-    pub repository: String,
+    pub(crate) repository: String,
 }
 
 /// What a controller is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
+pub(crate) enum Request {
     /// source-controller is to fetch a GitRepository now.
     Fetch {
         /// The GitRepository.
@@ -127,16 +127,16 @@ pub enum Request {
 
 /// A PackageInstall whose application stays when it is deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoopDelete {
+pub(crate) struct NoopDelete {
     /// The PackageInstall on the run cluster.
-    pub install: ObjectReference,
+    pub(crate) install: ObjectReference,
     /// Its UID.
-    pub uid: String,
+    pub(crate) uid: String,
 }
 
 /// What is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Await {
+pub(crate) enum Await {
     /// Flux has fetched what was pushed.
     Fetched {
         /// The GitRepository, which a request before asks to fetch.
@@ -155,29 +155,29 @@ pub enum Await {
 
 /// Kustomizations that must reconcile with a credential which was just stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CredentialInUse {
+pub(crate) struct CredentialInUse {
     /// The run cluster's short name.
-    pub run_cluster: String,
+    pub(crate) run_cluster: String,
     /// The Kustomizations that read it and are not suspended.
-    pub kustomizations: Vec<ObjectReference>,
+    pub(crate) kustomizations: Vec<ObjectReference>,
 }
 
 /// An object that somebody deletes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AwaitedDeletion {
+pub(crate) struct AwaitedDeletion {
     /// Where.
-    pub place: Place,
+    pub(crate) place: Place,
     /// Which object.
-    pub reference: ObjectReference,
+    pub(crate) reference: ObjectReference,
     /// Its UID: another object that takes the name is not waited for.
-    pub uid: String,
+    pub(crate) uid: String,
     /// How the plan shows it, beside its name; `None` where a step before shows it already.
-    pub note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 /// What must hold before the next step.
 #[derive(Debug)]
-pub enum Prove {
+pub(crate) enum Prove {
     /// The run cluster knows a workload identity.
     IdentityKnown(Box<IdentityKnown>),
     /// Nobody has stored another credential meanwhile.
@@ -191,20 +191,20 @@ pub enum Prove {
 impl Step {
     /// Asks Flux to fetch, and waits until it has.
     #[must_use]
-    pub fn fetch(source: ObjectReference) -> [Self; 2] {
+    pub(crate) fn fetch(source: ObjectReference) -> [Self; 2] {
         [Self::Request(Request::Fetch { source: source.clone() }), Self::Await(Await::Fetched { source })]
     }
 
     /// Asks kapp-controller to leave an application running, and waits until it knows.
     #[must_use]
-    pub fn keep_application(install: ObjectReference, uid: String) -> [Self; 2] {
+    pub(crate) fn keep_application(install: ObjectReference, uid: String) -> [Self; 2] {
         let copied = Await::NoopDeleteCopied { install: install.clone() };
         [Self::Request(Request::NoopDelete(NoopDelete { install, uid })), Self::Await(copied)]
     }
 
     /// Asks Flux to reconcile each Kustomization with the credential that a step before has stored, and waits until it has.
     #[must_use]
-    pub fn use_credential(run_cluster: &str, kustomizations: Vec<ObjectReference>) -> Vec<Self> {
+    pub(crate) fn use_credential(run_cluster: &str, kustomizations: Vec<ObjectReference>) -> Vec<Self> {
         let requests = kustomizations
             .iter()
             .map(|kustomization| Self::Request(Request::Reconcile { kustomization: kustomization.clone() }));
@@ -216,19 +216,19 @@ impl Step {
 
     /// Asks Flux to release a Kustomization without touching what it has applied.
     #[must_use]
-    pub fn suspend(kustomization: ObjectReference) -> Self {
+    pub(crate) fn suspend(kustomization: ObjectReference) -> Self {
         Self::Request(Request::Suspend { kustomization })
     }
 
     /// Waits until objects are gone.
     #[must_use]
-    pub fn await_deletion(objects: impl IntoIterator<Item = AwaitedDeletion>) -> Self {
+    pub(crate) fn await_deletion(objects: impl IntoIterator<Item = AwaitedDeletion>) -> Self {
         Self::Await(Await::Deleted(objects.into_iter().collect()))
     }
 
     /// Tells whether the step changes anything, when the API server says that its object changes like this.
     #[must_use]
-    pub fn changes_something(&self, change: &Change) -> bool {
+    pub(crate) fn changes_something(&self, change: &Change) -> bool {
         match self {
             Self::Apply(_) | Self::Mint(_) => *change != Change::None,
             Self::Commit(commit) => !commit.changes.is_empty(),
@@ -241,7 +241,7 @@ impl Step {
 
     /// Returns the object that the step applies, changes or deletes.
     #[must_use]
-    pub fn object(&self) -> Option<ObjectReference> {
+    pub(crate) fn object(&self) -> Option<ObjectReference> {
         match self {
             Self::Apply(apply) => ObjectReference::of(&apply.manifest).ok(),
             Self::Mint(mint) => ObjectReference::of(&mint.secret).ok(),
@@ -253,7 +253,7 @@ impl Step {
 
     /// Returns where the object of the step is.
     #[must_use]
-    pub fn place(&self) -> Option<Place> {
+    pub(crate) fn place(&self) -> Option<Place> {
         match self {
             Self::Apply(apply) => Some(apply.place),
             Self::Mint(_) => Some(Place::Build),
@@ -265,7 +265,7 @@ impl Step {
 
     /// Tells whether the step brings an object to the state that is wanted, and does nothing where it is in it already.
     #[must_use]
-    pub fn is_about_an_object(&self) -> bool {
+    pub(crate) fn is_about_an_object(&self) -> bool {
         matches!(self, Self::Apply(_) | Self::Mint(_))
     }
 }
@@ -303,7 +303,7 @@ impl From<NoOrphans> for Step {
 impl Delete {
     /// Plans to delete an object that was read.
     #[must_use]
-    pub fn of(place: Place, reference: &ObjectReference, metadata: &ObjectMeta) -> Self {
+    pub(crate) fn of(place: Place, reference: &ObjectReference, metadata: &ObjectMeta) -> Self {
         Self { place, reference: reference.clone(), uid: metadata.uid.clone(), note: None }
     }
 }
@@ -311,7 +311,7 @@ impl Delete {
 impl Request {
     /// Returns the object that the request is made with.
     #[must_use]
-    pub fn object(&self) -> &ObjectReference {
+    pub(crate) fn object(&self) -> &ObjectReference {
         match self {
             Self::Fetch { source } => source,
             Self::Reconcile { kustomization } | Self::Suspend { kustomization } => kustomization,
@@ -321,7 +321,7 @@ impl Request {
 
     /// Returns where that object is.
     #[must_use]
-    pub fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         match self {
             Self::Fetch { .. } | Self::Reconcile { .. } | Self::Suspend { .. } => Place::Build,
             Self::NoopDelete(_) => Place::Run,
@@ -332,7 +332,7 @@ impl Request {
 impl NoopDelete {
     /// Builds what is applied. It names the UID, so that it never makes a new object.
     #[must_use]
-    pub fn manifest(&self) -> Value {
+    pub(crate) fn manifest(&self) -> Value {
         json!({
             "apiVersion": self.install.resource.api_version,
             "kind": self.install.resource.kind,
@@ -343,7 +343,7 @@ impl NoopDelete {
 
     /// Adds to an API server's refusal what to do about it.
     #[must_use]
-    pub fn explain(error: Error) -> Error {
+    pub(crate) fn explain(error: Error) -> Error {
         if error.status() == Some(409) {
             return error
                 .hint("where the file in Git says `noopDelete`, change it there, and wait for Flux to apply it");
