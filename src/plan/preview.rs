@@ -49,8 +49,8 @@ impl Preview {
 
     /// Asks both clusters what the steps would change; what they refuse is reported together, with what the plan refuses itself.
     pub(crate) async fn of(plan: &Plan, executor: Executor<'_>) -> Result<Self> {
-        let answers: Vec<Result<Option<DryRun>>> =
-            stream::iter(&plan.steps).map(|step| dry_run(plan, step, executor)).buffered(AT_A_TIME).collect().await;
+        let dry_runs = (0..plan.steps.len()).map(|index| dry_run(plan, index, executor));
+        let answers: Vec<Result<Option<DryRun>>> = stream::iter(dry_runs).buffered(AT_A_TIME).collect().await;
         let mut checks = Checks::default();
         for refusal in &plan.refusals {
             checks.fail("plan", refusal.clone());
@@ -85,21 +85,28 @@ impl Preview {
 
 /// Returns what a step changes. An object that an earlier step applies, too, is compared with what that step leaves.
 fn change(plan: &Plan, dry_runs: &[Option<DryRun>], index: usize) -> Change {
-    let Some(this) = dry_runs.get(index).and_then(Option::as_ref) else { return Change::None };
-    let key = |step: &Step| step.place().zip(step.object());
-    let own = plan.steps.get(index).and_then(key);
-    let earlier = plan.steps.iter().zip(dry_runs).take(index).rev().find(|(step, _)| own.is_some() && key(step) == own);
-    match earlier {
-        Some((_, Some(earlier))) => change_between(earlier.after.as_ref(), this.after.as_ref()),
-        _ => this.change.clone(),
+    let dry_run = |index: usize| dry_runs.get(index).and_then(Option::as_ref);
+    let Some(this) = dry_run(index) else { return Change::None };
+    match applied_before(plan, index).and_then(dry_run) {
+        Some(earlier) => change_between(earlier.after.as_ref(), this.after.as_ref()),
+        None => this.change.clone(),
     }
 }
 
-async fn dry_run(plan: &Plan, step: &Step, executor: Executor<'_>) -> Result<Option<DryRun>> {
+/// Returns the last step before the one at `index` that applies the same object.
+fn applied_before(plan: &Plan, index: usize) -> Option<usize> {
+    let key = |step: &Step| step.is_about_an_object().then(|| step.place().zip(step.object())).flatten();
+    let this = key(plan.steps.get(index)?)?;
+    plan.steps.iter().take(index).rposition(|step| key(step).as_ref() == Some(&this))
+}
+
+async fn dry_run(plan: &Plan, index: usize, executor: Executor<'_>) -> Result<Option<DryRun>> {
+    let Some(step) = plan.steps.get(index) else { return Ok(None) };
+    let reads = applied_before(plan, index).is_none();
     match step {
         Step::Apply(apply) if makes_namespace_of(plan, apply) => Ok(Some(DryRun::of_new())),
-        Step::Apply(apply) => apply_in_dry_run(executor.cluster(apply.place)?, &apply.manifest).await.map(Some),
-        Step::Mint(mint) => mint_in_dry_run(executor.build, mint).await.map(Some),
+        Step::Apply(apply) => apply_in_dry_run(executor.cluster(apply.place)?, &apply.manifest, reads).await.map(Some),
+        Step::Mint(mint) => mint_in_dry_run(executor.build, mint, reads).await.map(Some),
         Step::Request(Request::NoopDelete(noop_delete)) => {
             let applied = executor.run_cluster()?.apply(&noop_delete.manifest(), true).await;
             applied.map(|_| None).map_err(NoopDelete::explain)
@@ -124,9 +131,14 @@ fn makes_namespace_of(plan: &Plan, apply: &Apply) -> bool {
     })
 }
 
-async fn apply_in_dry_run(cluster: &Cluster, manifest: &Value) -> Result<DryRun> {
-    let before = cluster.get(&ObjectReference::of(manifest)?).await?;
-    let after = match cluster.apply(manifest, true).await {
+/// Applies a manifest in a dry run, and `reads` what is there, unless an earlier step of the plan applies the object: that
+/// step's outcome is what counts then.
+async fn apply_in_dry_run(cluster: &Cluster, manifest: &Value, reads: bool) -> Result<DryRun> {
+    let reference = ObjectReference::of(manifest)?;
+    let before = async { if reads { cluster.get(&reference).await } else { Ok(None) } };
+    let (before, after) = futures::join!(before, cluster.apply(manifest, true));
+    let before = before?;
+    let after = match after {
         Ok(applied) => applied,
         // The Role that the same plan makes is not there yet, and only what it holds may be bound.
         Err(error) if error.status() == Some(404) && manifest["kind"] == "RoleBinding" => {
@@ -140,11 +152,11 @@ async fn apply_in_dry_run(cluster: &Cluster, manifest: &Value) -> Result<DryRun>
 }
 
 /// A token that does not exist yet stands for another one than is stored.
-async fn mint_in_dry_run(build: &Cluster, mint: &Mint) -> Result<DryRun> {
+async fn mint_in_dry_run(build: &Cluster, mint: &Mint, reads: bool) -> Result<DryRun> {
     if let Some(token) = mint.known_token() {
-        return apply_in_dry_run(build, &mint.secret_with(token)).await;
+        return apply_in_dry_run(build, &mint.secret_with(token), reads).await;
     }
-    let mut dry_run = apply_in_dry_run(build, &mint.secret_with(&SecretString::from("not minted yet"))).await?;
+    let mut dry_run = apply_in_dry_run(build, &mint.secret_with(&SecretString::from("not minted yet")), reads).await?;
     if dry_run.before.is_some() {
         dry_run.change = Change::Update(vec!["data".to_owned()]);
     }
@@ -193,7 +205,29 @@ fn differing(before: &Value, after: &Value, path: &str, fields: &mut Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::steps::Place;
     use serde_json::json;
+
+    /// An object as an API server holds it.
+    fn held(value: &str) -> DynamicObject {
+        serde_json::from_value(json!({"metadata": {"name": "record"}, "data": {"deliveries": value}}))
+            .expect("an object")
+    }
+
+    #[test]
+    fn an_object_that_is_applied_twice_is_compared_with_what_the_first_leaves() {
+        let apply = |name: &str| {
+            let manifest = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+            Step::Apply(Apply { place: Place::Build, manifest })
+        };
+        let plan = Plan { steps: vec![apply("record"), apply("other"), apply("record")], ..Plan::default() };
+        assert_eq!([0, 1, 2].map(|index| applied_before(&plan, index)), [None, None, Some(0)]);
+        let first = DryRun { before: None, after: Some(held("1")), change: Change::Create };
+        let last = DryRun { before: None, after: Some(held("2")), change: Change::Create };
+        let dry_runs = [Some(first), None, Some(last)];
+        let changes = [0, 1, 2].map(|index| change(&plan, &dry_runs, index));
+        assert_eq!(changes, [Change::Create, Change::None, Change::Update(vec!["data.deliveries".to_owned()])]);
+    }
 
     #[test]
     fn differing_fields_are_named_by_path() {
