@@ -1,10 +1,11 @@
 //! Asks Flux to look for new commits now, and waits for what comes of it.
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
+use tokio::time::Instant;
 
 use super::expectation::Expectation;
 use super::source::{self, Source};
@@ -61,19 +62,32 @@ pub(crate) async fn until_fetched(
     limit: Duration,
 ) -> Result<String> {
     let began = Instant::now();
-    loop {
-        let expectation = Expectation::after_request(request);
-        match fetch_once(build, source, expectation, limit.saturating_sub(began.elapsed())).await? {
-            Ok(revision) => return Ok(revision),
-            Err(failure) if began.elapsed() >= failure.patience.duration().min(limit) => {
-                return Err(Error::new(format!("{} is not fetched", failure.object))
-                    .because(failure.message)
-                    .hint(failure.hint));
-            }
-            Err(_) => tokio::time::sleep(PAUSE).await,
+    let deadline = began + limit;
+    let mut last: Option<Failure> = None;
+    let fetched = waiting::until(deadline, PAUSE, async || {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if last.is_some() {
+            request = ask(build, source, &jiff::Timestamp::now().to_string(), freshness, left).await?;
         }
-        request = ask(build, source, &jiff::Timestamp::now().to_string(), freshness, limit).await?;
-    }
+        match fetch_once(build, source, Expectation::after_request(request.clone()), left).await {
+            Ok(Err(failure)) if began.elapsed() < failure.patience.duration().min(limit) => {
+                last = Some(failure);
+                Ok(Look::NotYet)
+            }
+            // It has waited as long as it may already.
+            answer => Ok(Look::Found(answer)),
+        }
+    });
+    let failure = match fetched.await? {
+        Waited::Found(answer) => match answer? {
+            Ok(revision) => return Ok(revision),
+            Err(failure) => Some(failure),
+        },
+        Waited::Overdue(Some(error)) => return Err(error),
+        Waited::Overdue(None) => last,
+    };
+    let error = Error::new(format!("{} is not fetched", source.display()));
+    Err(failure.into_iter().fold(error, |error, failure| error.because(failure.message).hint(failure.hint)))
 }
 
 /// Tells whether a request to an object that exists is refused for good, as by an admission policy or webhook, or for want of
@@ -85,7 +99,7 @@ pub(super) fn is_refusal(error: &Error) -> bool {
 /// Asks a GitRepository to look for new commits, again where the failure may pass; it will answer with `token`.
 async fn request(build: &Cluster, source: &ObjectReference, token: &str, limit: Duration) -> Result<()> {
     let mut last = None;
-    let asked = waiting::until(tokio::time::Instant::now() + limit, PAUSE, async || {
+    let asked = waiting::until(Instant::now() + limit, PAUSE, async || {
         match build.annotate(source, RECONCILE_REQUESTED_AT, token).await {
             Ok(()) => Ok(Look::Found(())),
             Err(error) if error.status() == Some(404) => Err(error),
