@@ -11,7 +11,7 @@ use crate::object::ObjectReference;
 pub(crate) struct LiveObjects(Vec<(Place, ObjectReference, DynamicObject)>);
 
 impl LiveObjects {
-    /// Takes in objects that were read.
+    /// Collects objects that were read.
     #[must_use]
     pub(crate) fn new(objects: impl IntoIterator<Item = (Place, ObjectReference, DynamicObject)>) -> Self {
         Self(objects.into_iter().collect())

@@ -172,6 +172,7 @@ impl NoOrphans {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flux::Provider;
     use serde_json::json;
 
     #[test]
@@ -179,6 +180,44 @@ mod tests {
         let token = SecretString::from("e30.eyJpc3MiOiJodHRwczovL2J1aWxkPz8_In0.fake");
         assert_eq!(claim(&token, "iss").as_deref(), Some("https://build???"));
         assert_eq!(claim(&SecretString::from("fake"), "iss"), None);
+    }
+
+    #[test]
+    fn only_the_user_that_the_roles_are_bound_to_will_do() {
+        let proof = IdentityKnown {
+            run_cluster: "prod1".to_owned(),
+            namespace: "dev".to_owned(),
+            identity: WorkloadIdentity {
+                provider: Provider::Generic,
+                cluster: None,
+                address: None,
+                certificate_authority: None,
+                audiences: vec!["prod1".to_owned()],
+                service_account: None,
+            },
+            user: "flux".to_owned(),
+            impersonate: None,
+            target_namespace: "apps".to_owned(),
+        };
+        let user = |name: &str| User { name: name.to_owned(), uid: None };
+        assert!(proof.judge(Some(&user("flux"))).is_ok());
+        assert!(proof.judge(None).is_ok(), "the API server does not tell");
+        let error = proof.judge(Some(&user("build:flux"))).expect_err("another user");
+        assert!(error.hints().iter().any(|hint| hint.contains("--identity-user build:flux")), "{error:?}");
+        let untrusted = proof.untrusted(&SecretString::from("not-a-real-token"), Some(Error::new("Unauthorized")));
+        assert!(untrusted.to_string().contains("Unauthorized"), "{untrusted}");
+        assert!(untrusted.hints().iter().any(|hint| hint.contains("for the audience prod1")), "{untrusted:?}");
+    }
+
+    #[test]
+    fn a_token_that_could_not_be_tried_is_not_said_to_authenticate() {
+        let tokens = vec![SecretString::from("not-a-real-token")];
+        let proof = TokensRevoked { run_cluster: "prod1".to_owned(), namespace: "apps".to_owned(), tokens };
+        let error = |error| proof.not_refused(error, Duration::from_mins(1), "prod1-admin").to_string();
+        assert!(error(None).contains("still authenticates 60 s after revocation"));
+        let untried = error(Some(Error::new("connection refused")));
+        assert!(untried.contains("connection refused") && !untried.contains("still authenticates"), "{untried}");
+        assert!(!format!("{proof:?}").contains("not-a-real-token"));
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Executor<'_> {
                 "the server at {} does not accept the deployer's credential; it was not stored",
                 mint.endpoint.server
             ))
-            .because("it belongs to another cluster, or lets only its own users in")
+            .because("it belongs to another cluster, or authenticates only its own users")
             .hint("name the address of the run cluster's API server: --server https://HOST:PORT"));
         }
         Ok(())
