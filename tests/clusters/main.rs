@@ -12,6 +12,7 @@ mod corpus;
 mod credentials;
 mod delivery;
 mod disruption;
+mod gateways;
 mod impersonation;
 mod interaction;
 mod kubeconfig_file;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         check::TESTS,
         credentials::TESTS,
         delivery::TESTS,
+        gateways::TESTS,
         impersonation::TESTS,
         interaction::TESTS,
         kubeconfig_file::TESTS,

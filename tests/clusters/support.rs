@@ -65,6 +65,11 @@ impl<'a> User<'a> {
         self.environment.insert(name.to_owned(), value.to_owned());
     }
 
+    /// Returns a variable of the plugin's environment.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str)
+    }
+
     /// Writes a file into the user's working directory, and returns its path.
     pub(crate) fn write(&self, name: &str, content: &str) -> PathBuf {
         let path = self.directory.path().join(name);

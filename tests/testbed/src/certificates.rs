@@ -84,13 +84,13 @@ impl From<Error> for Failure {
     }
 }
 
-struct Authority {
-    certificate: String,
+pub(crate) struct Authority {
+    pub(crate) certificate: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn generate(name: &str) -> Result<Self, rcgen::Error> {
+    pub(crate) fn generate(name: &str) -> Result<Self, rcgen::Error> {
         let mut parameters = parameters(name, None, &[])?;
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
@@ -99,7 +99,12 @@ impl Authority {
         Ok(Self { certificate, issuer: Issuer::new(parameters, key) })
     }
 
-    fn sign(&self, name: &str, organization: Option<&str>, hosts: &[&str]) -> Result<Identity, rcgen::Error> {
+    pub(crate) fn sign(
+        &self,
+        name: &str,
+        organization: Option<&str>,
+        hosts: &[&str],
+    ) -> Result<Identity, rcgen::Error> {
         let mut parameters = parameters(name, organization, hosts)?;
         parameters.use_authority_key_identifier_extension = true;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];

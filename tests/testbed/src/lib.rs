@@ -9,6 +9,7 @@ mod cluster;
 mod command;
 mod error;
 mod flux;
+mod gateway;
 mod git_server;
 mod kapp_controller;
 mod kubeconfig;
@@ -25,6 +26,7 @@ mod trust;
 mod workspace;
 
 pub use error::{Error, Result};
+pub use gateway::{Behaviour, Gateway};
 pub use git_server::{GitServer, Repository};
 pub use package::{PackageVersion, Variant};
 pub use private_registry::PrivateRegistry;

@@ -1,0 +1,236 @@
+//! Reverse proxies in front of an API server, as companies have them: a front door with users of its own, and a load
+//! balancer that refuses a request now and then. Forward proxies, which clients are configured with, are not here.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::certificates::Authority;
+use crate::error::{Error, Result};
+
+/// What a gateway does with requests.
+#[derive(Debug, Clone)]
+pub enum Behaviour {
+    /// Knows users of its own, as Rancher and the DNS endpoint of GKE do, and answers all others with "401 Unauthorized".
+    OwnUsers {
+        /// The path below which the API server is, such as `/k8s/clusters/c-m-fake`.
+        prefix: String,
+        /// The bearer token that it accepts.
+        token: String,
+        /// The token with which it goes to the API server.
+        upstream_token: String,
+    },
+    /// Refuses every `every`-th request, in turn with "429 Too Many Requests" and `Retry-After: 1`, "503 Service
+    /// Unavailable" and the end of the connection.
+    Unreliable {
+        /// The distance between two refusals, in requests.
+        every: usize,
+    },
+}
+
+/// A reverse proxy with TLS that runs on a thread of this process.
+#[derive(Debug)]
+pub struct Gateway {
+    server: String,
+    authority: String,
+    state: Arc<State>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+#[derive(Debug)]
+struct State {
+    upstream: String,
+    behaviour: Behaviour,
+    client: Client<HttpsConnector<HttpConnector>, Incoming>,
+    requests: AtomicUsize,
+    refused: AtomicUsize,
+}
+
+/// Ends a connection without an answer.
+#[derive(Debug)]
+struct Reset;
+
+impl std::fmt::Display for Reset {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the connection is reset")
+    }
+}
+
+impl std::error::Error for Reset {}
+
+impl Gateway {
+    /// Starts one in front of the API server at `upstream`, such as `https://127.0.0.1:6443`, whose certificate is signed by
+    /// `authority` (PEM).
+    pub fn start(upstream: &str, authority: &str, behaviour: Behaviour) -> Result<Self> {
+        let failed = |error: &dyn std::fmt::Display| Error::failed(format!("cannot start the gateway: {error}"));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("gateway")
+            .enable_all()
+            .build()
+            .map_err(|error| failed(&error))?;
+        let own = Authority::generate("gateway").map_err(|error| failed(&error))?;
+        let identity = own.sign("gateway", None, &["127.0.0.1", "localhost"]).map_err(|error| failed(&error))?;
+        let acceptor = acceptor(&identity.certificate, &identity.key).map_err(|error| failed(&error))?;
+        let connector = connector(authority).map_err(|error| failed(&error))?;
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).map_err(|error| failed(&error))?;
+        let port = listener.local_addr().map_err(|error| failed(&error))?.port();
+        let prefix = match &behaviour {
+            Behaviour::OwnUsers { prefix, .. } => prefix.as_str(),
+            Behaviour::Unreliable { .. } => "",
+        };
+        let server = format!("https://127.0.0.1:{port}{prefix}");
+        let state = Arc::new(State {
+            upstream: upstream.to_owned(),
+            behaviour,
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            requests: AtomicUsize::default(),
+            refused: AtomicUsize::default(),
+        });
+        runtime.spawn(accept(listener, acceptor, Arc::clone(&state)));
+        Ok(Self { server, authority: own.certificate, state, runtime: Some(runtime) })
+    }
+
+    /// Returns its address, with the path below which the API server is.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Returns the certificate authority of its address, as PEM.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Returns how many requests it has refused by its behaviour.
+    #[must_use]
+    pub fn refused(&self) -> usize {
+        self.state.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn acceptor(certificate: &str, key: &str) -> std::result::Result<TlsAcceptor, Box<dyn std::error::Error>> {
+    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes())?];
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let configuration = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    Ok(TlsAcceptor::from(Arc::new(configuration)))
+}
+
+fn connector(authority: &str) -> std::result::Result<HttpsConnector<HttpConnector>, Box<dyn std::error::Error>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.as_bytes())?)?;
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let configuration = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(HttpsConnectorBuilder::new().with_tls_config(configuration).https_only().enable_http1().build())
+}
+
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, state: Arc<State>) {
+    while let Ok((connection, _)) = listener.accept().await {
+        tokio::spawn(serve(connection, acceptor.clone(), Arc::clone(&state)));
+    }
+}
+
+async fn serve(connection: TcpStream, acceptor: TlsAcceptor, state: Arc<State>) {
+    // Who does not trust the certificate ends the connection; that is the client's to report.
+    let Ok(connection) = acceptor.accept(connection).await else { return };
+    let service = hyper::service::service_fn(move |request| {
+        let state = Arc::clone(&state);
+        async move { state.answer(request).await }
+    });
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
+}
+
+impl State {
+    async fn answer(&self, request: Request<Incoming>) -> std::result::Result<Response<Body>, Reset> {
+        match &self.behaviour {
+            Behaviour::OwnUsers { prefix, token, upstream_token } => {
+                let is_known = request.headers().get(header::AUTHORIZATION) == bearer(token).as_ref();
+                let path =
+                    request.uri().path_and_query().map_or("", |path| path.as_str()).strip_prefix(prefix.as_str());
+                match path.map(str::to_owned) {
+                    Some(path) if is_known => Ok(self.forward(request, &path, bearer(upstream_token)).await),
+                    Some(_) => Ok(self.refuse(StatusCode::UNAUTHORIZED)),
+                    None => Ok(self.refuse(StatusCode::NOT_FOUND)),
+                }
+            }
+            Behaviour::Unreliable { every } => {
+                let count = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+                if !count.is_multiple_of(*every) {
+                    let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
+                    return Ok(self.forward(request, &path, None).await);
+                }
+                match (count / every) % 3 {
+                    0 => {
+                        self.refused.fetch_add(1, Ordering::Relaxed);
+                        Err(Reset)
+                    }
+                    1 => {
+                        let mut response = self.refuse(StatusCode::TOO_MANY_REQUESTS);
+                        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                        Ok(response)
+                    }
+                    _ => Ok(self.refuse(StatusCode::SERVICE_UNAVAILABLE)),
+                }
+            }
+        }
+    }
+
+    fn refuse(&self, code: StatusCode) -> Response<Body> {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        plain(code, code.canonical_reason().unwrap_or_default())
+    }
+
+    async fn forward(&self, mut request: Request<Incoming>, path: &str, token: Option<HeaderValue>) -> Response<Body> {
+        let Ok(uri) = format!("{}{path}", self.upstream).parse::<Uri>() else {
+            return plain(StatusCode::BAD_REQUEST, "no path of an API server");
+        };
+        *request.uri_mut() = uri;
+        request.headers_mut().remove(header::HOST);
+        if let Some(token) = token {
+            request.headers_mut().insert(header::AUTHORIZATION, token);
+        }
+        match self.client.request(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(problem) => plain(StatusCode::BAD_GATEWAY, &format!("the API server does not answer: {problem}")),
+        }
+    }
+}
+
+fn bearer(token: &str) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("Bearer {token}")).ok()
+}
+
+fn plain(code: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text.to_owned()));
+    *response.status_mut() = code;
+    response
+}
