@@ -72,7 +72,7 @@ fn unreliable(testbed: &Testbed) {
     user.run(&["check", "prod1"]).expect_code(0);
     user.run(&["wait"]).expect_code(0).says(&format!("{PACKAGE} on prod1  ready"));
     user.run(&["status"]).expect_code(0).says("ready");
-    user.run(&["rotate", "prod1", "--run-context", "prod1", "--yes"]).expect_code(0);
+    user.run(&["rotate", "prod1", "--run-context", "prod1=prod1", "--yes"]).expect_code(0);
     user.run(&arguments).expect_code(0).says("nothing to change");
     user.run(&["remove-cluster", "prod1", "--package", PACKAGE, "--run-context", "prod1", "--yes"]).expect_code(0);
     let refused = gateways.map(|gateway| gateway.refused());
@@ -106,6 +106,6 @@ fn front_door_with_direct_address(testbed: &Testbed) {
     assert_eq!(before, user.state());
 
     // The front door refuses every token of the cluster: that is no proof that one is revoked.
-    user.run(&["rotate", "prod1", "--run-context", "prod1", "--yes"]).expect_code(0).does_not_say(TOKEN);
+    user.run(&["rotate", "prod1", "--run-context", "prod1=prod1", "--yes"]).expect_code(0).does_not_say(TOKEN);
     user.run(&["wait"]).expect_code(0).says(&format!("{PACKAGE} on prod1  ready"));
 }
