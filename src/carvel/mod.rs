@@ -3,6 +3,7 @@
 pub mod constraints;
 mod resources;
 pub mod selection;
+pub mod validation;
 pub mod version;
 
 pub use resources::{
