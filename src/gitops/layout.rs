@@ -1,4 +1,4 @@
-//! Where packages live in a Git repository: `[subpath/]<package>/packages/*.yaml`, and one directory per run cluster.
+//! Where packages live in a Git repository: `[subpath/]<package>/packages/**.yaml`, and one directory per run cluster.
 //!
 //! What a run cluster's directory holds lives in [`super::delivery`]; which version is selected, in `crate::carvel`.
 
@@ -9,12 +9,11 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::{manifest, tree};
+use crate::carvel::validation::{self, Invalid};
 use crate::error::{Error, Result};
 
 /// The directory of a package that holds its versions, which no run cluster can be named after.
 pub const PACKAGES: &str = "packages";
-
-const PACKAGE_API_VERSION: &str = "data.packaging.carvel.dev/v1alpha1";
 
 /// How many package directories an error lists.
 const LISTED: usize = 10;
@@ -45,6 +44,14 @@ pub struct PackageDirectory {
     pub ref_name: String,
     /// The versions in the order of their files; at least one.
     pub packages: Vec<PackageManifest>,
+    /// Whether PackageMetadata lies beside the versions, as `kctrl package release` writes it.
+    pub has_metadata: bool,
+    /// Objects of other kinds, as `file holds a Kind`.
+    pub others: Vec<String>,
+    /// What kapp-controller's API server will refuse, each with its file.
+    pub invalid: Vec<(String, Invalid)>,
+    /// The kustomization files, which decide for themselves what Flux applies of their directories.
+    pub kustomizations: Vec<String>,
 }
 
 impl PackageDirectory {
@@ -55,12 +62,24 @@ impl PackageDirectory {
         let segments = tree::segments(package)?;
         let path = segments.join("/");
         let directory = format!("{path}/{PACKAGES}");
-        let mut packages = Vec::new();
-        for file in tree::yaml_files(root, &directory)? {
-            let file = tree::read(root, &format!("{directory}/{file}"))?;
-            let documents = manifest::read_documents(file.content.expose_secret(), &file.path)?;
-            for document in documents.iter().filter(|document| is_package(document)) {
-                packages.push(PackageManifest::read(document, &file.path)?);
+        let manifests = tree::manifests(root, &directory)?;
+        let (mut packages, mut others, mut invalid) = (Vec::new(), Vec::new(), Vec::new());
+        let mut has_metadata = false;
+        for file in &manifests.files {
+            let file = tree::read(root, file)?;
+            for document in manifest::read_documents(file.content.expose_secret(), &file.path)? {
+                let refused = if validation::is_of_kind(&document, "Package") {
+                    packages.push(PackageManifest::read(&document, &file.path)?);
+                    validation::of_package(&document)
+                } else if validation::is_of_kind(&document, "PackageMetadata") {
+                    has_metadata = true;
+                    validation::of_package_metadata(&document)
+                } else {
+                    let kind = document["kind"].as_str().unwrap_or("document without a kind");
+                    others.push(format!("{} holds a {kind}", file.path));
+                    continue;
+                };
+                invalid.extend(refused.into_iter().map(|invalid| (file.path.clone(), invalid)));
             }
         }
         let ref_names: BTreeSet<&str> = packages.iter().map(|package| package.ref_name.as_str()).collect();
@@ -75,7 +94,21 @@ impl PackageDirectory {
             return Err(missing(root, &path)?);
         };
         let name = segments.last().copied().unwrap_or_default().to_owned();
-        Ok(Self { path, name, ref_name, packages })
+        let kustomizations = manifests.kustomizations;
+        Ok(Self { path, name, ref_name, packages, has_metadata, others, invalid, kustomizations })
+    }
+
+    /// Refuses what kapp-controller's API server will refuse, with file, field and the correction: Flux applies nothing of
+    /// a directory in which one object is refused.
+    pub fn check(&self) -> Result<()> {
+        let Some((file, first)) = self.invalid.first() else { return Ok(()) };
+        let error = Error::new(format!("kapp-controller will refuse the Packages of {}", self.name));
+        let more = self.invalid.iter().take(LISTED).map(|(file, invalid)| format!("{file}: {invalid}"));
+        let error = more.fold(error, Error::because);
+        Err(match &first.correction {
+            Some(correction) => error.hint(format!("write {}: {correction} in {file}, commit and push", first.field)),
+            None => error.hint(format!("correct {} in {file}, commit and push", first.field)),
+        })
     }
 
     /// Returns which fetch steps of any version read from a registry; the first one where none is known to.
@@ -135,17 +168,12 @@ pub fn package_directories(root: &Path) -> Result<Vec<String>> {
 fn is_package_directory(root: &Path, path: &str) -> Result<bool> {
     // A directory that is itself called `packages` holds the versions of what is around it.
     let is_versions = path.rsplit('/').next() == Some(PACKAGES);
-    Ok(!is_versions && !tree::yaml_files(root, &format!("{path}/{PACKAGES}"))?.is_empty())
-}
-
-fn is_package(document: &Value) -> bool {
-    document.get("apiVersion").and_then(Value::as_str) == Some(PACKAGE_API_VERSION)
-        && document.get("kind").and_then(Value::as_str) == Some("Package")
+    Ok(!is_versions && !tree::manifests(root, &format!("{path}/{PACKAGES}"))?.is_empty())
 }
 
 fn missing(root: &Path, path: &str) -> Result<Error> {
     let others = package_directories(root)?;
-    let error = if !tree::yaml_files(root, &format!("{path}/{PACKAGES}"))?.is_empty() {
+    let error = if !tree::manifests(root, &format!("{path}/{PACKAGES}"))?.is_empty() {
         Error::new(format!("no file in {path}/{PACKAGES} of the repository holds a Package"))
     } else if root.join(path).is_dir() {
         Error::new(format!("the package {path} has no files in {path}/{PACKAGES} of the repository"))

@@ -16,7 +16,7 @@ fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 fn package(ref_name: &str, version: &str) -> String {
     format!(
-        "apiVersion: {PACKAGE_API_VERSION}\nkind: Package\nmetadata:\n  name: {ref_name}.{version}\nspec:\n  refName: {ref_name}\n  version: {version}\n  valuesSchema:\n    openAPIv3: {{type: object}}\n"
+        "apiVersion: data.packaging.carvel.dev/v1alpha1\nkind: Package\nmetadata:\n  name: {ref_name}.{version}\nspec:\n  refName: {ref_name}\n  version: {version}\n  valuesSchema:\n    openAPIv3: {{type: object}}\n"
     )
 }
 
@@ -84,4 +84,38 @@ fn packages_that_cannot_be_used_are_refused() {
         "a/packages/1.yaml holds a Package whose spec.version is a number"
     );
     assert!(PackageDirectory::read(number.path(), "../a").is_err());
+}
+
+#[test]
+fn what_flux_applies_is_what_is_looked_at() {
+    let metadata = "apiVersion: data.packaging.carvel.dev/v1alpha1\nkind: PackageMetadata\nmetadata:\n  name: a.b.c\n";
+    let root = repository(&[
+        ("a/packages/1.yaml", &package("a.b.c", "1.0.0").replace('\n', "\r\n")),
+        ("a/packages/older/2 ä.yml", &format!("\u{feff}{}", package("a.b.c", "0.9.0"))),
+        ("a/packages/.hidden.yaml", metadata),
+        ("a/packages/other.yaml", "apiVersion: v1\nkind: ConfigMap\n"),
+        ("a/packages/3.json", &package("a.b.c", "3.0.0")),
+        ("a/packages/own/kustomization.yaml", "resources: [4.yaml]\n"),
+        ("a/packages/own/4.yaml", &package("a.b.c", "4.0.0")),
+    ]);
+    let read = PackageDirectory::read(root.path(), "a").expect("a package");
+    let versions: Vec<&str> = read.packages.iter().map(|package| package.version.as_str()).collect();
+    assert_eq!(versions, ["1.0.0", "0.9.0"]);
+    assert!(read.has_metadata);
+    assert_eq!(read.others, ["a/packages/other.yaml holds a ConfigMap"]);
+    assert_eq!(read.kustomizations, ["a/packages/own/kustomization.yaml"]);
+    read.check().expect("nothing is refused");
+}
+
+#[test]
+fn a_refused_package_is_named_with_file_field_and_correction() {
+    let root = repository(&[
+        ("a/packages/1.yaml", &package("a.b.c", "1.0.0")),
+        ("a/packages/2.yaml", &package("a.b.c", "v1.2.3")),
+    ]);
+    let error = PackageDirectory::read(root.path(), "a").expect("a package").check().expect_err("it is refused");
+    assert_eq!(error.message(), "kapp-controller will refuse the Packages of a");
+    let cause = "a/packages/2.yaml: spec.version: `v1.2.3` is not a semantic version such as `1.2.3`; write `1.2.3`";
+    assert_eq!(error.causes(), [cause]);
+    assert_eq!(error.hints(), ["write spec.version: 1.2.3 in a/packages/2.yaml, commit and push"]);
 }

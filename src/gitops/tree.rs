@@ -51,14 +51,71 @@ pub fn segments(path: &str) -> Result<Vec<&str>> {
 
 /// Lists the directories in a directory by name, sorted, without hidden ones and links; none when there is no such directory.
 pub(super) fn directories(root: &Path, path: &str) -> Result<Vec<String>> {
-    list(root, path, |kind| kind.is_dir())
+    Ok(names(list(root, path, |kind| kind.is_dir(), Hidden::LeftOut)?))
 }
 
 /// Lists the YAML files in a directory by name, sorted; none when there is no such directory.
 pub(super) fn yaml_files(root: &Path, path: &str) -> Result<Vec<String>> {
-    let mut names = list(root, path, |kind| !kind.is_dir())?;
-    names.retain(|name| Path::new(name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml"));
+    let mut names = names(list(root, path, |kind| !kind.is_dir(), Hidden::LeftOut)?);
+    names.retain(|name| is_yaml(name));
     Ok(names)
+}
+
+fn is_yaml(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+}
+
+fn names(entries: Vec<(String, fs::FileType)>) -> Vec<String> {
+    entries.into_iter().map(|(name, _)| name).collect()
+}
+
+/// What Flux applies of a directory.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Manifests {
+    /// The YAML files, by path, sorted.
+    pub(super) files: Vec<String>,
+    /// The kustomization files found: each decides for its directory, whose files are listed all the same if it is the
+    /// one that Flux is pointed at, and left out if it lies below.
+    pub(super) kustomizations: Vec<String>,
+}
+
+impl Manifests {
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.kustomizations.is_empty()
+    }
+}
+
+/// The names of kustomization files (sigs.k8s.io/kustomize `konfig.RecognizedKustomizationFileNames`).
+const KUSTOMIZATION_FILES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// Finds what Flux applies of a directory: YAML files at any depth, hidden ones included (fluxcd/pkg kustomize v1.35.3,
+/// `scanManifests`); nothing when there is no such directory. JSON files are not applied.
+pub(super) fn manifests(root: &Path, path: &str) -> Result<Manifests> {
+    let mut found = Manifests::default();
+    collect_manifests(root, path, true, &mut found)?;
+    found.files.sort();
+    Ok(found)
+}
+
+fn collect_manifests(root: &Path, path: &str, is_top: bool, found: &mut Manifests) -> Result<()> {
+    let entries = list(root, path, |_| true, Hidden::Included)?;
+    let kustomization =
+        entries.iter().find(|(name, kind)| !kind.is_dir() && KUSTOMIZATION_FILES.contains(&name.as_str()));
+    if let Some((name, _)) = kustomization {
+        found.kustomizations.push(format!("{path}/{name}"));
+        if !is_top {
+            return Ok(());
+        }
+    }
+    for (name, kind) in entries {
+        let entry = format!("{path}/{name}");
+        if kind.is_dir() {
+            collect_manifests(root, &entry, false, found)?;
+        } else if is_yaml(&name) && !KUSTOMIZATION_FILES.contains(&name.as_str()) {
+            found.files.push(entry);
+        }
+    }
+    Ok(())
 }
 
 /// Lists all files below a directory by path, sorted, hidden ones included; none when there is no such directory.
@@ -93,28 +150,40 @@ fn behind_a_link(path: &str) -> Error {
         .hint("remove it yourself, commit and push that, and try again")
 }
 
-fn list(root: &Path, path: &str, wanted: fn(fs::FileType) -> bool) -> Result<Vec<String>> {
+/// Whether names that begin with a dot are listed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hidden {
+    Included,
+    LeftOut,
+}
+
+fn list(
+    root: &Path,
+    path: &str,
+    wanted: fn(fs::FileType) -> bool,
+    hidden: Hidden,
+) -> Result<Vec<(String, fs::FileType)>> {
     let Some(directory) = inside(root, path)? else { return Ok(Vec::new()) };
     let failed = |error| Error::new(format!("cannot list the directory {path} of the repository")).because(error);
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
+    let directory = match fs::read_dir(directory) {
+        Ok(directory) => directory,
         Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(Vec::new()),
         Err(error) => return Err(failed(error)),
     };
-    let mut names = Vec::new();
-    for entry in entries {
+    let mut entries = Vec::new();
+    for entry in directory {
         let entry = entry.map_err(failed)?;
         let kind = entry.file_type().map_err(failed)?;
         // A name that is no text cannot be spelled in a Kustomization either.
         if let Ok(name) = entry.file_name().into_string()
             && wanted(kind)
-            && !name.starts_with('.')
+            && (hidden == Hidden::Included || !name.starts_with('.'))
         {
-            names.push(name);
+            entries.push((name, kind));
         }
     }
-    names.sort();
-    Ok(names)
+    entries.sort_by(|(left, _), (right, _)| left.cmp(right));
+    Ok(entries)
 }
 
 /// Reads one file of the repository as text, kept secret because it may hold values.

@@ -211,7 +211,7 @@ fn paths_and_names(testbed: &Testbed) {
 
     user.run(&["bootstrap", "hello.tap", "--git-url", url, "--branch", "main", "--yes"]).expect_code(0);
     arguments[at] = "hello.tap";
-    refused(&user, &arguments, 1).says("at least three segments");
+    refused(&user, &arguments, 1).says("fewer than three segments");
     arguments[at] = &deep;
     arguments.extend(["--version-constraints", " "]);
     refused(&user, &arguments, 2).says("--version-constraints is empty");

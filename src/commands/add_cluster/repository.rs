@@ -59,19 +59,9 @@ pub(super) async fn git(
     })?;
     let checkout = git_access::writable_checkout(answers.ui, &url, branch, &answers.access).await?;
     let package = PackageDirectory::read(checkout.root(), &answers.package_path)?;
-    check_ref_name(&package)?;
+    package.check()?;
     let directory = RunClusterDirectory::read(checkout.root(), &package.path, &answers.run_cluster)?;
     Ok((checkout, package, directory))
-}
-
-/// Checks what kapp-controller's API server will ask of the Packages (`validations.go`, v0.53.1).
-fn check_ref_name(package: &PackageDirectory) -> Result<()> {
-    if names::is_subdomain(&package.ref_name) && package.ref_name.split('.').count() >= 3 {
-        return Ok(());
-    }
-    Err(Error::new(format!("kapp-controller will refuse the Packages of {}", package.name))
-        .because(format!("spec.refName is `{}`, and must be a domain with at least three segments", package.ref_name))
-        .hint("name the package like hello-app.default.tap, and push"))
 }
 
 /// Takes the constraints of the flag, else those in the repository, else any; they must select a version, or be such that
