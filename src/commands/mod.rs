@@ -5,6 +5,8 @@ mod bootstrap;
 mod check;
 mod git;
 pub mod outcome;
+#[cfg(test)]
+mod outline;
 mod remove_cluster;
 mod rotate;
 mod status;

@@ -1,21 +1,24 @@
 //! `rotate`: gives run clusters new credentials, and revokes the old ones once Flux uses the new.
 //!
-//! Which run clusters are meant lives in [`targets`], what is found out about each in [`gather`], what must be allowed in [`permissions`], and what follows from it in
-//! [`rotation_plan`]. Each run cluster is rotated for itself: one that fails does not keep the others from theirs.
+//! What the user asks for lives in [`request`], what is read for all run clusters together in [`build_cluster`], what is found
+//! out about each in [`gather`], and what follows from it in [`mod@plan`]. Each run cluster is rotated for itself: one that
+//! fails does not keep the others from theirs.
 
+mod build_cluster;
 mod gather;
-mod permissions;
-mod rotation_plan;
-mod targets;
+mod plan;
+mod request;
 
 use futures::future::join_all;
 
+use self::build_cluster::{BuildCluster, Target};
 use self::gather::Facts;
-use self::targets::{Answers, Target};
+use self::request::Request;
 use super::outcome;
 use crate::cli::RotateArgs;
-use crate::cluster::Connection;
+use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, ErrorKind, Result};
+use crate::labels;
 use crate::object::ObjectReference;
 use crate::plan::execute::{Executor, execute, show};
 use crate::plan::{Plan, Preview};
@@ -29,72 +32,89 @@ pub(super) async fn run(
     arguments: RotateArgs,
 ) -> Result<()> {
     super::choose_context(ui, &mut connection)?;
-    let answers = targets::ask(ui, &connection, namespace, &arguments).await?;
+    request::require(ui, &arguments)?;
+    let build = Cluster::connect(Role::Build, &connection).await?;
+    let namespace = super::namespace(ui, &connection, namespace)?;
+    let read = BuildCluster::read(&build, &namespace).await?;
+    let request = Request::ask(namespace, arguments, &read.rotatable())?;
+    let build = build.taking_over(request.force_conflicts);
+    let targets = read.targets(&build, &request).await?;
+    let rotations = Rotations { ui, request, connection, build, read };
 
-    let prepared = join_all(answers.targets.iter().map(|target| prepare(&answers, target))).await;
-    let is_confirmed = arguments.confirm.yes;
-    for Prepared { facts, plan, preview } in prepared.iter().flatten() {
-        let _ = show(plan, preview, executor(&answers, facts), is_confirmed);
+    let prepared = join_all(targets.iter().map(|target| rotations.prepare(target))).await;
+    for prepared in prepared.iter().flatten() {
+        let _ = show(&prepared.plan, &prepared.preview, rotations.executor(&prepared.run), rotations.request.yes);
     }
-    if !is_confirmed && prepared.iter().any(Result::is_ok) {
+    if !rotations.request.yes && prepared.iter().any(Result::is_ok) {
         prompt::confirm()?;
     }
-    let results = join_all(prepared.iter().map(|prepared| rotate(&answers, prepared))).await;
-    let rotations: Vec<Rotation> =
-        answers.targets.iter().zip(&results).map(|(target, result)| conclusion(&answers, target, result)).collect();
+    let results = join_all(prepared.iter().map(|prepared| rotations.rotate(prepared))).await;
+    let reported: Vec<Rotation> =
+        targets.iter().zip(&results).map(|(target, result)| rotations.conclusion(target, result)).collect();
     let failures: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
     let failure = (!failures.is_empty()).then(|| ErrorKind::of_all(&failures));
-    outcome::report_rotated(ui, &rotations, failure)?;
+    outcome::report_rotated(ui, &reported, failure)?;
     let Some(kind) = failure else { return Ok(()) };
-    let message = format!("{} of {} run clusters not rotated", failures.len(), rotations.len());
+    let message = format!("{} of {} run clusters not rotated", failures.len(), reported.len());
     Err(Error::several(kind, message, failures).reported())
+}
+
+/// What all rotations of one command share.
+struct Rotations {
+    ui: Ui,
+    request: Request,
+    connection: Connection,
+    build: Cluster,
+    read: BuildCluster,
 }
 
 /// A rotation that can begin.
 struct Prepared {
+    run: Cluster,
     facts: Facts,
     plan: Plan,
     preview: Preview,
 }
 
-/// Finds out everything about one run cluster, and plans its rotation. Nothing is written.
-async fn prepare(answers: &Answers, target: &Target) -> Result<Prepared> {
-    let facts = gather::gather(answers, target).await?;
-    permissions::check(answers, &facts, rotation_plan::lifetime(answers, &facts).is_some()).await?;
-    let plan = rotation_plan::plan(answers, &facts);
-    let preview = Preview::of(&plan, executor(answers, &facts)).await?;
-    Ok(Prepared { facts, plan, preview })
-}
-
-/// Carries the plan out, and returns what is stored then.
-async fn rotate(answers: &Answers, prepared: &Result<Prepared>) -> Result<Rotated> {
-    let Prepared { facts, plan, preview } = prepared.as_ref().map_err(Clone::clone)?;
-    execute(plan, preview, executor(answers, facts)).await?;
-    let stored = answers.build.get_metadata(&answers.secret_of(&facts.run_cluster)).await?;
-    let annotations = stored.and_then(|secret| secret.metadata.annotations).unwrap_or_default();
-    Ok(Rotated {
-        expires: annotations.get(crate::labels::EXPIRES).cloned(),
-        suspended: facts.suspended.iter().map(ObjectReference::display).collect(),
-    })
-}
-
 /// What is so after a rotation.
 struct Rotated {
-    /// When the new credential ends.
+    /// When the new credential expires.
     expires: Option<String>,
     /// The Kustomizations that will use it once they are resumed.
     suspended: Vec<String>,
 }
 
-fn executor<'a>(answers: &'a Answers, facts: &'a Facts) -> Executor<'a> {
-    Executor { build: &answers.build, run: Some(&facts.run), checkouts: &[], ui: answers.ui }
-}
+impl Rotations {
+    /// Finds out everything about one run cluster, and plans its rotation. Nothing is written.
+    async fn prepare(&self, target: &Target) -> Result<Prepared> {
+        let Self { request, connection, build, read, .. } = self;
+        let (run, facts) = gather::gather(request, connection, build, read, target).await?;
+        let plan = plan::plan(request, &facts);
+        let preview = Preview::of(&plan, self.executor(&run)).await?;
+        Ok(Prepared { run, facts, plan, preview })
+    }
 
-fn conclusion(answers: &Answers, target: &Target, result: &Result<Rotated>) -> Rotation {
-    match result {
-        Ok(rotated) => {
-            Rotation::done(&answers.namespace, &target.run_cluster, rotated.expires.clone(), rotated.suspended.clone())
+    /// Carries the plan out, and returns what is stored then.
+    async fn rotate(&self, prepared: &Result<Prepared>) -> Result<Rotated> {
+        let Prepared { run, facts, plan, preview } = prepared.as_ref().map_err(Clone::clone)?;
+        execute(plan, preview, self.executor(run)).await?;
+        let stored = self.build.get_metadata(&self.request.secret_of(&facts.run_cluster)).await?;
+        let annotations = stored.and_then(|secret| secret.metadata.annotations).unwrap_or_default();
+        Ok(Rotated {
+            expires: annotations.get(labels::EXPIRES).cloned(),
+            suspended: facts.suspended.iter().map(ObjectReference::display).collect(),
+        })
+    }
+
+    fn executor<'a>(&'a self, run: &'a Cluster) -> Executor<'a> {
+        Executor { build: &self.build, run: Some(run), checkouts: &[], ui: self.ui }
+    }
+
+    fn conclusion(&self, target: &Target, result: &Result<Rotated>) -> Rotation {
+        let (namespace, run_cluster) = (&self.request.namespace, &target.run_cluster);
+        match result {
+            Ok(rotated) => Rotation::done(namespace, run_cluster, rotated.expires.clone(), rotated.suspended.clone()),
+            Err(error) => Rotation::failed(namespace, run_cluster, error),
         }
-        Err(error) => Rotation::failed(&answers.namespace, &target.run_cluster, error),
     }
 }
