@@ -1,9 +1,9 @@
-//! For tests: a plan as text, one line for each step, those that write nothing among them. The only place where tests of the
-//! commands look into steps.
+//! For tests: a plan as text, one line for each step, those that write nothing among them. A request and what is awaited of
+//! it are one line. The only place where tests of the commands look into steps.
 
 use crate::object::ObjectReference;
-use crate::plan::credential::readable;
-use crate::plan::{Place, Plan, Step, StoreCredential, TokenSource};
+use crate::plan::mint::readable;
+use crate::plan::{Await, Mint, Place, Plan, Prove, Request, Step, TokenSource};
 
 /// Writes down what a plan is for, all its steps in order, and what it warns of or refuses.
 pub(super) fn outline(plan: &Plan) -> String {
@@ -11,17 +11,17 @@ pub(super) fn outline(plan: &Plan) -> String {
     lines.extend(plan.refusals.iter().map(|refusal| format!("refused: {refusal}")));
     lines.extend(plan.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.extend(plan.notes.iter().map(|note| format!("note: {note}")));
-    lines.extend(plan.steps.iter().map(line).map(|line| format!("  {line}")));
+    lines.extend(plan.steps.iter().filter_map(line).map(|line| format!("  {line}")));
     lines.join("\n")
 }
 
-fn line(step: &Step) -> String {
+fn line(step: &Step) -> Option<String> {
     let names =
         |references: &[ObjectReference]| references.iter().map(ObjectReference::display).collect::<Vec<_>>().join(", ");
-    match step {
+    Some(match step {
         Step::Apply(apply) => format!("apply   {} {}", place(apply.place), name(&apply.manifest)),
-        Step::StoreCredential(store) => format!("mint    build {}: {}", name(&store.secret), credential(store)),
-        Step::ProveIdentity(_) => "prove   the run cluster knows the workload identity".to_owned(),
+        Step::Mint(store) => format!("mint    build {}: {}", name(&store.secret), credential(store)),
+        Step::Prove(Prove::IdentityKnown(_)) => "prove   the run cluster knows the workload identity".to_owned(),
         Step::Commit(commit) => {
             let files: Vec<String> = commit
                 .changes
@@ -30,29 +30,37 @@ fn line(step: &Step) -> String {
                 .collect();
             format!("commit  {}: {} ({})", commit.repository, files.join(" "), commit.message)
         }
-        Step::Fetch { source } => format!("request build {}: fetch", source.display()),
-        Step::KeepWorkloads(keep) => format!("apply   run {}: spec.noopDelete", keep.install.display()),
-        Step::Suspend(suspend) => format!("apply   build {}: spec.suspend", suspend.kustomization.display()),
+        Step::Request(Request::Fetch { source }) => format!("request build {}: fetch", source.display()),
+        Step::Request(Request::NoopDelete(keep)) => format!("apply   run {}: spec.noopDelete", keep.install.display()),
+        Step::Request(Request::Suspend { kustomization }) => {
+            format!("apply   build {}: spec.suspend", kustomization.display())
+        }
         Step::Delete(delete) => {
             let note = delete.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
             format!("delete  {} {}{note}", place(delete.place), delete.reference.display())
         }
-        Step::WaitUntilGone(gone) => {
-            let objects: Vec<ObjectReference> = gone.objects.iter().map(|awaited| awaited.reference.clone()).collect();
+        Step::Await(Await::Deleted(objects)) => {
+            let objects: Vec<ObjectReference> = objects.iter().map(|awaited| awaited.reference.clone()).collect();
             format!("await   gone: {}", names(&objects))
         }
-        Step::SeeUsed(used) => format!("request build reconcile: {}", names(&used.kustomizations)),
-        Step::StillStored(stored) => format!("prove   {} names {}", stored.secret.display(), stored.token_secret),
-        Step::ProveDead(dead) => format!("prove   {} tokens are refused in {}", dead.tokens.len(), dead.namespace),
-        Step::NothingLeft(left) => {
+        Step::Await(Await::CredentialInUse(used)) => format!("await   used by: {}", names(&used.kustomizations)),
+        Step::Request(Request::Reconcile { .. })
+        | Step::Await(Await::Fetched { .. } | Await::NoopDeleteCopied { .. }) => return None,
+        Step::Prove(Prove::CredentialUnchanged(stored)) => {
+            format!("prove   {} names {}", stored.secret.display(), stored.token_secret)
+        }
+        Step::Prove(Prove::TokensRevoked(dead)) => {
+            format!("prove   {} tokens are refused in {}", dead.tokens.len(), dead.namespace)
+        }
+        Step::Prove(Prove::NoOrphans(left)) => {
             let owners: Vec<String> =
                 left.kustomizations.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
             format!("prove   nothing of {} in {}", owners.join(", "), left.namespaces.join(", "))
         }
-    }
+    })
 }
 
-fn credential(store: &StoreCredential) -> String {
+fn credential(store: &Mint) -> String {
     let source = match &store.source {
         TokenSource::Known(_) => "the token that works".to_owned(),
         TokenSource::Filled { secret, .. } => format!("the token in {}", secret.display()),

@@ -1,29 +1,33 @@
 //! `remove-cluster`: the reverse of `add-cluster`, in the order that leaves nothing behind.
 //!
-//! What is asked lives in [`answers`]; what is found out in [`gather`], from [`build_side`], [`run_side`], [`identities`] with
-//! [`doomed`], and [`repository`]; what is refused in [`guard`]; what follows from it all in [`removal_plan`]. [`record`] is what an
-//! interrupted removal goes on from, [`users`] what keeps a credential, [`orphans`] what `--force` leaves, and [`diagnosis`] what is
-//! said where a deletion does not come to an end.
+//! What the user asks for lives in [`request`]; what is found out in [`gather`], from [`build_cluster`] with [`flux_objects`],
+//! [`mod@run_cluster`], [`identities`] with [`unreferenced`], and [`repository`]; what is refused in [`preconditions`]; what
+//! follows from it all in [`mod@plan`]. [`removal_record`] is what an interrupted removal goes on from, [`left_behind`] what
+//! `--force` leaves on the run cluster.
 
-mod answers;
-mod build_side;
-mod diagnosis;
-mod doomed;
+mod build_cluster;
+mod clusters;
+mod flux_objects;
 mod gather;
-mod guard;
 mod identities;
-mod orphans;
-mod record;
-mod removal_plan;
+mod left_behind;
+mod plan;
+mod preconditions;
+mod removal_record;
 mod repository;
-mod run_side;
-mod users;
+mod request;
+mod run_cluster;
+#[cfg(test)]
+mod scene;
+mod unreferenced;
 
-use self::answers::Answers;
+use self::clusters::Clusters;
+use self::flux_objects::FluxObjects;
 use self::gather::Facts;
+use self::request::Request;
 use super::outcome;
 use crate::cli::RemoveClusterArgs;
-use crate::cluster::Connection;
+use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{ErrorKind, Result};
 use crate::observe::Delivery;
 use crate::plan::Preview;
@@ -38,38 +42,42 @@ pub(super) async fn run(
     arguments: RemoveClusterArgs,
 ) -> Result<()> {
     super::choose_context(ui, &mut connection)?;
-    let answers = answers::ask(ui, connection, namespace, &arguments).await?;
+    request::require(ui, &arguments)?;
+    let is_confirmed = arguments.confirm.yes;
+    let build = Cluster::connect(Role::Build, &connection).await?;
+    let namespace = super::namespace(ui, &connection, namespace)?;
+    let flux = FluxObjects::read(&build, &namespace).await?;
+    let request = Request::ask(ui, &connection, namespace, arguments, &flux.run_clusters()).await?;
+    let clusters = Clusters::reach(&request, build, connection).await?;
 
-    let facts = gather::gather(&answers).await?;
-    let plan = removal_plan::plan(&answers, &facts)?;
-    let executor = Executor {
-        build: &answers.build,
-        run: answers.run.as_ref().map(|(run, _)| run),
-        checkouts: &facts.repositories.checkouts,
-        ui,
-    };
+    let (facts, checkouts) = Box::pin(gather::gather(&request, &clusters, flux, ui)).await?;
+    let plan = plan::plan(&request, &facts);
+    let run = clusters.run.as_ref().map(|run| &run.cluster);
+    let executor = Executor { build: &clusters.build, run, checkouts: &checkouts, ui };
     let preview = Preview::of(&plan, executor).await?;
-    if let Err(error) = confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await {
+    if let Err(error) = confirm_and_execute(&plan, &preview, executor, is_confirmed).await {
         return Err(match error.kind() {
-            ErrorKind::Timeout => diagnosis::explain(&answers, &facts, error).await,
+            ErrorKind::Timeout => preconditions::explain_timeout(&request, &clusters, &facts.build, error).await,
             _ => error,
         });
     }
-    outcome::report_removed(ui, &removal(&answers, &facts))
+    outcome::report_removed(ui, &removal(&request, &facts))
 }
 
 /// Says what is gone, and what is not.
-fn removal(answers: &Answers, facts: &Facts) -> Removal {
-    let deliveries: Vec<Delivery> =
-        facts.build.leaving.iter().map(|leaving| leaving.delivery(&answers.namespace, &answers.run_cluster)).collect();
-    let left = facts.belongings.iter().flat_map(|one| &one.left);
-    let credentials = orphans::credentials(answers, &facts.build, &facts.identities);
+fn removal(request: &Request, facts: &Facts) -> Removal {
+    let Facts { build, run, identities, repositories, .. } = facts;
+    let delivery =
+        |removed: &removal_record::RemovedDelivery| removed.delivery(&request.namespace, &request.run_cluster);
+    let deliveries: Vec<Delivery> = build.removed.iter().map(delivery).collect();
+    let left = run.iter().flat_map(|run| &run.objects).flat_map(|objects| &objects.left);
+    let credentials = left_behind::credentials(request, build, identities);
     Removal::new(
-        &answers.namespace,
-        &answers.run_cluster,
+        &request.namespace,
+        &request.run_cluster,
         &deliveries,
-        answers.keeps_workloads,
-        facts.identities.left.iter().chain(left).chain(&facts.repositories.left).cloned().collect(),
-        orphans::applied(answers, &facts.build).into_iter().chain(credentials).collect(),
+        request.keep_workloads,
+        identities.left.iter().chain(left).chain(&repositories.left).cloned().collect(),
+        left_behind::applied(request, build).into_iter().chain(credentials).collect(),
     )
 }

@@ -33,6 +33,7 @@ pub(super) async fn run(
 ) -> Result<()> {
     super::choose_context(ui, &mut connection)?;
     request::require(ui, &arguments)?;
+    let is_confirmed = arguments.confirm.yes;
     let build = Cluster::connect(Role::Build, &connection).await?;
     let namespace = super::namespace(ui, &connection, namespace)?;
     let read = BuildCluster::read(&build, &namespace).await?;
@@ -43,9 +44,9 @@ pub(super) async fn run(
 
     let prepared = join_all(targets.iter().map(|target| rotations.prepare(target))).await;
     for prepared in prepared.iter().flatten() {
-        let _ = show(&prepared.plan, &prepared.preview, rotations.executor(&prepared.run), rotations.request.yes);
+        let _ = show(&prepared.plan, &prepared.preview, rotations.executor(&prepared.run), is_confirmed);
     }
-    if !rotations.request.yes && prepared.iter().any(Result::is_ok) {
+    if !is_confirmed && prepared.iter().any(Result::is_ok) {
         prompt::confirm()?;
     }
     let results = join_all(prepared.iter().map(|prepared| rotations.rotate(prepared))).await;

@@ -19,4 +19,6 @@ pub(crate) use live::LiveObjects;
 pub(crate) use mint::{Mint, TokenSource};
 pub(crate) use preview::Preview;
 pub(crate) use proofs::{CredentialUnchanged, IdentityKnown, NoOrphans, TokensRevoked};
-pub(crate) use steps::{Apply, Await, AwaitedDeletion, Change, Commit, Delete, Place, Plan, Step};
+pub(crate) use steps::{Apply, AwaitedDeletion, Change, Commit, Delete, Place, Plan, Prove, Step};
+#[cfg(test)]
+pub(crate) use steps::{Await, Request};

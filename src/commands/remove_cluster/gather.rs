@@ -1,139 +1,135 @@
 //! What `remove-cluster` finds out before it plans: both clusters, the repository, and what must not be deleted. Reads only.
 
+use futures::future::join_all;
 use kube::ResourceExt;
 
-use super::answers::Answers;
-use super::build_side::BuildSide;
-use super::guard;
-use super::identities::Identities;
+use super::build_cluster::BuildCluster;
+use super::clusters::{Clusters, RunCluster};
+use super::flux_objects::FluxObjects;
+use super::identities::{BuildAccounts, Identities, RunIdentities};
+use super::preconditions;
+use super::removal_record::RemovedDelivery;
 use super::repository::Repositories;
-use super::run_side::{self, Belongings, Found};
-use crate::check::{self, Checks, Skipped};
-use crate::cluster::{Cluster, ServedVersions};
+use super::request::Request;
+use super::run_cluster::{self, RunObjects};
+use crate::check::{self, Checks, Skipped, known};
 use crate::error::Result;
-use crate::labels;
-use crate::object::{ObjectReference, api_resource};
+use crate::gitops::checkout::Checkout;
+use crate::object::ObjectReference;
+use crate::ui::Ui;
 
 /// What was found out.
 pub(super) struct Facts {
-    pub(super) build: BuildSide,
+    pub(super) build: BuildCluster,
+    /// `None` where it is gone for good.
+    pub(super) run: Option<RunFacts>,
     pub(super) identities: Identities,
     pub(super) repositories: Repositories,
-    /// The UID of the run cluster, where it was reached.
-    pub(super) run_uid: Option<String>,
-    /// What each delivery that goes has on the run cluster, in their order; nothing where that is gone for good.
-    pub(super) belongings: Vec<Belongings>,
     /// The accounts on the build cluster without which Flux would not delete what it applied as them.
     pub(super) missing_accounts: Vec<ObjectReference>,
     /// Whether a run cluster that is said to be gone still answers.
     pub(super) is_alive: bool,
 }
 
-/// Gathers and checks everything; all findings are reported together, before anything is deleted.
-pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
-    let build = BuildSide::read(answers).await?;
-    let mut checks = Checks::default();
-    let identities = checks.take("credentials", Identities::on_build_cluster(answers, &build).await);
-    let repositories = checks.take("repository", Repositories::read(answers, &build).await);
-    let run_side = match &answers.run {
-        Some((run, served)) => read_run_cluster(&mut checks, answers, &build, (run, served)).await,
-        None => Ok((None, Vec::new())),
-    };
-    let is_alive = answers.run.is_none() && guard::answers_still(answers, &build).await;
-    let missing_accounts = checks.take("impersonated accounts", missing_accounts(answers, &build).await);
-    let mut identities = identities.unwrap_or_default();
-    if let (Some((run, _)), Ok((_, belongings))) = (&answers.run, &run_side)
-        && let Ok(build_uid) = checks.take("build cluster", answers.build.uid().await)
-    {
-        let added = identities.add_on_run_cluster(run, answers, &build, &build_uid, belongings).await;
-        checks.check("identities", added);
-    }
-    let read = || Ok((repositories?, run_side?, missing_accounts?));
-    let (repositories, (run_uid, belongings), missing_accounts) = checks.finish(read())?;
-    for leaving in &build.leaving {
-        let accounts =
-            belongings.iter().flat_map(|one| &one.installs).filter_map(|found| found.service_account.as_ref());
-        for account in accounts {
-            let goes = identities.run.iter().any(|delete| delete.reference.name == *account);
-            let line =
-                format!("ServiceAccount {}/{account} stays: it was not made by this plugin", leaving.target_namespace);
-            if !goes && !identities.left.contains(&line) {
-                identities.left.push(line);
-            }
-        }
-    }
-    let facts = Facts { build, identities, repositories, run_uid, belongings, missing_accounts, is_alive };
-    guard::something_is_left(answers, &facts)?;
-    Ok(facts)
+/// What was found out about the run cluster.
+pub(super) struct RunFacts {
+    /// The run cluster, as messages name it.
+    pub(super) display: String,
+    pub(super) uid: String,
+    /// What each removed delivery has there, in their order.
+    pub(super) objects: Vec<RunObjects>,
 }
 
-/// Reads the run cluster, and refuses where the deletion would go wrong there.
+/// Gathers and checks everything; all findings are reported together, before anything is deleted. Returns the checkouts of
+/// the repositories as well.
+pub(super) async fn gather(
+    request: &Request,
+    clusters: &Clusters,
+    flux: FluxObjects,
+    ui: Ui,
+) -> Result<(Facts, Vec<Checkout>)> {
+    let build = BuildCluster::read(request, clusters, flux).await?;
+    let mut checks = Checks::default();
+    let (accounts, repositories, run, build_uid, missing_accounts, is_alive) = futures::join!(
+        BuildAccounts::read(request, &clusters.build, &build),
+        Repositories::read(request, clusters, &build, ui),
+        read_run_cluster(&mut checks, request, clusters, &build),
+        clusters.build.uid(),
+        preconditions::missing_accounts(request, clusters, &build),
+        async { request.force && preconditions::still_answers(request, clusters, &build).await },
+    );
+    let accounts = checks.take("credentials", accounts);
+    let repositories = checks.take("repository", repositories);
+    let build_uid = checks.take("build cluster", build_uid);
+    let missing_accounts = checks.take("impersonated accounts", missing_accounts);
+    let identities = async {
+        let mut identities = Identities::on_build_cluster(request, &build, known(&accounts)?);
+        if let (Some(run), Some(facts)) = (&clusters.run, known(&run)?) {
+            let read = RunIdentities::read(request, &run.cluster, &build, &facts.objects).await;
+            let read = checks.take("identities", read)?;
+            identities.add_on_run_cluster(request, &build, known(&build_uid)?, &read, &facts.objects);
+            let deletable = identities.leave_undeletable(&run.cluster, &read.elsewhere).await;
+            checks.take("identities", deletable)?;
+        }
+        Ok(identities)
+    }
+    .await;
+    let read = || Ok((run?, identities?, repositories?, missing_accounts?));
+    let (run, identities, (repositories, checkouts), missing_accounts) = checks.finish(read())?;
+    Ok((Facts { build, run, identities, repositories, missing_accounts, is_alive }, checkouts))
+}
+
+/// Reads the run cluster, and refuses where the deletion would go wrong there; `None` where it is gone for good.
 async fn read_run_cluster(
     checks: &mut Checks,
-    answers: &Answers,
-    build: &BuildSide,
-    (run, served): (&Cluster, &ServedVersions),
-) -> Result<(Option<String>, Vec<Belongings>), Skipped> {
-    let namespace = &answers.namespace;
-    let run_uid = checks.take("run cluster", same_cluster(answers, build, run).await)?;
-    let mut belongings = Vec::new();
-    for leaving in &build.leaving {
-        if let Some(place) = leaving.namespaces.first() {
-            // Whatever kapp-controller holds would not go while it does not answer.
-            checks.take("kapp-controller", check::kapp_controller(run, served, place).await)?;
-        }
-        let kustomizations = answers.kustomizations_of(leaving);
-        let shares_packages = build.is_shared(&leaving.packages_kustomization);
-        let read =
-            run_side::read(run, namespace, leaving, kustomizations, answers.keeps_workloads, shares_packages).await;
-        belongings.push(checks.take("what is on the run cluster", read)?);
+    request: &Request,
+    clusters: &Clusters,
+    build: &BuildCluster,
+) -> Result<Option<RunFacts>, Skipped> {
+    let Some(run) = &clusters.run else { return Ok(None) };
+    let uid = preconditions::same_cluster(request, clusters, build, &run.cluster).await;
+    let uid = checks.take("run cluster", uid)?;
+    let reads = build.removed.iter().map(|removed| read_objects(request, build, run, removed));
+    let mut objects = Vec::new();
+    for read in join_all(reads).await {
+        objects.push(checks.take("what is on the run cluster", read)?);
     }
-    let found: Vec<Found> =
-        belongings.iter().flat_map(|one| one.installs.iter().chain(&one.packages)).cloned().collect();
-    for leaving in &build.leaving {
-        for kustomization in answers.kustomizations_of(leaving).into_iter().flatten() {
-            if !build.is_shared(&kustomization.name_any()) {
-                checks.check("pruning", guard::deletes_what_it_applied(namespace, kustomization));
-                let may_delete = guard::flux_may_delete(answers, leaving, kustomization).await;
-                checks.check("Flux's permissions", may_delete);
-            }
-        }
+    let kustomizations: Vec<_> = build
+        .removed
+        .iter()
+        .flat_map(|removed| build.flux.kustomizations_of(removed).map(|one| (removed, one)))
+        .filter_map(|(removed, kustomization)| Some((removed, kustomization?)))
+        .filter(|(_, kustomization)| !build.is_shared(&kustomization.name_any()))
+        .collect();
+    let by_flux = kustomizations
+        .iter()
+        .map(|(removed, kustomization)| preconditions::flux_may_delete(request, clusters, removed, kustomization));
+    let owned = objects.iter().flat_map(|one| one.installs.iter().chain(&one.packages));
+    let by_kapp_controller = owned.map(|object| preconditions::kapp_controller_may_delete(&run.cluster, object));
+    let (by_flux, by_kapp_controller) = futures::join!(join_all(by_flux), join_all(by_kapp_controller));
+    for ((_, kustomization), may_delete) in kustomizations.iter().zip(by_flux) {
+        checks.check("pruning", preconditions::deletes_what_it_applied(&request.namespace, kustomization));
+        checks.check("Flux's permissions", may_delete);
     }
-    for found in &found {
-        checks.check("installer", guard::kapp_controller_may_delete(run, found).await);
+    for may_delete in by_kapp_controller {
+        checks.check("installer", may_delete);
     }
-    Ok((Some(run_uid), belongings))
+    Ok(Some(RunFacts { display: run.cluster.display(), uid, objects }))
 }
 
-/// Refuses a run cluster that is not the one that Flux delivers to, and returns its UID.
-async fn same_cluster(answers: &Answers, build: &BuildSide, run: &Cluster) -> Result<String> {
-    let run_uid = run.uid().await?;
-    let recorded = build.record.run_cluster_uid.as_ref();
-    if build.credentials.is_empty() {
-        guard::same_cluster(answers, run, &run_uid, recorded, None).await?;
+/// Reads what a delivery has on the run cluster.
+async fn read_objects(
+    request: &Request,
+    build: &BuildCluster,
+    run: &RunCluster,
+    removed: &RemovedDelivery,
+) -> Result<RunObjects> {
+    if let Some(namespace) = removed.namespaces.first() {
+        // Whatever kapp-controller holds would not be deleted while it does not answer.
+        check::kapp_controller(&run.cluster, &run.served, namespace).await?;
     }
-    for (reference, object) in build.credentials.values() {
-        let leaving = build.leaving.iter().find(|leaving| leaving.credential == reference.name);
-        let recorded = object.annotations().get(labels::RUN_CLUSTER_UID).or(recorded);
-        guard::same_cluster(answers, run, &run_uid, recorded, leaving).await?;
-    }
-    Ok(run_uid)
-}
-
-/// Finds the accounts that Flux impersonates and that do not exist on the build cluster.
-///
-/// kustomize-controller looks for them there, although it impersonates them on the run cluster, and where one is missing it
-/// lets the Kustomization go without deleting anything (`CanImpersonate`, fluxcd/pkg#959).
-async fn missing_accounts(answers: &Answers, build: &BuildSide) -> Result<Vec<ObjectReference>> {
-    let mut missing: Vec<ObjectReference> = Vec::new();
-    for leaving in &build.leaving {
-        let exists = answers.kustomizations_of(leaving).iter().any(Option::is_some);
-        let Some(account) = leaving.service_account.as_ref().filter(|_| exists) else { continue };
-        let reference =
-            ObjectReference::namespaced(&api_resource("", "v1", "ServiceAccount"), &answers.namespace, account);
-        if !missing.contains(&reference) && answers.build.get_metadata(&reference).await?.is_none() {
-            missing.push(reference);
-        }
-    }
-    Ok(missing)
+    let kustomizations = build.flux.kustomizations_of(removed);
+    let shares_packages = build.is_shared(&removed.packages_kustomization);
+    let keeps_workloads = request.keep_workloads;
+    run_cluster::read(&run.cluster, &request.namespace, removed, kustomizations, keeps_workloads, shares_packages).await
 }

@@ -1,8 +1,11 @@
-//! What goes in Git: the directories of the deliveries, one commit for each repository that holds some.
+//! What is deleted in Git: the directories of the deliveries, one commit for each repository that holds some.
 
-use super::answers::Answers;
-use super::build_side::BuildSide;
-use super::record::Leaving;
+use kube::ResourceExt;
+
+use super::build_cluster::BuildCluster;
+use super::clusters::Clusters;
+use super::removal_record::RemovedDelivery;
+use super::request::Request;
 use crate::commands::git;
 use crate::error::{Error, Result};
 use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomization_resource};
@@ -10,82 +13,94 @@ use crate::gitops::checkout::Checkout;
 use crate::gitops::tree::{FileChange, without_directory};
 use crate::gitops::url::GitUrl;
 use crate::names;
+use crate::ui::Ui;
 
-use kube::ResourceExt;
-
-/// The repositories, and what goes from each.
+/// What is deleted from the repositories, and what is not.
 #[derive(Debug, Default)]
 pub(super) struct Repositories {
-    pub(super) checkouts: Vec<Checkout>,
-    /// The files that go, and the packages that they belong to, in the order of the checkouts.
-    pub(super) changes: Vec<(Vec<FileChange>, Vec<String>)>,
+    pub(super) changes: Vec<RepositoryChange>,
     /// What stays, and why.
     pub(super) left: Vec<String>,
-    /// What to beware of.
     pub(super) warnings: Vec<String>,
 }
 
+/// What is deleted from one repository.
+#[derive(Debug)]
+pub(super) struct RepositoryChange {
+    /// The repository, as messages name it.
+    pub(super) repository: String,
+    pub(super) files: Vec<FileChange>,
+    /// The packages that the files belong to.
+    pub(super) packages: Vec<String>,
+}
+
 impl Repositories {
-    /// Clones what Flux reads the deliveries from, and proves that it can be written to.
-    pub(super) async fn read(answers: &Answers, build: &BuildSide) -> Result<Self> {
-        let mut repositories = Self::default();
-        if answers.keeps_git {
-            return Ok(repositories);
+    /// Clones what Flux reads the deliveries from, and proves that it can be written to; returns a checkout for each change.
+    pub(super) async fn read(
+        request: &Request,
+        clusters: &Clusters,
+        build: &BuildCluster,
+        ui: Ui,
+    ) -> Result<(Self, Vec<Checkout>)> {
+        let (mut repositories, mut checkouts) = (Self::default(), Vec::<Checkout>::new());
+        if request.keep_git {
+            return Ok((repositories, checkouts));
         }
-        if build.leaving.is_empty() {
+        if build.removed.is_empty() {
             repositories.left.push(format!(
                 "files for `{}` stay in Git, if there are any: nobody knows any more of which package; name it with --package",
-                answers.run_cluster
+                request.run_cluster
             ));
+            return Ok((repositories, checkouts));
         }
-        let elsewhere = if build.leaving.is_empty() { Some(Vec::new()) } else { elsewhere(answers).await? };
-        let known_users = elsewhere.as_deref().unwrap_or_default();
-        for leaving in &build.leaving {
-            let (url, branch) = place(answers, leaving).await?;
-            if let Some(user) = other_user(answers, build, known_users, leaving, &url).await? {
-                repositories.left.push(format!("{} stays in Git: {user} reads it, too", leaving.directory));
+        let elsewhere = elsewhere(request, clusters, build).await?;
+        let consumers: Vec<&Kustomization> = build.staying().chain(elsewhere.as_deref().unwrap_or_default()).collect();
+        for removed in &build.removed {
+            let (url, branch) = place(clusters, build, removed).await?;
+            if let Some(reader) = other_reader(clusters, build, &consumers, removed, &url).await? {
+                repositories.left.push(format!("{} stays in Git: {reader} reads it, too", removed.directory));
                 continue;
             }
-            let known = repositories
-                .checkouts
-                .iter()
-                .position(|one| one.url().to_string() == url.to_string() && one.branch() == branch);
+            let known =
+                checkouts.iter().position(|one| one.url().to_string() == url.to_string() && one.branch() == branch);
             let index = if let Some(index) = known {
                 index
             } else {
-                let checkout = git::writable_checkout(answers.ui, &url, &branch, &answers.access).await;
-                repositories.checkouts.push(checkout.map_err(or_keep_git)?);
-                repositories.changes.push(Default::default());
-                repositories.checkouts.len() - 1
+                let access = clusters.git_access(request);
+                let checkout = git::writable_checkout(ui, &url, &branch, &access).await.map_err(or_keep_git)?;
+                let repository = checkout.display();
+                repositories.changes.push(RepositoryChange { repository, files: Vec::new(), packages: Vec::new() });
+                checkouts.push(checkout);
+                checkouts.len() - 1
             };
-            let files = without_directory(repositories.checkouts[index].root(), &leaving.directory)?;
-            let (changes, packages) = &mut repositories.changes[index];
+            let files = without_directory(checkouts[index].root(), &removed.directory)?;
+            let change = &mut repositories.changes[index];
             if !files.is_empty() {
-                packages.push(leaving.package.clone());
+                change.packages.push(removed.package.clone());
             }
-            changes.extend(files);
+            change.files.extend(files);
         }
-        if elsewhere.is_none() && repositories.changes.iter().any(|(files, _)| !files.is_empty()) {
+        if elsewhere.is_none() && repositories.changes.iter().any(|change| !change.files.is_empty()) {
             repositories.warnings.push(format!(
                 "another namespace of {} may read these files, too: you may not list its Kustomizations; to leave the \
                  files in Git: --keep-git",
-                answers.build.display()
+                clusters.build.display()
             ));
         }
-        Ok(repositories)
+        Ok((repositories, checkouts))
     }
 }
 
 /// Returns the URL and the branch that Flux reads a delivery from.
-async fn place(answers: &Answers, leaving: &Leaving) -> Result<(GitUrl, String)> {
-    let (namespace, name) = &leaving.source;
-    let resource = git_repository_resource(answers.versions.source);
-    let repository: Option<GitRepository> = answers.build.read(&resource, namespace, name).await?;
+async fn place(clusters: &Clusters, build: &BuildCluster, removed: &RemovedDelivery) -> Result<(GitUrl, String)> {
+    let (namespace, name) = &removed.source;
+    let resource = git_repository_resource(build.flux.versions.source);
+    let repository: Option<GitRepository> = clusters.build.read(&resource, namespace, name).await?;
     let repository = repository.ok_or_else(|| {
         or_keep_git(Error::new(format!(
             "GitRepository {namespace}/{name}, which holds {}, does not exist on {}",
-            leaving.directory,
-            answers.build.display()
+            removed.directory,
+            clusters.build.display()
         )))
     })?;
     let url = GitUrl::parse(&repository.spec.url);
@@ -102,11 +117,11 @@ fn or_keep_git(error: Error) -> Error {
 }
 
 /// Returns the Kustomizations of all other namespaces; `None` where the user may not list them.
-async fn elsewhere(answers: &Answers) -> Result<Option<Vec<Kustomization>>> {
-    let resource = kustomization_resource(answers.versions.kustomization);
-    match answers.build.list_in::<Kustomization>(&resource, None).await {
+async fn elsewhere(request: &Request, clusters: &Clusters, build: &BuildCluster) -> Result<Option<Vec<Kustomization>>> {
+    let resource = kustomization_resource(build.flux.versions.kustomization);
+    match clusters.build.list_in::<Kustomization>(&resource, None).await {
         Ok(mut all) => {
-            all.retain(|one| one.namespace().as_ref() != Some(&answers.namespace));
+            all.retain(|one| one.namespace().as_ref() != Some(&request.namespace));
             Ok(Some(all))
         }
         Err(error) if error.status() == Some(403) => Ok(None),
@@ -116,22 +131,22 @@ async fn elsewhere(answers: &Answers) -> Result<Option<Vec<Kustomization>>> {
 
 /// Returns a Kustomization that stays and reads the same directory of the same repository: another build namespace may use
 /// the same name for a run cluster.
-async fn other_user(
-    answers: &Answers,
-    build: &BuildSide,
-    elsewhere: &[Kustomization],
-    leaving: &Leaving,
+async fn other_reader(
+    clusters: &Clusters,
+    build: &BuildCluster,
+    consumers: &[&Kustomization],
+    removed: &RemovedDelivery,
     url: &GitUrl,
 ) -> Result<Option<String>> {
-    let sources = git_repository_resource(answers.versions.source);
-    for kustomization in build.staying(answers).chain(elsewhere) {
+    let sources = git_repository_resource(build.flux.versions.source);
+    for kustomization in consumers {
         let spec = &kustomization.spec;
-        if names::normalised_path(&spec.path) != leaving.directory || spec.source_ref.kind != "GitRepository" {
+        if names::normalised_path(&spec.path) != removed.directory || spec.source_ref.kind != "GitRepository" {
             continue;
         }
         let own = kustomization.namespace().unwrap_or_default();
         let namespace = spec.source_ref.namespace.as_ref().unwrap_or(&own);
-        let source: Option<GitRepository> = answers.build.read(&sources, namespace, &spec.source_ref.name).await?;
+        let source: Option<GitRepository> = clusters.build.read(&sources, namespace, &spec.source_ref.name).await?;
         if source.is_some_and(|source| GitUrl::parse(&source.spec.url).place() == url.place()) {
             return Ok(Some(format!("Kustomization {own}/{}", kustomization.name_any())));
         }

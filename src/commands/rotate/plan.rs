@@ -91,7 +91,8 @@ fn mint(request: &Request, facts: &Facts, lifetime: Option<Duration>) -> Step {
         impersonate: facts.impersonate.clone(),
         target_namespace: facts.target_namespace.clone(),
         secret,
-    }.into()
+    }
+    .into()
 }
 
 fn revoke(secret: &TokenSecret) -> Step {

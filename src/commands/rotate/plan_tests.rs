@@ -11,7 +11,6 @@ fn request() -> Request {
         run_kubeconfig: None,
         token_duration: None,
         force_conflicts: false,
-        yes: true,
         timeout: Duration::from_mins(5),
     }
 }
@@ -71,7 +70,7 @@ fn a_token_that_does_not_expire_is_replaced_by_another() {
     give Flux a new credential for prod1, which does not expire, and revoke the old one
       apply   run Secret apps/token-new
       mint    build Secret dev/prod1-kubeconfig: the token in Secret apps/token-new, which works in apps
-      request build reconcile: Kustomization dev/hello-packages, Kustomization dev/hello-installs
+      await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
       delete  run Secret apps/token-old (its token ends)
       prove   1 tokens are refused in apps
@@ -84,7 +83,7 @@ fn a_token_that_expires_is_replaced_by_one_that_lives_as_long() {
     give Flux a new credential for prod1, which lives 3h, and revoke the old one
       apply   run Secret apps/token-new
       mint    build Secret dev/prod1-kubeconfig: a token of dev-prod1-deployer for 3h, bound to Secret apps/token-new, which works in apps
-      request build reconcile: Kustomization dev/hello-packages, Kustomization dev/hello-installs
+      await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
       delete  run Secret apps/token-old (its token ends)
       prove   1 tokens are refused in apps
@@ -98,7 +97,7 @@ fn the_flag_makes_a_token_that_expires_of_one_that_does_not() {
     give Flux a new credential for prod1, which lives 24h, and revoke the old one
       apply   run Secret apps/token-new
       mint    build Secret dev/prod1-kubeconfig: a token of dev-prod1-deployer for 24h, bound to Secret apps/token-new, which works in apps
-      request build reconcile: Kustomization dev/hello-packages, Kustomization dev/hello-installs
+      await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
       delete  run Secret apps/token-old (its token ends)
       prove   1 tokens are refused in apps
@@ -117,7 +116,7 @@ fn all_deliveries_that_share_the_credential_must_use_it_and_suspended_ones_are_n
     warning: Kustomization dev/other-installs is suspended: it uses the new credential once it is resumed
       apply   run Secret apps/token-new
       mint    build Secret dev/prod1-kubeconfig: the token in Secret apps/token-new, which works in apps
-      request build reconcile: Kustomization dev/hello-packages, Kustomization dev/hello-installs, Kustomization dev/other-packages
+      await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs, Kustomization dev/other-packages
       prove   Secret dev/prod1-kubeconfig names token-new
       delete  run Secret apps/token-old (its token ends)
       prove   1 tokens are refused in apps
@@ -152,7 +151,7 @@ fn interrupted_when_the_secret_is_made() {
     give Flux a new credential for prod1, which does not expire, and revoke the old one
       apply   run Secret apps/token-new
       mint    build Secret dev/prod1-kubeconfig: the token in Secret apps/token-new, which works in apps
-      request build reconcile: Kustomization dev/hello-packages, Kustomization dev/hello-installs
+      await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
       delete  run Secret apps/token-old (its token ends)
       delete  run Secret apps/token-half (its token ends)
@@ -169,7 +168,7 @@ fn interrupted_when_the_credential_is_stored_and_when_flux_uses_it() {
     give Flux a new credential for prod1, which does not expire, and revoke the old one
       apply   run Secret apps/token-new
       mint    build Secret dev/prod1-kubeconfig: the token in Secret apps/token-new, which works in apps
-      request build reconcile: Kustomization dev/hello-packages, Kustomization dev/hello-installs
+      await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
       delete  run Secret apps/token-old (its token ends)
       delete  run Secret apps/token-half (its token ends)
@@ -185,7 +184,7 @@ fn interrupted_when_the_old_token_is_revoked() {
     give Flux a new credential for prod1, which does not expire, and revoke the old one
       apply   run Secret apps/token-new
       mint    build Secret dev/prod1-kubeconfig: the token in Secret apps/token-new, which works in apps
-      request build reconcile: Kustomization dev/hello-packages, Kustomization dev/hello-installs
+      await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
       delete  run Secret apps/token-half (its token ends)
       prove   1 tokens are refused in apps
@@ -199,7 +198,7 @@ fn a_credential_that_was_revoked_by_hand_is_replaced() {
     give Flux a new credential for prod1, which does not expire, and revoke the old one
       apply   run Secret apps/token-new
       mint    build Secret dev/prod1-kubeconfig: the token in Secret apps/token-new, which works in apps
-      request build reconcile: Kustomization dev/hello-packages, Kustomization dev/hello-installs
+      await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
       prove   1 tokens are refused in apps
     ");

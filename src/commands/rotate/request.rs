@@ -22,7 +22,6 @@ pub(super) struct Request {
     /// How long the new tokens should live, where the flag says so.
     pub(super) token_duration: Option<Duration>,
     pub(super) force_conflicts: bool,
-    pub(super) yes: bool,
     pub(super) timeout: Duration,
 }
 
@@ -47,7 +46,6 @@ impl Request {
             run_kubeconfig: arguments.run_kubeconfig,
             token_duration: arguments.token_duration,
             force_conflicts: arguments.force_conflicts,
-            yes: arguments.confirm.yes,
             timeout: arguments.timeout,
         })
     }

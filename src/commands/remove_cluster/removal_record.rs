@@ -22,17 +22,17 @@ const KEY: &str = "deliveries";
 
 /// What is being removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct RemovalRecord {
     /// The UID of the run cluster, once it is known.
     pub(super) run_cluster_uid: Option<String>,
-    /// The deliveries that go.
-    pub(super) deliveries: Vec<Leaving>,
+    /// The deliveries that are removed.
+    pub(super) deliveries: Vec<RemovedDelivery>,
 }
 
-/// A delivery that goes, with all that must be known of it once its Kustomizations are gone.
+/// A delivery that is removed, with all that must be known of it once its Kustomizations are gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Leaving {
+pub(super) struct RemovedDelivery {
     /// The package.
     pub(super) package: String,
     /// The namespace that Flux puts objects into; empty where they name their own.
@@ -63,7 +63,7 @@ pub(super) struct Leaving {
     pub(super) applied: BTreeSet<String>,
 }
 
-impl Leaving {
+impl RemovedDelivery {
     /// Describes a delivery that exists.
     pub(super) fn of(delivery: &Delivery, directory: &str, service_account: Option<String>) -> Self {
         let (credential, key, is_workload_identity) = match &delivery.access {
@@ -120,7 +120,7 @@ impl Leaving {
     }
 }
 
-impl Record {
+impl RemovalRecord {
     /// Names the ConfigMap.
     pub(super) fn reference(namespace: &str, run_cluster: &str) -> ObjectReference {
         ObjectReference::namespaced(&api_resource("", "v1", "ConfigMap"), namespace, &names::removal(run_cluster))
@@ -133,15 +133,14 @@ impl Record {
             let display = format!("ConfigMap {}/{}", object.namespace().unwrap_or_default(), object.name_any());
             Error::new(format!("{display} does not say what was being removed"))
                 .because(error)
-                .hint("it was changed by hand, or by a newer version of this plugin; delete it to start anew")
+                .hint("it was changed by hand, or by a newer version of this plugin; delete it to start over")
         })?;
         Ok(Self { run_cluster_uid: object.annotations().get(labels::RUN_CLUSTER_UID).cloned(), deliveries })
     }
 
     /// Builds the ConfigMap.
-    pub(super) fn manifest(&self, namespace: &str, run_cluster: &str) -> Result<Value> {
-        let deliveries = serde_json::to_string(&self.deliveries)
-            .map_err(|error| Error::new("what is being removed cannot be recorded").because(error))?;
+    pub(super) fn manifest(&self, namespace: &str, run_cluster: &str) -> Value {
+        let deliveries = json!(self.deliveries).to_string();
         let mut manifest = json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -155,7 +154,7 @@ impl Record {
         if let Some(uid) = &self.run_cluster_uid {
             manifest["metadata"]["annotations"] = json!({labels::RUN_CLUSTER_UID: uid});
         }
-        Ok(manifest)
+        manifest
     }
 }
 
@@ -175,14 +174,14 @@ mod tests {
             target_namespace: "apps".to_owned(),
             access: RunAccess::WorkloadIdentity { config_map: "prod1".to_owned(), impersonate: None },
         };
-        let record = Record {
+        let record = RemovalRecord {
             run_cluster_uid: Some("1234".to_owned()),
-            deliveries: vec![Leaving::of(&delivery, "./sub/hello/prod1/", None)],
+            deliveries: vec![RemovedDelivery::of(&delivery, "./sub/hello/prod1/", None)],
         };
         assert_eq!(record.deliveries[0].directory, "sub/hello/prod1");
         assert_eq!(record.deliveries[0].delivery("dev", "prod1"), delivery);
-        let manifest = record.manifest("dev", "prod1").expect("a manifest");
+        let manifest = record.manifest("dev", "prod1");
         let object: DynamicObject = serde_json::from_value(manifest).expect("a ConfigMap");
-        assert_eq!(Record::read(&object).expect("a record"), record);
+        assert_eq!(RemovalRecord::read(&object).expect("a record"), record);
     }
 }

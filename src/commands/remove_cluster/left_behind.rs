@@ -1,44 +1,45 @@
-//! What `--force` leaves on a run cluster, without an owner: what Flux applied, and the credential with which it did.
+//! What `--force` leaves behind on a run cluster, without an owner: what Flux applied, and the credential with which it did.
+//! Pure.
 
 use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 
-use super::answers::Answers;
-use super::build_side::BuildSide;
+use super::build_cluster::BuildCluster;
 use super::identities::Identities;
+use super::request::Request;
 use crate::authentication::Method;
 use crate::labels;
 use crate::names;
 
 /// Names what Flux has applied, as kind, namespace and name.
-pub(super) fn applied(answers: &Answers, build: &BuildSide) -> Vec<String> {
-    build.leaving.iter().filter(|_| answers.run.is_none()).flat_map(|leaving| leaving.applied.iter().cloned()).collect()
+pub(super) fn applied(request: &Request, build: &BuildCluster) -> Vec<String> {
+    build.removed.iter().filter(|_| request.force).flat_map(|removed| removed.applied.iter().cloned()).collect()
 }
 
-/// Names the accounts, token Secrets and Roles of the credentials that go on the build cluster only.
-pub(super) fn credentials(answers: &Answers, build: &BuildSide, identities: &Identities) -> Vec<String> {
-    if answers.run.is_some() {
+/// Names the accounts, token Secrets and Roles of the credentials that are deleted on the build cluster only.
+pub(super) fn credentials(request: &Request, build: &BuildCluster, identities: &Identities) -> Vec<String> {
+    if !request.force {
         return Vec::new();
     }
     // Whatever is impersonated has the Roles, instead of the deployer.
     let targets = |is_impersonating: bool| -> BTreeSet<String> {
-        let leaving = build.leaving.iter().filter(|leaving| leaving.service_account.is_some() == is_impersonating);
-        leaving.flat_map(|leaving| leaving.namespaces.clone()).collect()
+        let removed = build.removed.iter().filter(|removed| removed.service_account.is_some() == is_impersonating);
+        removed.flat_map(|removed| removed.namespaces.clone()).collect()
     };
     let goes = |uid: &Option<String>| identities.build.iter().any(|delete| delete.uid == *uid);
     let going = build.credentials.values().filter(|(_, object)| goes(&object.metadata.uid));
     let mut targets_of_deployer = targets(false);
-    if build.leaving.is_empty() {
+    if build.removed.is_empty() {
         let deployer_namespace = |object: &DynamicObject| object.annotations().get(labels::DEPLOYER_NAMESPACE).cloned();
         targets_of_deployer.extend(build.credentials.values().filter_map(|(_, object)| deployer_namespace(object)));
     }
     let mut names: Vec<String> = going
-        .flat_map(|(_, object)| of_credential(&answers.namespace, &answers.run_cluster, object, &targets_of_deployer))
+        .flat_map(|(_, object)| of_credential(&request.namespace, &request.run_cluster, object, &targets_of_deployer))
         .collect();
-    for account in build.leaving.iter().filter_map(|leaving| leaving.service_account.as_ref()) {
-        let role = names::impersonated(&answers.namespace, &answers.run_cluster, account);
+    for account in build.removed.iter().filter_map(|removed| removed.service_account.as_ref()) {
+        let role = names::impersonated(&request.namespace, &request.run_cluster, account);
         names.extend(targets(true).iter().map(|namespace| format!("Role {namespace}/{role}")));
     }
     names.sort();
@@ -46,7 +47,7 @@ pub(super) fn credentials(answers: &Answers, build: &BuildSide, identities: &Ide
     names
 }
 
-/// Names what was made on the run cluster for a credential; nothing where somebody else looks after it.
+/// Names what was made on the run cluster for a credential; nothing where somebody else manages it.
 fn of_credential(
     build_namespace: &str,
     run_cluster: &str,

@@ -1,0 +1,91 @@
+//! What the user asks `remove-cluster` for: from flags, and from the answers to what the flags leave open. Nothing that was
+//! read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli::RemoveClusterArgs;
+use crate::cluster::{Connection, load_kubeconfig};
+use crate::commands::{context_names, git};
+use crate::error::Result;
+use crate::gitops::credentials::GitCredentials;
+use crate::names;
+use crate::ui::{Ui, prompt};
+
+/// What is asked for, named as the flags are.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    /// The namespace of the Flux objects.
+    pub(super) namespace: String,
+    pub(super) run_cluster: String,
+    /// The packages to remove, by name or path; none means all.
+    pub(super) packages: Vec<String>,
+    /// The context of the run cluster; `None` with `force`.
+    pub(super) run_context: Option<String>,
+    pub(super) run_kubeconfig: Option<PathBuf>,
+    pub(super) keep_workloads: bool,
+    pub(super) keep_git: bool,
+    /// The run cluster is gone for good.
+    pub(super) force: bool,
+    pub(super) credentials: Option<GitCredentials>,
+    /// How long all the waiting together may take.
+    pub(super) timeout: Duration,
+}
+
+/// Refuses to go on without a terminal where something must be asked for.
+pub(super) fn require(ui: Ui, arguments: &RemoveClusterArgs) -> Result<()> {
+    prompt::require(
+        ui,
+        &[
+            ("RUN_CLUSTER", arguments.run_cluster.is_some()),
+            ("--run-context", arguments.run_context.is_some() || arguments.force),
+            ("--yes", arguments.confirm.yes),
+        ],
+    )
+}
+
+impl Request {
+    /// Takes the flags, and asks for what they leave open; `run_clusters` are those that something is delivered to.
+    pub(super) async fn ask(
+        ui: Ui,
+        connection: &Connection,
+        namespace: String,
+        arguments: RemoveClusterArgs,
+        run_clusters: &[String],
+    ) -> Result<Self> {
+        let run_cluster = match arguments.run_cluster {
+            Some(name) => name,
+            None => prompt::choice("Run cluster to remove", run_clusters)?,
+        };
+        let run_context = match arguments.run_context {
+            None if !arguments.force => Some(ask_context(connection, arguments.run_kubeconfig.as_ref(), &run_cluster)?),
+            given => given,
+        };
+        let credentials = if arguments.keep_git { None } else { git::given(ui, &arguments.credentials).await? };
+        Ok(Self {
+            namespace,
+            run_cluster,
+            packages: arguments.packages,
+            run_context,
+            run_kubeconfig: arguments.run_kubeconfig,
+            keep_workloads: arguments.keep_workloads,
+            keep_git: arguments.keep_git,
+            force: arguments.force,
+            credentials,
+            timeout: arguments.timeout,
+        })
+    }
+
+    /// Tells whether the deliveries of a package are to be removed.
+    pub(super) fn includes(&self, package: &str) -> bool {
+        self.packages.is_empty() || self.packages.iter().any(|name| names::of_package(name) == package)
+    }
+}
+
+fn ask_context(connection: &Connection, run_kubeconfig: Option<&PathBuf>, run_cluster: &str) -> Result<String> {
+    let kubeconfig = load_kubeconfig(connection.of_run_clusters(run_kubeconfig).kubeconfig.as_deref())?;
+    let mut names = context_names(&kubeconfig);
+    // The context that is named like the run cluster is the likely one.
+    names.sort_by_key(|name| name != run_cluster);
+    prompt::choice("Context of the run cluster", &names)
+}
