@@ -1,25 +1,15 @@
 //! `add-cluster`: delivers a package to a run cluster.
 //!
-//! What is asked lives in [`answers`], how Flux is to authenticate in [`authentication`] and where it connects in [`way`],
-//! what is found out in [`gather`] and [`live`], what is refused in [`guard`], and what follows from it all in [`delivery_plan`].
+//! Read downward: the questions ([`ask`]) lead to a [`request`] and two [`clusters`]; what is found out about it ([`gather`])
+//! are the [`facts`]; from both follows the [`mod@plan`], whose objects are built in [`manifests`].
 
-mod answers;
-mod authentication;
-mod circumstances;
-mod comparison;
-mod delivery_plan;
+mod ask;
+mod clusters;
+mod facts;
 mod gather;
-mod guard;
-mod identity;
-mod impersonation;
-mod installer;
-mod kubeconfig_file;
-mod live;
-mod permissions;
-mod proof;
-mod registry;
-mod repository;
-mod way;
+mod manifests;
+mod plan;
+mod request;
 
 use super::outcome;
 use crate::cli::AddClusterArgs;
@@ -40,43 +30,38 @@ pub(super) async fn run(
     arguments: AddClusterArgs,
 ) -> Result<()> {
     super::choose_context(ui, &mut connection)?;
-    let answers = answers::ask(ui, &connection, namespace, &arguments).await?;
-
-    let mut facts = Box::pin(gather::gather(&answers)).await?;
-    live::read(&answers, &mut facts).await?;
-    let plan = delivery_plan::plan(&answers, &facts);
-    let executor = Executor {
-        build: &answers.build,
-        run: Some(&answers.run),
-        checkouts: std::slice::from_ref(&facts.checkout),
-        ui,
-    };
+    let (request, clusters) = ask::ask(ui, &connection, namespace, &arguments).await?;
+    let (facts, checkout) = Box::pin(gather::gather(ui, &request, &clusters)).await?;
+    let plan = plan::plan(&request, &facts);
+    let executor =
+        Executor { build: &clusters.build, run: Some(&clusters.run), checkouts: std::slice::from_ref(&checkout), ui };
     let preview = Preview::of(&plan, executor).await?;
     confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
 
     let kustomizations: Vec<Kustomization> =
-        answers.build.list(&kustomization_resource(facts.versions.kustomization), &answers.namespace).await?;
+        clusters.build.list(&kustomization_resource(facts.versions.kustomization), &request.namespace).await?;
+    let user_context = facts.needs_user_context_to_read().then(|| clusters.run.context().to_owned());
     let ours = Selection {
-        namespace: Some(answers.namespace.clone()),
+        namespace: Some(request.namespace.clone()),
         packages: vec![facts.package.name.clone()],
-        run_clusters: vec![answers.run_cluster.clone()],
-        run_contexts: way::run_contexts(&answers, &facts),
+        run_clusters: vec![request.run_cluster.clone()],
+        run_contexts: user_context.into_iter().map(|context| (request.run_cluster.clone(), context)).collect(),
     };
     let deliveries = ours.of(find(&kustomizations));
     if deliveries.is_empty() {
         return Err(Error::new("the Kustomizations that were just applied are gone")
-            .hint(format!("see who deleted them: kubectl -n {} get events", answers.namespace)));
+            .hint(format!("see who deleted them: kubectl -n {} get events", request.namespace)));
     }
-    let request = WaitRequest {
+    let wait_request = WaitRequest {
         deliveries: deliveries.clone(),
         run_contexts: ours.run_contexts,
-        connection: answers.run_connection.clone(),
+        connection: clusters.run_connection.clone(),
         timeout: arguments.timeout,
         commit: None,
         requests_fetch: true,
         fails_fast: false,
-        way: way::novelty(&plan, &preview),
+        way: plan::endpoint_change(&plan, &preview),
     };
-    let outcomes = wait(&answers.build, facts.versions, request, progress::reporter(ui).as_mut()).await?;
+    let outcomes = wait(&clusters.build, facts.versions, wait_request, progress::reporter(ui).as_mut()).await?;
     outcome::report(ui, &deliveries, &outcomes)
 }

@@ -1,172 +1,153 @@
-//! What `add-cluster` finds out before it plans: clusters, repository, and what is there already. Reads only.
+//! What `add-cluster` finds out before it plans: [`Facts`], and the checkout that the plan commits to. Reads only.
+//!
+//! All that is wrong is reported together, as findings of named checks. Each subject has a file of its own: [`credential`],
+//! [`access`], [`installer`], [`repository`]; [`retarget`] and [`permissions`] refuse.
 
+mod access;
+mod credential;
+mod installer;
+mod permissions;
+mod repository;
+mod retarget;
+
+use futures::future::try_join_all;
 use futures::join;
+use jiff::Timestamp;
 use secrecy::SecretString;
+use serde_json::Value;
 
-use super::answers::Answers;
-use super::authentication::{self, Authentication, Found};
-use super::circumstances;
-use super::impersonation::{self, Impersonated};
-use super::installer::Installer;
-use super::permissions;
-use super::proof::{self, Proof};
-use super::{guard, registry, repository, way};
+use super::clusters::Clusters;
+use super::facts::{Authentication, ExistingCredential, Facts};
+use super::manifests::{kustomizations, references};
+use super::request::Request;
 use crate::authentication::stored::StoredCredential;
 use crate::check::{self, Checks, Skipped, known};
-use crate::cluster::{Cluster, User};
-use crate::error::Result;
-use crate::flux::{FluxVersions, RunCredential};
+use crate::cluster::Cluster;
+use crate::error::{Error, Result};
+use crate::flux::{FluxVersions, Kustomization, kustomization_resource};
 use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
 use crate::kubeconfig::Endpoint;
-use crate::plan::LiveObjects;
-
-/// What was found out.
-pub(super) struct Facts {
-    pub(super) versions: FluxVersions,
-    pub(super) build_uid: String,
-    pub(super) run_uid: String,
-    pub(super) checkout: Checkout,
-    pub(super) package: PackageDirectory,
-    pub(super) directory: RunClusterDirectory,
-    pub(super) constraints: String,
-    /// What Flux has already to reach the run cluster with.
-    pub(super) found: Option<Found>,
-    /// What the Secret says of it, where it is one.
-    pub(super) stored: Option<StoredCredential>,
-    /// The stored token, where the run cluster lets it in.
-    pub(super) working_token: Option<SecretString>,
-    /// How Flux authenticates, or will.
-    pub(super) authentication: Authentication,
-    /// The context through which the delivery is watched, where Flux's own credential will not do.
-    pub(super) run_context: Option<String>,
-    /// Whom Flux impersonates, if anybody.
-    pub(super) impersonated: Option<Impersonated>,
-    /// The user of a kubeconfig that somebody gave.
-    pub(super) user: Option<User>,
-    /// As whom the package is installed.
-    pub(super) installer: Installer,
-    /// Whether the target namespace has to be made.
-    pub(super) makes_namespace: bool,
-    /// The objects that the plan is about, where they exist; read once all else is known, see [`super::live`].
-    pub(super) live: LiveObjects,
-    /// Whether Flux knows `healthCheckExprs`.
-    pub(super) has_health_check_expressions: bool,
-    /// What to beware of.
-    pub(super) warnings: Vec<String>,
-    /// How Flux reaches the run cluster, or will.
-    pub(super) endpoint: Endpoint,
-}
-
-impl Facts {
-    /// Returns the kind of object that Flux reaches the run cluster with.
-    pub(super) fn credential(&self) -> RunCredential {
-        self.authentication.credential(self.found.as_ref())
-    }
-
-    /// Returns where the deployer's account lives, if the plugin makes one.
-    pub(super) fn deployer_namespace(&self, answers: &Answers) -> Option<String> {
-        self.authentication.deployer_namespace(answers, self.found.as_ref())
-    }
-}
+use crate::names;
+use crate::object::ObjectReference;
+use crate::plan::{LiveObjects, Place};
+use crate::ui::Ui;
 
 /// Gathers and checks everything; all findings are reported together, before anything is written.
 ///
 /// What needs nothing of another is read at the same time.
-pub(super) async fn gather(answers: &Answers) -> Result<Facts> {
+pub(super) async fn gather(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Facts, Checkout)> {
+    let (mut facts, checkout) = Box::pin(check_all(ui, request, clusters)).await?;
+    read_live_objects(request, clusters, &mut facts).await?;
+    Ok((facts, checkout))
+}
+
+/// Reads and checks everything but the objects that the plan is about: which these are is known only then.
+async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Facts, Checkout)> {
     let mut checks = Checks::default();
-    let versions = checks.take("Flux", check::flux(&answers.build, &answers.build_served));
-    let (namespace, target, kapp_controller, build_uid, run_uid, found, git) = join!(
-        check::namespace(&answers.build, &answers.namespace),
-        target_namespace(answers),
-        check::kapp_controller(&answers.run, &answers.run_served, &answers.target_namespace),
-        answers.build.uid(),
-        answers.run.uid(),
-        authentication::find(answers),
+    let versions = checks.take("Flux", check::flux(&clusters.build, &clusters.build_served));
+    let (namespace, target, kapp_controller, build_uid, run_uid, existing, git) = join!(
+        check::namespace(&clusters.build, &request.namespace),
+        creates_namespace(request, &clusters.run),
+        check::kapp_controller(&clusters.run, &clusters.run_served, &request.target_namespace),
+        clusters.build.uid(),
+        clusters.run.uid(),
+        credential::existing(&clusters.build, request),
         // Boxed: it is by far the largest of these futures.
-        Box::pin(read_repository(answers, versions)),
+        Box::pin(read_repository(ui, request, &clusters.build, versions)),
     );
-    checks.check(format!("namespace {}", answers.namespace), namespace);
-    let makes_namespace = checks.take(format!("target namespace {}", answers.target_namespace), target);
+    checks.check(format!("namespace {}", request.namespace), namespace);
+    let creates_namespace = checks.take(format!("target namespace {}", request.target_namespace), target);
     checks.check("kapp-controller", kapp_controller);
     let build_uid = checks.take("identity of the build cluster", build_uid);
     let run_uid = checks.take("identity of the run cluster", run_uid);
-    let found = checks.take("credential", found);
+    let existing = checks.take("credential", existing);
     let git = match git {
         Ok(read) => checks.take("GitOps repository", read),
         Err(skipped) => Err(skipped),
     };
 
-    let stored = known(&found).ok().and_then(|found| found.as_ref()?.stored());
-    let authentication = match known(&found) {
-        Ok(found) => checks.take("authentication", Authentication::in_effect(answers, found.as_ref(), stored.as_ref())),
+    let stored = known(&existing).ok().and_then(|existing| existing.as_ref()?.stored());
+    let authentication = match known(&existing) {
+        Ok(existing) => {
+            let decided =
+                credential::authentication(request, &clusters.user_endpoint, existing.as_ref(), stored.as_ref());
+            checks.take("authentication", decided)
+        }
         Err(skipped) => Err(skipped),
     };
-    let credential = credential(answers, &mut checks, &found, stored.as_ref(), &authentication, &run_uid).await;
-    let impersonation = async {
-        let (versions, found) = (versions?, known(&found)?);
+    let credential =
+        check_credential(request, clusters, &mut checks, &existing, stored.as_ref(), &authentication, &run_uid).await;
+    let access = async {
+        let (versions, existing) = (versions?, known(&existing)?);
         let (authentication, run_uid) = (known(&authentication)?, known(&run_uid)?);
-        impersonation(answers, &mut checks, versions, found.as_ref(), authentication, run_uid).await
+        access::check(clusters, request, &mut checks, versions, authentication, existing.as_ref(), run_uid).await
     };
-    let impersonation = impersonation.await;
+    let access = access.await;
     let kustomizations = async {
-        let credential = known(&authentication)?.credential(known(&found)?.as_ref());
-        let same = guard::same_kustomizations(answers, versions?, credential).await;
+        let kind = known(&authentication)?.credential_kind(known(&existing)?.as_ref());
+        let same = retarget::same_kustomizations(&clusters.build, request, versions?, kind).await;
         checks.take("Kustomizations", same)
     };
     let kustomizations = kustomizations.await;
     let delivery = async {
         let (_, package, directory) = known(&git)?;
-        checks.check("PackageInstall", guard::same_install(answers, package, directory).await);
-        let constraints = repository::choose_constraints(&mut checks, answers, package, directory);
+        let same = retarget::same_install(&clusters.run, request, package, directory).await;
+        checks.check("PackageInstall", same);
+        let constraints = repository::choose_constraints(&mut checks, request, package, directory);
         let constraints = checks.take("version", constraints);
-        let installer = Installer::in_effect(answers, directory, makes_namespace.unwrap_or_default()).await;
+        let creates_namespace = creates_namespace.unwrap_or_default();
+        let installer = installer::installer(&clusters.run, request, directory, creates_namespace).await;
         Ok((constraints?, checks.take("installer", installer)?))
     };
     let delivery = delivery.await;
-    registry::check(&mut checks, answers).await;
+    installer::check_registry_secret(&clusters.run, request, &mut checks).await;
     if let (Ok(versions), Ok(authentication)) = (versions, known(&authentication)) {
-        let makes_namespace = makes_namespace.unwrap_or_default();
-        let circumstances = permissions::Circumstances {
+        let creates_namespace = creates_namespace.unwrap_or_default();
+        let writes = permissions::PlannedWrites {
             authentication,
-            found: found.as_ref().ok().and_then(Option::as_ref),
-            impersonated: impersonation.as_ref().ok().and_then(|(_, impersonated)| impersonated.as_ref()),
+            existing: existing.as_ref().ok().and_then(Option::as_ref),
+            impersonated: access.as_ref().ok().and_then(|(_, impersonated)| impersonated.as_ref()),
             installer: delivery.as_ref().ok().map(|(_, installer)| installer),
-            makes_namespace,
+            creates_namespace,
         };
-        permissions::check(&mut checks, answers, versions, circumstances).await;
-        circumstances::look(&mut checks, answers, versions, run_uid.as_deref().ok(), makes_namespace).await;
+        permissions::check(&mut checks, clusters, request, versions, writes).await;
+        advise(&mut checks, clusters, request, versions, run_uid.as_deref().ok(), creates_namespace).await;
     }
-    let warnings = [answers.warnings.clone(), checks.warnings()].concat();
-    let facts = || {
-        let ((checkout, package, directory), (constraints, installer)) = (git?, delivery?);
-        let ((endpoint, working_token), (proof, impersonated)) = (credential?, impersonation?);
+    let warnings = [request.warnings.clone(), checks.warnings()].concat();
+    let found = || {
+        let ((checkout, package, directory), (version_constraints, installer)) = (git?, delivery?);
+        let ((endpoint, working_token), (proof, impersonated)) = (credential?, access?);
         kustomizations?;
-        Ok(Facts {
+        let facts = Facts {
+            now: Timestamp::now(),
             versions: versions?,
             build_uid: build_uid?,
             run_uid: run_uid?,
-            checkout,
+            run_display: clusters.run.display(),
+            repository: checkout.display(),
             package,
             directory,
-            constraints,
-            found: found?,
+            version_constraints,
+            existing_credential: existing?,
             stored,
             working_token,
             authentication: authentication?,
             endpoint,
-            run_context: (!proof.may_read).then(|| answers.run_connection.context.clone()).flatten(),
+            user_endpoint: clusters.user_endpoint.clone(),
+            may_read: proof.may_read,
             impersonated,
             user: proof.user,
             installer,
-            makes_namespace: makes_namespace?,
+            creates_namespace: creates_namespace?,
             live: LiveObjects::default(),
             has_health_check_expressions: true,
             warnings,
-        })
+        };
+        Ok((facts, checkout))
     };
-    checks.finish(facts())
+    checks.finish(found())
 }
 
 /// What was read of the GitOps repository.
@@ -174,77 +155,126 @@ type Repository = (Checkout, PackageDirectory, RunClusterDirectory);
 
 /// Reads the GitRepository on the build cluster, then the repository that it names.
 async fn read_repository(
-    answers: &Answers,
+    ui: Ui,
+    request: &Request,
+    build: &Cluster,
     versions: Result<FluxVersions, Skipped>,
 ) -> Result<Result<Repository>, Skipped> {
-    let source = repository::repository(&answers.build, versions?, answers).await;
+    let source = repository::source(build, versions?, request).await;
     Ok(match source {
-        Ok(source) => repository::git(answers, &source).await,
+        Ok(source) => repository::git(ui, request, &source).await,
         Err(error) => Err(error),
     })
 }
 
 /// Finds out how Flux reaches the run cluster, and whether its stored token, if there is one, still works.
-async fn credential(
-    answers: &Answers,
+async fn check_credential(
+    request: &Request,
+    clusters: &Clusters,
     checks: &mut Checks,
-    found: &Result<Option<Found>, Skipped>,
+    existing: &Result<Option<ExistingCredential>, Skipped>,
     stored: Option<&StoredCredential>,
     authentication: &Result<Authentication, Skipped>,
     run_uid: &Result<String, Skipped>,
 ) -> Result<(Endpoint, Option<SecretString>), Skipped> {
-    let (found, authentication) = (known(found)?, known(authentication)?);
+    let (existing, authentication) = (known(existing)?, known(authentication)?);
     let working_token = match stored {
         Some(stored) if matches!(authentication, Authentication::Token { .. }) => {
-            checks.take("stored credential", working_token(&answers.run, stored).await)
+            checks.take("stored credential", credential::working_token(&clusters.run, stored).await)
         }
         _ => Ok(None),
     };
-    let known_endpoint = found.as_ref().and_then(Found::endpoint);
-    let endpoint = way::endpoint(answers, known_endpoint.as_ref());
+    let known_endpoint = existing.as_ref().and_then(ExistingCredential::endpoint);
+    let endpoint = credential::endpoint(request, &clusters.user_endpoint, known_endpoint.as_ref());
     let run_uid = known(run_uid)?;
-    let check = way::check(answers, authentication, known_endpoint.as_ref(), &endpoint, run_uid);
+    let check =
+        credential::check_endpoint(clusters, request, authentication, known_endpoint.as_ref(), &endpoint, run_uid);
     checks.check("address of the run cluster", check.await);
-    if let Some(found) = found {
-        checks.check("run cluster's name", guard::same_cluster(answers, found, run_uid).await);
+    if let Some(existing) = existing {
+        checks.check("run cluster's name", retarget::same_cluster(clusters, request, existing, run_uid).await);
     }
     Ok((endpoint, working_token?))
 }
 
-/// Proves the kubeconfig that somebody gave, and finds out whom Flux impersonates with it.
-async fn impersonation(
-    answers: &Answers,
-    checks: &mut Checks,
-    versions: FluxVersions,
-    found: Option<&Found>,
-    authentication: &Authentication,
-    run_uid: &str,
-) -> Result<(Proof, Option<Impersonated>), Skipped> {
-    let account = checks.take("impersonation", impersonation::account(answers, versions, authentication).await);
-    let wanted = account.as_ref().ok().and_then(Option::as_deref);
-    let proof = proof::of_credential(answers, checks, versions, authentication, found, run_uid, wanted).await;
-    let proof = checks.take("kubeconfig", proof)?;
-    let Some(account) = account? else { return Ok((proof, None)) };
-    let prepared = impersonation::prepare(answers, checks, account, &proof).await;
-    let impersonated = checks.take("permission to impersonate", prepared)?;
-    Ok((proof, Some(impersonated)))
-}
-
-/// Checks the target namespace, and tells whether it has to be made.
-async fn target_namespace(answers: &Answers) -> Result<bool> {
-    match check::namespace(&answers.run, &answers.target_namespace).await {
+/// Checks the target namespace, and tells whether it has to be created.
+async fn creates_namespace(request: &Request, run: &Cluster) -> Result<bool> {
+    match check::namespace(run, &request.target_namespace).await {
         Ok(()) => Ok(false),
-        Err(_) if answers.creates_namespace => Ok(true),
+        Err(_) if request.create_namespace => Ok(true),
         Err(error) => Err(error.hint("or let this command create it: --create-namespace")),
     }
 }
 
-/// Returns the stored token if the run cluster lets it in.
+/// Warns about Flux's capacity, other names of the run cluster, and over-privileged accounts in the target namespace.
+async fn advise(
+    checks: &mut Checks,
+    clusters: &Clusters,
+    request: &Request,
+    versions: FluxVersions,
+    run_uid: Option<&str>,
+    creates_namespace: bool,
+) {
+    let resource = kustomization_resource(versions.kustomization);
+    let everywhere = clusters.build.list_in::<Kustomization>(&resource, None).await;
+    let kustomizations = match everywhere {
+        Ok(kustomizations) => kustomizations,
+        // Whoever may not read them everywhere sees those of this namespace.
+        Err(_) => clusters.build.list(&resource, &request.namespace).await.unwrap_or_default(),
+    };
+    match check::capacity(&clusters.build, &kustomizations).await {
+        Ok(words) => checks.pass("Flux's capacity", words),
+        Err(warning) => checks.warn("Flux's capacity", warning),
+    }
+    if let Some(uid) = run_uid {
+        let own = names::kubeconfig(&request.run_cluster);
+        // What may not be read cannot be compared.
+        let others = check::other_names(&clusters.build, &request.namespace, uid, &own).await.unwrap_or_default();
+        if !others.is_empty() {
+            checks.warn("names of the run cluster", check::of_one_cluster(&request.run_cluster, &others));
+        }
+    }
+    if !creates_namespace {
+        let namespace = &request.target_namespace;
+        for warning in check::over_privileged(&clusters.run, namespace).await.warnings(namespace) {
+            checks.warn("accounts of the target namespace", warning);
+        }
+    }
+}
+
+/// Completes the facts with the objects that the plan is about, and with what the build cluster's Flux knows.
+async fn read_live_objects(request: &Request, clusters: &Clusters, facts: &mut Facts) -> Result<()> {
+    // Nothing exists in a namespace that has yet to be created.
+    let may_exist = |(place, reference): &(Place, ObjectReference)| {
+        let is_new = facts.creates_namespace && reference.namespace.as_ref() == Some(&request.target_namespace);
+        *place == Place::Build || !is_new
+    };
+    let reads = references(request, facts).into_iter().filter(may_exist).map(|(place, reference)| async move {
+        let cluster = if place == Place::Build { &clusters.build } else { &clusters.run };
+        let object = cluster.get(&reference).await?;
+        Ok::<_, Error>(object.map(|object| (place, reference, object)))
+    });
+    // Both Kustomizations have the same fields.
+    let [manifest, _] = kustomizations(request, facts);
+    let (live, has_health_check_expressions) =
+        futures::future::try_join(try_join_all(reads), has_health_check_expressions(&clusters.build, &manifest))
+            .await?;
+    facts.live = LiveObjects::new(live.into_iter().flatten());
+    facts.has_health_check_expressions = has_health_check_expressions;
+    Ok(())
+}
+
+/// Asks the build cluster, in a dry run, whether its Flux knows `healthCheckExprs`: it does since 2.5.
 ///
-/// It is tried in the user's way to the run cluster: Flux's own may not be open to the user.
-async fn working_token(run: &Cluster, stored: &StoredCredential) -> Result<Option<SecretString>> {
-    let Some(token) = stored.token() else { return Ok(None) };
-    let namespace = stored.deployer_namespace.as_deref().unwrap_or_default();
-    let is_let_in = run.with_token(token, None)?.lets_in(namespace).await?;
-    Ok(is_let_in.then(|| token.clone()))
+/// A workload identity cannot be left out: Flux knows it since 2.7.
+async fn has_health_check_expressions(build: &Cluster, manifest: &Value) -> Result<bool> {
+    match build.apply(manifest, true).await {
+        Err(error) if error.to_string().contains("configMapRef") => {
+            Err(Error::new(format!("Flux on {} knows no workload identities", build.display()))
+                .because(&error)
+                .hint("upgrade Flux to 2.7 or newer, or choose another way to authenticate"))
+        }
+        Err(error) if error.to_string().contains("healthCheckExprs") => Ok(false),
+        // What else is refused is told with everything else that is.
+        Ok(_) | Err(_) => Ok(true),
+    }
 }

@@ -6,14 +6,13 @@
 use kube::ResourceExt;
 use serde_json::Value;
 
-use super::answers::Answers;
-use super::authentication::{Authentication, Found, reference};
-use super::impersonation::Impersonated;
-use super::installer::Installer;
 use crate::authentication::Method;
 use crate::check::Checks;
 use crate::check::permissions::{self, Need, missing};
 use crate::cluster::Cluster;
+use crate::commands::add_cluster::clusters::Clusters;
+use crate::commands::add_cluster::facts::{Authentication, ExistingCredential, Impersonated, Installer};
+use crate::commands::add_cluster::request::Request;
 use crate::error::Result;
 use crate::flux::{FluxVersions, git_repository_resource, kustomization_resource};
 use crate::identities::deployer_rules;
@@ -23,37 +22,38 @@ use crate::object::{ObjectReference, api_resource};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// What decides which objects are written.
+/// What decides which objects will be written.
 #[derive(Clone, Copy)]
-pub(super) struct Circumstances<'a> {
+pub(super) struct PlannedWrites<'a> {
     pub(super) authentication: &'a Authentication,
-    pub(super) found: Option<&'a Found>,
+    pub(super) existing: Option<&'a ExistingCredential>,
     pub(super) impersonated: Option<&'a Impersonated>,
     pub(super) installer: Option<&'a Installer>,
-    pub(super) makes_namespace: bool,
+    pub(super) creates_namespace: bool,
 }
 
 /// Checks all permissions, and leaves out failures that say no more than that one of them is missing.
 pub(super) async fn check(
     checks: &mut Checks,
-    answers: &Answers,
+    clusters: &Clusters,
+    request: &Request,
     versions: FluxVersions,
-    circumstances: Circumstances<'_>,
+    writes: PlannedWrites<'_>,
 ) {
-    let on_run = on_run_cluster(answers, circumstances);
+    let on_run = on_run_cluster(request, writes);
     let (build, run) = futures::join!(
-        missing(&answers.build, on_build_cluster(answers, versions, circumstances)),
-        missing_on_run_cluster(&answers.run, on_run, circumstances.makes_namespace, &answers.target_namespace),
+        missing(&clusters.build, on_build_cluster(request, versions, writes)),
+        missing_on_run_cluster(&clusters.run, on_run, writes.creates_namespace, &request.target_namespace),
     );
-    permissions::take(checks, &answers.build, build);
-    permissions::take(checks, &answers.run, run);
+    permissions::take(checks, &clusters.build, build);
+    permissions::take(checks, &clusters.run, run);
 }
 
-fn on_build_cluster(answers: &Answers, versions: FluxVersions, circumstances: Circumstances<'_>) -> Vec<Need> {
-    let Circumstances { authentication, found, impersonated, .. } = circumstances;
-    let credential = reference(answers, authentication.credential(found));
+fn on_build_cluster(request: &Request, versions: FluxVersions, writes: PlannedWrites<'_>) -> Vec<Need> {
+    let PlannedWrites { authentication, existing, impersonated, .. } = writes;
+    let credential = request.credential_reference(authentication.credential_kind(existing));
     let reference =
-        |resource, name: String| ObjectReference { resource, namespace: Some(answers.namespace.clone()), name };
+        |resource, name: String| ObjectReference { resource, namespace: Some(request.namespace.clone()), name };
     let mut needs = match authentication {
         Authentication::Stored(_) => Need::on(&credential, &["get"]),
         _ => Need::to_apply(&credential),
@@ -69,14 +69,14 @@ fn on_build_cluster(answers: &Answers, versions: FluxVersions, circumstances: Ci
             .extend(Need::to_apply(&reference(api_resource("", "v1", "ServiceAccount"), impersonated.account.clone())));
     }
     for name in [
-        names::packages_kustomization(&answers.package, &answers.run_cluster),
-        names::package_installs_kustomization(&answers.package, &answers.run_cluster),
+        names::packages_kustomization(request.package_name(), &request.run_cluster),
+        names::package_installs_kustomization(request.package_name(), &request.run_cluster),
     ] {
         needs.extend(Need::to_apply(&reference(kustomization_resource(versions.kustomization), name)));
     }
     let all = reference(kustomization_resource(versions.kustomization), String::new());
     needs.extend(Need::on(&all, &["list"]));
-    let source = reference(git_repository_resource(versions.source), names::git_repository(&answers.package));
+    let source = reference(git_repository_resource(versions.source), names::git_repository(request.package_name()));
     needs.extend(Need::on(&source, &["get", "list", "watch", "patch"]));
     needs
 }
@@ -87,29 +87,29 @@ struct RunNeeds {
     granted: Vec<Value>,
 }
 
-fn on_run_cluster(answers: &Answers, circumstances: Circumstances<'_>) -> RunNeeds {
-    let Circumstances { authentication, found, impersonated, installer, makes_namespace } = circumstances;
-    let namespace = &answers.target_namespace;
+fn on_run_cluster(request: &Request, writes: PlannedWrites<'_>) -> RunNeeds {
+    let PlannedWrites { authentication, existing, impersonated, installer, creates_namespace } = writes;
+    let namespace = &request.target_namespace;
     let mut run = RunNeeds { needs: Vec::new(), granted: Vec::new() };
     if let Some(Installer::Own { rules, .. }) = installer {
-        let name = names::installer(&answers.package);
+        let name = names::installer(request.package_name());
         run.needs.extend(Need::to_apply(&account(namespace, &name)));
         run.needs.extend(to_apply_role(namespace, &name));
         run.granted.push(rules.clone());
     }
-    let deployer = names::deployer(&answers.namespace, &answers.run_cluster);
-    if let Authentication::Token { lifetime } = authentication {
-        run.needs.extend(on_token(answers, found, &deployer, lifetime.is_some()));
+    let deployer = names::deployer(&request.namespace, &request.run_cluster);
+    if let Authentication::Token { duration } = authentication {
+        run.needs.extend(on_token(request, existing, &deployer, duration.is_some()));
     }
     match (impersonated, authentication) {
         (Some(Impersonated { account, needs_grant, .. }), _) => {
-            let name = names::impersonated(&answers.namespace, &answers.run_cluster, account);
+            let name = names::impersonated(&request.namespace, &request.run_cluster, account);
             run.needs.extend(to_apply_role(namespace, &name));
             run.granted.push(deployer_rules());
             // Whom a kubeconfig that was made by hand belongs to is not known, and nothing granted to them.
             if *needs_grant && !matches!(authentication, Authentication::Stored(Method::ByHand)) {
-                let name = names::impersonator(&answers.namespace, &answers.run_cluster, account);
-                run.needs.extend(to_apply_role(&answers.namespace, &name));
+                let name = names::impersonator(&request.namespace, &request.run_cluster, account);
+                run.needs.extend(to_apply_role(&request.namespace, &name));
             }
         }
         (None, Authentication::Token { .. } | Authentication::WorkloadIdentity(_)) => {
@@ -118,11 +118,11 @@ fn on_run_cluster(answers: &Answers, circumstances: Circumstances<'_>) -> RunNee
         }
         (None, _) => {}
     }
-    if makes_namespace {
+    if creates_namespace {
         let namespace = ObjectReference {
             resource: api_resource("", "v1", "Namespace"),
             namespace: None,
-            name: answers.target_namespace.clone(),
+            name: request.target_namespace.clone(),
         };
         run.needs.extend(Need::to_apply(&namespace));
     }
@@ -142,15 +142,15 @@ fn to_apply_role(namespace: &str, name: &str) -> Vec<Need> {
 }
 
 /// Lists what the deployer's account and its token take.
-fn on_token(answers: &Answers, found: Option<&Found>, deployer: &str, is_bounded: bool) -> Vec<Need> {
-    let namespace = &answers.target_namespace;
-    let recorded = |key: &str| found.and_then(|found| found.object.annotations().get(key));
+fn on_token(request: &Request, existing: Option<&ExistingCredential>, deployer: &str, is_bounded: bool) -> Vec<Need> {
+    let namespace = &request.target_namespace;
+    let recorded = |key: &str| existing.and_then(|existing| existing.object.annotations().get(key));
     let mut needs = Vec::new();
     // Where another delivery's namespace has the account, this one only gets a binding.
     if recorded(labels::DEPLOYER_NAMESPACE).is_none_or(|recorded| recorded == namespace) {
         needs.extend(Need::to_apply(&account(namespace, deployer)));
         let token = recorded(labels::TOKEN_SECRET).cloned();
-        let token = token.unwrap_or_else(|| names::deployer_token(&answers.namespace, &answers.run_cluster));
+        let token = token.unwrap_or_else(|| names::deployer_token(&request.namespace, &request.run_cluster));
         let token = ObjectReference::secret(namespace, &token);
         needs.extend(Need::to_apply(&token));
         // The control plane fills it in, which is watched.
@@ -170,10 +170,10 @@ fn on_token(answers: &Answers, found: Option<&Found>, deployer: &str, is_bounded
 async fn missing_on_run_cluster(
     run: &Cluster,
     RunNeeds { mut needs, granted }: RunNeeds,
-    makes_namespace: bool,
+    creates_namespace: bool,
     namespace: &str,
 ) -> Result<Vec<Need>> {
-    if makes_namespace {
+    if creates_namespace {
         let roles = ObjectReference {
             resource: api_resource(RBAC, "v1", "Role"),
             namespace: Some(namespace.to_owned()),

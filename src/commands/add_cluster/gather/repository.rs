@@ -1,10 +1,10 @@
 //! What `add-cluster` reads of the GitOps repository: that Flux follows it, the package, and which version is selected.
 
-use super::answers::Answers;
 use crate::carvel::selection::{SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
 use crate::check::Checks;
 use crate::cluster::Cluster;
+use crate::commands::add_cluster::request::Request;
 use crate::commands::git as git_access;
 use crate::error::{Error, Result};
 use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
@@ -16,6 +16,7 @@ use crate::names;
 use crate::observe::source::{self, Source};
 use crate::observe::{Expectation, Verdict};
 use crate::shell::quoted;
+use crate::ui::Ui;
 
 /// Which versions are chosen from where nothing else is said: all releases.
 const ANY_VERSION: &str = ">=0.0.0";
@@ -24,16 +25,16 @@ const CONSTRAINTS_HINT: &str =
     "write them as kapp-controller documents them, such as --version-constraints '>=1.0.0 <2.0.0'";
 
 /// Reads the GitRepository; it must be ready, or on its way.
-pub(super) async fn repository(build: &Cluster, versions: FluxVersions, answers: &Answers) -> Result<GitRepository> {
-    let name = names::git_repository(&answers.package);
-    let repository = build.read(&git_repository_resource(versions.source), &answers.namespace, &name).await?;
+pub(super) async fn source(build: &Cluster, versions: FluxVersions, request: &Request) -> Result<GitRepository> {
+    let name = names::git_repository(request.package_name());
+    let repository = build.read(&git_repository_resource(versions.source), &request.namespace, &name).await?;
     let Some(repository) = repository else {
         return Err(
-            Error::new(format!("GitRepository {}/{name} does not exist on {}", answers.namespace, build.display()))
+            Error::new(format!("GitRepository {}/{name} does not exist on {}", request.namespace, build.display()))
                 .hint(format!(
                     "make the repository known to Flux first: kubectl carvelflux bootstrap {} -n {} --git-url URL --branch BRANCH",
-                    quoted(&answers.package_path),
-                    answers.namespace
+                    quoted(&request.package),
+                    request.namespace
                 )),
         );
     };
@@ -48,7 +49,8 @@ pub(super) async fn repository(build: &Cluster, versions: FluxVersions, answers:
 
 /// Clones the repository, and reads the package and what is there for the run cluster.
 pub(super) async fn git(
-    answers: &Answers,
+    ui: Ui,
+    request: &Request,
     repository: &GitRepository,
 ) -> Result<(Checkout, PackageDirectory, RunClusterDirectory)> {
     let url = GitUrl::parse(&repository.spec.url);
@@ -57,10 +59,10 @@ pub(super) async fn git(
             .because("a commit can only be delivered through the branch that the GitRepository names")
             .hint("give it `ref.branch` instead of a tag, a commit or a version range")
     })?;
-    let checkout = git_access::writable_checkout(answers.ui, &url, branch, &answers.access).await?;
-    let package = PackageDirectory::read(checkout.root(), &answers.package_path)?;
+    let checkout = git_access::writable_checkout(ui, &url, branch, &request.git).await?;
+    let package = PackageDirectory::read(checkout.root(), &request.package)?;
     package.check()?;
-    let directory = RunClusterDirectory::read(checkout.root(), &package.path, &answers.run_cluster)?;
+    let directory = RunClusterDirectory::read(checkout.root(), &package.path, &request.run_cluster)?;
     Ok((checkout, package, directory))
 }
 
@@ -68,13 +70,13 @@ pub(super) async fn git(
 /// only kapp-controller can tell.
 pub(super) fn choose_constraints(
     checks: &mut Checks,
-    answers: &Answers,
+    request: &Request,
     package: &PackageDirectory,
     directory: &RunClusterDirectory,
 ) -> Result<String> {
     let install = directory.install.as_ref();
-    let constraints = answers
-        .constraints
+    let constraints = request
+        .version_constraints
         .clone()
         .or_else(|| install.and_then(|install| install.constraints.clone()))
         .unwrap_or_else(|| ANY_VERSION.to_owned());

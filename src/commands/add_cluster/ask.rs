@@ -1,0 +1,112 @@
+//! The questions of `add-cluster`: what the flags leave open is asked, with what the clusters offer as choices.
+//!
+//! What comes of it is a [`Request`] and the clusters it is about; how single flags are read lives in [`super::request`].
+
+use kube::ResourceExt;
+
+use super::clusters::{Clusters, endpoint_of_context};
+use super::request::{self, AuthenticationRequest, InstallerRequest, Request};
+use crate::check;
+use crate::cli::AddClusterArgs;
+use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
+use crate::commands::{context_names, git, namespace};
+use crate::error::Result;
+use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
+use crate::gitops::checkout::{GitAccess, Limits};
+use crate::names;
+use crate::ui::{Ui, prompt};
+
+/// Asks for what the flags leave open. Nothing is written; a wrong answer ends here, or with the checks.
+pub(super) async fn ask(
+    ui: Ui,
+    connection: &Connection,
+    given_namespace: Option<String>,
+    arguments: &AddClusterArgs,
+) -> Result<(Request, Clusters)> {
+    prompt::require(
+        ui,
+        &[
+            ("RUN_CLUSTER", arguments.run_cluster.is_some()),
+            ("--package", arguments.package.is_some()),
+            ("--run-context", arguments.run_context.is_some()),
+            ("--target-namespace", arguments.target_namespace.is_some()),
+            ("--yes", arguments.confirm.yes),
+        ],
+    )?;
+    let endpoint = request::endpoint_overrides(&arguments.endpoint)?;
+    let values = arguments.values.as_deref().map(request::values).transpose()?;
+    let version_constraints = request::version_constraints(arguments.version_constraints.as_ref())?;
+    let authentication = AuthenticationRequest::of(&arguments.authentication).await?;
+    if let Some(account) = &arguments.authentication.impersonated {
+        names::check_service_account(account)?;
+    }
+    let (installer, warnings) = InstallerRequest::of(&arguments.installer)?;
+    let run_cluster = match &arguments.run_cluster {
+        Some(name) => name.clone(),
+        None => prompt::text("Short name for the run cluster, such as prod1", None)?,
+    };
+
+    let build = Cluster::connect(Role::Build, connection).await?.taking_over(arguments.write.force_conflicts);
+    let build_served = build.served_versions().await?;
+    let namespace = namespace(ui, connection, given_namespace)?;
+    let package = if let Some(package) = &arguments.package {
+        names::normalised_path(package).to_owned()
+    } else {
+        let versions = check::flux(&build, &build_served)?;
+        prompt::choice("Package", &bootstrapped_packages(&build, versions, &namespace).await?)?
+    };
+    let package_name = names::of_package(&package);
+    names::check_package(package_name)?;
+    names::check_run_cluster(&run_cluster, package_name)?;
+
+    let run_connection = connection.of_run_clusters(arguments.run_kubeconfig.as_ref());
+    let kubeconfig = load_kubeconfig(run_connection.kubeconfig.as_deref())?;
+    let context = match &arguments.run_context {
+        Some(context) => context.clone(),
+        None => prompt::choice("Context of the run cluster", &context_names(&kubeconfig))?,
+    };
+    let run_connection = run_connection.in_context(&context);
+    let run = Cluster::connect(Role::Run(run_cluster.clone()), &run_connection)
+        .await?
+        .taking_over(arguments.write.force_conflicts);
+    let user_endpoint = endpoint_of_context(&kubeconfig, &context, &endpoint)?;
+    let run_served = run.served_versions().await?;
+    let target_namespace = match &arguments.target_namespace {
+        Some(namespace) => namespace.clone(),
+        None => prompt::text("Namespace on the run cluster", Some(run.default_namespace()))?,
+    };
+    let git = GitAccess {
+        credentials: git::given(ui, &arguments.credentials).await?,
+        limits: Limits::new(connection.request_timeout, arguments.timeout),
+        ..GitAccess::default()
+    };
+    let request = Request {
+        run_cluster,
+        package,
+        namespace,
+        target_namespace,
+        version_constraints,
+        values,
+        authentication,
+        impersonate: arguments.authentication.impersonated.clone(),
+        installer,
+        registry_secret: arguments.installer.registry_secret.clone(),
+        create_namespace: arguments.installer.create_namespace,
+        endpoint,
+        allow_loopback: arguments.endpoint.allow_loopback,
+        labels: arguments.write.labels.clone(),
+        force_conflicts: arguments.write.force_conflicts,
+        git,
+        warnings,
+    };
+    Ok((request, Clusters { build, build_served, run, run_served, run_connection, user_endpoint }))
+}
+
+/// Lists the packages that `bootstrap` has made known to Flux.
+async fn bootstrapped_packages(build: &Cluster, versions: FluxVersions, namespace: &str) -> Result<Vec<String>> {
+    let repositories: Vec<GitRepository> = build.list(&git_repository_resource(versions.source), namespace).await?;
+    Ok(repositories
+        .iter()
+        .filter_map(|repository| repository.name_any().strip_suffix("-gitops-repo").map(str::to_owned))
+        .collect())
+}

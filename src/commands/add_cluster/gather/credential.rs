@@ -1,0 +1,218 @@
+//! How Flux authenticates on the run cluster and at which endpoint it reaches it: as the flags ask for, or as it does already.
+//!
+//! Whether a kubeconfig that exists already works is proven in [`super::access`]; what is set up lives in the plan.
+
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use secrecy::SecretString;
+
+use crate::authentication::Method;
+use crate::authentication::stored::StoredCredential;
+use crate::cluster::Cluster;
+use crate::commands::add_cluster::clusters::Clusters;
+use crate::commands::add_cluster::facts::{Authentication, ExistingCredential, Identity};
+use crate::commands::add_cluster::request::{AuthenticationRequest, KubeconfigFile, Request, WorkloadIdentityRequest};
+use crate::error::{Error, Result};
+use crate::flux::{Provider, RunCredential, WorkloadIdentity, impersonated_user};
+use crate::kubeconfig::{Endpoint, decoded};
+use crate::labels;
+use crate::names;
+use crate::object::api_resource;
+
+/// The Deployment of the controller that reaches run clusters, where Flux runs as pods.
+const CONTROLLER: &str = "kustomize-controller";
+
+/// Where every installer of Flux puts it by default.
+const FLUX_NAMESPACE: &str = "flux-system";
+
+/// Reads what Flux has already: a Secret with a kubeconfig, else the ConfigMap of a workload identity.
+pub(super) async fn existing(build: &Cluster, request: &Request) -> Result<Option<ExistingCredential>> {
+    for kind in [RunCredential::Secret, RunCredential::ConfigMap] {
+        if let Some(object) = build.get(&request.credential_reference(kind)).await? {
+            return Ok(Some(ExistingCredential { kind, object }));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the stored token if it authenticates on the run cluster.
+///
+/// It is tried at the user's endpoint: Flux's own may not be open to the user.
+pub(super) async fn working_token(run: &Cluster, stored: &StoredCredential) -> Result<Option<SecretString>> {
+    let Some(token) = stored.token() else { return Ok(None) };
+    let namespace = stored.deployer_namespace.as_deref().unwrap_or_default();
+    let is_let_in = run.with_token(token, None)?.lets_in(namespace).await?;
+    Ok(is_let_in.then(|| token.clone()))
+}
+
+/// Decides how Flux authenticates: as it is asked for where nothing is stored yet, else as is stored. Pure.
+///
+/// Refuses to change the method of a run cluster that was added already: the old credential would stay valid. What was
+/// stored by hand may become a kubeconfig file, and the file another one. A token's duration is no other method: one that
+/// works is left as it is, and `rotate` gives another.
+pub(super) fn authentication(
+    request: &Request,
+    user_endpoint: &Endpoint,
+    existing: Option<&ExistingCredential>,
+    stored: Option<&StoredCredential>,
+) -> Result<Authentication> {
+    let object = existing.map(|existing| &existing.object);
+    let identity = |asked: &WorkloadIdentityRequest| {
+        identity(request, user_endpoint, asked, object).map(Authentication::WorkloadIdentity)
+    };
+    match (object.map(Method::of), &request.authentication) {
+        (None, Some(AuthenticationRequest::Token { duration })) => Ok(Authentication::Token { duration: *duration }),
+        (None, None) | (Some(Method::Token), None | Some(AuthenticationRequest::Token { .. })) => {
+            Ok(Authentication::Token { duration: None })
+        }
+        (Some(Method::BoundedToken), None | Some(AuthenticationRequest::Token { .. })) => {
+            Ok(Authentication::Token { duration: stored.and_then(StoredCredential::granted) })
+        }
+        (None | Some(Method::ByHand | Method::KubeconfigFile), Some(AuthenticationRequest::KubeconfigFile(file))) => {
+            Ok(Authentication::KubeconfigFile(file.clone()))
+        }
+        (None | Some(Method::WorkloadIdentity), Some(AuthenticationRequest::WorkloadIdentity(asked))) => {
+            identity(asked)
+        }
+        (Some(Method::WorkloadIdentity), None) => identity(&WorkloadIdentityRequest::default()),
+        (Some(method), None) => Ok(Authentication::Stored(method)),
+        (Some(method), Some(_)) => {
+            let object = existing.map(|existing| request.credential_reference(existing.kind).display());
+            Err(Error::new(format!(
+                "{} already authenticates with another method: {}",
+                request.run_cluster,
+                method.name()
+            ))
+            .because(format!("{} would be replaced, and what it allows would stay valid", object.unwrap_or_default()))
+            .hint("leave the flags of the other way out, or choose another name for the run cluster"))
+        }
+    }
+}
+
+/// Decides which workload identity Flux uses: what the flags leave open stays as it is stored, or follows from the run
+/// cluster's address. Pure.
+fn identity(
+    request: &Request,
+    user_endpoint: &Endpoint,
+    asked: &WorkloadIdentityRequest,
+    stored: Option<&DynamicObject>,
+) -> Result<Identity> {
+    let stored_user = stored.and_then(|stored| stored.annotations().get(labels::IDENTITY_USER).cloned());
+    let known = stored.and_then(|stored| WorkloadIdentity::of(stored).ok()?.endpoint());
+    let stored = stored.map(WorkloadIdentity::of).transpose()?.unwrap_or_default();
+    let provider = asked.provider.unwrap_or(stored.provider);
+    let is_cloud = provider != Provider::Generic;
+    let cluster = asked.cluster_resource.clone().or(stored.cluster);
+    let service_account = asked
+        .identity_service_account
+        .clone()
+        .or(stored.service_account)
+        .or_else(|| (!is_cloud).then(|| names::identity(&request.run_cluster)));
+    let audiences = if asked.audiences.is_empty() { stored.audiences } else { asked.audiences.clone() };
+    let mut workload =
+        WorkloadIdentity { provider, cluster, audiences, service_account, ..WorkloadIdentity::default() };
+    // A cloud knows address and authority by the cluster's name, also when they change.
+    if workload.cluster.is_none() || !request.endpoint.is_empty() {
+        let endpoint = endpoint(request, user_endpoint, known.as_ref());
+        if endpoint.tls_server_name.is_some() || endpoint.proxy_url.is_some() {
+            return Err(Error::usage("Flux cannot use a TLS server name or a proxy with a workload identity")
+                .because(format!("{} is reached with one", endpoint.server))
+                .hint("reach the API server without (an empty --tls-server-name or --proxy-url), or choose another way to authenticate"));
+        }
+        workload.address = Some(endpoint.server);
+        workload.certificate_authority = endpoint.certificate_authority_data.as_deref().and_then(decoded);
+    }
+    workload.check()?;
+    let own_user = || {
+        let account = workload.service_account.as_ref().filter(|_| !is_cloud)?;
+        Some(impersonated_user(&request.namespace, account))
+    };
+    let user = asked.identity_user.clone().or(stored_user).or_else(own_user).ok_or_else(|| {
+        Error::usage(format!("provider {} requires --identity-user", provider.name()))
+            .because("the roles on the run cluster are bound to it")
+            .hint("name it: --identity-user USER; docs/authentication.md says who it is in each cloud")
+    })?;
+    Ok(Identity { workload, user })
+}
+
+/// Returns the endpoint at which Flux is to reach the run cluster: as the flags say, and for the rest as it does already, or
+/// as the user does where it does not yet. Pure.
+pub(super) fn endpoint(request: &Request, user_endpoint: &Endpoint, known: Option<&Endpoint>) -> Endpoint {
+    request.endpoint.apply(known.unwrap_or(user_endpoint).clone())
+}
+
+/// Refuses an endpoint that Flux cannot reach, or at which another cluster answers.
+pub(super) async fn check_endpoint(
+    clusters: &Clusters,
+    request: &Request,
+    authentication: &Authentication,
+    known: Option<&Endpoint>,
+    endpoint: &Endpoint,
+    run_uid: &str,
+) -> Result<()> {
+    match authentication {
+        Authentication::Token { .. } => {}
+        Authentication::WorkloadIdentity(identity) if identity.workload.address.is_some() => {}
+        Authentication::KubeconfigFile(file) => return check_endpoint_of_file(clusters, request, file, known).await,
+        _ => return if request.endpoint.is_empty() { Ok(()) } else { Err(not_ours(request)) },
+    }
+    if known == Some(endpoint) {
+        return Ok(());
+    }
+    if request.endpoint.server.is_none() && !request.allow_loopback && endpoint.is_loopback() {
+        refuse_where_flux_runs_as_pods(&clusters.build, &request.run_cluster, endpoint).await?;
+    }
+    if request.endpoint.is_empty() {
+        return Ok(());
+    }
+    // What cannot be reached from here, or does not know the user, Flux finds out about.
+    match clusters.run.through(endpoint).await?.uid().await {
+        Ok(uid) if uid != run_uid => Err(Error::new(format!("another cluster answers at {}", endpoint.server))
+            .because(format!("it has the kube-system UID {uid}, {} has {run_uid}", clusters.run.display()))
+            .hint("name an address of the same cluster: --server https://HOST:PORT")),
+        _ => Ok(()),
+    }
+}
+
+/// Says that the kubeconfig is somebody else's, address and all.
+fn not_ours(request: &Request) -> Error {
+    Error::usage(format!("cannot change the address of {}: its kubeconfig is yours", request.run_cluster))
+        .because(format!("{} is used as it is", request.credential_reference(RunCredential::Secret).display()))
+        .hint("change it there, and leave --server, --proxy-url, --tls-server-name and --certificate-authority out")
+}
+
+/// Refuses a kubeconfig of the user's own with an address of the machine itself, where that would be the controller's pod.
+async fn check_endpoint_of_file(
+    clusters: &Clusters,
+    request: &Request,
+    file: &KubeconfigFile,
+    known: Option<&Endpoint>,
+) -> Result<()> {
+    let no_file = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+    let endpoint = Endpoint::of_context(&file.as_flux_reads_it()?, None, no_file)?;
+    if request.allow_loopback || known == Some(&endpoint) || !endpoint.is_loopback() {
+        return Ok(());
+    }
+    refuse_where_flux_runs_as_pods(&clusters.build, &request.run_cluster, &endpoint).await
+}
+
+/// Refuses an address of the machine itself where that would be the controller's own pod.
+async fn refuse_where_flux_runs_as_pods(build: &Cluster, run_cluster: &str, endpoint: &Endpoint) -> Result<()> {
+    let Some(namespace) = namespace_of_flux(build).await else { return Ok(()) };
+    let address = endpoint.proxy_url.as_ref().map_or(endpoint.server.as_str(), |_| "its proxy");
+    Err(Error::new(format!("Flux cannot reach the run cluster `{run_cluster}` at {address}"))
+        .because(format!(
+            "Flux runs as a pod (Deployment {namespace}/{CONTROLLER}), for which a loopback address is the pod itself"
+        ))
+        .hint("name the address that Flux reaches: --server https://HOST:PORT, or in the kubeconfig that you give")
+        .hint("or, where the pod uses the network of its node: --allow-loopback"))
+}
+
+/// Returns where Flux runs as pods; `None` where it does not, or that cannot be seen.
+async fn namespace_of_flux(build: &Cluster) -> Option<String> {
+    let deployments = api_resource("apps", "v1", "Deployment");
+    match build.namespaces_of(&deployments, CONTROLLER, None).await {
+        Ok(namespaces) => namespaces.into_iter().next(),
+        Err(_) => build.namespaces_of(&deployments, CONTROLLER, Some(FLUX_NAMESPACE)).await.ok()?.into_iter().next(),
+    }
+}

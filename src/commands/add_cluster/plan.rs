@@ -1,0 +1,171 @@
+//! The plan of `add-cluster`: identities, credential, files, Kustomizations, in the order in which each finds what it needs.
+//!
+//! A function of the request and the facts, which asks nobody. What the objects look like lives in [`super::manifests`], how
+//! Flux gets its credential in [`credential`].
+
+mod credential;
+
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+use super::facts::Facts;
+use super::manifests;
+use super::request::Request;
+use crate::check::Checks;
+use crate::error::{Error, Result};
+use crate::flux::git_repository_resource;
+use crate::gitops::install::{PackageInstallSpec, package_install, update_package_install};
+use crate::gitops::values::{values_secret, values_secret_name};
+use crate::labels;
+use crate::names;
+use crate::object::ObjectReference;
+use crate::observe::wait::Way;
+use crate::plan::{Apply, Change, Commit, Place, Plan, Preview, Step};
+
+/// Computes the plan.
+#[must_use]
+pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
+    let package = &facts.package.name;
+    let mut plan = Plan {
+        purpose: format!("deliver {package} to {}, namespace {}", facts.run_display, request.target_namespace),
+        warnings: facts.warnings.clone(),
+        ..Plan::default()
+    };
+    let mut checks = Checks::default();
+    add_identities(&mut plan, &mut checks, request, facts);
+    checks.check("credential", credential::add_credential(&mut plan, request, facts));
+    if let Ok(commit) = checks.take("files", commit(request, facts))
+        && !commit.changes.is_empty()
+    {
+        plan.steps.push(Step::Commit(commit));
+        let source = git_repository_resource(facts.versions.source);
+        plan.steps.extend(Step::fetch(ObjectReference::namespaced(
+            &source,
+            &request.namespace,
+            &names::git_repository(package),
+        )));
+    }
+    add_kustomizations(&mut plan, request, facts);
+    plan.warnings.extend(checks.warnings());
+    plan.refusals = checks.into_failures();
+    plan
+}
+
+/// Adds Flux's user and the installer with their roles on the run cluster, and what Flux looks up on the build cluster.
+fn add_identities(plan: &mut Plan, checks: &mut Checks, request: &Request, facts: &Facts) {
+    if facts.creates_namespace {
+        plan.steps.push(Step::Apply(Apply { place: Place::Run, manifest: manifests::namespace(request) }));
+    }
+    for manifest in manifests::run_identities(request, facts) {
+        let owner = match facts.live.of(Place::Run, &manifest) {
+            Some(live) => same_owner(request, facts, &manifest, live),
+            None => Ok(()),
+        };
+        if checks.take_silently("owner", owner).is_ok() {
+            plan.steps.push(Step::Apply(Apply { place: Place::Run, manifest }));
+        }
+    }
+    let account = manifests::account_for_pruning(request, facts).filter(|manifest| !facts.is_unmanaged(manifest));
+    plan.steps.extend(account.map(|manifest| Step::Apply(Apply { place: Place::Build, manifest })));
+}
+
+/// Adds the Kustomizations; labels of earlier runs stay.
+fn add_kustomizations(plan: &mut Plan, request: &Request, facts: &Facts) {
+    for mut manifest in manifests::kustomizations(request, facts) {
+        let live = facts.live.of(Place::Build, &manifest);
+        labels::add(&mut manifest, live, &request.labels);
+        if !facts.has_health_check_expressions
+            && let Some(spec) = manifest["spec"].as_object_mut()
+        {
+            spec.remove("healthCheckExprs");
+        }
+        plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest }));
+    }
+}
+
+/// Computes the files of the delivery: the PackageInstall, and the values where there are new ones.
+fn commit(request: &Request, facts: &Facts) -> Result<Commit> {
+    let existing = facts.directory.install.as_ref();
+    let secret = match &request.values {
+        Some(values) => {
+            if let Some(encrypted) = facts.directory.secrets.iter().find(|secret| secret.encrypted) {
+                return Err(Error::new(format!(
+                    "{} is encrypted, and would be replaced by plain text",
+                    encrypted.file
+                ))
+                .hint("change the values with sops, and leave --values out"));
+            }
+            let name = values_secret_name(&facts.package.name, values)?;
+            Some((name.clone(), values_secret(&name, values)))
+        }
+        None => None,
+    };
+    let spec = PackageInstallSpec {
+        name: existing.map_or_else(|| facts.package.name.clone(), |install| install.name.clone()),
+        service_account: facts.installer.account(&facts.package.name),
+        ref_name: facts.package.ref_name.clone(),
+        constraints: facts.version_constraints.clone(),
+        values_secret: secret
+            .as_ref()
+            .map(|(name, _)| name.clone())
+            .or_else(|| existing.and_then(|install| install.values_secrets.last().cloned())),
+        fetch_secret: request.registry_secret.clone().map(|secret| (secret, facts.package.registry_fetches())),
+        prereleases: existing.is_some_and(|install| install.prereleases),
+    };
+    let install =
+        existing.map_or_else(|| package_install(&spec), |existing| update_package_install(&existing.document, &spec));
+    Ok(Commit {
+        changes: facts.directory.with_delivery(&install, secret.as_ref().map(|(_, secret)| secret))?,
+        message: format!("Deliver {} to {}", facts.package.name, request.run_cluster),
+        repository: facts.repository.clone(),
+    })
+}
+
+/// Refuses to write an object on the run cluster that belongs to another build cluster, another namespace or a person:
+/// every plugin writes with one field manager, so that the API server would see no conflict.
+fn same_owner(request: &Request, facts: &Facts, manifest: &Value, live: &DynamicObject) -> Result<()> {
+    let wanted = |key: &str| manifest["metadata"]["annotations"][key].as_str().unwrap_or_default();
+    let owner = |key: &str| live.annotations().get(key).map(String::as_str).unwrap_or_default();
+    let keys = [labels::BUILD_CLUSTER_UID, labels::BUILD_NAMESPACE];
+    if keys.iter().all(|key| owner(key) == wanted(key)) {
+        return Ok(());
+    }
+    let is_made_by_hand = keys.iter().all(|key| owner(key).is_empty());
+    if is_made_by_hand && request.force_conflicts {
+        return Ok(());
+    }
+    let display = ObjectReference::of(manifest)?.display();
+    let error = Error::new(format!("{display} on {} belongs to another owner", facts.run_display));
+    Err(if is_made_by_hand {
+        error
+            .because("it was not made by this plugin")
+            .hint("to take it over, give --force-conflicts; or deliver to another target namespace")
+    } else {
+        error
+            .because(format!(
+                "it serves namespace {} of the build cluster with the kube-system UID {}",
+                owner(labels::BUILD_NAMESPACE),
+                owner(labels::BUILD_CLUSTER_UID)
+            ))
+            .hint("deliver to another target namespace")
+    })
+}
+
+/// Tells whether the plan gives Flux another credential or endpoint for the run cluster, or its first one.
+pub(super) fn endpoint_change(plan: &Plan, preview: &Preview) -> Way {
+    let stores = |(step, change): (&Step, &Change)| match step {
+        Step::Mint(_) => *change != Change::None,
+        Step::Apply(apply) => {
+            let is_credential = apply.manifest["kind"] == "Secret" || apply.manifest["kind"] == "ConfigMap";
+            apply.place == Place::Build && is_credential && *change != Change::None
+        }
+        _ => false,
+    };
+    let creates = |(step, change): &(&Step, &Change)| matches!(step, Step::Apply(apply) if apply.manifest["kind"] == "Kustomization" && **change == Change::Create);
+    match (preview.steps(plan).any(stores), preview.steps(plan).filter(creates).count()) {
+        (false, _) => Way::Known,
+        (true, 2) => Way::New,
+        (true, _) => Way::Changed,
+    }
+}
