@@ -4,6 +4,12 @@
 //! Flux gets its credential in [`credential`].
 
 mod credential;
+#[cfg(test)]
+mod credential_tests;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
