@@ -48,7 +48,7 @@ pub(super) async fn working_token(run: &Cluster, stored: &StoredCredential) -> R
 /// Decides how Flux authenticates: as it is asked for where nothing is stored yet, else as is stored. Pure.
 ///
 /// Refuses to change the method of a run cluster that was added already: the old credential would stay valid. What was
-/// stored by hand may become a kubeconfig file, and the file another one. A token's duration is no other method: one that
+/// stored without the plugin may become a kubeconfig file, and the file another one. A token's duration is no other method: one that
 /// works is left as it is, and `rotate` gives another.
 pub(super) fn authentication(
     request: &Request,
@@ -84,7 +84,7 @@ pub(super) fn authentication(
                 method.name()
             ))
             .because(format!("{} would be replaced, and what it allows would stay valid", object.unwrap_or_default()))
-            .hint("leave the flags of the other way out, or choose another name for the run cluster"))
+            .hint("leave the flags of the other method out, or choose another name for the run cluster"))
         }
     }
 }
@@ -117,7 +117,7 @@ fn identity(
         if endpoint.tls_server_name.is_some() || endpoint.proxy_url.is_some() {
             return Err(Error::usage("Flux cannot use a TLS server name or a proxy with a workload identity")
                 .because(format!("{} is reached with one", endpoint.server))
-                .hint("reach the API server without (an empty --tls-server-name or --proxy-url), or choose another way to authenticate"));
+                .hint("reach the API server without (an empty --tls-server-name or --proxy-url), or choose another method to authenticate"));
         }
         workload.address = Some(endpoint.server);
         workload.certificate_authority = endpoint.certificate_authority_data.as_deref().and_then(decoded);

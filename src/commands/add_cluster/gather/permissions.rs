@@ -106,7 +106,7 @@ fn on_run_cluster(request: &Request, writes: PlannedWrites<'_>) -> RunNeeds {
             let name = names::impersonated(&request.namespace, &request.run_cluster, account);
             run.needs.extend(to_apply_role(namespace, &name));
             run.granted.push(deployer_rules());
-            // Whom a kubeconfig that was made by hand belongs to is not known, and nothing granted to them.
+            // Whom an unmanaged kubeconfig belongs to is not known, and nothing granted to them.
             if *needs_grant && !matches!(authentication, Authentication::Stored(Method::ByHand)) {
                 let name = names::impersonator(&request.namespace, &request.run_cluster, account);
                 run.needs.extend(to_apply_role(&request.namespace, &name));

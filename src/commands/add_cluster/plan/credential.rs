@@ -52,7 +52,7 @@ fn add_token(plan: &mut Plan, request: &Request, facts: &Facts, duration: Option
         return Err(expired(request, facts).because(format!("its account is in namespace {deployer_namespace}")));
     }
     if let (Some(_), Some(stored)) = (&facts.working_token, &facts.stored) {
-        note_end(plan, request, facts, stored);
+        note_expiry(plan, request, facts, stored);
     }
     if request.endpoint.server.is_none() && facts.endpoint.server != facts.user_endpoint.server {
         plan.warnings.push(format!(
@@ -105,8 +105,8 @@ fn end(stored: &StoredCredential) -> Option<(Timestamp, Duration)> {
     Some((stored.expires?, stored.lifetime.unwrap_or_default()))
 }
 
-/// Says when a credential that is left alone ends, and what becomes of a wish for another end.
-fn note_end(plan: &mut Plan, request: &Request, facts: &Facts, stored: &StoredCredential) {
+/// Notes when a credential that is left alone expires, and what becomes of a request for another duration.
+fn note_expiry(plan: &mut Plan, request: &Request, facts: &Facts, stored: &StoredCredential) {
     let name = &request.run_cluster;
     let rotate = format!("kubectl carvelflux rotate {name} -n {}", request.namespace);
     match stored.expires {
@@ -126,7 +126,7 @@ fn note_end(plan: &mut Plan, request: &Request, facts: &Facts, stored: &StoredCr
     }
 }
 
-/// Says that the stored credential has ended, and that a new one takes more than one more delivery.
+/// Says that the stored credential has expired, and that a new one takes more than one more delivery.
 fn expired(request: &Request, facts: &Facts) -> Error {
     let secret = request.credential_reference(RunCredential::Secret).display();
     Error::new(format!("{} does not let in the credential of {secret}: it is expired or revoked", facts.run_display))
