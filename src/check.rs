@@ -98,6 +98,19 @@ impl Checks {
         self.findings.push(Finding { name: name.into(), outcome });
     }
 
+    /// Makes checks apart from others, so that both can be made at the same time; see [`Self::take_in`].
+    pub(crate) async fn apart<T>(check: impl AsyncFnOnce(&mut Self) -> T) -> (Self, T) {
+        let mut checks = Self::default();
+        let found = check(&mut checks).await;
+        (checks, found)
+    }
+
+    /// Takes in what checks have found that were made apart, after what is there: the order is the same in each run.
+    pub(crate) fn take_in<T>(&mut self, (apart, found): (Self, T)) -> T {
+        self.findings.extend(apart.findings);
+        found
+    }
+
     /// Leaves out failures that another one explains.
     pub fn leave_out(&mut self, is_explained: impl Fn(&Error) -> bool) {
         self.findings.retain(|finding| !matches!(&finding.outcome, Outcome::Failed(error) if is_explained(error)));

@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::clusters::Clusters;
-use super::facts::{Authentication, ExistingCredential, Facts};
+use super::facts::{Authentication, ExistingCredential, Facts, Installer};
 use super::manifests::{kustomizations, references};
 use super::request::Request;
 use crate::authentication::stored::StoredCredential;
@@ -77,43 +77,49 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
         }
         Err(skipped) => Err(skipped),
     };
-    let credential =
-        check_credential(request, clusters, &mut checks, &existing, stored.as_ref(), &authentication, &run_uid).await;
-    let access = async {
-        let (versions, existing) = (versions?, known(&existing)?);
-        let (authentication, run_uid) = (known(&authentication)?, known(&run_uid)?);
-        access::check(clusters, request, &mut checks, versions, authentication, existing.as_ref(), run_uid).await
-    };
-    let access = access.await;
-    let kustomizations = async {
-        let kind = known(&authentication)?.credential_kind(known(&existing)?.as_ref());
-        let same = retarget::same_kustomizations(&clusters.build, request, versions?, kind).await;
-        checks.take("Kustomizations", same)
-    };
-    let kustomizations = kustomizations.await;
-    let delivery = async {
-        let (_, package, directory) = known(&git)?;
-        let same = retarget::same_install(&clusters.run, request, package, directory).await;
-        checks.check("PackageInstall", same);
-        let constraints = repository::choose_constraints(&mut checks, request, package, directory);
-        let constraints = checks.take("version", constraints);
-        let creates_namespace = creates_namespace.unwrap_or_default();
-        let installer = installer::installer(&clusters.run, request, directory, creates_namespace).await;
-        Ok((constraints?, checks.take("installer", installer)?))
-    };
-    let delivery = delivery.await;
-    installer::check_registry_secret(&clusters.run, request, &mut checks).await;
+    let is_new_namespace = creates_namespace.unwrap_or_default();
+    let (credential, access, kustomizations, delivery, registry) = join!(
+        Checks::apart(async |checks| {
+            check_credential(request, clusters, checks, &existing, stored.as_ref(), &authentication, &run_uid).await
+        }),
+        Checks::apart(async |checks| {
+            let (versions, existing) = (versions?, known(&existing)?);
+            let (authentication, run_uid) = (known(&authentication)?, known(&run_uid)?);
+            access::check(clusters, request, checks, versions, authentication, existing.as_ref(), run_uid).await
+        }),
+        Checks::apart(async |checks| {
+            let kind = known(&authentication)?.credential_kind(known(&existing)?.as_ref());
+            let same = retarget::same_kustomizations(&clusters.build, request, versions?, kind).await;
+            checks.take("Kustomizations", same)
+        }),
+        Checks::apart(async |checks| {
+            let (_, package, directory) = known(&git)?;
+            check_delivery(request, &clusters.run, checks, package, directory, is_new_namespace).await
+        }),
+        Checks::apart(async |checks| installer::check_registry_secret(&clusters.run, request, checks).await),
+    );
+    let credential = checks.take_in(credential);
+    let access = checks.take_in(access);
+    let kustomizations = checks.take_in(kustomizations);
+    let delivery = checks.take_in(delivery);
+    checks.take_in(registry);
     if let (Ok(versions), Ok(authentication)) = (versions, known(&authentication)) {
-        let creates_namespace = creates_namespace.unwrap_or_default();
         let writes = permissions::PlannedWrites {
             authentication,
             existing: existing.as_ref().ok().and_then(Option::as_ref),
             impersonated: access.as_ref().ok().and_then(|(_, impersonated)| impersonated.as_ref()),
             installer: delivery.as_ref().ok().map(|(_, installer)| installer),
-            creates_namespace,
+            creates_namespace: is_new_namespace,
         };
-        permissions::check(&mut checks, clusters, request, versions, writes).await;
-        advise(&mut checks, clusters, request, versions, run_uid.as_deref().ok(), creates_namespace).await;
+        let run_uid = run_uid.as_deref().ok();
+        // The permissions are judged beside all other findings: one that is missing explains some of them.
+        let ((), advised) = join!(
+            permissions::check(&mut checks, clusters, request, versions, writes),
+            Checks::apart(async |checks| {
+                advise(checks, clusters, request, versions, run_uid, is_new_namespace).await;
+            }),
+        );
+        checks.take_in(advised);
     }
     let warnings = [request.warnings.clone(), checks.warnings()].concat();
     let found = || {
@@ -196,6 +202,22 @@ async fn check_credential(
     Ok((endpoint, working_token?))
 }
 
+/// Checks what the delivery would replace, and decides which versions are installed, and as whom.
+async fn check_delivery(
+    request: &Request,
+    run: &Cluster,
+    checks: &mut Checks,
+    package: &PackageDirectory,
+    directory: &RunClusterDirectory,
+    creates_namespace: bool,
+) -> Result<(String, Installer), Skipped> {
+    checks.check("PackageInstall", retarget::same_install(run, request, package, directory).await);
+    let constraints = repository::choose_constraints(checks, request, package, directory);
+    let constraints = checks.take("version", constraints);
+    let installer = installer::installer(run, request, directory, creates_namespace).await;
+    Ok((constraints?, checks.take("installer", installer)?))
+}
+
 /// Checks the target namespace, and tells whether it has to be created.
 async fn creates_namespace(request: &Request, run: &Cluster) -> Result<bool> {
     match check::namespace(run, &request.target_namespace).await {
@@ -271,7 +293,7 @@ async fn has_health_check_expressions(build: &Cluster, manifest: &Value) -> Resu
         Err(error) if error.to_string().contains("configMapRef") => {
             Err(Error::new(format!("Flux on {} knows no workload identities", build.display()))
                 .because(&error)
-                .hint("upgrade Flux to 2.7 or newer, or choose another way to authenticate"))
+                .hint("upgrade Flux to 2.7 or newer, or choose another method to authenticate"))
         }
         Err(error) if error.to_string().contains("healthCheckExprs") => Ok(false),
         // What else is refused is told with everything else that is.
