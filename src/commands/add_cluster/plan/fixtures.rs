@@ -132,7 +132,7 @@ impl Scene {
             match self.objects.iter().find(|(at, object)| *at == place && reference(object) == reference(&after)) {
                 None => Change::Create,
                 // A token that does not exist yet is another one than is stored.
-                Some(_) if matches!(step, Step::StoreCredential(store) if store.known_token().is_none()) => {
+                Some(_) if matches!(step, Step::Mint(store) if store.known_token().is_none()) => {
                     Change::Update(vec!["data".to_owned()])
                 }
                 Some((_, before)) => differing(before, &after),
@@ -289,6 +289,10 @@ fn package_directory(path: &str) -> PackageDirectory {
         name: name.to_owned(),
         ref_name: name.to_owned(),
         packages: vec![version],
+        has_metadata: false,
+        others: Vec::new(),
+        invalid: Vec::new(),
+        kustomizations: Vec::new(),
     }
 }
 
@@ -300,7 +304,7 @@ fn directory(repository: &TempDir, package: &str) -> RunClusterDirectory {
 fn applied(step: &Step, now: Timestamp) -> Option<(Place, Value)> {
     match step {
         Step::Apply(apply) => Some((apply.place, apply.manifest.clone())),
-        Step::StoreCredential(store) => {
+        Step::Mint(store) => {
             let token = store.known_token().cloned().unwrap_or_else(|| SecretString::from(FAKE_TOKEN));
             let mut secret = store.secret_with(&token);
             if let TokenSource::Requested { lifetime, .. } = store.source {
