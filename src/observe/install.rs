@@ -4,16 +4,13 @@
 //! here, from what v0.53.1 writes (`pkg/packageinstall`, `pkg/app`).
 
 mod desired;
-mod explain;
-mod lifecycle;
 mod selected;
 mod stages;
-mod values;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use self::explain::Place;
+use self::stages::{Place, last_lines, waiting_on};
 use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::carvel::{
     App, AppStatus, MANUALLY_CONTROLLED_ANNOTATION, PACKAGE_VERSION_ANNOTATION, PackageInstall, PackageInstallStatus,
@@ -76,7 +73,7 @@ pub fn judge(installed: &Installed<'_>, namespace: &str, name: &str) -> Verdict 
     };
     let object = format!("PackageInstall {namespace}/{name}");
     let status = install.status.clone().unwrap_or_default();
-    if let Some(verdict) = lifecycle::judge(installed, install, &status, &object) {
+    if let Some(verdict) = judge_lifecycle(installed, install, &status, &object) {
         return verdict;
     }
     let select = |packages| selected::select(install, &status, packages, installed, &object);
@@ -101,7 +98,7 @@ pub fn judge(installed: &Installed<'_>, namespace: &str, name: &str) -> Verdict 
     if app_status.observed_generation != app.metadata.generation {
         return Verdict::pending(Stage::Fetch, "kapp-controller has not seen the new App yet");
     }
-    if let Some(verdict) = values::judge(installed, &app_status, &object) {
+    if let Some(verdict) = judge_values(installed, &app_status, &object) {
         return verdict;
     }
     match judge_run(install, &status, &app_status, &object) {
@@ -110,6 +107,116 @@ pub fn judge(installed: &Installed<'_>, namespace: &str, name: &str) -> Verdict 
             "the version constraints are left to kapp-controller, which may be about to choose another version",
         ),
         verdict => verdict,
+    }
+}
+
+/// Judges whether the install lives and is reconciled; `None` if it does and is.
+fn judge_lifecycle(
+    installed: &Installed<'_>,
+    install: &PackageInstall,
+    status: &PackageInstallStatus,
+    object: &str,
+) -> Option<Verdict> {
+    if install.metadata.deletion_timestamp.is_some() {
+        return Some(judge_deletion(install, status, installed.app, object));
+    }
+    judge_pause(install, object)
+}
+
+/// Judges a PackageInstall that is being deleted: kapp deletes the resources first, and kapp-controller tries for ever.
+fn judge_deletion(install: &PackageInstall, status: &PackageInstallStatus, app: Option<&App>, object: &str) -> Verdict {
+    let app_status = app.and_then(|app| app.status.as_ref());
+    let has_failed = find(&status.conditions, "DeleteFailed").is_some()
+        || app_status.is_some_and(|status| find(&status.conditions, "DeleteFailed").is_some());
+    if !has_failed {
+        let deploy = app_status.and_then(|status| status.deploy.as_ref()).filter(|deploy| !deploy.finished);
+        let waits = deploy.and_then(|deploy| waiting_on(&deploy.stdout)).map(|what| format!(" ({what})"));
+        return Verdict::pending(
+            Stage::Install,
+            format!(
+                "{object} is being deleted{}; Flux creates it again at its first reconcile after that",
+                waits.unwrap_or_default()
+            ),
+        );
+    }
+    let words = app_status.map(|status| &status.useful_error_message).filter(|words| !words.is_empty());
+    let message = last_lines(words.unwrap_or(&status.useful_error_message));
+    let (namespace, name) = (install.namespace().unwrap_or_default(), install.name_any());
+    let account = &install.spec.service_account_name;
+    let hint = if message.contains("Getting service account") {
+        format!(
+            "the resources are deleted as the service account, so create it and its RoleBinding again until they are: kubectl -n {namespace} create serviceaccount {account}"
+        )
+    } else {
+        format!(
+            "remove what holds the resources, or leave them behind: kubectl -n {namespace} patch packageinstall {name} --type merge -p '{{\"spec\":{{\"noopDelete\":true}}}}'"
+        )
+    };
+    Verdict::Failed(Failure {
+        message,
+        patience: Patience::Short,
+        ..failure(Cause::DeleteFailed, Stage::Install, object, hint)
+    })
+}
+
+/// Judges what kapp-controller leaves alone. It then keeps the conditions of before (`pkg/app/app_reconcile.go`, v0.53.1), so
+/// that they say nothing about what is asked for now.
+fn judge_pause(install: &PackageInstall, object: &str) -> Option<Verdict> {
+    let (word, field) = match (install.spec.paused, install.spec.canceled) {
+        (_, true) => ("canceled", "canceled"),
+        (true, _) => ("paused", "paused"),
+        _ => return None,
+    };
+    let (namespace, name) = (install.namespace().unwrap_or_default(), install.name_any());
+    Some(Verdict::Failed(Failure {
+        message: format!("it is {word}, so kapp-controller does nothing, and its status is an old one"),
+        ..failure(
+            Cause::Paused,
+            Stage::Install,
+            object,
+            format!(
+                "let it go on, in Git if it is set there: kubectl -n {namespace} patch packageinstall {name} --type merge -p '{{\"spec\":{{\"{field}\":false}}}}'"
+            ),
+        )
+    }))
+}
+
+/// Judges whether the App has read the values that are there now; `None` if it has.
+///
+/// A Secret's change moves no generation. kapp-controller tracks the Secret and runs the App again; a run reads the values
+/// once its fetch is done, so a fetch that was done in a later second proves that they were read. Within one second there
+/// are two more ways: a Secret that was never changed after its creation was there if the templates could be rendered;
+/// else the run that the tracking starts has to come, and where none has come for long enough, the one in that second was it.
+fn judge_values(installed: &Installed<'_>, status: &AppStatus, object: &str) -> Option<Verdict> {
+    let fetched = status.fetch.as_ref().and_then(|fetch| fetch.updated_at.or(fetch.started_at));
+    let has_rendered =
+        status.template.as_ref().is_some_and(|template| template.exit_code == 0 && template.error.is_empty());
+    let has_read = |created: Option<Timestamp>, changed: Timestamp| {
+        let only_created = created == Some(changed);
+        fetched.is_some_and(|fetched| {
+            fetched > changed || (fetched == changed && (installed.is_settled || (only_created && has_rendered)))
+        })
+    };
+    installed.values?.iter().find_map(|secret| match secret.changed.or(secret.created) {
+        None => Some(Verdict::Failed(missing_values(secret, object))),
+        Some(changed) if has_read(secret.created, changed) => None,
+        Some(_) => Some(Verdict::pending(
+            Stage::Template,
+            format!("kapp-controller has yet to read the new values in Secret {}", secret.name),
+        )),
+    })
+}
+
+fn missing_values(secret: &ValuesSecret, object: &str) -> Failure {
+    Failure {
+        message: format!("the values Secret {} does not exist", secret.name),
+        patience: Patience::Short,
+        ..failure(
+            Cause::NoValuesSecret,
+            Stage::Template,
+            object,
+            format!("add the Secret {} beside packageinstall.yaml, or correct its `values`", secret.name),
+        )
     }
 }
 

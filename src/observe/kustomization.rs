@@ -7,7 +7,7 @@ mod explain;
 use kube::ResourceExt;
 
 use self::explain::explain;
-pub(super) use self::explain::renewal;
+pub(super) use self::explain::{renewal, untrusted_identity};
 use super::expectation::{Expectation, short_revision};
 use super::unobserved::{self, Kind};
 use super::{Cause, Failure, Patience, Stage, Verdict};

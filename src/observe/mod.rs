@@ -18,7 +18,6 @@ pub mod unobserved;
 pub mod verdict;
 pub mod wait;
 pub mod watch;
-pub mod workload_identity;
 
 use std::time::Duration;
 

@@ -6,7 +6,6 @@ use super::{Cause, Patience};
 use crate::cluster::MissingRule;
 use crate::conditions::Condition;
 use crate::flux::Kustomization;
-use crate::observe::workload_identity::untrusted_identity;
 use crate::shell::quoted;
 
 /// Names the cause of a failed Kustomization, how long it may last, and what to do.
@@ -174,6 +173,13 @@ pub(in crate::observe) fn renewal(secret: &str, namespace: &str) -> String {
         }
         None => "store a new one".to_owned(),
     }
+}
+
+/// Says what to do where a run cluster refuses the tokens of a workload identity.
+pub(in crate::observe) fn untrusted_identity(namespace: &str, config_map: &str) -> String {
+    format!(
+        "does the run cluster's API server trust the build cluster as an issuer, for the audiences in ConfigMap {namespace}/{config_map}? docs/authentication.md says how"
+    )
 }
 
 /// Says who must be granted what, impersonation included.

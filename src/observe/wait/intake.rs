@@ -8,10 +8,9 @@ use super::track::Track;
 use crate::cluster::{Remedy, WatchFailure};
 use crate::error::Error;
 use crate::observe::delivery::{Delivery, RunAccess};
-use crate::observe::kustomization::renewal;
+use crate::observe::kustomization::{renewal, untrusted_identity};
 use crate::observe::verdict::{FluxPart, package_installs};
 use crate::observe::watch::Update;
-use crate::observe::workload_identity::untrusted_identity;
 use crate::observe::{Cause, Failure, Patience, Stage, Verdict, watch};
 
 impl Follower {

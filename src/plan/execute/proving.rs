@@ -11,7 +11,7 @@ use crate::cluster::{Access, Cluster};
 use crate::error::{Error, Result};
 use crate::flux::owner_labels;
 use crate::object::ObjectReference;
-use crate::observe::workload_identity::token;
+use crate::observe::reach::token;
 use crate::plan::executor::Executor;
 use crate::plan::proofs::{CredentialUnchanged, IdentityKnown, NoOrphans, TokensRevoked};
 use crate::plan::steps::Prove;
