@@ -14,9 +14,12 @@ const DEFAULT_WORKERS: usize = 4;
 
 /// Says how many workers are occupied, or warns that all are; `kustomizations` are those of all namespaces, or those that
 /// may be read.
-pub async fn capacity(build: &Cluster, kustomizations: &[Kustomization]) -> Result<String, Error> {
+pub async fn capacity<'a>(
+    build: &Cluster,
+    kustomizations: impl IntoIterator<Item = &'a Kustomization>,
+) -> Result<String, Error> {
     let workers = workers(build).await;
-    let unfinished = kustomizations.iter().filter(|kustomization| is_unfinished(kustomization)).count();
+    let unfinished = kustomizations.into_iter().filter(|kustomization| is_unfinished(kustomization)).count();
     let words = format!("{unfinished} unfinished Kustomizations, {workers} workers");
     if unfinished <= workers {
         return Ok(words);

@@ -14,9 +14,9 @@ use crate::check::{self, Checks, Outcome};
 use crate::cli::{CheckArgs, CheckFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
-use crate::flux::{FluxVersions, GitRepository, Kustomization, git_repository_resource, kustomization_resource};
+use crate::flux::FluxVersions;
 use crate::observe::Selection;
-use crate::observe::delivery::find;
+use crate::observe::observation::Observation;
 use crate::ui::Ui;
 use crate::ui::check::{Section, document, lines};
 
@@ -26,8 +26,7 @@ const AT_A_TIME: usize = 32;
 /// What was read of Flux before anything is judged.
 struct Flux {
     versions: FluxVersions,
-    sources: Vec<GitRepository>,
-    kustomizations: Vec<Kustomization>,
+    observation: Observation,
 }
 
 pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String>, arguments: CheckArgs) -> Result<()> {
@@ -45,8 +44,8 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
     let mut sections = Vec::new();
     if let Ok(versions) = versions {
         checks.pass("Flux", format!("GitRepository {}, Kustomization {}", versions.source, versions.kustomization));
-        let flux = read_flux(&build, versions, scope).await?;
-        let all = find(&flux.kustomizations);
+        let flux = Flux { versions, observation: Observation::list(&build, versions, scope).await? };
+        let all = flux.observation.deliveries();
         selection.refuse_unknown(&all)?;
         let deliveries = selection.of(all);
         build_cluster::check(&mut checks, &build, &flux, scope, &deliveries).await;
@@ -60,13 +59,6 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
         .insert(0, Section { title: build.display(), namespace: scope.map(str::to_owned), run_cluster: None, checks });
     print(ui, arguments.output, &sections)?;
     conclude(&sections)
-}
-
-async fn read_flux(build: &Cluster, versions: FluxVersions, scope: Option<&str>) -> Result<Flux> {
-    let (source, kustomization) =
-        (git_repository_resource(versions.source), kustomization_resource(versions.kustomization));
-    let (sources, kustomizations) = futures::join!(build.list_in(&source, scope), build.list_in(&kustomization, scope));
-    Ok(Flux { versions, sources: sources?, kustomizations: kustomizations? })
 }
 
 fn print(ui: Ui, format: CheckFormat, sections: &[Section]) -> Result<()> {

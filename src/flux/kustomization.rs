@@ -35,6 +35,19 @@ pub struct KustomizationSpec {
     pub prune: bool,
     /// What a deletion does with what was applied; `None` and `MirrorPrune` mean what `prune` says.
     pub deletion_policy: Option<String>,
+    /// The Kustomizations that must be ready before this one is applied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<DependencyReference>,
+}
+
+/// A Kustomization that another one depends on.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(default)]
+pub struct DependencyReference {
+    /// The name.
+    pub name: String,
+    /// The namespace; `None` means the depending Kustomization's.
+    pub namespace: Option<String>,
 }
 
 impl KustomizationSpec {

@@ -18,8 +18,8 @@ pub use helm_release::{
     HELM_RELEASE_GROUP, HELM_RELEASE_VERSIONS, HelmRelease, HelmReleaseSpec, helm_release_resource,
 };
 pub use kustomization::{
-    InventoryEntry, KUSTOMIZATION_GROUP, Keeping, Kustomization, KustomizationRequest, KustomizationSpec,
-    KustomizationStatus, impersonated_user, kustomization, kustomization_resource,
+    DependencyReference, InventoryEntry, KUSTOMIZATION_GROUP, Keeping, Kustomization, KustomizationRequest,
+    KustomizationSpec, KustomizationStatus, impersonated_user, kustomization, kustomization_resource,
 };
 pub use run_credential::{KubeConfig, KubeConfigReference, RunCredential};
 pub use workload_identity::{Provider, WorkloadIdentity, canonical_address};

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use kube::ResourceExt;
 
-use super::verdict::package_installs;
-use crate::flux::{KubeConfigReference, Kustomization, impersonated_user};
+use super::Key;
+use crate::carvel::PACKAGING_GROUP;
+use crate::flux::{InventoryEntry, KubeConfigReference, Kustomization, impersonated_user};
 use crate::names;
 
 /// One package on one run cluster, as two Kustomizations describe it.
@@ -48,6 +49,17 @@ pub enum RunAccess {
     },
 }
 
+/// What makes deliveries share a run cluster: the namespace of the Flux objects, its name, and how Flux reaches it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunClusterKey {
+    /// The namespace of the Flux objects.
+    pub namespace: String,
+    /// The short name of the run cluster.
+    pub run_cluster: String,
+    /// How Flux reaches it.
+    pub access: RunAccess,
+}
+
 impl RunAccess {
     /// Returns the user that Flux impersonates, if any.
     #[must_use]
@@ -63,6 +75,21 @@ impl Delivery {
     #[must_use]
     pub fn display(&self) -> String {
         format!("{} on {}", self.package, self.run_cluster)
+    }
+
+    /// Returns what the deliveries to one run cluster share.
+    #[must_use]
+    pub fn run_cluster_key(&self) -> RunClusterKey {
+        RunClusterKey {
+            namespace: self.namespace.clone(),
+            run_cluster: self.run_cluster.clone(),
+            access: self.access.clone(),
+        }
+    }
+
+    /// Returns namespace and name of the two Kustomizations.
+    pub(crate) fn kustomizations(&self) -> [Key; 2] {
+        [&self.packages_kustomization, &self.installs_kustomization].map(|name| (self.namespace.clone(), name.clone()))
     }
 }
 
@@ -173,8 +200,22 @@ fn same_place(one: &Kustomization, other: &Kustomization) -> bool {
         }
 }
 
+/// Returns namespace and name of every PackageInstall in a Kustomization's inventory.
+#[must_use]
+pub fn package_installs(kustomization: &Kustomization) -> Vec<Key> {
+    let entries = kustomization.status.as_ref().and_then(|status| status.inventory.as_ref());
+    entries
+        .map(|inventory| inventory.entries.as_slice())
+        .unwrap_or_default()
+        .iter()
+        .filter_map(InventoryEntry::parts)
+        .filter(|(_, _, group, kind)| (*group, *kind) == (PACKAGING_GROUP, "PackageInstall"))
+        .map(|(namespace, name, _, _)| (namespace.to_owned(), name.to_owned()))
+        .collect()
+}
+
 /// Returns kind, namespace and name of the source.
-fn source_of(kustomization: &Kustomization) -> (&str, String, &str) {
+pub(super) fn source_of(kustomization: &Kustomization) -> (&str, String, &str) {
     let source = &kustomization.spec.source_ref;
     let own = || kustomization.namespace().unwrap_or_default();
     (&source.kind, source.namespace.clone().unwrap_or_else(own), &source.name)

@@ -6,8 +6,7 @@ mod explain;
 
 use kube::ResourceExt;
 
-use self::explain::explain;
-pub(super) use self::explain::{renewal, untrusted_identity};
+pub(super) use self::explain::{explain, renewal, untrusted_identity};
 use super::expectation::{Expectation, short_revision};
 use super::unobserved::{self, Kind};
 use super::{Cause, Failure, Patience, Stage, Verdict};
@@ -65,30 +64,12 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
             return Applied::Yes(status.last_attempted_revision);
         }
     }
-    if object.spec.suspend {
-        return Applied::Not(Verdict::Failed(Failure {
-            cause: Cause::Suspended,
-            stage,
-            object: display,
-            message: format!(
-                "it is suspended, and has not applied {}",
-                short_revision(expectation.newest().unwrap_or("the expected revision"))
-            ),
-            hint: format!(
-                "flux resume kustomization {} -n {}",
-                object.name_any(),
-                object.namespace().unwrap_or_default()
-            ),
-            patience: Patience::None,
-            attempt: None,
-        }));
-    }
-    let kind = Kind { name: "Kustomization", controller: "kustomize-controller", stage };
-    if let Some(failure) = unobserved::explain(kind, &object.metadata, &status.conditions, status.observed_generation) {
+    let newest = short_revision(expectation.newest().unwrap_or("the expected revision"));
+    if let Some(failure) = not_reconciled(object, stage, &format!("has not applied {newest}")) {
         return Applied::Not(Verdict::Failed(failure));
     }
     match ready {
-        // It tries again by itself as soon as what it depends on is ready.
+        // It tries again by itself as soon as what it depends on is ready; `dependencies` looks at that.
         Some(ready) if ready.is_false() && ready.reason == "DependencyNotReady" => {
             Applied::Not(Verdict::pending(stage, ready.message.trim()))
         }
@@ -115,17 +96,32 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
             Some(reconciling) => Applied::Not(Verdict::pending(stage, &reconciling.message)),
             None => Applied::Not(Verdict::pending(stage, "applying")),
         },
-        _ => Applied::Not(Verdict::pending(
-            stage,
-            format!(
-                "waiting for Flux to apply {}",
-                short_revision(expectation.newest().unwrap_or("the expected revision"))
-            ),
-        )),
+        _ => Applied::Not(Verdict::pending(stage, format!("waiting for Flux to apply {newest}"))),
     }
 }
 
-fn fails_before_attempt(reason: &str) -> bool {
+/// Explains a Kustomization that Flux does not reconcile: it is suspended, which `consequence` says more of, or no controller
+/// has ever looked at it.
+pub(crate) fn not_reconciled(object: &Kustomization, stage: Stage, consequence: &str) -> Option<Failure> {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    if object.spec.suspend {
+        return Some(Failure {
+            cause: Cause::Suspended,
+            stage,
+            object: format!("Kustomization {namespace}/{name}"),
+            message: format!("it is suspended, and {consequence}"),
+            hint: format!("flux resume kustomization {name} -n {namespace}"),
+            patience: Patience::None,
+            attempt: None,
+        });
+    }
+    let status = object.status.clone().unwrap_or_default();
+    let kind = Kind { name: "Kustomization", controller: "kustomize-controller", stage };
+    unobserved::explain(kind, &object.metadata, &status.conditions, status.observed_generation)
+}
+
+/// Tells whether Flux fails for this reason before it attempts a revision.
+pub(super) fn fails_before_attempt(reason: &str) -> bool {
     matches!(reason, "ArtifactFailed" | "AccessDenied" | "InvalidCELExpression" | "FeatureGateDisabled")
 }
 

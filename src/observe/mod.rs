@@ -1,23 +1,28 @@
 //! What is, and whether it is what a revision asks for.
 //!
-//! Verdicts are pure functions of objects and an [`Expectation`]: [`source`], [`kustomization`] and [`install`] judge one
-//! node each, [`verdict`] the whole delivery. [`watch`], [`reach`] and [`target`] bring the objects in, [`wait`] follows them until
-//! every delivery is decided. How it looks on a screen lives in [`crate::ui`].
+//! Verdicts are pure functions of objects and an [`Expectation`]: `source`, `kustomization`, `dependencies` and `install` judge
+//! one node each, `verdict` the whole delivery. An `observation` is what one reading found of deliveries, the same for `wait`,
+//! `status` and `check`; `reach` and `target` read run clusters for it, `watch` and `run_cluster` say when to read again. `survey`
+//! looks at deliveries as they are now, [`wait`] follows them until every one is decided. How it looks on a screen lives in
+//! [`crate::ui`].
 
 pub mod delivery;
+pub(crate) mod dependencies;
 pub mod expectation;
 pub mod fetch;
 pub mod install;
 pub mod kustomization;
-pub mod reach;
+pub(crate) mod observation;
+pub(crate) mod reach;
+mod run_cluster;
 pub mod selection;
 pub mod source;
 pub mod survey;
 pub mod target;
-pub mod unobserved;
-pub mod verdict;
+pub(crate) mod unobserved;
+pub(crate) mod verdict;
 pub mod wait;
-pub mod watch;
+pub(crate) mod watch;
 
 use std::time::Duration;
 
@@ -26,6 +31,9 @@ pub use expectation::Expectation;
 use jiff::Timestamp;
 pub use selection::Selection;
 use serde::Serialize;
+
+/// Namespace and name of an object of a kind that is known.
+pub(crate) type Key = (String, String);
 
 /// The part of a delivery's way that a verdict speaks of, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -164,6 +172,8 @@ pub enum Cause {
     BuildFailed,
     /// Flux cannot apply a directory.
     NotApplied,
+    /// A Kustomization that Flux waits for fails.
+    DependencyFailed,
     /// The Secret with the run cluster's kubeconfig is missing or unusable.
     NoCredential,
     /// The run cluster refuses the credential that Flux uses.

@@ -17,7 +17,7 @@ use crate::shell::quoted;
 
 /// Reaches the run cluster of a delivery: through the context that the user named for it, else with the credential that
 /// Flux uses, exactly as Flux would use it.
-pub async fn reach(
+pub(crate) async fn reach(
     build: &Cluster,
     delivery: &Delivery,
     run_contexts: &[(String, String)],
@@ -75,7 +75,7 @@ pub async fn reach(
 }
 
 /// Builds the kubeconfig that Flux would use without a stored credential: with a token of the service account that the ConfigMap names.
-pub async fn workload_identity_kubeconfig(
+pub(crate) async fn workload_identity_kubeconfig(
     build: &Cluster,
     namespace: &str,
     config_map: &DynamicObject,
@@ -87,7 +87,7 @@ pub async fn workload_identity_kubeconfig(
 }
 
 /// Requests a token of the service account, for the audiences that Flux requests one for.
-pub async fn token(build: &Cluster, namespace: &str, identity: &WorkloadIdentity) -> Result<SecretString> {
+pub(crate) async fn token(build: &Cluster, namespace: &str, identity: &WorkloadIdentity) -> Result<SecretString> {
     let account = token_account(identity)?;
     build.service_account_token(namespace, account, &identity.token_audiences()).await
 }

@@ -12,13 +12,13 @@ const SHARD_LABEL: &str = "sharding.fluxcd.io/key";
 
 /// Which kind of object it is, and whose work.
 #[derive(Clone, Copy, Debug)]
-pub struct Kind {
+pub(crate) struct Kind {
     /// The kind, such as `Kustomization`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The controller that works on this kind.
-    pub controller: &'static str,
+    pub(crate) controller: &'static str,
     /// The part of a delivery that it stands for.
-    pub stage: Stage,
+    pub(crate) stage: Stage,
 }
 
 /// Explains an object that no controller has ever looked at; `None` where one has.
@@ -26,7 +26,7 @@ pub struct Kind {
 /// The first thing that a Flux controller does is to add its finalizer; until it writes a status, the default of the API is
 /// an `observedGeneration` of -1 (kustomize-controller `api/v1/kustomization_types.go`, v1.9).
 #[must_use]
-pub fn explain(
+pub(crate) fn explain(
     kind: Kind,
     metadata: &ObjectMeta,
     conditions: &[Condition],

@@ -1,37 +1,53 @@
 //! The verdict on a whole delivery, from the verdicts on its nodes. Pure.
 
-use super::delivery::Delivery;
+use super::delivery::{Delivery, package_installs};
+use super::dependencies::{self, Dependency, Kustomizations};
 use super::expectation::{Expectation, short_revision};
 use super::install::{self, Installed};
 use super::kustomization::{self, Applied};
 use super::source::{self, Source};
-use super::{Cause, Failure, Patience, Stage, Verdict};
-use crate::carvel::PACKAGING_GROUP;
-use crate::flux::{GitRepository, InventoryEntry, Kustomization};
+use super::{Cause, Failure, Key, Patience, Stage, Verdict};
+use crate::flux::{GitRepository, Kustomization};
 
 /// The Flux objects of a delivery, as read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct FluxObjects<'a> {
+#[derive(Clone, Copy)]
+pub(crate) struct FluxObjects<'a> {
     /// The source.
-    pub source: Option<&'a GitRepository>,
+    pub(crate) source: Option<&'a GitRepository>,
     /// The Kustomization that applies the Packages.
-    pub packages: Option<&'a Kustomization>,
+    pub(crate) packages: Option<&'a Kustomization>,
     /// The Kustomization that applies the PackageInstall.
-    pub installs: Option<&'a Kustomization>,
+    pub(crate) installs: Option<&'a Kustomization>,
+    /// The Kustomizations that these may wait for.
+    pub(crate) all: &'a dyn Kustomizations,
 }
 
 /// A verdict, and what may be done about it without a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assessment {
+pub(crate) struct Assessment {
     /// The verdict.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// The Kustomization that failed at a revision that counts, and may be asked to try once more.
-    pub retry: Option<String>,
+    pub(crate) retry: Option<Key>,
+    /// Whether it waits for other Kustomizations.
+    pub(crate) dependency: DependencyState,
+}
+
+/// Whether a delivery waits for Kustomizations that are not its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum DependencyState {
+    /// It does not.
+    #[default]
+    None,
+    /// It does, and what is known of them is in the verdict.
+    Known,
+    /// It does, and they have not been read.
+    NotRead,
 }
 
 /// What the build cluster alone says of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FluxPart {
+pub(crate) enum FluxPart {
     /// Flux has applied a revision that counts, so that the run cluster decides.
     Applied {
         /// Whether Flux still waits for what it applied to become healthy.
@@ -43,14 +59,14 @@ pub enum FluxPart {
 
 impl From<Verdict> for Assessment {
     fn from(verdict: Verdict) -> Self {
-        Self { verdict, retry: None }
+        Self { verdict, retry: None, dependency: DependencyState::None }
     }
 }
 
 /// Judges a delivery, parents before children; `installed` looks up a PackageInstall by namespace and name.
 ///
 /// Adds the source's revision to the expectation once it counts.
-pub fn assess<'a>(
+pub(crate) fn assess<'a>(
     delivery: &Delivery,
     objects: FluxObjects<'_>,
     expectation: &mut Expectation,
@@ -75,7 +91,7 @@ pub fn assess<'a>(
 /// Judges the part of a delivery that is on the build cluster, without a look at the run cluster.
 ///
 /// Adds the source's revision to the expectation once it counts.
-pub fn assess_flux(delivery: &Delivery, objects: FluxObjects<'_>, expectation: &mut Expectation) -> FluxPart {
+pub(crate) fn assess_flux(delivery: &Delivery, objects: FluxObjects<'_>, expectation: &mut Expectation) -> FluxPart {
     let source_name = format!("{}/{}", delivery.source.0, delivery.source.1);
     match source::judge(objects.source, &source_name, expectation) {
         Source::At(revision) if expectation.reaches(&revision) => {}
@@ -91,13 +107,14 @@ pub fn assess_flux(delivery: &Delivery, objects: FluxObjects<'_>, expectation: &
         kustomization::judge(objects.packages, &name(&delivery.packages_kustomization), Stage::Packages, expectation);
     let installs =
         kustomization::judge(objects.installs, &name(&delivery.installs_kustomization), Stage::Install, expectation);
-    for (applied, kustomization) in
-        [(&packages, &delivery.packages_kustomization), (&installs, &delivery.installs_kustomization)]
-    {
+    for (applied, kustomization) in [&packages, &installs].into_iter().zip(delivery.kustomizations()) {
         if let Applied::Not(verdict @ Verdict::Failed(_)) = applied {
-            let retry = Some(kustomization.clone());
-            return FluxPart::Decides(Assessment { verdict: verdict.clone(), retry });
+            let retry = Some(kustomization);
+            return FluxPart::Decides(Assessment { verdict: verdict.clone(), retry, ..verdict.clone().into() });
         }
+    }
+    if let Some(assessment) = assess_dependencies(objects, [&packages, &installs], expectation) {
+        return FluxPart::Decides(assessment);
     }
     let mut applied = Vec::new();
     for kustomization in [&packages, &installs] {
@@ -116,6 +133,28 @@ pub fn assess_flux(delivery: &Delivery, objects: FluxObjects<'_>, expectation: &
     }
     let is_checking = [&packages, &installs].iter().any(|applied| matches!(applied, Applied::Checking(_)));
     FluxPart::Applied { is_checking }
+}
+
+/// Judges what the Kustomizations of a delivery wait for; `None` where they wait for nothing.
+fn assess_dependencies(
+    objects: FluxObjects<'_>,
+    applied: [&Applied; 2],
+    expectation: &Expectation,
+) -> Option<Assessment> {
+    let stages = [(objects.packages, Stage::Packages), (objects.installs, Stage::Install)];
+    let waiting = applied.into_iter().zip(stages).filter_map(|(applied, (object, stage))| {
+        let Applied::Not(verdict) = applied else { return None };
+        Some((verdict, dependencies::judge(object?, stage, expectation, objects.all)?))
+    });
+    let assessments = waiting.map(|(verdict, dependency)| match dependency {
+        Dependency::Failed(failure, retry) => {
+            Assessment { verdict: Verdict::Failed(failure), retry, dependency: DependencyState::Known }
+        }
+        Dependency::Pending => Assessment { dependency: DependencyState::Known, ..verdict.clone().into() },
+        Dependency::NotRead => Assessment { dependency: DependencyState::NotRead, ..verdict.clone().into() },
+    });
+    // Of two, the one that fails says more.
+    assessments.max_by_key(|assessment| matches!(assessment.verdict, Verdict::Failed(_)))
 }
 
 /// Judges all PackageInstalls that the Kustomization has applied: the least advanced one decides.
@@ -160,18 +199,4 @@ fn judge_installs<'a>(
             attempt: None,
         })
     })
-}
-
-/// Returns namespace and name of every PackageInstall in a Kustomization's inventory.
-#[must_use]
-pub fn package_installs(kustomization: &Kustomization) -> Vec<(String, String)> {
-    let entries = kustomization.status.as_ref().and_then(|status| status.inventory.as_ref());
-    entries
-        .map(|inventory| inventory.entries.as_slice())
-        .unwrap_or_default()
-        .iter()
-        .filter_map(InventoryEntry::parts)
-        .filter(|(_, _, group, kind)| (*group, *kind) == (PACKAGING_GROUP, "PackageInstall"))
-        .map(|(namespace, name, _, _)| (namespace.to_owned(), name.to_owned()))
-        .collect()
 }

@@ -4,12 +4,10 @@
 //! children ([`confirm`]): watches of different objects lag differently, and a child that was read before its parent
 //! proves nothing.
 
-mod begin;
 mod confirm;
 mod fetches;
 mod follower;
 mod intake;
-mod renewal;
 mod requests;
 mod track;
 mod view;

@@ -7,6 +7,8 @@ use futures::stream::{BoxStream, SelectAll, StreamExt};
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
+use super::Key;
+use super::dependencies::{Known, Kustomizations};
 use crate::carvel::{App, PackageInstall, app_resource, package_install_resource};
 use crate::cluster::{Cluster, WatchFailure};
 use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomization_resource};
@@ -14,7 +16,7 @@ use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomi
 /// Something that a watch brought.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "each lives only from the stream to the store")]
-pub enum Update {
+pub(crate) enum Update {
     /// A GitRepository of this namespace changed.
     Source(String, Event<GitRepository>),
     /// A Kustomization of this namespace changed.
@@ -28,17 +30,17 @@ pub enum Update {
 }
 
 /// All watches of a command.
-pub type Updates = SelectAll<BoxStream<'static, Update>>;
+pub(crate) type Updates = SelectAll<BoxStream<'static, Update>>;
 
 /// Watches the GitRepositories of one namespace, or of all; updates then name none.
-pub fn watch_sources(updates: &mut Updates, build: &Cluster, version: &str, namespace: Option<&str>) {
+pub(crate) fn watch_sources(updates: &mut Updates, build: &Cluster, version: &str, namespace: Option<&str>) {
     let stream = build.watch::<GitRepository>(&git_repository_resource(version), namespace);
     let namespace = namespace.unwrap_or_default().to_owned();
     updates.push(stream.map(move |event| map(event, None, |event| Update::Source(namespace.clone(), event))).boxed());
 }
 
 /// Watches the Kustomizations of one namespace, or of all; updates then name none.
-pub fn watch_kustomizations(updates: &mut Updates, build: &Cluster, version: &str, namespace: Option<&str>) {
+pub(crate) fn watch_kustomizations(updates: &mut Updates, build: &Cluster, version: &str, namespace: Option<&str>) {
     let stream = build.watch::<Kustomization>(&kustomization_resource(version), namespace);
     let namespace = namespace.unwrap_or_default().to_owned();
     let update = move |event| map(event, None, |event| Update::Kustomization(namespace.clone(), event));
@@ -46,7 +48,7 @@ pub fn watch_kustomizations(updates: &mut Updates, build: &Cluster, version: &st
 }
 
 /// Watches the PackageInstalls and Apps of one namespace of a run cluster.
-pub fn watch_run_cluster(updates: &mut Updates, cluster: &Cluster, index: usize, namespace: &str) {
+pub(crate) fn watch_run_cluster(updates: &mut Updates, cluster: &Cluster, index: usize, namespace: &str) {
     let installs = cluster.watch::<PackageInstall>(&package_install_resource(), Some(namespace));
     let owned = namespace.to_owned();
     let update = move |event| map(event, Some(index), |event| Update::Install(index, owned.clone(), event));
@@ -83,7 +85,7 @@ fn slim_app(mut event: Event<App>) -> Event<App> {
 ///
 /// They are boxed, as half of a map's places are empty.
 #[derive(Debug)]
-pub struct Store<K> {
+pub(crate) struct Store<K> {
     objects: BTreeMap<Key, (Box<K>, Instant)>,
     /// Objects of lists in progress, which replace those of their namespace when they are complete.
     listing: BTreeMap<Key, Box<K>>,
@@ -91,11 +93,9 @@ pub struct Store<K> {
     complete: BTreeSet<String>,
 }
 
-type Key = (String, String);
-
 /// The objects that an event concerns.
 #[derive(Debug)]
-pub enum Names {
+pub(crate) enum Names {
     /// Possibly all.
     All,
     /// This one, by namespace and name.
@@ -105,7 +105,7 @@ pub enum Names {
 impl Names {
     /// Tells whether an object is among them.
     #[must_use]
-    pub fn contains(&self, namespace: &str, name: &str) -> bool {
+    pub(crate) fn contains(&self, namespace: &str, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::One((known_namespace, known_name)) => known_namespace == namespace && known_name == name,
@@ -121,7 +121,7 @@ impl<K> Default for Store<K> {
 
 impl<K: ResourceExt> Store<K> {
     /// Takes in an event, and returns what it concerns; nothing while a list is in progress.
-    pub fn apply(&mut self, namespace: &str, event: Event<K>, now: Instant) -> Option<Names> {
+    pub(crate) fn apply(&mut self, namespace: &str, event: Event<K>, now: Instant) -> Option<Names> {
         match event {
             Event::Init => {
                 self.listing.retain(|(listed, _), _| listed != namespace);
@@ -165,29 +165,39 @@ impl<K: ResourceExt> Store<K> {
 
     /// Tells whether a namespace has been listed.
     #[must_use]
-    pub fn is_complete(&self, namespace: &str) -> bool {
+    pub(crate) fn is_complete(&self, namespace: &str) -> bool {
         self.complete.contains(namespace)
     }
 
     /// Returns an object.
     #[must_use]
-    pub fn get(&self, namespace: &str, name: &str) -> Option<&K> {
+    pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<&K> {
         self.objects.get(&(namespace.to_owned(), name.to_owned())).map(|(object, _)| object.as_ref())
     }
 
     /// Returns all objects.
-    pub fn iter(&self) -> impl Iterator<Item = &K> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &K> {
         self.objects.values().map(|(object, _)| object.as_ref())
     }
 
     /// Returns the objects that have not changed for at least so long, with their resourceVersions.
     #[must_use]
-    pub fn unchanged_for(&self, duration: Duration, now: Instant) -> BTreeMap<Key, Option<String>> {
+    pub(crate) fn unchanged_for(&self, duration: Duration, now: Instant) -> BTreeMap<Key, Option<String>> {
         self.objects
             .iter()
             .filter(|(_, (_, since))| now.saturating_duration_since(*since) >= duration)
             .map(|(key, (object, _))| (key.clone(), object.resource_version()))
             .collect()
+    }
+}
+
+impl Kustomizations for Store<Kustomization> {
+    fn find(&self, (namespace, name): &Key) -> Known<'_> {
+        match self.get(namespace, name) {
+            Some(object) => Known::Object(object),
+            None if self.is_complete(namespace) => Known::Missing,
+            None => Known::NotRead,
+        }
     }
 }
 

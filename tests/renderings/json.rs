@@ -201,6 +201,7 @@ fn causes_and_stages_keep_their_names() {
         (Cause::NoDirectory, "no-directory"),
         (Cause::BuildFailed, "build-failed"),
         (Cause::NotApplied, "not-applied"),
+        (Cause::DependencyFailed, "dependency-failed"),
         (Cause::NoCredential, "no-credential"),
         (Cause::CredentialRefused, "credential-refused"),
         (Cause::FeatureDisabled, "feature-disabled"),

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use kube::ResourceExt;
-
 use super::Flux;
 use crate::check::permissions::{Need, missing, refuse_missing};
 use crate::check::{self, Checks};
@@ -37,12 +35,9 @@ pub(super) async fn check(
 
 fn check_sources(checks: &mut Checks, flux: &Flux, deliveries: &[Delivery]) {
     let sources: BTreeSet<&(String, String)> = deliveries.iter().map(|delivery| &delivery.source).collect();
-    for (namespace, name) in sources {
-        let source = flux
-            .sources
-            .iter()
-            .find(|source| source.namespace().as_deref() == Some(namespace.as_str()) && source.name_any() == *name);
+    for key @ (namespace, name) in sources {
         let check = format!("GitRepository {namespace}/{name}");
+        let Ok(source) = checks.take_silently(check.clone(), flux.observation.source(key)) else { continue };
         match source::judge(source, &format!("{namespace}/{name}"), &Expectation::default()) {
             Source::At(revision) => checks.pass(check, short_revision(&revision)),
             Source::Not(Verdict::Failed(failure)) => {
@@ -61,7 +56,11 @@ async fn check_capacity(checks: &mut Checks, build: &Cluster, flux: &Flux, scope
         Some(_) => build.list_in::<Kustomization>(&resource, None).await.ok(),
         None => None,
     };
-    match check::capacity(build, everywhere.as_deref().unwrap_or(&flux.kustomizations)).await {
+    let capacity = match &everywhere {
+        Some(everywhere) => check::capacity(build, everywhere).await,
+        None => check::capacity(build, flux.observation.kustomizations()).await,
+    };
+    match capacity {
         Ok(words) => checks.pass("Flux's capacity", words),
         Err(warning) => checks.warn("Flux's capacity", warning),
     }

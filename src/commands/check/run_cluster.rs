@@ -2,25 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kube::ResourceExt;
-
 use super::{Flux, credential};
 use crate::check::{self, Checks};
 use crate::cluster::{Cluster, Connection};
 use crate::error::Error;
 use crate::flux::Kustomization;
+use crate::observe::delivery::RunClusterKey;
+use crate::observe::kustomization::not_reconciled;
 use crate::observe::reach::reach;
-use crate::observe::unobserved::{self, Kind};
-use crate::observe::{Delivery, RunAccess, Stage, Verdict};
+use crate::observe::{Cause, Delivery, Stage, Verdict};
 use crate::shell::quoted;
 use crate::ui::check::Section;
 
 /// Puts the deliveries together that reach one run cluster in one way.
 pub(super) fn grouped(deliveries: Vec<Delivery>) -> Vec<Vec<Delivery>> {
-    let mut groups: BTreeMap<(String, String, RunAccess), Vec<Delivery>> = BTreeMap::new();
+    let mut groups: BTreeMap<RunClusterKey, Vec<Delivery>> = BTreeMap::new();
     for delivery in deliveries {
-        let key = (delivery.namespace.clone(), delivery.run_cluster.clone(), delivery.access.clone());
-        groups.entry(key).or_default().push(delivery);
+        groups.entry(delivery.run_cluster_key()).or_default().push(delivery);
     }
     groups.into_values().collect()
 }
@@ -156,11 +154,10 @@ async fn check_access(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery]
 /// Checks that Flux looks after both Kustomizations of each delivery.
 fn check_kustomizations(checks: &mut Checks, flux: &Flux, group: &[Delivery]) {
     for delivery in group {
-        for name in [&delivery.packages_kustomization, &delivery.installs_kustomization] {
-            let object = flux.kustomizations.iter().find(|object| {
-                object.namespace().as_deref() == Some(delivery.namespace.as_str()) && object.name_any() == *name
-            });
-            let check = format!("Kustomization {}/{name}", delivery.namespace);
+        for key @ (namespace, name) in &delivery.kustomizations() {
+            let check = format!("Kustomization {namespace}/{name}");
+            let read = flux.observation.kustomization(key);
+            let Ok(object) = checks.take_silently(check.clone(), read) else { continue };
             match object.map(check_kustomization) {
                 Some(Ok(None)) => checks.pass(check, ""),
                 Some(Ok(Some(warning))) => checks.warn(check, warning),
@@ -181,16 +178,8 @@ fn check_kustomizations(checks: &mut Checks, flux: &Flux, group: &[Delivery]) {
 
 /// Checks one Kustomization; what it comes to is the business of `status`.
 fn check_kustomization(object: &Kustomization) -> Result<Option<Error>, Error> {
-    if object.spec.suspend {
-        let namespace = object.namespace().unwrap_or_default();
-        return Ok(Some(
-            Error::new("it is suspended, so Flux does not apply anything")
-                .hint(format!("flux resume kustomization {} -n {namespace}", object.name_any())),
-        ));
-    }
-    let kind = Kind { name: "Kustomization", controller: "kustomize-controller", stage: Stage::Install };
-    let status = object.status.clone().unwrap_or_default();
-    match unobserved::explain(kind, &object.metadata, &status.conditions, status.observed_generation) {
+    match not_reconciled(object, Stage::Install, "Flux does not apply anything") {
+        Some(failure) if failure.cause == Cause::Suspended => Ok(Some(Error::new(failure.message).hint(failure.hint))),
         Some(failure) => Err(Error::new(failure.message).hint(failure.hint)),
         None => Ok(None),
     }

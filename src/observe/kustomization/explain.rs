@@ -11,7 +11,7 @@ use crate::shell::quoted;
 /// Names the cause of a failed Kustomization, how long it may last, and what to do.
 ///
 /// The reasons are those of kustomize-controller v1.9.3 (`internal/controller/kustomization_controller.go`).
-pub(super) fn explain(ready: &Condition, object: &Kustomization) -> (Cause, Patience, String) {
+pub(in crate::observe) fn explain(ready: &Condition, object: &Kustomization) -> (Cause, Patience, String) {
     let message = ready.message.as_str();
     let path = object.spec.path.trim_start_matches("./");
     if message.contains("kustomization path not found") {
@@ -33,7 +33,14 @@ pub(super) fn explain(ready: &Condition, object: &Kustomization) -> (Cause, Pati
         // The same files give the same error again.
         return (Cause::BuildFailed, Patience::None, hint);
     }
-    access(message, object).unwrap_or_else(|| {
+    // What is applied to the build cluster itself needs no way to another one.
+    let reached = object.spec.kube_config.is_some().then(|| access(message, object)).flatten();
+    let granted = || {
+        let rule = MissingRule::find(message)?;
+        let hint = format!("add {rule} to {}. Check: {}", rule.place(), rule.review());
+        Some((Cause::Forbidden, Patience::Short, hint))
+    };
+    reached.or_else(granted).unwrap_or_else(|| {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         let hint = format!(
             "see all of it: kubectl -n {namespace} get kustomizations.kustomize.toolkit.fluxcd.io {name} -o yaml"

@@ -1,29 +1,33 @@
-//! Keeps what the watches bring, judges the deliveries that it concerns, and has final verdicts confirmed.
+//! Begins the watches, keeps what they bring, judges the deliveries that it concerns, and has final verdicts confirmed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, LocalBoxFuture};
-use futures::stream::{FuturesUnordered, LocalBoxStream, SelectAll};
+use futures::stream::{self, FuturesUnordered, LocalBoxStream, SelectAll, StreamExt};
 
 use super::confirm::{Answer, Confirmation, Inquiry, Question};
-use super::renewal::Renewal;
 use super::requests::{Ancestry, Proof};
 use super::track::{Evidence, Next, Track};
-use super::view::RunView;
-use super::{Outcome, Reporter, fetches};
+use super::view::{Renewal, RunView};
+use super::{Outcome, Reporter, WaitRequest, fetches};
 use crate::cluster::{Cluster, Connection};
+use crate::error::Result;
 use crate::flux::{FluxVersions, GitRepository, Kustomization};
-use crate::observe::delivery::Delivery;
+use crate::observe::delivery::{Delivery, RunClusterKey};
 use crate::observe::expectation::Expectation;
 use crate::observe::install::Installed;
-use crate::observe::verdict::{Assessment, FluxObjects, FluxPart, assess, assess_flux};
+use crate::observe::reach::reach;
+use crate::observe::verdict::{Assessment, DependencyState, FluxObjects, FluxPart, assess, assess_flux};
 use crate::observe::watch::{Store, Updates};
-use crate::observe::{Stage, Verdict};
+use crate::observe::{Stage, Verdict, watch};
 
 /// How long an App must stay unchanged before the run that new values start is taken to have been made: kapp-controller
 /// starts it at once, and shows it when it deploys, or ends (`pkg/app/app.go`, v0.53.1, throttles what it writes before).
 const SETTLED: Duration = Duration::from_secs(10);
+
+/// How many run clusters are reached at a time when the wait begins.
+const REACHED_AT_A_TIME: usize = 16;
 
 /// How many run clusters are read afresh at a time.
 const AT_A_TIME: usize = 8;
@@ -61,6 +65,95 @@ pub(super) struct Follower {
 }
 
 impl Follower {
+    /// Asks every source to fetch, reaches every run cluster, and starts the watches.
+    pub(super) async fn begin(
+        build: &Cluster,
+        versions: FluxVersions,
+        request: &WaitRequest,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Self> {
+        let mut follower = Self {
+            build: build.clone(),
+            versions,
+            connection: request.connection.clone(),
+            updates: Updates::new(),
+            confirmations: FuturesUnordered::new(),
+            unconfirmed: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            requests: FuturesUnordered::new(),
+            renewals: FuturesUnordered::new(),
+            proofs: FuturesUnordered::new(),
+            ancestry: Ancestry::default(),
+            fetches: SelectAll::new(),
+            unanswered: BTreeMap::new(),
+            commit: request.commit.clone(),
+            sources: Store::default(),
+            kustomizations: Store::default(),
+            expectations: BTreeMap::new(),
+            views: Vec::new(),
+            tracks: Vec::new(),
+            refused: None,
+        };
+        follower.follow_sources(request, reporter);
+        let namespaces: BTreeSet<&String> = request.deliveries.iter().map(|delivery| &delivery.namespace).collect();
+        for namespace in namespaces {
+            watch::watch_kustomizations(&mut follower.updates, build, versions.kustomization, Some(namespace));
+        }
+        follower.follow_run_clusters(request).await;
+        for (index, track) in follower.tracks.iter().enumerate() {
+            reporter.changed(index, track.outcome.as_ref().unwrap_or(&track.shown), track.outcome.is_some());
+        }
+        Ok(follower)
+    }
+
+    /// Watches the sources, one watch per namespace, and asks each once to look for new commits.
+    fn follow_sources(&mut self, request: &WaitRequest, reporter: &mut dyn Reporter) {
+        let sources: BTreeSet<(String, String)> =
+            request.deliveries.iter().map(|delivery| delivery.source.clone()).collect();
+        let namespaces: BTreeSet<&String> = sources.iter().map(|(namespace, _)| namespace).collect();
+        for namespace in namespaces {
+            watch::watch_sources(&mut self.updates, &self.build, self.versions.source, Some(namespace));
+        }
+        if request.requests_fetch {
+            self.request_fetches(sources, reporter);
+        } else {
+            for source in sources {
+                self.expect(source, Expectation::default());
+            }
+        }
+    }
+
+    /// Reaches each run cluster once, and watches each target namespace on it once.
+    async fn follow_run_clusters(&mut self, request: &WaitRequest) {
+        let first: BTreeMap<RunClusterKey, &Delivery> =
+            request.deliveries.iter().rev().map(|delivery| (delivery.run_cluster_key(), delivery)).collect();
+        let build = &self.build;
+        let reached: Vec<_> = stream::iter(first)
+            .map(|(key, delivery)| async move {
+                (key, reach(build, delivery, &request.run_contexts, &request.connection).await)
+            })
+            .buffered(REACHED_AT_A_TIME)
+            .collect()
+            .await;
+        let mut views: BTreeMap<_, Result<usize, Verdict>> = BTreeMap::new();
+        for (key, cluster) in reached {
+            let view = cluster.map(|cluster| {
+                self.views.push(RunView::new(cluster));
+                self.views.len() - 1
+            });
+            views.insert(key, view);
+        }
+        for delivery in &request.deliveries {
+            let Some(view) = views.get(&delivery.run_cluster_key()) else { continue };
+            if let Ok(index) = view {
+                self.views[*index].run.watch(&mut self.updates, *index, &delivery.target_namespace);
+            }
+            let mut track = Track::new(delivery.clone(), view.clone(), Instant::now());
+            track.way = request.way;
+            self.tracks.push(track);
+        }
+    }
+
     /// Tells whether every delivery is decided, or one has failed and that is enough.
     pub(super) fn is_decided(&self, fails_fast: bool) -> bool {
         let is_failed =
@@ -86,6 +179,7 @@ impl Follower {
             source: self.sources.get(&delivery.source.0, &delivery.source.1),
             packages: self.kustomizations.get(namespace, &delivery.packages_kustomization),
             installs: self.kustomizations.get(namespace, &delivery.installs_kustomization),
+            all: &self.kustomizations,
         }
     }
 
@@ -95,12 +189,14 @@ impl Follower {
             if !self.tracks[index].is_due(now) {
                 continue;
             }
-            let verdict = self.assess_watched(index).verdict;
+            let Assessment { verdict, dependency, .. } = self.assess_watched(index);
             let track = &mut self.tracks[index];
             track.is_dirty = false;
+            track.dependency = dependency;
             let shown = track.presentable(&verdict);
             show(index, track, shown, reporter);
-            if verdict.is_decided() {
+            // What is in no watched namespace is read again and again.
+            if verdict.is_decided() || dependency == DependencyState::NotRead {
                 track.is_confirming = true;
                 self.unconfirmed.entry(track.view).or_default().insert(index);
             }
@@ -172,7 +268,7 @@ impl Follower {
             view,
             build: self.build.clone(),
             versions: self.versions,
-            cluster: run.map(|view| view.cluster.clone()),
+            cluster: run.map(|view| view.run.cluster().clone()),
             questions: indices.iter().map(question).collect(),
             settled: run.map(|view| view.apps.unchanged_for(SETTLED, now)).unwrap_or_default(),
         }

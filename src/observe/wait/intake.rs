@@ -1,17 +1,23 @@
-//! Takes in what watches bring, their failures included, and marks the deliveries that it concerns.
+//! Takes in what watches bring, their failures included, and marks the deliveries that it concerns. A credential that is
+//! refused is read anew.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Reporter;
 use super::follower::Follower;
 use super::track::Track;
+use super::view::Renewal;
 use crate::cluster::{Remedy, WatchFailure};
 use crate::error::Error;
-use crate::observe::delivery::{Delivery, RunAccess};
+use crate::observe::delivery::{RunAccess, package_installs};
 use crate::observe::kustomization::{renewal, untrusted_identity};
-use crate::observe::verdict::{FluxPart, package_installs};
+use crate::observe::reach::reach;
+use crate::observe::verdict::{DependencyState, FluxPart};
 use crate::observe::watch::Update;
 use crate::observe::{Cause, Failure, Patience, Stage, Verdict, watch};
+
+/// The pause between two readings of Flux's credential.
+const PAUSE: Duration = Duration::from_secs(5);
 
 impl Follower {
     /// Takes in what a watch brought, and marks the deliveries that it concerns.
@@ -29,10 +35,13 @@ impl Follower {
                 self.refused = None;
                 if let Some(names) = self.kustomizations.apply(&namespace, event, now) {
                     self.touch(now, |track| {
-                        let Delivery { namespace, packages_kustomization, installs_kustomization, .. } =
-                            &track.delivery;
-                        names.contains(namespace, packages_kustomization)
-                            || names.contains(namespace, installs_kustomization)
+                        // What it waits for may be any.
+                        track.dependency != DependencyState::None
+                            || track
+                                .delivery
+                                .kustomizations()
+                                .iter()
+                                .any(|(namespace, name)| names.contains(namespace, name))
                     });
                 }
             }
@@ -61,7 +70,6 @@ impl Follower {
     pub(super) fn take_failure(&mut self, view: Option<usize>, failure: &WatchFailure, reporter: &mut dyn Reporter) {
         let now = Instant::now();
         if let Some(view) = view {
-            // The watches of a credential that was replaced go on failing.
             if !self.is_in_use(view) {
                 return;
             }
@@ -85,6 +93,36 @@ impl Follower {
             self.views[view].broken = Some(failure.error.to_string());
             self.touch(now, |track| track.view == Some(view));
         }
+    }
+
+    /// Reads Flux's credential anew for a view whose own is refused: Flux may have a new one by now, as after `rotate`. Who
+    /// named a context has no other.
+    pub(super) fn renew(&mut self, view: usize, now: Instant) {
+        let is_recent = self.views[view].renewed.is_some_and(|renewed| now.duration_since(renewed) < PAUSE);
+        let track = self.tracks.iter().find(|track| track.view == Some(view) && track.outcome.is_none());
+        let (Some(track), true, false) = (track, self.views[view].run.cluster().context().is_empty(), is_recent) else {
+            return;
+        };
+        self.views[view].renewed = Some(now);
+        let (build, delivery, connection) = (self.build.clone(), track.delivery.clone(), self.connection.clone());
+        self.renewals
+            .push(Box::pin(async move { Renewal { view, cluster: reach(&build, &delivery, &[], &connection).await } }));
+    }
+
+    /// Goes on with the new credential, and with watches of its own.
+    pub(super) fn take_renewal(&mut self, renewal: Renewal) {
+        let Renewal { view, cluster: Ok(cluster) } = renewal else { return };
+        let now = Instant::now();
+        self.views[view].replace(cluster);
+        for track in self.tracks.iter_mut().filter(|track| track.view == Some(view)) {
+            track.touch(now);
+            self.views[view].run.watch(&mut self.updates, view, &track.delivery.target_namespace);
+        }
+    }
+
+    /// Tells whether anything that is waited for is still read through a view.
+    fn is_in_use(&self, view: usize) -> bool {
+        self.tracks.iter().any(|track| track.view == Some(view) && track.outcome.is_none())
     }
 
     pub(super) fn touch(&mut self, now: Instant, concerns: impl Fn(&Track) -> bool) {
@@ -126,7 +164,7 @@ impl Follower {
     pub(super) fn lost(&self, index: usize, error: &Error) -> Verdict {
         let track = &self.tracks[index];
         let hint = error.hints().first().cloned().unwrap_or_default();
-        let is_fluxs = track.view.is_some_and(|view| self.views[view].cluster.context().is_empty());
+        let is_fluxs = track.view.is_some_and(|view| self.views[view].run.cluster().context().is_empty());
         let namespace = &track.delivery.namespace;
         let (object, remedy) = match &track.delivery.access {
             RunAccess::Kubeconfig { secret, .. } => {

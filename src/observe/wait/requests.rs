@@ -10,7 +10,7 @@ use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT, kustomization_resource}
 use crate::gitops::checkout::is_ancestor;
 use crate::object::ObjectReference;
 use crate::observe::expectation::commit_of;
-use crate::observe::watch;
+use crate::observe::{Key, watch};
 
 /// Two commits of which git is asked whether the second came after the first.
 type Pair = (String, String);
@@ -78,14 +78,14 @@ impl Follower {
     }
 
     /// Asks a Kustomization that failed at the expected revision to try again: its failure may be older than the remedy.
-    pub(super) fn request_retry(&mut self, index: usize, kustomization: String, reporter: &mut dyn Reporter) {
+    pub(super) fn request_retry(&mut self, index: usize, kustomization: Key, reporter: &mut dyn Reporter) {
         let token = token();
         let track = &mut self.tracks[index];
-        reporter.detail(&format!("asking Flux to try {kustomization} again"));
+        reporter.detail(&format!("asking Flux to try {} again", kustomization.1));
         let reference = ObjectReference {
             resource: kustomization_resource(self.versions.kustomization),
-            namespace: Some(track.delivery.namespace.clone()),
-            name: kustomization.clone(),
+            namespace: Some(kustomization.0.clone()),
+            name: kustomization.1.clone(),
         };
         track.retry = Some((Retry { kustomization, token: token.clone() }, Instant::now()));
         let build = self.build.clone();

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{Outcome, Way};
 use crate::observe::delivery::Delivery;
-use crate::observe::verdict::Assessment;
-use crate::observe::{Cause, Failure, Patience, Stage, Verdict};
+use crate::observe::verdict::{Assessment, DependencyState};
+use crate::observe::{Cause, Failure, Key, Patience, Stage, Verdict};
 
 /// The first pause between two fresh reads that disagree with the watches; it doubles, and begins anew with any change.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -21,7 +21,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Retry {
     /// The Kustomization.
-    pub(super) kustomization: String,
+    pub(super) kustomization: Key,
     /// What it will answer with.
     pub(super) token: String,
 }
@@ -38,6 +38,8 @@ pub(super) struct Track {
     pub(super) outcome: Option<Verdict>,
     /// Whether something changed since it was last judged.
     pub(super) is_dirty: bool,
+    /// Whether it was waiting for other Kustomizations when it was last judged.
+    pub(super) dependency: DependencyState,
     /// Whether fresh reads are on their way.
     pub(super) is_confirming: bool,
     /// The retry that was requested, and when.
@@ -73,7 +75,7 @@ pub(super) enum Next {
     /// Not yet: this is how it stands.
     Wait(Verdict),
     /// Not yet, and this Kustomization should try again.
-    Retry(String, Verdict),
+    Retry(Key, Verdict),
 }
 
 impl Track {
@@ -84,6 +86,7 @@ impl Track {
             shown: Verdict::pending(Stage::Source, "reading"),
             outcome: view.err(),
             is_dirty: true,
+            dependency: DependencyState::None,
             is_confirming: false,
             retry: None,
             is_retry_refused: false,
@@ -124,6 +127,8 @@ impl Track {
     /// Returns what to show for what the watches say, which fresh reads may have contradicted.
     pub(super) fn presentable(&self, watched: &Verdict) -> Verdict {
         match (watched, &self.held) {
+            // The watches do not show what it waits for.
+            (_, Some(held)) if self.dependency == DependencyState::NotRead => held.clone(),
             (Verdict::Pending { .. } | Verdict::Unknown { .. }, _) => watched.clone(),
             (_, Some(held)) => held.clone(),
             (Verdict::Ready { .. }, None) => Verdict::pending(Stage::Deploy, "confirming"),

@@ -28,7 +28,7 @@ fn failed(patience: Patience, retry: Option<&str>) -> Assessment {
         patience,
         attempt: None,
     };
-    Assessment { verdict: Verdict::Failed(failure), retry: retry.map(str::to_owned) }
+    Assessment { retry: retry.map(|name| ("dev".to_owned(), name.to_owned())), ..Verdict::Failed(failure).into() }
 }
 
 const ANSWERED: Evidence = Evidence { is_answered: true, is_stale: false };
@@ -90,7 +90,8 @@ fn a_kustomizations_failure_counts_only_after_it_has_tried_again() {
     let mut track = track(start);
     let next = track.conclude(failed(Patience::Short, Some("installs")), UNANSWERED, start);
     assert!(matches!(next, Next::Retry(..)), "{next:?}");
-    track.retry = Some((Retry { kustomization: "installs".to_owned(), token: "t".to_owned() }, start));
+    track.retry =
+        Some((Retry { kustomization: ("dev".to_owned(), "installs".to_owned()), token: "t".to_owned() }, start));
     let later = start + Duration::from_secs(30);
     assert!(!is_decided(&track.conclude(failed(Patience::Short, Some("installs")), UNANSWERED, later)));
     assert!(is_decided(&track.conclude(failed(Patience::Short, Some("installs")), ANSWERED, later)));
@@ -112,7 +113,8 @@ fn a_new_way_that_is_barred_counts_at_once_and_a_changed_one_after_a_try() {
     let mut changed = track(start);
     changed.way = Way::Changed;
     assert!(matches!(changed.conclude(barred(), UNANSWERED, start), Next::Retry(..)));
-    changed.retry = Some((Retry { kustomization: "installs".to_owned(), token: "t".to_owned() }, start));
+    changed.retry =
+        Some((Retry { kustomization: ("dev".to_owned(), "installs".to_owned()), token: "t".to_owned() }, start));
     assert!(!is_decided(&changed.conclude(barred(), UNANSWERED, start)));
     assert!(is_decided(&changed.conclude(barred(), ANSWERED, start)));
     let mut other = track(start);

@@ -11,11 +11,18 @@ use crate::carvel::{App, PackageInstall};
 use crate::cluster::Cluster;
 use crate::observe::Verdict;
 use crate::observe::install::failed_attempt;
+use crate::observe::run_cluster::RunCluster;
 use crate::observe::watch::Store;
+
+/// A run cluster that was reached anew, for the view with this index.
+pub(super) struct Renewal {
+    pub(super) view: usize,
+    pub(super) cluster: Result<Cluster, Verdict>,
+}
 
 /// A run cluster as one or more deliveries reach it.
 pub(super) struct RunView {
-    pub(super) cluster: Cluster,
+    pub(super) run: RunCluster,
     pub(super) installs: Store<PackageInstall>,
     pub(super) apps: Store<App>,
     /// What keeps it from being watched.
@@ -26,38 +33,35 @@ pub(super) struct RunView {
     pub(super) renewed: Option<Instant>,
     /// The Apps that had failed before anybody looked, as messages name them, and when the failed attempt began.
     stale: BTreeMap<String, Timestamp>,
-    /// Whether this view takes the place of another one, which has seen them.
-    is_successor: bool,
+    /// Whether this is not the first credential: what had failed before anybody looked has been noted.
+    is_renewed: bool,
 }
 
 impl RunView {
     pub(super) fn new(cluster: Cluster) -> Self {
         Self {
-            cluster,
+            run: RunCluster::new(cluster),
             installs: Store::default(),
             apps: Store::default(),
             broken: None,
             refused: None,
             renewed: None,
             stale: BTreeMap::new(),
-            is_successor: false,
+            is_renewed: false,
         }
     }
 
-    /// Makes the view that goes on in the place of this one, with another credential.
-    pub(super) fn successor(&self, cluster: Cluster) -> Self {
-        Self {
-            refused: self.refused,
-            renewed: self.renewed,
-            stale: self.stale.clone(),
-            is_successor: true,
-            ..Self::new(cluster)
-        }
+    /// Goes on with another credential, whose watches have yet to bring everything.
+    pub(super) fn replace(&mut self, cluster: Cluster) {
+        self.run.replace(cluster);
+        (self.installs, self.apps) = (Store::default(), Store::default());
+        self.broken = None;
+        self.is_renewed = true;
     }
 
     /// Takes note of the Apps of a namespace that have failed already, when they are seen for the first time.
     pub(super) fn note_stale(&mut self, namespace: &str) {
-        if self.is_successor {
+        if self.is_renewed {
             return;
         }
         for app in self.apps.iter().filter(|app| app.namespace().as_deref() == Some(namespace)) {

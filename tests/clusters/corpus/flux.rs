@@ -1,6 +1,6 @@
 //! Flux cannot build or apply what is in Git, or is told not to.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testbed::Testbed;
 
 use super::{Scene, access};
@@ -71,4 +71,26 @@ pub(super) fn suspended<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
 
 pub(super) fn suspend(user: &User<'_>, kustomization: &str) {
     user.build(&["patch", "kustomization", kustomization, "--type=merge", "-p", r#"{"spec":{"suspend":true}}"#]);
+}
+
+/// The Kustomization that fails is neither the delivery's nor the one that it names: another one is in between.
+pub(super) fn failed_dependency<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    let packages = user.get("build", user.workspace.build_namespace(), "kustomization", PACKAGES);
+    let apply = |name: &str, path: &str, dependencies: Value| {
+        let manifest = json!({
+            "apiVersion": packages["apiVersion"], "kind": "Kustomization",
+            "metadata": {"name": name, "namespace": user.workspace.build_namespace()},
+            "spec": {
+                "sourceRef": packages["spec"]["sourceRef"], "path": path, "interval": "5m", "prune": true,
+                "dependsOn": dependencies,
+            },
+        });
+        testbed.apply("build", &manifest.to_string()).expect("kubectl apply");
+    };
+    apply("infrastructure", "./no-such-directory", json!([]));
+    apply("platform", "./no-such-directory-either", json!([{"name": "infrastructure"}]));
+    let patch = r#"{"spec":{"dependsOn":[{"name":"platform"}]}}"#;
+    user.build(&["patch", "kustomization", PACKAGES, "--type=merge", "-p", patch]);
+    Scene::of(user)
 }

@@ -28,6 +28,7 @@ pub(crate) const SITUATIONS: &[Situation] = &[
     row("invalid_yaml_fresh", flux::invalid_yaml_fresh, Failed("build-failed", "correct the files"), [Green, Red]),
     row("invalid_yaml_after_an_install", flux::invalid_yaml, Failed("build-failed", "correct the files"), [Green, Red]),
     row("kustomize_build_error", flux::build_error, Failed("build-failed", "no-such-file.yaml"), [Green, Red]),
+    row("failed_dependency", flux::failed_dependency, Failed("dependency-failed", "add the directory no-such-directory"), [Red, Green]),
     row("suspended_kustomization", flux::suspended, Failed("suspended", "flux resume kustomization"), [Green, Green]),
     // Access to the run cluster
     row("missing_namespace", flux::missing_namespace, Failed("no-namespace", "create namespace no-such-namespace"), [Red, NotGreen]),
