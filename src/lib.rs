@@ -22,6 +22,7 @@ pub mod names;
 pub mod object;
 pub mod observe;
 mod plan;
+mod refusal;
 pub mod shell;
 pub mod ui;
 mod waiting;

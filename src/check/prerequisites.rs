@@ -37,10 +37,11 @@ pub async fn kapp_controller(run: &Cluster, served: &ServedVersions, namespace: 
         }
     }
     // The group is listed even while kapp-controller's API server does not answer.
-    run.list::<Package>(&package_resource(), namespace).await.map(drop).map_err(|error| {
-        error.hint(
+    run.list::<Package>(&package_resource(), namespace).await.map(drop).map_err(|error| match error.status() {
+        Some(401 | 403) => error,
+        _ => error.hint(
             "is kapp-controller's API server available? kubectl get apiservice v1alpha1.data.packaging.carvel.dev",
-        )
+        ),
     })
 }
 

@@ -32,6 +32,9 @@ use jiff::Timestamp;
 pub use selection::Selection;
 use serde::Serialize;
 
+use crate::carvel;
+use crate::refusal::{self, Refusal};
+
 /// Namespace and name of an object of a kind that is known.
 pub(crate) type Key = (String, String);
 
@@ -210,10 +213,57 @@ pub enum Cause {
     DeployFailed,
     /// Another app of kapp has deployed the same resource.
     OwnershipConflict,
+    /// An API that kapp-controller does not serve is down, and everything that lists all APIs fails with it.
+    ApiUnavailable,
+    /// A quota, a policy, a webhook or the end of a namespace keeps an object from being written, not a missing permission.
+    AdmissionDenied,
     /// Flux or the service account lacks a permission.
     Forbidden,
     /// The service account does not exist.
     NoServiceAccount,
     /// A delete does not come to an end.
     DeleteFailed,
+}
+
+/// Explains what an API server refuses for another reason than a missing permission, and what fails because an aggregated API of
+/// somebody else is down; `namespace` is the one on the run cluster.
+fn explain_refusal(message: &str, namespace: &str) -> Option<(Cause, Patience, String)> {
+    if let Some(refusal) = Refusal::find(message) {
+        let patience = if refusal.may_pass() { Patience::Long } else { Patience::Short };
+        return Some((Cause::AdmissionDenied, patience, refusal.hint(namespace)));
+    }
+    let apis = refusal::unavailable_apis(message);
+    let is_kapp_controllers = |api: &String| {
+        [carvel::PACKAGING_GROUP, carvel::DATA_PACKAGING_GROUP, carvel::KAPP_CONTROLLER_GROUP]
+            .iter()
+            .any(|group| api.split('/').next() == Some(group))
+    };
+    if apis.is_empty() || apis.iter().any(is_kapp_controllers) {
+        return None;
+    }
+    let services: Vec<String> = apis.iter().map(|api| refusal::api_service(api)).collect();
+    let hint = format!(
+        "{} does not answer on the run cluster: repair what serves it, or remove it if nothing does any more: kubectl get apiservice {}",
+        apis.join(", "),
+        services.join(" ")
+    );
+    Some((Cause::ApiUnavailable, Patience::Long, hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_that_is_down_is_told_from_kapp_controllers() {
+        let said = |api: &str| {
+            format!(
+                "unable to retrieve the complete list of server APIs: {api}: the server is currently unable to handle the request"
+            )
+        };
+        let (cause, patience, hint) = explain_refusal(&said("metrics.k8s.io/v1beta1"), "apps").expect("it is named");
+        assert_eq!((cause, patience), (Cause::ApiUnavailable, Patience::Long));
+        assert!(hint.ends_with("kubectl get apiservice v1beta1.metrics.k8s.io"), "{hint}");
+        assert_eq!(explain_refusal(&said("data.packaging.carvel.dev/v1alpha1"), "apps"), None);
+    }
 }

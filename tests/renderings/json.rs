@@ -220,6 +220,8 @@ fn causes_and_stages_keep_their_names() {
         (Cause::TemplateFailed, "template-failed"),
         (Cause::DeployFailed, "deploy-failed"),
         (Cause::OwnershipConflict, "ownership-conflict"),
+        (Cause::ApiUnavailable, "api-unavailable"),
+        (Cause::AdmissionDenied, "admission-denied"),
         (Cause::Forbidden, "forbidden"),
         (Cause::NoServiceAccount, "no-service-account"),
         (Cause::DeleteFailed, "delete-failed"),

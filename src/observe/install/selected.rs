@@ -8,6 +8,7 @@ use crate::carvel::version::Version;
 use crate::carvel::{PackageInstall, PackageInstallStatus, PackageSpec};
 use crate::cluster::MissingRule;
 use crate::conditions::Condition;
+use crate::observe::explain_refusal;
 
 /// The annotations that lift the requirements of a Package (`pkg/packageinstall/packageinstall.go`, v0.53.1).
 const IGNORE_KUBERNETES: &str = "packaging.carvel.dev/ignore-kubernetes-version-selection";
@@ -134,6 +135,8 @@ pub(super) fn rejected(
     } else if message.contains("Getting service account") {
         let hint = format!("create the service account: kubectl -n {namespace} create serviceaccount {account}");
         (Cause::NoServiceAccount, Patience::Short, hint)
+    } else if let Some(explained) = explain_refusal(message, &namespace) {
+        explained
     } else if let Some(rule) = MissingRule::find(message) {
         (Cause::Forbidden, Patience::Short, format!("add {rule} to {}", rule.place()))
     } else if message.contains("unable to handle the request") {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::carvel::AppStatus;
 use crate::cluster::MissingRule;
+use crate::observe::explain_refusal;
 
 /// Lines of a tool's output that a failure quotes at most.
 const QUOTED_LINES: usize = 12;
@@ -25,7 +26,6 @@ const PASSING: &[&str] = &[
     "Service Unavailable",
     "Bad Gateway",
     "the object has been modified",
-    "failed calling webhook",
 ];
 
 /// Says how far a reconciling App is.
@@ -144,6 +144,13 @@ pub(super) fn explain(stage: Stage, message: &str, place: Place<'_>) -> (Cause, 
             format!("create the service account: kubectl -n {namespace} create serviceaccount {service_account}"),
         );
     }
+    if stage != Stage::Template
+        && let Some((cause, patience, hint)) = explain_refusal(message, namespace)
+    {
+        let ignore = "; or let kapp pass over it with `rawOptions: [--dangerous-ignore-failing-api-services=true]` in deploy.kapp of the Package";
+        let hint = if cause == Cause::ApiUnavailable { hint + ignore } else { hint };
+        return (cause, patience, hint);
+    }
     if let Some(rule) = MissingRule::find(message) {
         let hint = format!(
             "add {rule} to {}, or make the installer's again: kubectl carvelflux add-cluster; kapp-controller then tries again by itself. Check: {}",
@@ -214,14 +221,6 @@ fn deploy(message: &str, place: Place<'_>) -> (Cause, Patience, String) {
     }
     let see = format!("kubectl -n {namespace} get app {name} -o jsonpath='{{.status.deploy.stdout}}'");
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if says(&["exceeded quota"]) {
-        let hint = format!("raise the quota or ask for less: kubectl -n {namespace} describe resourcequota");
-        return (Cause::DeployFailed, Patience::Short, hint);
-    }
-    if says(&["violates PodSecurity"]) {
-        let hint = "change the pods of the package, or the label pod-security.kubernetes.io/enforce of the namespace";
-        return (Cause::DeployFailed, Patience::Short, format!("{hint}: kubectl get namespace {namespace} -o yaml"));
-    }
     if says(&["is forbidden"]) {
         let hint = format!("change what the message names, or the policy of namespace {namespace}. All of it: {see}");
         return (Cause::Forbidden, Patience::Short, hint);

@@ -6,6 +6,7 @@ use super::{Cause, Patience};
 use crate::cluster::MissingRule;
 use crate::conditions::Condition;
 use crate::flux::Kustomization;
+use crate::observe::explain_refusal;
 use crate::shell::quoted;
 
 /// Names the cause of a failed Kustomization, how long it may last, and what to do.
@@ -32,6 +33,11 @@ pub(in crate::observe) fn explain(ready: &Condition, object: &Kustomization) -> 
         );
         // The same files give the same error again.
         return (Cause::BuildFailed, Patience::None, hint);
+    }
+    let target = object.spec.target_namespace.clone().or_else(|| object.namespace()).unwrap_or_default();
+    // Webhooks that cannot be reached speak of networks and certificates, too.
+    if let Some(explained) = explain_refusal(message, &target) {
+        return explained;
     }
     // What is applied to the build cluster itself needs no way to another one.
     let reached = object.spec.kube_config.is_some().then(|| access(message, object)).flatten();

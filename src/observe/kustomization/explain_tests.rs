@@ -90,6 +90,26 @@ fn each_cause_is_named() {
             "Package/apps/hello dry-run failed (ServiceUnavailable): service unavailable",
             Cause::KappControllerUnavailable,
         ),
+        (
+            "ReconciliationFailed",
+            "Secret/apps/values dry-run failed (InternalError): Internal error occurred: failed calling webhook \"a.b\": failed to call webhook: Post \"https://a.b.svc:443/\": dial tcp 10.0.0.1:443: connect: connection refused",
+            Cause::AdmissionDenied,
+        ),
+        (
+            "ReconciliationFailed",
+            "Secret/apps/values dry-run failed (Forbidden): secrets \"values\" is forbidden: exceeded quota: few, requested: secrets=1, used: secrets=2, limited: secrets=2",
+            Cause::AdmissionDenied,
+        ),
+        (
+            "ReconciliationFailed",
+            "failed to get API group resources: unable to retrieve the complete list of server APIs: data.packaging.carvel.dev/v1alpha1: the server is currently unable to handle the request",
+            Cause::KappControllerUnavailable,
+        ),
+        (
+            "ReconciliationFailed",
+            "failed to get API group resources: unable to retrieve the complete list of server APIs: metrics.k8s.io/v1beta1: the server is currently unable to handle the request",
+            Cause::ApiUnavailable,
+        ),
         ("ReconciliationFailed", PATCH, Cause::Forbidden),
         ("ReconciliationFailed", &PATCH.replace("USER", "system:anonymous"), Cause::NoCredential),
         ("ReconciliationFailed", "Secret/apps/values dry-run failed (Invalid): data is invalid", Cause::NotApplied),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use testbed::{PackageVersion, Testbed, Variant};
 
 use super::Scene;
-use crate::support::{NEXT_VERSION, PACKAGE, User};
+use crate::support::{NEXT_VERSION, PACKAGE, User, eventually};
 
 const INSTALLER: &str = "hello-app.default.tap-installer";
 
@@ -24,6 +24,18 @@ pub(super) fn installer_forbidden<'a>(testbed: &'a Testbed, name: &str) -> Scene
 pub(super) fn missing_service_account<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
     let user = User::delivered(testbed, name);
     user.target(&["delete", "serviceaccount", INSTALLER]);
+    user.change_replicas(3);
+    Scene::of(user)
+}
+
+pub(super) fn quota<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    // kapp writes a ConfigMap for each change.
+    user.target(&["create", "quota", "no-more", "--hard=count/configmaps=0"]);
+    eventually("the quota", || {
+        let status = user.target(&["get", "quota", "no-more", "-o", "jsonpath={.status.used}"]);
+        status.contains("configmaps").then_some(())
+    });
     user.change_replicas(3);
     Scene::of(user)
 }

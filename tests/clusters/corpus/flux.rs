@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testbed::Testbed;
 
 use super::{Scene, access};
-use crate::support::{INSTALL_FILE, INSTALLS, PACKAGE, PACKAGES, User, VALUES_FILE};
+use crate::support::{INSTALL_FILE, INSTALLS, PACKAGE, PACKAGES, User, VALUES_FILE, eventually};
 
 pub(super) fn missing_directory<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
     let user = User::delivered(testbed, name);
@@ -93,4 +93,41 @@ pub(super) fn failed_dependency<'a>(testbed: &'a Testbed, name: &str) -> Scene<'
     let patch = r#"{"spec":{"dependsOn":[{"name":"platform"}]}}"#;
     user.build(&["patch", "kustomization", PACKAGES, "--type=merge", "-p", patch]);
     Scene::of(user)
+}
+
+/// A policy on the run cluster refuses the values that Flux applies.
+pub(super) fn denied_by_a_policy<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    let namespace = user.workspace.target_namespace().to_owned();
+    let api = "admissionregistration.k8s.io/v1";
+    let policy = json!({
+        "apiVersion": api, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": namespace},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{
+                "apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets"],
+            }]},
+            "validations": [{"expression": "!has(object.metadata.labels) || !object.metadata.labels.exists(l, l.startsWith('kustomize.toolkit'))", "message": "no values here"}],
+        },
+    });
+    let binding = json!({
+        "apiVersion": api, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": namespace},
+        "spec": {
+            "policyName": namespace, "validationActions": ["Deny"],
+            "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}},
+        },
+    });
+    for manifest in [policy, binding] {
+        testbed.apply("prod1", &manifest.to_string()).expect("kubectl apply");
+    }
+    eventually("the policy", || {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {
+            "name": "probe", "namespace": namespace, "labels": {"kustomize.toolkit": "x"},
+        }});
+        testbed.apply("prod1", &secret.to_string()).is_err().then_some(())
+    });
+    user.change_replicas(3);
+    let kinds = "validatingadmissionpolicybinding,validatingadmissionpolicy";
+    Scene::of(user).afterwards(move |_| {
+        testbed.kubectl("prod1", &["delete", kinds, &namespace]).expect("kubectl delete");
+    })
 }

@@ -30,6 +30,7 @@ pub(crate) const SITUATIONS: &[Situation] = &[
     row("kustomize_build_error", flux::build_error, Failed("build-failed", "no-such-file.yaml"), [Green, Red]),
     row("failed_dependency", flux::failed_dependency, Failed("dependency-failed", "add the directory no-such-directory"), [Red, Green]),
     row("suspended_kustomization", flux::suspended, Failed("suspended", "flux resume kustomization"), [Green, Green]),
+    row("denied_by_a_policy", flux::denied_by_a_policy, Failed("admission-denied", "ValidatingAdmissionPolicy"), [Green, Red]),
     // Access to the run cluster
     row("missing_namespace", flux::missing_namespace, Failed("no-namespace", "create namespace no-such-namespace"), [Red, NotGreen]),
     row("deployer_may_not_write", access::deployer_may_not_write, Failed("forbidden", "verbs: [\"patch\"]"), [Red, NotGreen]),
@@ -62,6 +63,7 @@ pub(crate) const SITUATIONS: &[Situation] = &[
     // Deploy
     row("installer_forbidden", deploy::installer_forbidden, Failed("forbidden", "resources: [\"configmaps\"]"), [Green, Green]),
     row("missing_service_account", deploy::missing_service_account, Failed("no-service-account", "create serviceaccount"), [Green, Green]),
+    row("quota_of_the_namespace", deploy::quota, Failed("admission-denied", "ResourceQuota no-more refuses it"), [Green, Green]),
     row("never_available", deploy::never_available, Pending("deploy", "deployment/hello-app"), [Green, NotRed]),
     row("refused_by_the_api_server", deploy::refused_by_the_api_server, Failed("deploy-failed", "Not_A_Name"), [Green, Green]),
     row("ownership_conflict", deploy::ownership_conflict, Failed("ownership-conflict", "another"), [Green, Green]),

@@ -31,7 +31,12 @@ fn each_cause_has_its_words() {
             "roles \"x\" is forbidden: user \"u\" is attempting to grant RBAC permissions not currently held",
             Cause::Forbidden,
         ),
-        (Stage::Deploy, "pods \"x\" is forbidden: exceeded quota: compute", Cause::DeployFailed),
+        (Stage::Deploy, "pods \"x\" is forbidden: exceeded quota: compute", Cause::AdmissionDenied),
+        (
+            Stage::Deploy,
+            "kapp: Error: unable to retrieve the complete list of server APIs: metrics.k8s.io/v1beta1: the server is currently unable to handle the request",
+            Cause::ApiUnavailable,
+        ),
         (Stage::Deploy, "kapp: Error: Timed out waiting after 15m0s", Cause::DeployFailed),
     ] {
         assert_eq!(explained(stage, message).0, cause, "{message}");
@@ -44,6 +49,31 @@ fn forbidden_names_the_rule_and_the_role() {
     assert_eq!(patience, Patience::Short);
     assert!(hint.contains("{apiGroups: [\"\"], resources: [\"configmaps\"], verbs: [\"list\"]}"), "{hint}");
     assert!(hint.contains("a Role of system:serviceaccount:apps:installer in namespace apps"), "{hint}");
+}
+
+#[test]
+fn what_refuses_is_named_with_the_way_out() {
+    for (message, words) in [
+        (
+            "pods \"x\" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=1, limited: pods=1",
+            "ResourceQuota compute refuses it (requested: pods=1, used: pods=1, limited: pods=1): raise it or ask for less: kubectl -n apps describe resourcequota compute",
+        ),
+        (
+            "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\": host namespaces (hostNetwork=true)",
+            "pod-security.kubernetes.io/enforce",
+        ),
+        (
+            "configmaps \"x\" is forbidden: unable to create new content in namespace apps because it is being terminated",
+            "namespace apps, which is being deleted, refuses it",
+        ),
+    ] {
+        let (cause, _, hint) = explained(Stage::Deploy, message);
+        assert_eq!(cause, Cause::AdmissionDenied, "{message}");
+        assert!(hint.contains(words), "{hint}");
+    }
+    let (_, patience, hint) = explained(Stage::Deploy, "failed calling webhook \"a.b\": connection refused");
+    assert_eq!(patience, Patience::Long);
+    assert!(hint.starts_with("admission webhook a.b does not answer"), "{hint}");
 }
 
 #[test]
