@@ -2,7 +2,7 @@
 //!
 //! An unreachable run cluster is shown as such, beside what Flux says, and hides nothing of the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -119,6 +119,8 @@ impl Survey {
         let reads = stream::iter(&mut self.groups).map(|(key, group)| async move {
             let mut missing = observation.installs(&group.deliveries);
             missing.retain(|namespace, _| observation.target(key, namespace).is_none());
+            // Lists take no more than a watch does: whoever may list may look, whether or not there is only one install.
+            missing.values_mut().for_each(BTreeSet::clear);
             (key.clone(), group.read(build, request, missing).await)
         });
         let read: Vec<(RunClusterKey, Targets)> = reads.buffer_unordered(AT_A_TIME).collect().await;
