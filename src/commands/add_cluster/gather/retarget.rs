@@ -20,7 +20,7 @@ use crate::kubeconfig::{self, Endpoint};
 use crate::labels;
 use crate::names;
 use crate::object::{ObjectReference, api_resource};
-use crate::observe::workload_identity;
+use crate::observe::reach;
 
 /// Refuses a run cluster's name that already points at another cluster.
 pub(super) async fn same_cluster(
@@ -68,7 +68,7 @@ async fn compare_unmanaged(
         RunCredential::Secret => kubeconfig::of_secret(&existing.object.data, None)?,
         RunCredential::ConfigMap => {
             let (namespace, run_cluster) = (&request.namespace, &request.run_cluster);
-            workload_identity::kubeconfig(&clusters.build, namespace, &existing.object, run_cluster).await?
+            reach::workload_identity_kubeconfig(&clusters.build, namespace, &existing.object, run_cluster).await?
         }
     };
     let endpoint = Endpoint::of_context(&kubeconfig, None, |_| Err(std::io::ErrorKind::NotFound.into()))?;
