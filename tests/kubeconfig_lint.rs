@@ -1,11 +1,14 @@
 //! Compares the lint of kubeconfigs with Flux's own code: fluxcd/pkg `runtime` v0.110.1 and v0.110.3.
 //!
 //! `tests/oracles/kubeconfig` answers for Go; its dependencies are pinned by `go.sum` and `older.sum`, so building it
-//! needs the Go module proxy once. Cases are picked by hand where the rules have a corner, and generated everywhere
-//! else, the same ones in each run.
+//! needs the Go module proxy once. Cases are whole kubeconfigs: picked by hand where the rules have a corner, put together
+//! from those, the same ones in each run, or changed in one field. A verdict must be Go's; where the lint says that Flux
+//! may read something differently, there is none.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[path = "oracles/kubeconfig/changes.rs"]
+mod changes;
 #[path = "oracles/kubeconfig/corpus.rs"]
 mod corpus;
 #[path = "oracles/kubeconfig/oracle.rs"]
@@ -18,7 +21,8 @@ mod random;
 use std::collections::BTreeMap;
 
 use carvelflux::kubeconfig::{self, FluxBehaviour, Severity, effective, inline_files, lint};
-use corpus::{AROUND, BESIDE, CLUSTERS, TEXTS, USERS};
+use changes::changes;
+use corpus::{AROUND, BESIDE, CHANGED, CLUSTERS, TEXTS, USERS};
 use oracle::{Fixtures, ask};
 use outcome::{assert_drops_are_found, describe};
 use random::Random;
@@ -26,8 +30,6 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 const GENERATED_COMBINATIONS: usize = 800;
-const GENERATED_URLS: usize = 2_000;
-const GENERATED_SCALARS: usize = 2_000;
 
 const BEHAVIOURS: [FluxBehaviour; 2] = [FluxBehaviour::ReadsFiles, FluxBehaviour::RefusesFiles];
 const CLUSTER: &str = "server: 'https://prod.example:6443', certificate-authority-data: @EC_CERTIFICATE@";
@@ -74,20 +76,24 @@ fn generated_combinations_end_as_in_go() {
 }
 
 #[test]
-fn generated_urls_and_scalars_are_read_as_in_go() {
+fn a_change_of_any_field_ends_as_in_go() {
     let fixtures = Fixtures::new();
-    let mut random = Random::new(2);
-    let mut texts = Vec::new();
-    for _ in 0..GENERATED_URLS {
-        let (server, proxy) = (json!(random.url()), json!(random.url()));
-        let is_for_server = random.one_in(2);
-        let cluster =
-            if is_for_server { format!("server: {server}") } else { format!("{CLUSTER}, proxy-url: {proxy}") };
-        texts.push(kubeconfig(&cluster, USER));
-    }
-    texts.extend((0..GENERATED_SCALARS).map(|_| kubeconfig(CLUSTER, &format!("token: {}", random.scalar()))));
+    let texts: Vec<String> =
+        CHANGED.iter().flat_map(|(cluster, user)| changes(&fixtures.fill(&kubeconfig(cluster, user)))).collect();
     let outcomes = compare(&fixtures, &texts);
-    assert!(outcomes["usable"] > 500 && outcomes["refused"] > 500, "{outcomes:?}");
+    assert!(outcomes["usable"] > 100 && outcomes["refused"] > 100, "{outcomes:?}");
+}
+
+#[test]
+fn a_certificate_without_extensions_is_not_refused() {
+    let fixtures = Fixtures::new();
+    let user = "client-certificate-data: @V1_CERTIFICATE@, client-key-data: @EC_KEY@";
+    let text = fixtures.fill(&kubeconfig(CLUSTER, user));
+    for behaviour in BEHAVIOURS {
+        assert!(lint(&text, behaviour).iter().all(|finding| finding.severity != Severity::Refused));
+        assert!(effective(&text, behaviour, |path| std::fs::read(path)).is_ok());
+        assert!(ask(behaviour, &[json!({"data": {"value": text}})])[0].get("error").is_none());
+    }
 }
 
 #[test]
@@ -177,7 +183,8 @@ fn what_flux_would_drop_is_not_taken_in_silently() {
     }
 }
 
-/// Compares our verdict, everything Flux would connect with, and the findings, and counts the outcomes.
+/// Compares our verdict, everything Flux would connect with, and the findings, and counts the outcomes. What is undecided
+/// may still not show a secret, and what is called refused all the same must be.
 fn compare(fixtures: &Fixtures, templates: &[String]) -> BTreeMap<&'static str, usize> {
     let mut outcomes = BTreeMap::new();
     let texts: Vec<String> = templates.iter().map(|template| fixtures.fill(template)).collect();
@@ -186,27 +193,34 @@ fn compare(fixtures: &Fixtures, templates: &[String]) -> BTreeMap<&'static str, 
         for ((template, text), answer) in templates.iter().zip(&texts).zip(ask(behaviour, &requests)) {
             let context = format!("{behaviour:?}, Go says {answer}:\n{template}");
             let findings = lint(text, behaviour);
-            let is_refused = findings.iter().any(|finding| finding.severity == Severity::Refused);
+            let has = |severity| findings.iter().any(|finding| finding.severity == severity);
+            let is_decided = !has(Severity::Undecided);
             // The lint takes no file to be on the controller's disk, and these are.
-            if !template.contains("FILE@") {
-                assert_eq!(is_refused, answer.get("error").is_some(), "{findings:#?}\n{context}");
+            if !template.contains("FILE@") && (is_decided || has(Severity::Refused)) {
+                assert_eq!(has(Severity::Refused), answer.get("error").is_some(), "{findings:#?}\n{context}");
             }
             fixtures.assert_no_secret(&format!("{findings:?}"), &context);
-            match effective(text, behaviour, |path| std::fs::read(path)) {
+            let outcome = match effective(text, behaviour, |path| std::fs::read(path)) {
                 Ok(ours) => {
-                    assert_eq!(describe(&ours), answer, "{context}");
                     fixtures.assert_no_secret(&format!("{ours:?}"), &context);
-                    assert_drops_are_found(text, &answer, &findings, &context);
-                    *outcomes.entry("usable").or_insert(0) += 1;
+                    if is_decided {
+                        assert_eq!(describe(&ours), answer, "{context}");
+                        assert_drops_are_found(text, &answer, &findings, &context);
+                    }
+                    "usable"
                 }
                 Err(error) => {
-                    assert!(answer.get("error").is_some(), "{error}\n{context}");
                     fixtures.assert_no_secret(&format!("{error:?}"), &context);
-                    *outcomes.entry("refused").or_insert(0) += 1;
+                    assert!(!is_decided || answer.get("error").is_some(), "{error}\n{context}");
+                    "refused"
                 }
-            }
+            };
+            *outcomes.entry(if is_decided { outcome } else { "undecided" }).or_insert(0) += 1;
         }
     }
+    println!("{outcomes:?}");
+    let undecided = outcomes.get("undecided").copied().unwrap_or_default();
+    assert!(undecided < outcomes.values().sum::<usize>() / 2, "{outcomes:?}");
     outcomes
 }
 

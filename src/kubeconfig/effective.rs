@@ -1,18 +1,16 @@
-//! What Flux connects with after it has sanitised a kubeconfig, and how that is written down again. Pure.
+//! What Flux connects with after it has sanitised a kubeconfig, until when, and how that is written down again. Pure.
 
 use std::fmt;
-use std::io;
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use serde_json::{Value, json};
 
-use super::base64;
+use super::certificate::end_of_certificate;
 use super::cluster::Server;
-use super::finding::{Finding, Severity};
-use super::lint::{FluxBehaviour, examine};
-use super::url::Url;
+use super::encoding::{base64, claims};
+use super::endpoint::document_of;
 use super::user::Credentials;
-use crate::error::{Error, Result};
 
 /// What is left of a kubeconfig once Flux has sanitised it (fluxcd/pkg `runtime/client` v0.110, `KubeConfig`): all that
 /// it connects with. Impersonation is not part of it; Flux adds its own.
@@ -39,28 +37,6 @@ pub struct Effective {
     pub disable_compression: bool,
 }
 
-/// Finds out what Flux connects with, or why it refuses the kubeconfig.
-///
-/// `read_file` reads from the controller's disk; only [`FluxBehaviour::ReadsFiles`] looks there.
-pub fn effective(
-    text: &str,
-    behaviour: FluxBehaviour,
-    read_file: impl Fn(&str) -> io::Result<Vec<u8>>,
-) -> Result<Effective> {
-    let examination = examine(text, behaviour, &read_file);
-    examination.effective.ok_or_else(|| error_of(&examination.findings, Severity::Refused))
-}
-
-/// Makes an error of the findings that are at least so bad.
-pub(super) fn error_of(findings: &[Finding], least: Severity) -> Error {
-    let mut error = Error::new("Flux cannot use this kubeconfig as it is");
-    for finding in findings.iter().filter(|finding| finding.severity <= least) {
-        let field = if finding.field.is_empty() { String::new() } else { format!(", {}", finding.field) };
-        error = error.because(format!("{}{field}: {}", finding.entry, finding.effect)).hint(&finding.hint);
-    }
-    error
-}
-
 impl Effective {
     pub(super) fn new(server: Server, credentials: Credentials) -> Self {
         let some_text = |text: String| Some(text).filter(|text| !text.is_empty());
@@ -79,9 +55,27 @@ impl Effective {
         }
     }
 
+    /// Tells whether Flux has anything to log in with.
+    #[must_use]
+    pub(super) fn has_credential(&self) -> bool {
+        self.token.is_some()
+            || self.username.is_some()
+            || (self.client_certificate.is_some() && self.client_key.is_some())
+    }
+
+    /// Returns when Flux cannot log in with it any more; `None` where it does not end, or does not say so.
+    ///
+    /// The API server takes the token where there is one (client-go `transport`), and the certificate ends on its own.
+    #[must_use]
+    pub(crate) fn expires(&self) -> Option<Timestamp> {
+        let token = self.token.as_ref().and_then(|token| end_of_token(token.expose_secret()));
+        let certificate = self.client_certificate.as_ref().and_then(|pem| end_of_certificate(pem));
+        token.into_iter().chain(certificate).min()
+    }
+
     /// Writes a minimal kubeconfig, which Flux and everyone else read alike.
     pub(super) fn document(&self, cluster_name: &str, user_name: &str) -> Value {
-        let server = Url::of_server(&self.host).map_or_else(|| self.host.clone(), |url| url.to_text());
+        let server = if self.host.contains("://") { self.host.clone() } else { format!("http://{}", self.host) };
         let mut cluster = json!({"server": server});
         let mut user = json!({});
         let put = |entry: &mut Value, key: &str, value: Option<String>| {
@@ -89,7 +83,7 @@ impl Effective {
                 entry[key] = json!(value);
             }
         };
-        put(&mut cluster, "certificate-authority-data", self.certificate_authority.as_deref().map(base64::encode));
+        put(&mut cluster, "certificate-authority-data", self.certificate_authority.as_deref().map(base64));
         put(&mut cluster, "tls-server-name", self.tls_server_name.clone());
         put(&mut cluster, "proxy-url", self.proxy_url.as_ref().map(|url| url.expose_secret().to_owned()));
         if self.disable_compression {
@@ -97,25 +91,24 @@ impl Effective {
         }
         put(&mut user, "token", self.token.as_ref().map(|token| token.expose_secret().to_owned()));
         if let (Some(certificate), Some(key)) = (&self.client_certificate, &self.client_key) {
-            put(&mut user, "client-certificate-data", Some(base64::encode(certificate)));
-            put(&mut user, "client-key-data", Some(base64::encode(key.expose_secret())));
+            put(&mut user, "client-certificate-data", Some(base64(certificate)));
+            put(&mut user, "client-key-data", Some(base64(key.expose_secret())));
         }
         if let Some(username) = &self.username {
             put(&mut user, "username", Some(username.clone()));
             let password = self.password.as_ref().map_or("", |password| password.expose_secret());
             put(&mut user, "password", Some(password.to_owned()));
         }
-        super::document_of(cluster_name, user_name, &cluster, &user)
+        document_of(cluster_name, user_name, &cluster, &user)
     }
 }
 
 impl fmt::Debug for Effective {
     /// Shows what is there; of credentials, and of URLs that may hold one, only that they are.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has_user = Url::of_server(&self.host).is_some_and(|url| url.has_user());
         formatter
             .debug_struct("Effective")
-            .field("host", if has_user { &"[REDACTED]" } else { &self.host })
+            .field("host", if self.host.contains('@') { &"[REDACTED]" } else { &self.host })
             .field("certificate_authority", &self.certificate_authority.is_some())
             .field("client_certificate", &self.client_certificate.is_some())
             .field("client_key", &self.client_key.is_some())
@@ -126,5 +119,29 @@ impl fmt::Debug for Effective {
             .field("proxy_url", &self.proxy_url.is_some())
             .field("disable_compression", &self.disable_compression)
             .finish()
+    }
+}
+
+/// Reads the claim `exp` of a JSON Web Token.
+fn end_of_token(token: &str) -> Option<Timestamp> {
+    Timestamp::from_second(claims(token)?["exp"].as_i64()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_says_when_it_ends() {
+        let token = |claims: &str| {
+            let payload = base64(claims.as_bytes()).replace('+', "-").replace('/', "_");
+            format!("header.{}.signature", payload.trim_end_matches('='))
+        };
+        let end = "2027-01-01T00:00:00Z".parse().ok();
+        assert_eq!(end_of_token(&token("{\"exp\": 1798761600}")), end);
+        assert_eq!(end_of_token(&token("{\"exp\": 1798761600, \"x\": \"ÿ>?\"}")), end);
+        for endless in [token("{\"sub\": \"x\"}"), "opaque".to_owned(), "a.b.c".to_owned(), String::new()] {
+            assert_eq!(end_of_token(&endless), None, "{endless}");
+        }
     }
 }

@@ -1,13 +1,127 @@
-//! Flux's way to an API server where it is not the user's own: what flags say about it, and where it cannot lead. Pure.
+//! Flux's way to an API server: from a context, with what flags say about it, and where it cannot lead. Pure.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::io;
 
-use super::url::Url;
-use super::{Endpoint, base64, certificate};
+use kube::config::{Kubeconfig, NamedCluster};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::certificate::{Problem, check_authority};
+use super::encoding::base64;
+use super::url::{destination, has_login, is_loopback, plain_url};
 use crate::error::{Error, Result};
 
+/// How a run cluster's API server is reached: everything of a kubeconfig's cluster entry that Flux uses.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The URL of the API server.
+    pub server: String,
+    /// The certificates that sign the server's, PEM in base64; `None` means the controller's system roots.
+    pub certificate_authority_data: Option<String>,
+    /// The name in the server's certificate, where it differs from the URL's host.
+    pub tls_server_name: Option<String>,
+    /// The proxy on the way, whose URL may hold a password.
+    pub proxy_url: Option<String>,
+}
+
+impl fmt::Debug for Endpoint {
+    /// Shows of the URLs, which may hold a password, the server's unless it does, and that there is a proxy.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Endpoint")
+            .field("server", &shown(&self.server))
+            .field("certificate_authority_data", &self.certificate_authority_data.is_some())
+            .field("tls_server_name", &self.tls_server_name)
+            .field("proxy_url", &self.proxy_url.is_some())
+            .finish()
+    }
+}
+
+/// Returns a URL as it may be shown: not where it holds a login.
+fn shown(url: &str) -> &str {
+    if url.contains('@') { "[REDACTED]" } else { url }
+}
+
+impl Endpoint {
+    /// Takes the endpoint from the cluster entry of a context (`None`: the current one).
+    ///
+    /// `read_file` reads the file of a `certificate-authority`, whose content is taken in.
+    pub fn of_context(
+        kubeconfig: &Kubeconfig,
+        context: Option<&str>,
+        read_file: impl Fn(&str) -> io::Result<Vec<u8>>,
+    ) -> Result<Self> {
+        let context = context.or(kubeconfig.current_context.as_deref()).unwrap_or_default();
+        let cluster = cluster_of(kubeconfig, context)
+            .and_then(|entry| entry.cluster.as_ref())
+            .ok_or_else(|| Error::usage(format!("the kubeconfig context `{context}` names no cluster entry")))?;
+        let server = cluster
+            .server
+            .clone()
+            .ok_or_else(|| Error::usage(format!("the cluster entry of the context `{context}` has no server")))?;
+        if cluster.insecure_skip_tls_verify == Some(true) {
+            return Err(Error::usage(format!("the context `{context}` does not verify the API server's certificate"))
+                .because("Flux ignores insecure-skip-tls-verify and would refuse the certificate")
+                .hint("put the certificate authority into the context: kubectl config set-cluster NAME --certificate-authority=FILE --embed-certs"));
+        }
+        let certificate_authority_data = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
+            (Some(data), _) => Some(data.clone()),
+            (None, Some(file)) => {
+                let pem = read_file(file).map_err(|error| {
+                    Error::usage(format!("cannot read {file}, the certificate authority of the context `{context}`"))
+                        .because(error)
+                })?;
+                Some(base64(&pem))
+            }
+            (None, None) => None,
+        };
+        Ok(Self {
+            server,
+            certificate_authority_data,
+            tls_server_name: cluster.tls_server_name.clone(),
+            proxy_url: cluster.proxy_url.clone(),
+        })
+    }
+
+    /// Builds the kubeconfig for `user` with a bearer token.
+    #[must_use]
+    pub fn kubeconfig(&self, run_cluster: &str, user: &str, token: &SecretString) -> SecretString {
+        let mut cluster = json!({"server": self.server});
+        let optional = [
+            ("certificate-authority-data", &self.certificate_authority_data),
+            ("tls-server-name", &self.tls_server_name),
+            ("proxy-url", &self.proxy_url),
+        ];
+        for (key, value) in optional {
+            if let Some(value) = value {
+                cluster[key] = json!(value);
+            }
+        }
+        // JSON is YAML, and needs no quoting rules.
+        document_of(run_cluster, user, &cluster, &json!({"token": token.expose_secret()})).to_string().into()
+    }
+}
+
+/// Writes the kubeconfig of one cluster and one user.
+pub(super) fn document_of(cluster_name: &str, user_name: &str, cluster: &Value, user: &Value) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": cluster_name, "cluster": cluster}],
+        "users": [{"name": user_name, "user": user}],
+        "contexts": [{"name": cluster_name, "context": {"cluster": cluster_name, "user": user_name}}],
+        "current-context": cluster_name,
+    })
+}
+
+fn cluster_of<'a>(kubeconfig: &'a Kubeconfig, context: &str) -> Option<&'a NamedCluster> {
+    let name = &kubeconfig.contexts.iter().find(|entry| entry.name == context)?.context.as_ref()?.cluster;
+    kubeconfig.clusters.iter().find(|entry| &entry.name == name)
+}
+
 /// What replaces parts of an endpoint; an empty text takes the part away.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct EndpointOverrides {
     /// The URL of the API server.
     pub server: Option<String>,
@@ -19,11 +133,24 @@ pub struct EndpointOverrides {
     pub certificate_authority: Option<Vec<u8>>,
 }
 
+impl fmt::Debug for EndpointOverrides {
+    /// Shows no more of the URLs than [`Endpoint`] does.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("EndpointOverrides")
+            .field("server", &self.server.as_ref().map(|server| shown(server)))
+            .field("proxy_url", &self.proxy_url.is_some())
+            .field("tls_server_name", &self.tls_server_name)
+            .field("certificate_authority", &self.certificate_authority.is_some())
+            .finish()
+    }
+}
+
 impl EndpointOverrides {
     /// Checks each part as Flux would, so that nothing is stored that it refuses.
     pub fn check(&self) -> Result<()> {
         if let Some(server) = &self.server {
-            let url = Url::parse(server).filter(|url| url.scheme == "https" && url.has_host() && !url.has_user());
+            let url = plain_url(server).filter(|url| url.scheme_str() == Some("https") && !has_login(url));
             if url.is_none() {
                 return Err(Error::usage("--server is no address of an API server")
                     .because(
@@ -33,19 +160,18 @@ impl EndpointOverrides {
             }
         }
         if let Some(proxy) = self.proxy_url.as_ref().filter(|proxy| !proxy.is_empty()) {
-            let url = Url::parse(proxy)
-                .filter(|url| matches!(url.scheme.as_str(), "http" | "https" | "socks5") && url.has_host())
-                .ok_or_else(|| {
-                    Error::usage("--proxy-url is no address of a proxy")
-                        .hint("write it as http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT")
-                })?;
-            if url.has_user() {
+            if proxy.contains('@') {
                 return Err(Error::usage("--proxy-url holds a login")
                     .because("other users of this machine can read the arguments of a command")
                     .hint("put the URL into the run cluster's context instead: `proxy-url` of its cluster entry"));
             }
+            let url = plain_url(proxy);
+            if !url.is_some_and(|url| matches!(url.scheme_str(), Some("http" | "https" | "socks5"))) {
+                return Err(Error::usage("--proxy-url is no address of a proxy")
+                    .hint("write it as http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"));
+            }
         }
-        if self.certificate_authority.as_ref().is_some_and(|pem| !certificate::has_authority(pem)) {
+        if self.certificate_authority.as_deref().is_some_and(is_no_authority) {
             return Err(Error::usage("the file of --certificate-authority holds no certificate authority")
                 .hint("name a file with PEM blocks that begin with -----BEGIN CERTIFICATE-----"));
         }
@@ -62,7 +188,7 @@ impl EndpointOverrides {
         Endpoint {
             server: self.server.clone().unwrap_or(endpoint.server),
             certificate_authority_data: match &self.certificate_authority {
-                Some(pem) => Some(base64::encode(pem)),
+                Some(pem) => Some(base64(pem)),
                 None => endpoint.certificate_authority_data,
             },
             tls_server_name: replaced(&self.tls_server_name, endpoint.tls_server_name),
@@ -84,32 +210,78 @@ impl Endpoint {
     /// public one is in no kubeconfig, and says nothing at all.
     #[must_use]
     pub fn is_same_server(&self, other: &Self) -> bool {
-        let destination = |endpoint: &Self| Url::of_server(&endpoint.server).and_then(|url| url.destination());
         self.certificate_authority_data.is_some()
             && self.certificate_authority_data == other.certificate_authority_data
-            && destination(self).is_some()
-            && destination(self) == destination(other)
+            && destination(&self.server).is_some()
+            && destination(&self.server) == destination(&other.server)
     }
 
     /// Tells whether the way begins at the machine itself: for a controller in a pod, that is the pod.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        let first = self.proxy_url.as_ref().unwrap_or(&self.server);
-        Url::of_server(first).and_then(|url| url.host_name()).is_some_and(|host| is_loopback(&host))
+        is_loopback(self.proxy_url.as_ref().unwrap_or(&self.server))
     }
 }
 
-fn is_loopback(host: &str) -> bool {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return address.is_loopback() || address.is_unspecified();
-    }
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    host == "localhost" || host.ends_with(".localhost")
+fn is_no_authority(pem: &[u8]) -> bool {
+    matches!(check_authority(pem), Err(Problem::Refused(_)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const KUBECONFIG: &str = "
+current-context: admin
+contexts: [{name: admin, context: {cluster: prod, user: me}}, {name: open, context: {cluster: insecure, user: me}}]
+clusters:
+- {name: prod, cluster: {server: 'https://prod.example:6443', certificate-authority: /ca.pem, tls-server-name: kubernetes}}
+- {name: insecure, cluster: {server: 'https://open.example', insecure-skip-tls-verify: true}}
+users: [{name: me, user: {exec: {command: login, apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never}}}]
+";
+
+    fn read() -> Kubeconfig {
+        serde_yaml::from_str(KUBECONFIG).expect("the fixture is a kubeconfig")
+    }
+
+    #[test]
+    fn only_what_flux_uses_is_written_and_files_are_taken_in() {
+        let endpoint = Endpoint::of_context(&read(), None, |_| Ok(b"PEM".to_vec())).expect("the context is complete");
+        let written = endpoint.kubeconfig("prod1", "deployer", &"fake-token".into());
+        let document: Value = serde_json::from_str(written.expose_secret()).expect("it is JSON");
+        assert_eq!(
+            document["clusters"],
+            json!([{"name": "prod1", "cluster": {
+                "server": "https://prod.example:6443", "certificate-authority-data": "UEVN", "tls-server-name": "kubernetes",
+            }}])
+        );
+        assert_eq!(document["users"], json!([{"name": "deployer", "user": {"token": "fake-token"}}]));
+    }
+
+    #[test]
+    fn debugging_shows_no_password_of_a_url() {
+        let endpoint = Endpoint {
+            server: "https://me:fake-password@prod.example".to_owned(),
+            certificate_authority_data: None,
+            tls_server_name: None,
+            proxy_url: Some("http://me:fake-password@proxy.example".to_owned()),
+        };
+        let shown = format!("{endpoint:?}");
+        assert!(!shown.contains("fake-password") && shown.contains("proxy_url: true"), "{shown}");
+        let overrides = EndpointOverrides {
+            server: Some(endpoint.server),
+            proxy_url: endpoint.proxy_url,
+            ..EndpointOverrides::default()
+        };
+        let shown = format!("{overrides:?}");
+        assert!(!shown.contains("fake-password") && shown.contains("proxy_url: true"), "{shown}");
+    }
+
+    #[test]
+    fn an_unverified_server_is_refused() {
+        let error = Endpoint::of_context(&read(), Some("open"), |_| Ok(Vec::new())).expect_err("Flux would refuse it");
+        assert!(error.to_string().contains("does not verify"), "{error}");
+    }
 
     fn endpoint(server: &str, proxy: Option<&str>) -> Endpoint {
         Endpoint {

@@ -4,12 +4,10 @@
 
 use secrecy::{SecretSlice, SecretString};
 
-use super::Disk;
-use super::certificate::{self, PairProblem};
+use super::certificate::{self, Problem};
 use super::cluster::Server;
-use super::document::Entry;
-use super::finding::Report;
-use super::node::Node;
+use super::document::{Entry, Object, User};
+use super::finding::{Disk, Report};
 
 /// The credentials as Flux holds them, used or not.
 #[derive(Default)]
@@ -26,13 +24,18 @@ const FLATTEN: &str = "write a kubeconfig without file references: kubectl confi
 
 /// Reads the user entry of the current context; `disk` is the controller's, or `None` where file references are
 /// refused already.
-pub(super) fn read(entry: &Entry<'_>, server: &Server, disk: Option<Disk<'_>>, report: &mut Report<'_>) -> Credentials {
-    let fields = entry.fields;
+pub(super) fn read(
+    entry: &Entry<User>,
+    server: &Server,
+    disk: Option<Disk<'_>>,
+    report: &mut Report<'_>,
+) -> Credentials {
+    let fields = &entry.fields;
     check_certificate(fields, disk, report);
     check_plugins(fields, report);
     check_impersonation(fields, report);
-    let has_password = !fields.text("username").is_empty() || !fields.text("password").is_empty();
-    if !fields.text("token").is_empty() && has_password {
+    let has_password = !fields.username.is_empty() || !fields.password.is_empty();
+    if !fields.token.is_empty() && has_password {
         let effect = "Flux refuses the kubeconfig, because it has a password as well";
         report.refused("token", effect, "keep one of both");
     }
@@ -53,17 +56,17 @@ pub(super) fn read(entry: &Entry<'_>, server: &Server, disk: Option<Disk<'_>>, r
 }
 
 fn read_token(
-    fields: &Node,
+    fields: &User,
     server: &Server,
     disk: Option<Disk<'_>>,
     credentials: &mut Credentials,
     report: &mut Report<'_>,
 ) {
-    let (inline, file) = (fields.text("token"), fields.text("tokenFile"));
+    let (inline, file) = (&fields.token, &fields.token_file);
     let (field, token) = match disk {
         Some(_) if !inline.is_empty() && !file.is_empty() => {
             report.dropped("tokenFile", "Flux ignores it, because there is a token", "remove tokenFile");
-            ("token", inline.to_owned())
+            ("token", inline.clone())
         }
         Some(disk) if !file.is_empty() => {
             if let Ok(Ok(token)) = disk(file).map(String::from_utf8) {
@@ -76,7 +79,7 @@ fn read_token(
                 return;
             }
         }
-        _ => ("token", inline.to_owned()),
+        _ => ("token", inline.clone()),
     };
     // Go's HTTP client refuses such a header (golang.org/x/net/http/httpguts, ValidHeaderFieldValue).
     if !server.has_login && token.bytes().any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
@@ -86,92 +89,91 @@ fn read_token(
     credentials.token = Some(token).filter(|token| !token.is_empty()).map(SecretString::from);
 }
 
-fn read_password(fields: &Node, credentials: &mut Credentials, report: &mut Report<'_>) {
-    fields.text("username").clone_into(&mut credentials.username);
+fn read_password(fields: &User, credentials: &mut Credentials, report: &mut Report<'_>) {
+    fields.username.clone_into(&mut credentials.username);
     credentials.password =
-        Some(fields.text("password")).filter(|password| !password.is_empty()).map(SecretString::from);
+        Some(fields.password.as_str()).filter(|password| !password.is_empty()).map(SecretString::from);
     if credentials.username.is_empty() && credentials.password.is_some() {
         report.dropped("password", "Flux does not send it, because there is no user name", "add `username`");
     }
-    if !credentials.username.is_empty() && credentials.token.is_some() && fields.text("token").is_empty() {
+    if !credentials.username.is_empty() && credentials.token.is_some() && fields.token.is_empty() {
         report.refused("username", "Flux refuses the kubeconfig, because it has a token as well", "keep one of both");
     }
 }
 
-fn read_certificate(fields: &Node, credentials: &mut Credentials, report: &mut Report<'_>) {
-    let certificate = fields.data("client-certificate-data");
-    if fields.text("client-certificate").is_empty() && certificate.is_empty() {
+fn read_certificate(fields: &User, credentials: &mut Credentials, report: &mut Report<'_>) {
+    let certificate = &fields.client_certificate_data.0;
+    if fields.client_certificate.is_empty() && certificate.is_empty() {
         return;
     }
-    let key = fields.data("client-key-data");
+    let key = &fields.client_key_data.0;
     if !certificate.is_empty() && !key.is_empty() {
-        match certificate::check_pair(&certificate, &key) {
+        match certificate::check_pair(certificate, key) {
             Ok(()) => {}
-            Err(PairProblem::Refused(why)) => {
+            Err(Problem::Refused(why)) => {
                 let effect = format!("Flux refuses the kubeconfig, because {why}");
                 report.refused("client-certificate-data", effect, "store a certificate with its own key, both as PEM");
             }
-            Err(PairProblem::Unusable) => {
-                let effect = "Flux may accept it, but this plugin cannot use this kind of certificate or key";
-                report.warning("client-certificate-data", effect, USE_A_TOKEN);
-            }
+            Err(Problem::Undecided(why)) => report.undecided("client-certificate-data", why, USE_A_TOKEN),
         }
     }
-    credentials.client_certificate = certificate;
-    credentials.client_key = Some(key).filter(|key| !key.is_empty()).map(SecretSlice::from);
+    certificate.clone_into(&mut credentials.client_certificate);
+    credentials.client_key = Some(key.clone()).filter(|key| !key.is_empty()).map(SecretSlice::from);
 }
 
-fn check_certificate(fields: &Node, disk: Option<Disk<'_>>, report: &mut Report<'_>) {
-    let has_file = |field: &str| !fields.text(field).is_empty();
-    let has_data = |field: &str| !fields.data(field).is_empty();
-    if !has_file("client-certificate") && !has_data("client-certificate-data") {
+fn check_certificate(fields: &User, disk: Option<Disk<'_>>, report: &mut Report<'_>) {
+    let certificate = (&fields.client_certificate, &fields.client_certificate_data.0);
+    let key = (&fields.client_key, &fields.client_key_data.0);
+    if certificate.0.is_empty() && certificate.1.is_empty() {
         let (effect, hint) = ("Flux ignores the key, because there is no certificate", "add client-certificate-data");
-        if has_data("client-key-data") {
+        if !key.1.is_empty() {
             report.dropped("client-key-data", effect, hint);
         }
-        if has_file("client-key") && disk.is_some() {
+        if !key.0.is_empty() && disk.is_some() {
             report.dropped("client-key", effect, hint);
         }
         return;
     }
-    for (file, data) in [("client-certificate", "client-certificate-data"), ("client-key", "client-key-data")] {
-        if has_file(file) && has_data(data) {
-            let effect = format!("Flux refuses the kubeconfig, because {data} is given too");
-            report.refused(file, effect, format!("remove {file}"));
-        } else if let Some(disk) = disk.filter(|_| has_file(file)) {
-            if disk(fields.text(file)).is_ok() {
+    for (field, inline, (file, data)) in
+        [("client-certificate", "client-certificate-data", certificate), ("client-key", "client-key-data", key)]
+    {
+        if !file.is_empty() && !data.is_empty() {
+            let effect = format!("Flux refuses the kubeconfig, because {inline} is given too");
+            report.refused(field, effect, format!("remove {field}"));
+        } else if let Some(disk) = disk.filter(|_| !file.is_empty()) {
+            if disk(file).is_ok() {
                 let effect =
                     "Flux opens the file on the controller's disk, then ignores it and does not log in with it";
-                report.dropped(file, effect, FLATTEN);
+                report.dropped(field, effect, FLATTEN);
             } else {
                 let effect = "Flux refuses the kubeconfig, because the file is not on the controller's disk";
-                report.refused(file, effect, FLATTEN);
+                report.refused(field, effect, FLATTEN);
             }
         }
     }
-    if !has_file("client-key") && !has_data("client-key-data") {
+    if key.0.is_empty() && key.1.is_empty() {
         let effect = "Flux refuses the kubeconfig, because the certificate has no key";
         report.refused("client-key-data", effect, "add the key of the certificate");
     }
 }
 
-fn check_plugins(fields: &Node, report: &mut Report<'_>) {
-    if fields.get("auth-provider").is_some() {
+fn check_plugins(fields: &User, report: &mut Report<'_>) {
+    if fields.auth_provider.is_some() {
         report.dropped("auth-provider", "Flux ignores it and gets no credential from it", USE_A_TOKEN);
     }
-    let Some(exec) = fields.get("exec") else { return };
-    let version = exec.text("apiVersion");
+    let Some(Object(exec)) = &fields.exec else { return };
+    let version = exec.api_version.as_str();
     let has_default_mode =
         matches!(version, "client.authentication.k8s.io/v1beta1" | "client.authentication.k8s.io/v1alpha1");
-    let is_mode_known = match exec.text("interactiveMode") {
+    let is_mode_known = match exec.interactive_mode.as_str() {
         "" => has_default_mode,
         mode => matches!(mode, "Never" | "IfAvailable" | "Always"),
     };
     let problems = [
-        (fields.get("auth-provider").is_some(), "exec", "there is an auth-provider as well"),
-        (exec.text("command").is_empty(), "exec.command", "the plugin has no command"),
+        (fields.auth_provider.is_some(), "exec", "there is an auth-provider as well"),
+        (exec.command.is_empty(), "exec.command", "the plugin has no command"),
         (version.is_empty(), "exec.apiVersion", "the plugin has no version"),
-        (exec.list("env").iter().any(|each| each.text("name").is_empty()), "exec.env", "a variable has no name"),
+        (exec.env.iter().any(|each| each.0.name.is_empty()), "exec.env", "a variable has no name"),
         (!is_mode_known, "exec.interactiveMode", "this is none of Never, IfAvailable and Always"),
     ];
     for (is_present, field, why) in problems {
@@ -182,12 +184,12 @@ fn check_plugins(fields: &Node, report: &mut Report<'_>) {
     report.dropped("exec", "Flux does not run the plugin and gets no credential from it", USE_A_TOKEN);
 }
 
-fn check_impersonation(fields: &Node, report: &mut Report<'_>) {
-    let has_user = !fields.text("as").is_empty();
+fn check_impersonation(fields: &User, report: &mut Report<'_>) {
+    let has_user = !fields.impersonated.is_empty();
     let others = [
-        ("as-uid", !fields.text("as-uid").is_empty()),
-        ("as-groups", fields.has_elements("as-groups")),
-        ("as-user-extra", fields.has_elements("as-user-extra")),
+        ("as-uid", !fields.as_uid.is_empty()),
+        ("as-groups", !fields.as_groups.is_empty()),
+        ("as-user-extra", !fields.as_user_extra.is_empty()),
     ];
     let effect = "Flux ignores it and acts as the user whose credential it is";
     let hint = "set the Kustomization's serviceAccountName, or give Flux the credential of that user";

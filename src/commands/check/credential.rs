@@ -96,7 +96,7 @@ fn check_kubeconfig(checks: &mut Checks, delivery: &Delivery, secret: &DynamicOb
             Severity::Refused => {
                 checks.fail("kubeconfig", error);
             }
-            Severity::Dropped | Severity::Warning => checks.warn("kubeconfig", error),
+            Severity::Undecided | Severity::Dropped | Severity::Warning => checks.warn("kubeconfig", error),
         }
     }
 }

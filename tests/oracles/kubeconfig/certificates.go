@@ -8,8 +8,10 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/json"
 	"encoding/pem"
 	"io"
@@ -54,6 +56,21 @@ func writeCertificates(output io.Writer) error {
 		texts[name+"_CERTIFICATE"] = block("CERTIFICATE", signed, nil)
 		texts[name+"_KEY"] = block("PRIVATE KEY", pkcs8, nil)
 	}
+	ended := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "fake ended"},
+		NotAfter:     time.Now().Add(-24 * time.Hour),
+	}
+	expired, err := x509.CreateCertificate(rand.Reader, ended, ended, keys["EC"].Public(), keys["EC"])
+	if err != nil {
+		return err
+	}
+	texts["EXPIRED_CERTIFICATE"] = block("CERTIFICATE", expired, nil)
+	first, err := firstVersion(expired, keys["EC"])
+	if err != nil {
+		return err
+	}
+	texts["V1_CERTIFICATE"] = block("CERTIFICATE", first, nil)
 	sec1, err := x509.MarshalECPrivateKey(keys["EC"].(*ecdsa.PrivateKey))
 	if err != nil {
 		return err
@@ -70,6 +87,46 @@ func writeCertificates(output io.Writer) error {
 	texts["BROKEN_KEY"] = block("EC PRIVATE KEY", sec1[:len(sec1)/2], nil)
 	texts["TEXT"] = "fake text without any block"
 	return json.NewEncoder(output).Encode(texts)
+}
+
+// firstVersion signs a certificate again without extensions as X.509 version 1, as openssl makes it without a configuration.
+func firstVersion(certificate []byte, key crypto.Signer) ([]byte, error) {
+	parsed, err := x509.ParseCertificate(certificate)
+	if err != nil {
+		return nil, err
+	}
+	var contents struct {
+		Version            int `asn1:"optional,explicit,default:0,tag:0"`
+		SerialNumber       *big.Int
+		SignatureAlgorithm pkix.AlgorithmIdentifier
+		Issuer             asn1.RawValue
+		Validity           asn1.RawValue
+		Subject            asn1.RawValue
+		PublicKey          asn1.RawValue
+		Extensions         []pkix.Extension `asn1:"omitempty,optional,explicit,tag:3"`
+	}
+	if _, err := asn1.Unmarshal(parsed.RawTBSCertificate, &contents); err != nil {
+		return nil, err
+	}
+	contents.Version, contents.Extensions = 0, nil
+	body, err := asn1.Marshal(contents)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(body)
+	signature, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	return asn1.Marshal(struct {
+		Contents           asn1.RawValue
+		SignatureAlgorithm pkix.AlgorithmIdentifier
+		Signature          asn1.BitString
+	}{
+		asn1.RawValue{FullBytes: body},
+		contents.SignatureAlgorithm,
+		asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)},
+	})
 }
 
 func block(label string, content []byte, headers map[string]string) string {

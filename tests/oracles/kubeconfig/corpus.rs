@@ -12,6 +12,8 @@ pub(crate) const CLUSTERS: &[&str] = &[
     "server: 'https://prod.example:6443', certificate-authority-data: @TEXT@",
     "server: 'https://prod.example:6443', certificate-authority-data: @EC_KEY@",
     "server: 'https://prod.example:6443', certificate-authority-data: @HEADED_CERTIFICATE@",
+    "server: 'https://prod.example:6443', certificate-authority-data: @V1_CERTIFICATE@",
+    "server: 'https://prod.example:6443', certificate-authority-data: @EXPIRED_CERTIFICATE@",
     "server: 'https://prod.example:6443', certificate-authority-data: @BROKEN_CERTIFICATE@",
     "server: 'https://prod.example:6443', certificate-authority-data: '@BROKEN_CERTIFICATE@'",
     "server: 'https://prod.example:6443', certificate-authority-data: @JUNK_CERTIFICATE@",
@@ -129,6 +131,12 @@ pub(crate) const USERS: &[&str] = &[
     "client-certificate-data: @ED25519_CERTIFICATE@, client-key-data: @ED25519_KEY@",
     "client-certificate-data: @OTHER_CERTIFICATE@, client-key-data: @OTHER_KEY@",
     "client-certificate-data: @P521_CERTIFICATE@, client-key-data: @P521_KEY@",
+    "client-certificate-data: @V1_CERTIFICATE@, client-key-data: @EC_KEY@",
+    "client-certificate-data: @V1_CERTIFICATE@, client-key-data: @RSA_KEY@",
+    "client-certificate-data: @EXPIRED_CERTIFICATE@, client-key-data: @EC_KEY@",
+    "client-certificate-data: @EXPIRED_CERTIFICATE@, client-key-data: @OTHER_KEY@",
+    "client-certificate-data: @EC_CERTIFICATE@, client-key-data: 'fake*'",
+    "client-certificate-data: 'fake*', client-key-data: @EC_KEY@",
     "client-certificate-data: @EC_CERTIFICATE@, client-key-data: @RSA_KEY@",
     "client-certificate-data: @EC_CERTIFICATE@, client-key-data: @OTHER_KEY@",
     "client-certificate-data: @EC_KEY@, client-key-data: @EC_CERTIFICATE@",
@@ -218,6 +226,28 @@ pub(crate) const TEXTS: &[&str] = &[
     "clusters: [{name: a, cluster: {server: 'https://a.example'}}]\ncontexts: [{name: a, context: {cluster: a, namespace: Not_Valid}}]\ncurrent-context: a",
     "clusters: [{name: 1, cluster: {server: 'https://a.example'}}]\ncontexts: [{name: a, context: {cluster: 1}}]\ncurrent-context: a",
     "clusters: [{name: '1', cluster: {server: 'https://a.example'}}]\ncontexts: [{name: a, context: {cluster: '1'}}]\ncurrent-context: a",
+];
+
+/// Fields of the cluster and the user entry of kubeconfigs whose fields are changed one by one.
+pub(crate) const CHANGED: &[(&str, &str)] = &[
+    ("server: 'https://prod.example:6443', certificate-authority-data: @EC_CERTIFICATE@", "token: fake-token"),
+    (
+        "server: 'https://prod.example:6443', tls-server-name: kubernetes, proxy-url: 'http://fake-user:fake-password@proxy.example'",
+        "client-certificate-data: @EC_CERTIFICATE@, client-key-data: @EC_KEY@",
+    ),
+    (
+        "server: 'https://prod.example:6443', insecure-skip-tls-verify: true, disable-compression: true",
+        "username: fake-user, password: fake-password, as: admin, as-uid: '1', as-groups: [a], as-user-extra: {a: [b]}",
+    ),
+    (
+        "server: 'https://prod.example:6443', certificate-authority: /nowhere/ca.pem, extensions: [{name: a, extension: {b: c}}]",
+        "tokenFile: /nowhere/token, client-certificate: /nowhere/certificate.pem, client-key: /nowhere/key.pem",
+    ),
+    (
+        "server: 'https://prod.example:6443'",
+        "exec: {command: login, args: [a], env: [{name: A, value: b}], apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, provideClusterInfo: false}",
+    ),
+    ("server: 'https://prod.example:6443'", "token: fake-token, auth-provider: {name: oidc, config: {a: b}}"),
 ];
 
 /// What surrounds or replaces lines of an otherwise usable kubeconfig: the text before it and the text after it.
