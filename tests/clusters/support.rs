@@ -196,8 +196,9 @@ impl<'a> User<'a> {
             let list: Value = serde_json::from_str(&text.expect("kubectl get")).expect("JSON");
             for object in list["items"].as_array().expect("a list") {
                 let (kind, name) = (&object["kind"], &object["metadata"]["name"]);
-                // Every namespace gets this one from Kubernetes, some time after it was created.
-                if name != "kube-root-ca.crt" {
+                // Every namespace gets these from Kubernetes, some time after it was created.
+                let is_default = name == "kube-root-ca.crt" || (kind == "ServiceAccount" && name == "default");
+                if !is_default {
                     state.insert(format!("{context} {kind} {name}"), version_of(object));
                 }
             }
