@@ -14,8 +14,8 @@ use crate::plan::executor::Executor;
 use crate::plan::mint::{Mint, TokenSource, deviation, readable, token_of};
 use crate::plan::steps::Change;
 
-/// How long the control plane may take to fill in a token.
-const FILL_LIMIT: Duration = Duration::from_secs(30);
+/// How long the control plane may take to fill in a token: its controllers elect a leader anew after an API server has restarted.
+const FILL_LIMIT: Duration = Duration::from_secs(90);
 
 impl Executor<'_> {
     /// Obtains the token, proves that it works, and stores the kubeconfig.
