@@ -31,7 +31,7 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Reads the claims of a JSON Web Token (RFC 7519), whose signature is the API server's business.
-pub(super) fn claims(token: &str) -> Option<Value> {
+pub(crate) fn claims(token: &str) -> Option<Value> {
     serde_json::from_slice(&TOKEN.decode(token.split('.').nth(1)?).ok()?).ok()
 }
 

@@ -21,7 +21,7 @@ mod yaml;
 
 pub use self::effective::Effective;
 pub use self::encoding::base64;
-pub(crate) use self::encoding::decoded;
+pub(crate) use self::encoding::{claims, decoded};
 pub use self::endpoint::{Endpoint, EndpointOverrides};
 pub use self::finding::{Finding, Severity};
 pub(crate) use self::fitness::Fitness;

@@ -9,12 +9,11 @@ use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::PartialObjectMeta;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 
 use crate::cluster::User;
 use crate::error::{Error, Result};
 use crate::flux::{WorkloadIdentity, is_left_alone};
-use crate::kubeconfig::decoded;
+use crate::kubeconfig::claims;
 use crate::labels;
 use crate::object::ObjectReference;
 use crate::shell::quoted;
@@ -97,10 +96,7 @@ impl IdentityKnown {
 
 /// Reads a claim of a token; which ones there are is no secret.
 fn claim(token: &SecretString, name: &str) -> Option<String> {
-    let payload = token.expose_secret().split('.').nth(1)?.replace('-', "+").replace('_', "/");
-    let padding = "=".repeat((4 - payload.len() % 4) % 4);
-    let claims: Value = serde_json::from_str(&decoded(&format!("{payload}{padding}"))?).ok()?;
-    claims[name].as_str().map(str::to_owned)
+    claims(token.expose_secret())?[name].as_str().map(str::to_owned)
 }
 
 impl CredentialUnchanged {
@@ -173,7 +169,7 @@ impl NoOrphans {
 mod tests {
     use super::*;
     use crate::flux::Provider;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn the_issuer_is_read_from_a_token() {
