@@ -6,10 +6,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "oracles/go.rs"]
+mod go;
+
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::OnceLock;
 
 use carvelflux::carvel::constraints::{Constraints, ConstraintsError};
@@ -575,37 +577,9 @@ fn report_undecided(outcomes: &BTreeMap<&str, usize>) {
 
 /// Sends requests to the Go program, in one run, and returns its answers.
 fn ask(question: &str, requests: impl Iterator<Item = Value>) -> Vec<Value> {
-    let requests: Vec<String> = requests.map(|request| request.to_string()).collect();
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("versions-{question}.jsonl"));
-    std::fs::write(&path, requests.join("\n")).unwrap();
-    let output = Command::new(oracle())
-        .arg(question)
-        .stdin(File::open(&path).unwrap())
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    assert!(output.status.success());
-    let answers: Vec<Value> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(answers.len(), requests.len());
-    answers
-}
-
-/// Builds the Go program once.
-fn oracle() -> &'static Path {
     static ORACLE: OnceLock<PathBuf> = OnceLock::new();
-    ORACLE.get_or_init(|| {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("versions-oracle");
-        let status = Command::new("go")
-            .args(["build", "-mod=readonly", "-buildvcs=false", "-o"])
-            .arg(&program)
-            .arg(".")
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/versions"))
-            .status()
-            .unwrap();
-        assert!(status.success(), "the oracle in tests/oracles/versions does not build");
-        program
-    })
+    let program = ORACLE.get_or_init(|| go::build("versions", "versions-oracle", &[]));
+    go::ask(Command::new(program).arg(question), &requests.collect::<Vec<_>>())
 }
 
 /// Generates the same cases in each run, with Knuth's linear congruential generator.

@@ -11,6 +11,8 @@
 mod changes;
 #[path = "oracles/kubeconfig/corpus.rs"]
 mod corpus;
+#[path = "oracles/go.rs"]
+mod go;
 #[path = "oracles/kubeconfig/oracle.rs"]
 mod oracle;
 #[path = "oracles/kubeconfig/outcome.rs"]

@@ -1,13 +1,15 @@
 //! Compares what is found wrong with Packages and PackageMetadatas with the Go code that kapp-controller v0.53.1 runs.
 //!
-//! `tests/oracles/packages` answers for Go; its dependencies are pinned by `go.sum`, so building it needs the Go module
-//! proxy once.
+//! `tests/oracles/packages` answers for Go.
 
 #![allow(clippy::expect_used, clippy::print_stderr, reason = "a test fails by panicking, and says so")]
 
-use std::fs::File;
-use std::path::Path;
-use std::process::{Command, Stdio};
+#[path = "oracles/go.rs"]
+mod go;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
 
 use carvelflux::carvel::validation::{of_package, of_package_metadata};
 use serde_json::{Value, json};
@@ -112,27 +114,7 @@ fn compare(manifests: &[Value], judge: impl Fn(&Value) -> Vec<&'static str>) {
 }
 
 fn ask(manifests: &[Value]) -> Vec<Value> {
-    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
-    let path = directory.path().join("manifests.jsonl");
-    let lines: Vec<String> = manifests.iter().map(Value::to_string).collect();
-    std::fs::write(&path, lines.join("\n")).expect("a file");
-    let program = directory.path().join("packages-oracle");
-    let status = Command::new("go")
-        .args(["build", "-mod=readonly", "-buildvcs=false", "-o"])
-        .arg(&program)
-        .arg(".")
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/packages"))
-        .status()
-        .expect("Go");
-    assert!(status.success(), "the oracle in tests/oracles/packages does not build");
-    let output = Command::new(program)
-        .stdin(File::open(&path).expect("a file"))
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("the oracle runs");
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
-    let answers: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    assert_eq!(answers.len(), manifests.len());
-    answers
+    static ORACLE: OnceLock<PathBuf> = OnceLock::new();
+    let program = ORACLE.get_or_init(|| go::build("packages", "packages-oracle", &[]));
+    go::ask(&mut Command::new(program), manifests)
 }

@@ -1,15 +1,16 @@
 //! Asks Flux's own code, and makes what the questions are filled with.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use carvelflux::kubeconfig::{FluxBehaviour, base64};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+
+use crate::go;
 
 /// Certificates, keys and files for kubeconfigs.
 pub(crate) struct Fixtures {
@@ -59,43 +60,18 @@ pub(crate) fn hash(content: Option<&[u8]>) -> String {
 
 /// Gets Go's answers to requests, in their order.
 pub(crate) fn ask(behaviour: FluxBehaviour, requests: &[Value]) -> Vec<Value> {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("requests");
-    let lines: Vec<String> = requests.iter().map(Value::to_string).collect();
-    std::fs::write(&path, lines.join("\n")).unwrap();
     // A proxy or kubeconfig of the environment is not Flux's.
-    let output = Command::new(program(behaviour))
-        .env_clear()
-        .stdin(File::open(&path).unwrap())
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    assert!(output.status.success());
-    let answers: Vec<Value> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(answers.len(), requests.len());
-    answers
+    go::ask(Command::new(program(behaviour)).env_clear(), requests)
 }
 
 fn program(behaviour: FluxBehaviour) -> &'static Path {
     static NEWER: OnceLock<PathBuf> = OnceLock::new();
     static OLDER: OnceLock<PathBuf> = OnceLock::new();
     match behaviour {
-        FluxBehaviour::RefusesFiles => NEWER.get_or_init(|| build("newer", &[])),
-        FluxBehaviour::ReadsFiles => OLDER.get_or_init(|| build("older", &["-modfile=older.mod", "-tags=older"])),
+        FluxBehaviour::RefusesFiles => NEWER.get_or_init(|| go::build("kubeconfig", "kubeconfig-oracle-newer", &[])),
+        FluxBehaviour::ReadsFiles => {
+            let arguments = ["-modfile=older.mod", "-tags=older"];
+            OLDER.get_or_init(|| go::build("kubeconfig", "kubeconfig-oracle-older", &arguments))
+        }
     }
-}
-
-fn build(name: &str, arguments: &[&str]) -> PathBuf {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kubeconfig-oracle-{name}"));
-    let status = Command::new("go")
-        .args(["build", "-mod=readonly", "-buildvcs=false", "-o"])
-        .arg(&program)
-        .args(arguments)
-        .arg(".")
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/kubeconfig"))
-        .status()
-        .unwrap();
-    assert!(status.success(), "the {name} oracle in tests/oracles/kubeconfig does not build");
-    program
 }
