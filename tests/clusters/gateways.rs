@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use testbed::{Behaviour, Gateway, Testbed};
+use testbed::{Gateway, Testbed};
 
 use crate::Test;
 use crate::support::{PACKAGE, User};
@@ -12,9 +12,9 @@ pub(crate) const TESTS: &[(&str, Test)] =
     &[("gateways::an_unreliable_api_server_changes_nothing_but_time", unreliable)];
 
 /// Puts a gateway before a cluster of the user's kubeconfig.
-fn put_before(user: &mut User<'_>, context: &str, behaviour: Behaviour) -> Gateway {
+fn put_before(user: &mut User<'_>, context: &str, every: usize) -> Gateway {
     let authority = std::fs::read_to_string(user.authority_of(context)).expect("PEM");
-    let gateway = Gateway::start(&user.server_of(context), &authority, behaviour).expect("a gateway");
+    let gateway = Gateway::start(&user.server_of(context), &authority, every).expect("a gateway");
     let mut kubeconfig = kubeconfig(user);
     let pem = user.write(&format!("{context}-gateway.pem"), gateway.authority());
     let cluster = entry(&mut kubeconfig, "clusters", context);
@@ -43,8 +43,7 @@ fn direct(user: &User<'_>) -> Vec<String> {
 fn unreliable(testbed: &Testbed) {
     let mut user = User::new(testbed, "unreliable");
     let direct = direct(&user);
-    let gateways =
-        ["build", "prod1"].map(|context| put_before(&mut user, context, Behaviour::Unreliable { every: 12 }));
+    let gateways = ["build", "prod1"].map(|context| put_before(&mut user, context, 12));
     user.bootstrap().expect_code(0);
     let mut arguments = user.add_cluster_arguments("prod1", "prod1");
     arguments.extend(direct.iter().map(String::as_str));

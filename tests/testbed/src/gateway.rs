@@ -1,7 +1,6 @@
-//! Reverse proxies in front of an API server, as companies have them: a front door with users of its own, and a load
-//! balancer that refuses a request now and then. Forward proxies, which clients are configured with, are not here.
+//! A reverse proxy in front of an API server that refuses a request now and then, as load balancers do. Forward proxies, which
+//! clients are configured with, are not here.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,27 +18,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::certificates::Authority;
-use crate::error::{Error, Result};
-
-/// What a gateway does with requests.
-#[derive(Debug, Clone)]
-pub enum Behaviour {
-    /// Knows users of its own, as Rancher and the DNS endpoint of GKE do, and answers all others with "401 Unauthorized".
-    OwnUsers {
-        /// The path below which the API server is, such as `/k8s/clusters/c-m-fake`.
-        prefix: String,
-        /// The bearer token that it accepts.
-        token: String,
-        /// The token with which it goes to the API server.
-        upstream_token: String,
-    },
-    /// Refuses every `every`-th request, in turn with "429 Too Many Requests" and `Retry-After: 1`, "503 Service
-    /// Unavailable" and the end of the connection.
-    Unreliable {
-        /// The distance between two refusals, in requests.
-        every: usize,
-    },
-}
+use crate::error::Result;
+use crate::service::{Service, failure};
 
 /// A reverse proxy with TLS that runs on a thread of this process.
 #[derive(Debug)]
@@ -47,13 +27,13 @@ pub struct Gateway {
     server: String,
     authority: String,
     state: Arc<State>,
-    runtime: Option<tokio::runtime::Runtime>,
+    _service: Service,
 }
 
 #[derive(Debug)]
 struct State {
     upstream: String,
-    behaviour: Behaviour,
+    every: usize,
     client: Client<HttpsConnector<HttpConnector>, Incoming>,
     requests: AtomicUsize,
     refused: AtomicUsize,
@@ -73,38 +53,27 @@ impl std::error::Error for Reset {}
 
 impl Gateway {
     /// Starts one in front of the API server at `upstream`, such as `https://127.0.0.1:6443`, whose certificate is signed by
-    /// `authority` (PEM).
-    pub fn start(upstream: &str, authority: &str, behaviour: Behaviour) -> Result<Self> {
-        let failed = |error: &dyn std::fmt::Display| Error::failed(format!("cannot start the gateway: {error}"));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("gateway")
-            .enable_all()
-            .build()
-            .map_err(|error| failed(&error))?;
+    /// `authority` (PEM). It refuses every `every`-th request, in turn with "429 Too Many Requests" and `Retry-After: 1`, "503
+    /// Service Unavailable" and the end of the connection.
+    pub fn start(upstream: &str, authority: &str, every: usize) -> Result<Self> {
+        let failed = |error: &dyn std::fmt::Display| failure("gateway", error);
         let own = Authority::generate("gateway").map_err(|error| failed(&error))?;
         let identity = own.sign("gateway", None, &["127.0.0.1", "localhost"]).map_err(|error| failed(&error))?;
         let acceptor = acceptor(&identity.certificate, &identity.key).map_err(|error| failed(&error))?;
         let connector = connector(authority).map_err(|error| failed(&error))?;
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).map_err(|error| failed(&error))?;
-        let port = listener.local_addr().map_err(|error| failed(&error))?.port();
-        let prefix = match &behaviour {
-            Behaviour::OwnUsers { prefix, .. } => prefix.as_str(),
-            Behaviour::Unreliable { .. } => "",
-        };
-        let server = format!("https://127.0.0.1:{port}{prefix}");
         let state = Arc::new(State {
             upstream: upstream.to_owned(),
-            behaviour,
+            every,
             client: Client::builder(TokioExecutor::new()).build(connector),
             requests: AtomicUsize::default(),
             refused: AtomicUsize::default(),
         });
-        runtime.spawn(accept(listener, acceptor, Arc::clone(&state)));
-        Ok(Self { server, authority: own.certificate, state, runtime: Some(runtime) })
+        let service = Service::start("gateway", |listener| accept(listener, acceptor, Arc::clone(&state)))?;
+        let server = format!("https://127.0.0.1:{}", service.port());
+        Ok(Self { server, authority: own.certificate, state, _service: service })
     }
 
-    /// Returns its address, with the path below which the API server is.
+    /// Returns its address.
     #[must_use]
     pub fn server(&self) -> &str {
         &self.server
@@ -116,18 +85,10 @@ impl Gateway {
         &self.authority
     }
 
-    /// Returns how many requests it has refused by its behaviour.
+    /// Returns how many requests it has refused.
     #[must_use]
     pub fn refused(&self) -> usize {
         self.state.refused.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 
@@ -171,36 +132,21 @@ async fn serve(connection: TcpStream, acceptor: TlsAcceptor, state: Arc<State>) 
 
 impl State {
     async fn answer(&self, request: Request<Incoming>) -> std::result::Result<Response<Body>, Reset> {
-        match &self.behaviour {
-            Behaviour::OwnUsers { prefix, token, upstream_token } => {
-                let is_known = request.headers().get(header::AUTHORIZATION) == bearer(token).as_ref();
-                let path =
-                    request.uri().path_and_query().map_or("", |path| path.as_str()).strip_prefix(prefix.as_str());
-                match path.map(str::to_owned) {
-                    Some(path) if is_known => Ok(self.forward(request, &path, bearer(upstream_token)).await),
-                    Some(_) => Ok(self.refuse(StatusCode::UNAUTHORIZED)),
-                    None => Ok(self.refuse(StatusCode::NOT_FOUND)),
-                }
+        let count = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        if !count.is_multiple_of(self.every) {
+            return Ok(self.forward(request).await);
+        }
+        match (count / self.every) % 3 {
+            0 => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                Err(Reset)
             }
-            Behaviour::Unreliable { every } => {
-                let count = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
-                if !count.is_multiple_of(*every) {
-                    let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
-                    return Ok(self.forward(request, &path, None).await);
-                }
-                match (count / every) % 3 {
-                    0 => {
-                        self.refused.fetch_add(1, Ordering::Relaxed);
-                        Err(Reset)
-                    }
-                    1 => {
-                        let mut response = self.refuse(StatusCode::TOO_MANY_REQUESTS);
-                        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                        Ok(response)
-                    }
-                    _ => Ok(self.refuse(StatusCode::SERVICE_UNAVAILABLE)),
-                }
+            1 => {
+                let mut response = self.refuse(StatusCode::TOO_MANY_REQUESTS);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                Ok(response)
             }
+            _ => Ok(self.refuse(StatusCode::SERVICE_UNAVAILABLE)),
         }
     }
 
@@ -209,24 +155,18 @@ impl State {
         plain(code, code.canonical_reason().unwrap_or_default())
     }
 
-    async fn forward(&self, mut request: Request<Incoming>, path: &str, token: Option<HeaderValue>) -> Response<Body> {
+    async fn forward(&self, mut request: Request<Incoming>) -> Response<Body> {
+        let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
         let Ok(uri) = format!("{}{path}", self.upstream).parse::<Uri>() else {
             return plain(StatusCode::BAD_REQUEST, "no path of an API server");
         };
         *request.uri_mut() = uri;
         request.headers_mut().remove(header::HOST);
-        if let Some(token) = token {
-            request.headers_mut().insert(header::AUTHORIZATION, token);
-        }
         match self.client.request(request).await {
             Ok(response) => response.map(Body::new),
             Err(problem) => plain(StatusCode::BAD_GATEWAY, &format!("the API server does not answer: {problem}")),
         }
     }
-}
-
-fn bearer(token: &str) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("Bearer {token}")).ok()
 }
 
 fn plain(code: StatusCode, text: &str) -> Response<Body> {

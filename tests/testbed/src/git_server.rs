@@ -4,13 +4,13 @@ mod backend;
 mod repository;
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cache::create_directory;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::service::Service;
 
 pub use repository::Repository;
 
@@ -18,8 +18,7 @@ pub use repository::Repository;
 #[derive(Debug)]
 pub struct GitServer {
     state: Arc<State>,
-    port: u16,
-    runtime: Option<tokio::runtime::Runtime>,
+    service: Service,
 }
 
 /// What the HTTP side and the repositories share.
@@ -51,18 +50,9 @@ impl GitServer {
         create_directory(root)?;
         let state =
             Arc::new(State { root: root.to_path_buf(), accounts: Mutex::default(), available: AtomicBool::new(true) });
-        let failed = |error: std::io::Error| Error::failed(format!("cannot start the Git server: {error}"));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("git-server")
-            .enable_all()
-            .build()
-            .map_err(failed)?;
-        let listener = runtime.block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
         let application = axum::Router::new().fallback(backend::serve).with_state(Arc::clone(&state));
-        runtime.spawn(async move { axum::serve(listener, application).await });
-        Ok(Self { state, port, runtime: Some(runtime) })
+        let service = Service::start("Git server", |listener| axum::serve(listener, application).into_future())?;
+        Ok(Self { state, service })
     }
 
     /// Creates an empty, private repository with the default branch `main` and users of its own.
@@ -74,7 +64,7 @@ impl GitServer {
             read_only_username: format!("reader-{name}"),
             read_only_password: format!("fake-read-password-{name}"),
         };
-        let url = format!("http://127.0.0.1:{}/{name}.git", self.port);
+        let url = format!("http://127.0.0.1:{}/{name}.git", self.service.port());
         let repository = Repository::create(name, url, directory, Arc::clone(&self.state))?;
         self.state.accounts().insert(name.to_owned(), accounts);
         Ok(repository)
@@ -83,13 +73,5 @@ impl GitServer {
     /// Lets every request fail with "503 Service Unavailable", or lets them work again.
     pub fn set_available(&self, available: bool) {
         self.state.available.store(available, Ordering::Relaxed);
-    }
-}
-
-impl Drop for GitServer {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }

@@ -20,13 +20,14 @@ mod private_registry;
 mod process;
 mod registry;
 pub mod sandbox;
+mod service;
 mod testbed;
 mod tools;
 mod trust;
 mod workspace;
 
 pub use error::{Error, Result};
-pub use gateway::{Behaviour, Gateway};
+pub use gateway::Gateway;
 pub use git_server::{GitServer, Repository};
 pub use package::{PackageVersion, Variant};
 pub use private_registry::PrivateRegistry;

@@ -1,6 +1,5 @@
 //! The same registry behind basic authentication, on a port of its own.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -9,7 +8,8 @@ use axum::http::{Response, StatusCode, header};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::basic_authentication::{credentials, plain, unauthorized};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::service::Service;
 
 const USERNAME: &str = "puller";
 const PASSWORD: &str = "fake-registry-password";
@@ -17,31 +17,21 @@ const PASSWORD: &str = "fake-registry-password";
 /// A proxy that lets only one user read from the registry; it runs on a thread of this process.
 #[derive(Debug)]
 pub struct PrivateRegistry {
-    port: u16,
-    runtime: Option<tokio::runtime::Runtime>,
+    service: Service,
 }
 
 impl PrivateRegistry {
     /// Starts it in front of the registry at `upstream`, such as `127.0.0.1:20123`.
     pub(crate) fn start(upstream: String) -> Result<Self> {
-        let failed = |error: std::io::Error| Error::failed(format!("cannot start the private registry: {error}"));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("private-registry")
-            .enable_all()
-            .build()
-            .map_err(failed)?;
-        let listener = runtime.block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).map_err(failed)?;
-        let port = listener.local_addr().map_err(failed)?.port();
         let application = axum::Router::new().fallback(serve).with_state(Arc::new(upstream));
-        runtime.spawn(async move { axum::serve(listener, application).await });
-        Ok(Self { port, runtime: Some(runtime) })
+        let service = Service::start("private registry", |listener| axum::serve(listener, application).into_future())?;
+        Ok(Self { service })
     }
 
     /// Returns its address, such as `127.0.0.1:20456`.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.service.port())
     }
 
     /// Returns the name of the user who may read.
@@ -54,14 +44,6 @@ impl PrivateRegistry {
     #[must_use]
     pub fn password(&self) -> &'static str {
         PASSWORD
-    }
-}
-
-impl Drop for PrivateRegistry {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 
