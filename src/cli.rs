@@ -1,44 +1,28 @@
-//! The command line: clap types only. What a command does lives in [`crate::commands`].
-//!
-//! Each command's flags have a file of their own, and so have those that some share; those of all are here. How a flag's text is
-//! read lives in `parse`.
+//! The command line: the commands' names, and the flags of all of them; only here and below is clap used. What a command does
+//! lives in [`crate::commands`].
 
 mod add_cluster;
-mod authentication;
-mod bootstrap;
-mod check;
-mod git_credentials;
-mod installer;
+mod commands;
 mod parse;
-mod remove_cluster;
-mod rotate;
-mod selection;
-mod status;
-mod wait;
-mod workload_identity;
-mod write;
+mod shared;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-pub use self::add_cluster::AddClusterArgs;
-pub use self::authentication::{AuthenticationArgs, AuthenticationWay, EndpointArgs};
-pub use self::bootstrap::BootstrapArgs;
-pub use self::check::{CheckArgs, CheckFormat};
-pub use self::git_credentials::GitCredentialArgs;
-pub use self::installer::InstallerArgs;
+pub use self::add_cluster::{
+    AddClusterArgs, AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, WorkloadIdentityArgs,
+};
+pub use self::commands::{
+    BootstrapArgs, CheckArgs, CheckFormat, RemoveClusterArgs, RotateArgs, StatusArgs, StatusFormat, WaitArgs,
+};
 use self::parse::parse_duration;
-pub use self::remove_cluster::RemoveClusterArgs;
-pub use self::rotate::RotateArgs;
-pub use self::selection::SelectionArgs;
-pub use self::status::{StatusArgs, StatusFormat};
-pub use self::wait::WaitArgs;
-pub use self::workload_identity::WorkloadIdentityArgs;
-pub use self::write::WriteArgs;
-use crate::ui::{Format, Verbosity};
+pub use self::shared::GitCredentialArgs;
+use crate::error::{Error, ErrorKind};
+use crate::ui::{self, Format, Verbosity};
 
 /// Deliver Carvel packages from a GitOps repository to run clusters with Flux
 #[derive(Debug, Parser)]
@@ -64,6 +48,12 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// Reads the command line of this process. Where it names no command to run, the help that was asked for or what is wrong is
+    /// printed, and the error is the exit code.
+    pub fn read() -> Result<Self, ExitCode> {
+        Self::try_parse().map_err(|answer| answer_without_command(&answer))
+    }
+
     /// Returns the format of the result.
     #[must_use]
     pub fn format(&self) -> Format {
@@ -100,14 +90,6 @@ impl From<&VerbosityArgs> for Verbosity {
             (false, _) => Self::Everything,
         }
     }
-}
-
-/// The format of the result.
-#[derive(Args, Debug, Default)]
-pub struct OutputArgs {
-    /// Format of the result: text, or json for events, one a line, of which the last one is the result
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
-    pub output: Format,
 }
 
 /// The verbs.
@@ -161,16 +143,24 @@ pub struct ConnectionArgs {
     pub request_timeout: Option<Duration>,
 }
 
-/// Flags of the commands that write.
-#[derive(Args, Debug)]
-pub struct ConfirmArgs {
-    /// Do not ask for confirmation
-    #[arg(short, long)]
-    pub yes: bool,
+/// Prints the help that was asked for, or what is wrong with the command line, which a program is told in its own format.
+fn answer_without_command(answer: &clap::Error) -> ExitCode {
+    let _ = answer.print();
+    if !answer.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    if asks_for_json(std::env::args_os()) {
+        let text = answer.render().to_string();
+        let message = text.lines().next().unwrap_or_default();
+        let error =
+            Error::usage(message.trim_start_matches("error: ")).hint("see the flags: kubectl carvelflux --help");
+        ui::end_events(Format::Json, &error);
+    }
+    ErrorKind::Usage.into()
 }
 
 /// Tells whether a command line that cannot be parsed asks for JSON.
-pub fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
+fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
     let mut is_format = false;
     for argument in arguments {
         if is_format && argument == "json" {
@@ -195,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_for_json_is_recognised_in_a_bad_command_line() {
+    fn a_request_for_json_is_recognised_in_a_bad_command_line() {
         let asks = |line: &str| asks_for_json(line.split(' ').map(OsString::from));
         for line in ["wait --bad -o json", "wait -ojson --bad", "-o=json", "--output json", "--output=json -x"] {
             assert!(asks(line), "{line}");

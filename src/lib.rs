@@ -26,3 +26,22 @@ mod refusal;
 pub mod shell;
 pub mod ui;
 mod waiting;
+
+use std::process::ExitCode;
+
+/// Parses the command line of this process, runs its command, and returns the exit code.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = match cli::Cli::read() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let ui = ui::Ui::detect(cli.format(), (&cli.verbosity).into());
+    match commands::run(ui, cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.error(&error);
+            error.kind().into()
+        }
+    }
+}

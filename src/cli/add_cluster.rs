@@ -1,12 +1,15 @@
-//! The flags of `add-cluster`.
+//! The flags of `add-cluster`: of the delivery, of the account that the package is installed as, of how Flux authenticates on
+//! the run cluster, and of how Flux reaches it; clap knows which of them exclude each other.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::parse::parse_duration;
-use super::{AuthenticationArgs, ConfirmArgs, EndpointArgs, GitCredentialArgs, InstallerArgs, OutputArgs, WriteArgs};
+use super::parse::{parse_duration, parse_token_duration};
+use super::shared::{ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
+use crate::flux::Provider;
+use crate::identities::Preset;
 
 /// Arguments of `add-cluster`.
 #[derive(Args, Debug)]
@@ -56,4 +59,112 @@ pub struct AddClusterArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// As whom a package is installed.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "How the package is installed")]
+pub struct InstallerArgs {
+    /// What the package may install, by its kind: server, web or worker (default: what it was installed with, else server)
+    #[arg(long, value_name = "KIND", hide_possible_values = true, group = "as_whom")]
+    pub installer: Option<Preset>,
+    /// File with what the package may install: a list of RBAC rules, or a Role that has them
+    #[arg(long, value_name = "FILE", group = "as_whom")]
+    pub installer_role_file: Option<PathBuf>,
+    /// Existing service account in the target namespace to install the package as
+    #[arg(long, value_name = "NAME", group = "as_whom")]
+    pub installer_service_account: Option<String>,
+    /// Secret in the target namespace with the credentials of the registry that holds the bundles
+    #[arg(long, value_name = "NAME")]
+    pub registry_secret: Option<String>,
+    /// Create the target namespace if it does not exist
+    #[arg(long)]
+    pub create_namespace: bool,
+}
+
+/// How Flux authenticates on the run cluster.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "How Flux authenticates on the run cluster")]
+pub struct AuthenticationArgs {
+    /// Authentication method: token, of an account that is made for it, or workload-identity, with nothing stored (default: what the run cluster was added with, else token)
+    #[arg(long, value_name = "METHOD", hide_possible_values = true)]
+    pub auth: Option<AuthenticationMethod>,
+    /// Kubeconfig of your own for Flux, taken as it is; `-` reads standard input. A new one replaces the old one
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["auth", "token_duration", "server", "proxy_url", "tls_server_name", "certificate_authority"]
+    )]
+    pub kubeconfig_file: Option<PathBuf>,
+    /// Inline the files that the kubeconfig names, which Flux cannot read
+    #[arg(long, requires = "kubeconfig_file")]
+    pub inline_files: bool,
+    /// Have Flux impersonate this service account, of the namespace called like the build namespace, for each request
+    #[arg(long = "impersonate", value_name = "SERVICE_ACCOUNT")]
+    pub impersonated: Option<String>,
+    /// Time after which the token expires, such as 24h or 720h; the API server may grant another (default: never)
+    #[arg(long, value_name = "DURATION", value_parser = parse_token_duration)]
+    pub token_duration: Option<Duration>,
+    /// The workload identity.
+    #[command(flatten)]
+    pub identity: WorkloadIdentityArgs,
+}
+
+/// Where Flux reaches the run cluster, where that is not where the user does.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "How Flux reaches the run cluster (default: as it does already, else as you do)")]
+pub struct EndpointArgs {
+    /// Address of the API server, `https://HOST:PORT`
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// Proxy to go through (http://, https:// or socks5://); an empty text for none
+    #[arg(long, value_name = "URL")]
+    pub proxy_url: Option<String>,
+    /// Name in the API server's certificate, where it is not the address's; an empty text for none
+    #[arg(long, value_name = "NAME")]
+    pub tls_server_name: Option<String>,
+    /// File with the certificates of the CA that signed that of the API server
+    #[arg(long, value_name = "FILE")]
+    pub certificate_authority: Option<PathBuf>,
+    /// Let Flux reach the run cluster at an address of its own machine, such as 127.0.0.1
+    #[arg(long)]
+    pub allow_loopback: bool,
+}
+
+/// The methods that are chosen by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AuthenticationMethod {
+    /// A token of the deployer's service account, stored in a kubeconfig.
+    Token,
+    /// A token that Flux gets for each use, and that the run cluster trusts.
+    WorkloadIdentity,
+}
+
+/// The workload identity of `--auth workload-identity`.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(next_help_heading = "Workload identity, with --auth workload-identity")]
+pub struct WorkloadIdentityArgs {
+    /// Who makes the credential: generic, a run cluster that trusts the build cluster's tokens (the default), aws, azure or gcp
+    #[arg(long, value_name = "PROVIDER", hide_possible_values = true, requires = "auth")]
+    pub provider: Option<Provider>,
+    /// Whom the tokens are for, as the run cluster's API server expects it; may be repeated (default: its address)
+    #[arg(long = "audience", value_name = "AUDIENCE", requires = "auth")]
+    pub audiences: Vec<String>,
+    /// Service account in the build namespace whose tokens Flux uses (default: one that is made; in a cloud Flux's own)
+    #[arg(long, value_name = "NAME", requires = "auth")]
+    pub identity_service_account: Option<String>,
+    /// User that the run cluster's API server takes the identity for (default: the service account, without a prefix)
+    #[arg(long, value_name = "USER", requires = "auth")]
+    pub identity_user: Option<String>,
+    /// Full name of the run cluster in the API of its cloud, such as an ARN
+    #[arg(long, value_name = "NAME", requires = "auth")]
+    pub cluster_resource: Option<String>,
+}
+
+impl WorkloadIdentityArgs {
+    /// Tells whether any of the flags is given.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        *self != Self::default()
+    }
 }

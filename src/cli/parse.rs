@@ -1,8 +1,44 @@
-//! How the texts of flags are read.
+//! How the texts of flags are read, and what the values of the crate's own types are called in flags.
 
 use std::time::Duration;
 
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+use crate::flux::Provider;
+use crate::identities::Preset;
+use crate::ui::Format;
 use crate::{labels, names};
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+impl ValueEnum for Preset {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+impl ValueEnum for Provider {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
 
 /// Reads a duration such as `90s` or `1h30m`, or whole seconds, as kubectl's flags do.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {

@@ -3,7 +3,6 @@
 //! Its keys are those of fluxcd/pkg `apis/meta/reference_types.go` (v1.30); what each provider needs of them is decided in
 //! `auth/<provider>/provider.go` (v0.54).
 
-use clap::ValueEnum;
 use kube::api::DynamicObject;
 use serde_json::{Map, Value, json};
 
@@ -11,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::kubeconfig::{Endpoint, base64};
 
 /// Who turns the token of a service account into a credential for the run cluster.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provider {
     /// Nobody: the run cluster trusts the build cluster's tokens.
     #[default]
@@ -42,7 +41,8 @@ pub struct WorkloadIdentity {
 }
 
 impl Provider {
-    const ALL: [Self; 4] = [Self::Generic, Self::Aws, Self::Azure, Self::Gcp];
+    /// All providers.
+    pub const ALL: [Self; 4] = [Self::Generic, Self::Aws, Self::Azure, Self::Gcp];
 
     /// Returns the name that Flux knows it by.
     #[must_use]

@@ -1,10 +1,9 @@
 //! What an installer may do: presets by the kind of workload, or rules from a file. Pure.
 
-use clap::ValueEnum;
 use serde_json::{Value, json};
 
 /// The kinds of workload that a supply chain builds (Tanzu Application Platform, Carvel package supply chains).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preset {
     /// A Deployment with a Service and an Ingress, or an `HTTPRoute` where the values ask for one.
     #[default]
@@ -16,7 +15,10 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// Returns the word for the preset, in flags and annotations.
+    /// All presets.
+    pub const ALL: [Self; 3] = [Self::Server, Self::Web, Self::Worker];
+
+    /// Returns the name of the preset, in flags and annotations.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -26,10 +28,10 @@ impl Preset {
         }
     }
 
-    /// Finds a preset by its word.
+    /// Finds a preset by its name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::value_variants().iter().copied().find(|preset| preset.name() == name)
+        Self::ALL.into_iter().find(|preset| preset.name() == name)
     }
 
     /// Returns the rules: kapp's own records in `ConfigMap`s, and what such a package deploys.
@@ -76,7 +78,7 @@ mod tests {
 
     #[test]
     fn no_preset_has_a_wildcard_or_touches_secrets_and_roles() {
-        for &preset in Preset::value_variants() {
+        for preset in Preset::ALL {
             let rules = preset.rules(true).to_string();
             for word in ["*", "secrets", "roles", "serviceaccounts"] {
                 assert!(!rules.contains(word), "{rules}");

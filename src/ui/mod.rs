@@ -15,7 +15,6 @@ pub mod text;
 
 use std::io::{IsTerminal, Write};
 
-use clap::ValueEnum;
 use jiff::Timestamp;
 use owo_colors::OwoColorize;
 
@@ -39,13 +38,27 @@ pub struct Ui {
 }
 
 /// The format of the result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// A line per delivery, for people.
     #[default]
     Text,
     /// Events, one a line, for programs.
     Json,
+}
+
+impl Format {
+    /// All formats.
+    pub const ALL: [Self; 2] = [Self::Text, Self::Json];
+
+    /// Returns the name of the format, as `-o` takes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
 }
 
 /// How much to say beside results and errors.

@@ -11,7 +11,7 @@ use kube::config::Kubeconfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::cli::{AuthenticationArgs, AuthenticationWay, EndpointArgs, InstallerArgs, WorkloadIdentityArgs};
+use crate::cli::{AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, WorkloadIdentityArgs};
 use crate::error::{Error, Result};
 use crate::flux::{Provider, RunCredential};
 use crate::gitops::checkout::GitAccess;
@@ -130,18 +130,18 @@ impl AuthenticationRequest {
             return KubeconfigFile::read(path, arguments.inline_files).await.map(Self::KubeconfigFile).map(Some);
         }
         match (arguments.auth, arguments.token_duration) {
-            (Some(AuthenticationWay::WorkloadIdentity), Some(_)) => {
+            (Some(AuthenticationMethod::WorkloadIdentity), Some(_)) => {
                 Err(Error::usage("--token-duration is for tokens that are stored")
                     .hint("leave it out: the tokens of a workload identity always expire, after an hour"))
             }
-            (Some(AuthenticationWay::WorkloadIdentity), None) => {
+            (Some(AuthenticationMethod::WorkloadIdentity), None) => {
                 Ok(Some(Self::WorkloadIdentity(WorkloadIdentityRequest::of(&arguments.identity))))
             }
             _ if arguments.identity.is_given() => {
                 Err(Error::usage("flags of a workload identity require --auth workload-identity")
                     .hint("add --auth workload-identity, or leave these flags out"))
             }
-            (Some(AuthenticationWay::Token), duration) | (None, duration @ Some(_)) => {
+            (Some(AuthenticationMethod::Token), duration) | (None, duration @ Some(_)) => {
                 Ok(Some(Self::Token { duration }))
             }
             (None, None) => Ok(None),

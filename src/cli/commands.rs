@@ -1,0 +1,190 @@
+//! The flags of each command but `add-cluster`, which has the most of them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::parse::{parse_commit, parse_duration, parse_run_context, parse_token_duration};
+use super::shared::{ConfirmArgs, GitCredentialArgs, OutputArgs, SelectionArgs, WriteArgs};
+
+/// Arguments of `bootstrap`.
+#[derive(Args, Debug)]
+pub struct BootstrapArgs {
+    /// Directory of the package in the GitOps repository, such as hello-app.default.tap
+    #[arg(value_name = "PACKAGE")]
+    pub package: Option<String>,
+    /// URL of the GitOps repository (https://, http:// or ssh://)
+    #[arg(long, value_name = "URL")]
+    pub git_url: Option<String>,
+    /// Branch of the GitOps repository
+    #[arg(long, value_name = "BRANCH")]
+    pub branch: Option<String>,
+    /// Credentials.
+    #[command(flatten)]
+    pub credentials: GitCredentialArgs,
+    /// How objects are written.
+    #[command(flatten)]
+    pub write: WriteArgs,
+    /// Confirmation.
+    #[command(flatten)]
+    pub confirm: ConfirmArgs,
+    /// Time to wait until the source is fetched, such as 90s, 10m or 1h
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// How `check` shows what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// A line per check, for people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Run clusters, by short name (default: all that have deliveries)
+    #[arg(value_name = "RUN_CLUSTER")]
+    pub run_clusters: Vec<String>,
+    /// Look at a run cluster through a kubeconfig context as well, for what Flux's credential may not read; may be repeated
+    #[arg(long = "run-context", value_name = "NAME=CONTEXT", value_parser = parse_run_context)]
+    pub run_contexts: Vec<(String, String)>,
+    /// The run clusters of all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Format: text, json or yaml
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    pub output: CheckFormat,
+}
+
+/// Arguments of `rotate`.
+#[derive(Args, Debug)]
+pub struct RotateArgs {
+    /// Short names of the run clusters, such as prod1
+    #[arg(value_name = "RUN_CLUSTER")]
+    pub run_clusters: Vec<String>,
+    /// Every run cluster of the namespace whose credential the plugin made
+    #[arg(long, conflicts_with = "run_clusters")]
+    pub all: bool,
+    /// Kubeconfig context of a run cluster (default: the one of the same name); may be repeated
+    #[arg(long = "run-context", value_name = "NAME=CONTEXT", value_parser = parse_run_context)]
+    pub run_contexts: Vec<(String, String)>,
+    /// Kubeconfig file that holds the run clusters' contexts (default: the one of the build cluster)
+    #[arg(long, value_name = "FILE")]
+    pub run_kubeconfig: Option<PathBuf>,
+    /// Time after which the new token expires, such as 24h or 720h (default: as it was granted before, or never)
+    #[arg(long, value_name = "DURATION", value_parser = parse_token_duration)]
+    pub token_duration: Option<Duration>,
+    /// Take the stored kubeconfig over from whoever else has changed it
+    #[arg(long)]
+    pub force_conflicts: bool,
+    /// Confirmation.
+    #[command(flatten)]
+    pub confirm: ConfirmArgs,
+    /// Time to wait until Flux uses the new credentials, such as 90s, 10m or 1h
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `remove-cluster`.
+#[derive(Args, Debug)]
+pub struct RemoveClusterArgs {
+    /// Short name of the run cluster, such as prod1
+    #[arg(value_name = "RUN_CLUSTER")]
+    pub run_cluster: Option<String>,
+    /// Package to remove from it; may be repeated (default: all)
+    #[arg(long = "package", value_name = "PACKAGE")]
+    pub packages: Vec<String>,
+    /// Kubeconfig context of the run cluster
+    #[arg(long, value_name = "CONTEXT")]
+    pub run_context: Option<String>,
+    /// Kubeconfig file that holds the run cluster's context (default: the one of the build cluster)
+    #[arg(long, value_name = "FILE")]
+    pub run_kubeconfig: Option<PathBuf>,
+    /// Leave running what kapp-controller has deployed, without PackageInstall and App
+    #[arg(long)]
+    pub keep_workloads: bool,
+    /// Leave the files in the GitOps repository; without Flux they have no effect
+    #[arg(long)]
+    pub keep_git: bool,
+    /// The run cluster is gone for good: clear the build cluster and Git, and list what stays behind
+    #[arg(long, conflicts_with_all = ["run_context", "run_kubeconfig", "keep_workloads"])]
+    pub force: bool,
+    /// Credentials.
+    #[command(flatten)]
+    pub credentials: GitCredentialArgs,
+    /// Confirmation.
+    #[command(flatten)]
+    pub confirm: ConfirmArgs,
+    /// One deadline for everything that is deleted to be gone, such as 90s, 10m or 1h
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `wait`.
+#[derive(Args, Debug)]
+pub struct WaitArgs {
+    /// Which deliveries.
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// Wait for this commit, for use right after `git push` (default: what the source has once it has looked)
+    #[arg(long, value_name = "COMMIT", value_parser = parse_commit)]
+    pub revision: Option<String>,
+    /// Only watch: do not ask Flux to look for new commits
+    #[arg(long)]
+    pub no_reconcile: bool,
+    /// End with the first failure, instead of waiting for the others
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// One deadline for everything, such as 90s, 10m or 1h
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// How `status` shows what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    /// A tree: sources, run clusters, deliveries.
+    #[default]
+    Tree,
+    /// A table, a line per delivery.
+    Wide,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+    /// The names only.
+    Name,
+}
+
+/// Arguments of `status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// Which deliveries.
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// Show it again with every change, until interrupted
+    #[arg(short, long)]
+    pub watch: bool,
+    /// Format: tree, wide, json, yaml or name
+    #[arg(short, long, value_name = "FORMAT", default_value = "tree", hide_possible_values = true)]
+    pub output: StatusFormat,
+}

@@ -1,0 +1,79 @@
+//! The flags that several commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::parse::{parse_label, parse_run_context};
+use crate::observe::Selection;
+use crate::ui::Format;
+
+/// Which deliveries a command is about, and how their run clusters are reached.
+#[derive(Args, Debug)]
+pub struct SelectionArgs {
+    /// Package, by name; may be repeated (default: all)
+    #[arg(long = "package", value_name = "PACKAGE")]
+    pub packages: Vec<String>,
+    /// Run cluster, by short name; may be repeated (default: all)
+    #[arg(long = "run-cluster", value_name = "RUN_CLUSTER")]
+    pub run_clusters: Vec<String>,
+    /// Reach a run cluster through a kubeconfig context instead of Flux's credential; may be repeated
+    #[arg(long = "run-context", value_name = "NAME=CONTEXT", value_parser = parse_run_context)]
+    pub run_contexts: Vec<(String, String)>,
+    /// The deliveries of all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+}
+
+impl SelectionArgs {
+    /// Returns what was chosen, in this namespace unless it is in all.
+    #[must_use]
+    pub fn in_namespace(self, namespace: String) -> Selection {
+        Selection {
+            namespace: (!self.all_namespaces).then_some(namespace),
+            packages: self.packages,
+            run_clusters: self.run_clusters,
+            run_contexts: self.run_contexts,
+        }
+    }
+}
+
+/// Credentials for the GitOps repository; never a secret in an argument.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Git credentials")]
+pub struct GitCredentialArgs {
+    /// User name for the GitOps repository
+    #[arg(long, env = "GIT_USERNAME", value_name = "NAME", hide_env_values = true)]
+    pub git_username: Option<String>,
+    /// File with the password or access token for the GitOps repository; `-` reads standard input (default: the variable `GIT_PASSWORD`)
+    #[arg(long, value_name = "FILE")]
+    pub git_password_file: Option<PathBuf>,
+}
+
+/// How objects are written.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "How objects are written")]
+pub struct WriteArgs {
+    /// Label of the Flux objects, such as sharding.fluxcd.io/key=shard1; may be repeated (labels of earlier runs stay)
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
+    pub labels: Vec<(String, String)>,
+    /// Take over fields of other managers, and unmanaged objects
+    #[arg(long)]
+    pub force_conflicts: bool,
+}
+
+/// Flags of the commands that write.
+#[derive(Args, Debug)]
+pub struct ConfirmArgs {
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// The format of the result.
+#[derive(Args, Debug, Default)]
+pub struct OutputArgs {
+    /// Format of the result: text, or json for events, one a line, of which the last one is the result
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    pub output: Format,
+}
