@@ -11,11 +11,11 @@ mod other_names;
 pub mod permissions;
 mod prerequisites;
 
-pub use accounts::{Privilege, Privileges, over_privileged, privileges_of};
+pub use accounts::{over_privileged, privileges_of};
 pub use capacity::capacity;
-pub use flux_access::{MissingAccess, flux_access};
+pub use flux_access::flux_access;
 pub use other_names::{of_one_cluster, other_names};
-pub use prerequisites::{flux, has_namespace, kapp_controller, namespace};
+pub use prerequisites::{flux, kapp_controller, namespace};
 
 use crate::error::{Error, ErrorKind, Result};
 

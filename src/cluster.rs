@@ -23,7 +23,7 @@ pub use connect::{Connection, load_kubeconfig};
 pub use failure::{Remedy, WatchFailure};
 pub use forbidden::MissingRule;
 pub use retry::report_retries;
-pub use token::{ExpiringToken, TokenWish};
+pub use token::TokenWish;
 pub use user::User;
 
 use std::collections::BTreeMap;

@@ -2,29 +2,34 @@
 //!
 //! Everything is one of four values: a `Plan` (what a command will do), an `Expectation` (what a Git revision asks of a
 //! delivery), an `Observation` (what is), and a `Check` (what must hold before a Plan may run). Judging is pure, and
-//! so is computing a Plan; its Preview makes dry runs, and writes nothing. I/O goes through [`cluster`], [`gitops`]'s checkout and [`ui`]; the files
-//! that flags name are read in [`commands`].
+//! so is computing a Plan; its Preview makes dry runs, and writes nothing. I/O goes through `cluster`, `gitops`'s checkout and
+//! `ui`; the files that flags name are read in `commands`.
+//!
+//! This crate is a program: [`run`] is all of it. It offers no API to others; [`testing`] is for its own tests and benchmarks.
 
-pub mod authentication;
-pub mod carvel;
-pub mod check;
-pub mod cli;
-pub mod cluster;
-pub mod commands;
-pub mod conditions;
-pub mod error;
-pub mod flux;
-pub mod gitops;
-pub mod identities;
-pub mod kubeconfig;
-pub mod labels;
-pub mod names;
-pub mod object;
-pub mod observe;
+#![expect(unreachable_pub, reason = "modules became private; what their items are is written down in one go")]
+
+mod authentication;
+mod carvel;
+mod check;
+mod cli;
+mod cluster;
+mod commands;
+mod conditions;
+mod error;
+mod flux;
+mod gitops;
+mod identities;
+mod kubeconfig;
+mod labels;
+mod names;
+mod object;
+mod observe;
 mod plan;
 mod refusal;
-pub mod shell;
-pub mod ui;
+mod shell;
+pub mod testing;
+mod ui;
 mod waiting;
 
 use std::process::ExitCode;

@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use carvelflux::carvel::constraints::{Constraints, ConstraintsError};
-use carvelflux::carvel::selection::{Prereleases, SelectionError, VersionRequest, select};
-use carvelflux::carvel::version::Version;
+use carvelflux::testing::{
+    Constraints, ConstraintsError, Prereleases, SelectionError, Version, VersionRequest, select,
+};
 use serde_json::{Value, json};
 
 const GENERATED_COMPARISONS: usize = 4_000;

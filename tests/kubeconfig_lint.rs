@@ -22,7 +22,7 @@ mod random;
 
 use std::collections::BTreeMap;
 
-use carvelflux::kubeconfig::{self, FluxBehaviour, Severity, effective, inline_files, lint};
+use carvelflux::testing::{FluxBehaviour, Severity, base64, effective, inline_files, lint, of_secret};
 use changes::changes;
 use corpus::{AROUND, BESIDE, CHANGED, CLUSTERS, TEXTS, USERS};
 use oracle::{Fixtures, ask};
@@ -120,8 +120,8 @@ fn the_key_of_a_secret_is_chosen_as_in_go() {
         for (request, answer) in requests.iter().zip(ask(behaviour, &requests)) {
             let data = request["data"].as_object().unwrap().iter();
             let data: BTreeMap<_, _> =
-                data.map(|(key, text)| (key, kubeconfig::base64(text.as_str().unwrap().as_bytes()))).collect();
-            let read = kubeconfig::of_secret(&json!({"data": data}), request["key"].as_str());
+                data.map(|(key, text)| (key, base64(text.as_str().unwrap().as_bytes()))).collect();
+            let read = of_secret(&json!({"data": data}), request["key"].as_str());
             let server = read.map(|read| read.clusters[0].cluster.as_ref().unwrap().server.clone().unwrap());
             match answer["error"].as_str() {
                 Some(error) => assert!(server.is_err(), "{request}: {error}"),

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use carvelflux::carvel::validation::{of_package, of_package_metadata};
+use carvelflux::testing::{of_package, of_package_metadata};
 use serde_json::{Value, json};
 
 /// Reference names, good ones first.

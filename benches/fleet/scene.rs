@@ -13,7 +13,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use carvelflux::object::ObjectReference;
+use carvelflux::testing::ObjectReference;
 use futures::{StreamExt as _, stream};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -145,7 +145,7 @@ impl Scene {
     pub(crate) fn hold_one_back(&self) {
         let place = Place { run_cluster: RUN_CLUSTERS - 1, package: PACKAGES - 1 };
         let name = format!("{}-{}-packageinstalls", package(place.package), run_cluster(place.run_cluster));
-        let resource = carvelflux::flux::kustomization_resource("v1");
+        let resource = carvelflux::testing::kustomization_resource("v1");
         let api =
             Api::<DynamicObject>::namespaced_with(self.build.clone(), self.workspace.build_namespace(), &resource);
         let older = "main@sha1:0000000000000000000000000000000000000000";

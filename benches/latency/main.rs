@@ -15,8 +15,7 @@ use std::process::{ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use carvelflux::carvel::{app_resource, package_install_resource};
-use carvelflux::flux::kustomization_resource;
+use carvelflux::testing::{app_resource, kustomization_resource, package_install_resource};
 use futures::StreamExt;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::runtime::{WatchStreamExt, watcher};

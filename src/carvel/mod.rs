@@ -9,6 +9,5 @@ pub mod version;
 pub use resources::{
     App, AppSpec, AppStatus, CARVEL_VERSION, DATA_PACKAGING_GROUP, KAPP_CONTROLLER_GROUP,
     MANUALLY_CONTROLLED_ANNOTATION, PACKAGE_VERSION_ANNOTATION, PACKAGING_GROUP, Package, PackageInstall,
-    PackageInstallSpec, PackageInstallStatus, PackageSpec, PackageTemplate, Stage, app_resource,
-    package_install_resource, package_resource,
+    PackageInstallStatus, PackageSpec, Stage, app_resource, package_install_resource, package_resource,
 };

@@ -11,15 +11,12 @@ mod workload_identity;
 use kube::ResourceExt;
 
 pub use git_repository::{
-    GIT_REPOSITORY_GROUP, GitRepository, GitRepositorySpec, GitRepositoryStatus, git_credentials_secret,
-    git_repository, git_repository_resource,
+    GIT_REPOSITORY_GROUP, GitRepository, git_credentials_secret, git_repository, git_repository_resource,
 };
-pub use helm_release::{
-    HELM_RELEASE_GROUP, HELM_RELEASE_VERSIONS, HelmRelease, HelmReleaseSpec, helm_release_resource,
-};
+pub use helm_release::{HELM_RELEASE_GROUP, HELM_RELEASE_VERSIONS, HelmRelease, helm_release_resource};
 pub use kustomization::{
     DependencyReference, InventoryEntry, KUSTOMIZATION_GROUP, Keeping, Kustomization, KustomizationRequest,
-    KustomizationSpec, KustomizationStatus, impersonated_user, kustomization, kustomization_resource,
+    impersonated_user, kustomization, kustomization_resource,
 };
 pub use run_credential::{KubeConfig, KubeConfigReference, RunCredential};
 pub use workload_identity::{Provider, WorkloadIdentity, canonical_address};

@@ -40,7 +40,7 @@ impl<'a> Searched<'a> {
     /// Adds a secret, and its forms in Secrets and in URLs.
     fn add(&mut self, secret: &str) {
         if secret.len() >= 8 {
-            self.secrets.insert(carvelflux::kubeconfig::base64(secret.as_bytes()));
+            self.secrets.insert(carvelflux::testing::base64(secret.as_bytes()));
             self.secrets.insert(secret.to_owned());
         }
     }

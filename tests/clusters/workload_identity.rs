@@ -1,6 +1,6 @@
 //! `--auth workload-identity`: nothing stored, between clusters that trust each other.
 
-use carvelflux::flux::{KustomizationRequest, Provider, RunCredential, WorkloadIdentity, kustomization};
+use carvelflux::testing::{KustomizationRequest, Provider, RunCredential, WorkloadIdentity, kustomization};
 use serde_json::{Value, json};
 use testbed::{Options, Testbed};
 

@@ -1,8 +1,6 @@
 //! JSON lines: nothing else on standard output, every line as `docs/events.schema.json` says, the last one the result.
 
-use carvelflux::error::{Error, ErrorKind};
-use carvelflux::observe::{Cause, Stage};
-use carvelflux::ui::events::{Body, Event, Removal, Rotation, SourceResult};
+use carvelflux::testing::{Body, Cause, Error, ErrorKind, Event, Removal, Rotation, SourceResult, Stage};
 use insta::assert_snapshot;
 use serde_json::Value;
 

@@ -1,7 +1,6 @@
 //! A log: a line per change, a heartbeat a minute, and what is said at the end.
 
-use carvelflux::ui::Verbosity;
-use carvelflux::ui::progress::lines::Lines;
+use carvelflux::testing::{Lines, Verbosity};
 use insta::assert_snapshot;
 
 use crate::script::{Script, clock};

@@ -13,8 +13,7 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use carvelflux::commands::{block_on, outcome};
-use carvelflux::ui::{Format, Ui, Verbosity, progress};
+use carvelflux::testing::{Format, Ui, Verbosity, block_on, report, reporter_with_clock};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
@@ -48,13 +47,13 @@ fn replay(arguments: &[String]) -> ExitCode {
     let script = script::Script::named(&arguments[0]);
     let result = block_on(async {
         let (clock, milliseconds) = script::clock();
-        let mut reporter = progress::reporter_with_clock(ui, clock);
+        let mut reporter = reporter_with_clock(ui, clock);
         script.play(reporter.as_mut(), &milliseconds)?;
         if has("hold") {
             std::future::pending::<()>().await;
         }
         reporter.ended();
-        outcome::report(ui, &script.deliveries, &script.outcomes())
+        report(ui, &script.deliveries, &script.outcomes())
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

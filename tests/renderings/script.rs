@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use carvelflux::error::Error;
-use carvelflux::flux::KubeConfigReference;
-use carvelflux::observe::wait::{Outcome, Reporter};
-use carvelflux::observe::{Cause, Delivery, Failure, Patience, RunAccess, Stage, Verdict};
-use carvelflux::ui::clock::Clock;
+use carvelflux::testing::{
+    Cause, Clock, Delivery, Error, Failure, KubeConfigReference, Outcome, Patience, Reporter, RunAccess, Stage, Verdict,
+};
 
 /// Something that happens.
 pub(crate) enum Happening {

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 
 pub use self::git::is_ancestor;
 pub use self::limit::Limits;
-pub use self::push::{Commit, PushOutcome};
 
 use self::failure::Failure;
 use self::git::Git;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::push::{Commit, PushOutcome};
 use super::*;
 use crate::gitops::tree::FileChange;
 

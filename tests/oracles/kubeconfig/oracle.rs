@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use carvelflux::kubeconfig::{FluxBehaviour, base64};
+use carvelflux::testing::{FluxBehaviour, base64};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;

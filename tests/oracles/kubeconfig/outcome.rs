@@ -1,6 +1,6 @@
 //! What comes of a kubeconfig, in the oracle's words, and what must be said about it.
 
-use carvelflux::kubeconfig::{Effective, Finding};
+use carvelflux::testing::{Effective, Finding};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 

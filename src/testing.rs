@@ -1,0 +1,23 @@
+//! What the project's own tests and benchmarks need of it. No API: any of it may change with any commit.
+
+pub use crate::carvel::constraints::{Constraints, ConstraintsError};
+pub use crate::carvel::selection::{Prereleases, SelectionError, VersionRequest, select};
+pub use crate::carvel::validation::{of_package, of_package_metadata};
+pub use crate::carvel::version::Version;
+pub use crate::carvel::{app_resource, package_install_resource};
+pub use crate::commands::{block_on, outcome::report};
+pub use crate::error::{Error, ErrorKind};
+pub use crate::flux::{
+    KubeConfigReference, KustomizationRequest, Provider, RunCredential, WorkloadIdentity, kustomization,
+    kustomization_resource,
+};
+pub use crate::kubeconfig::{
+    Effective, Finding, FluxBehaviour, Severity, base64, effective, inline_files, lint, of_secret,
+};
+pub use crate::object::ObjectReference;
+pub use crate::observe::wait::{Outcome, Reporter};
+pub use crate::observe::{Cause, Delivery, Failure, Patience, RunAccess, Stage, Verdict};
+pub use crate::ui::clock::Clock;
+pub use crate::ui::events::{Body, Event, Removal, Rotation, SourceResult};
+pub use crate::ui::progress::{lines::Lines, reporter_with_clock};
+pub use crate::ui::{Format, Ui, Verbosity};
