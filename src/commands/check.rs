@@ -10,11 +10,11 @@ use futures::StreamExt;
 use futures::stream;
 use jiff::Timestamp;
 
+use self::build_cluster::Flux;
 use crate::check::{self, Checks, Outcome};
 use crate::cli::{CheckArgs, CheckFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
-use crate::flux::FluxVersions;
 use crate::observe::Selection;
 use crate::observe::observation::Observation;
 use crate::ui::Ui;
@@ -22,12 +22,6 @@ use crate::ui::check::{Section, document, lines};
 
 /// How many run clusters are looked at at a time.
 const AT_A_TIME: usize = 32;
-
-/// What was read of Flux before anything is judged.
-struct Flux {
-    versions: FluxVersions,
-    observation: Observation,
-}
 
 pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String>, arguments: CheckArgs) -> Result<()> {
     let build = Cluster::connect(Role::Build, &connection).await?;

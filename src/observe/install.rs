@@ -4,12 +4,15 @@
 //! here, from what v0.53.1 writes (`pkg/packageinstall`, `pkg/app`).
 
 mod desired;
+mod installed;
 mod selected;
 mod stages;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 
+pub use self::installed::{Installed, ValuesSecret};
+use self::selected::DOWNGRADE_REFUSED;
 use self::stages::{Place, last_lines, waiting_on};
 use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::carvel::{
@@ -18,37 +21,6 @@ use crate::carvel::{
 };
 use crate::conditions::{Condition, find};
 use crate::error::Error;
-
-/// How kapp-controller begins to say that it installs no lower version (`pkg/packageinstall/packageinstall.go`, v0.53.1).
-const DOWNGRADE_REFUSED: &str = "Stopped installing matched version";
-
-/// What is known on the run cluster about one install.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Installed<'a> {
-    /// The PackageInstall.
-    pub install: Option<&'a PackageInstall>,
-    /// Its App.
-    pub app: Option<&'a App>,
-    /// The Packages of the namespace; `None` where they have not been read.
-    pub packages: Option<&'a [PackageSpec]>,
-    /// The Secrets that the PackageInstall takes values from; `None` where they have not been read.
-    pub values: Option<&'a [ValuesSecret]>,
-    /// Whether the App has not changed for longer than a run that is due takes to show.
-    pub is_settled: bool,
-    /// Why the App may not be read, where it may not.
-    pub app_refused: Option<&'a Error>,
-}
-
-/// When a values Secret was written, in whole seconds as the API server keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ValuesSecret {
-    /// The name.
-    pub name: String,
-    /// When it was created; `None` if it does not exist.
-    pub created: Option<Timestamp>,
-    /// When its content was written last.
-    pub changed: Option<Timestamp>,
-}
 
 /// Returns the names of the Secrets that an install is rendered with: those of its values, and those of its overlays.
 #[must_use]
@@ -155,7 +127,7 @@ fn judge_deletion(install: &PackageInstall, status: &PackageInstallStatus, app: 
     Verdict::Failed(Failure {
         message,
         patience: Patience::Short,
-        ..failure(Cause::DeleteFailed, Stage::Install, object, hint)
+        ..Failure::new(Cause::DeleteFailed, Stage::Install, object, hint)
     })
 }
 
@@ -170,7 +142,7 @@ fn judge_pause(install: &PackageInstall, object: &str) -> Option<Verdict> {
     let (namespace, name) = (install.namespace().unwrap_or_default(), install.name_any());
     Some(Verdict::Failed(Failure {
         message: format!("it is {word}, so kapp-controller does nothing, and its status is an old one"),
-        ..failure(
+        ..Failure::new(
             Cause::Paused,
             Stage::Install,
             object,
@@ -211,7 +183,7 @@ fn missing_values(secret: &ValuesSecret, object: &str) -> Failure {
     Failure {
         message: format!("the values Secret {} does not exist", secret.name),
         patience: Patience::Short,
-        ..failure(
+        ..Failure::new(
             Cause::NoValuesSecret,
             Stage::Template,
             object,
@@ -302,7 +274,7 @@ fn judge_up_to_date(
             message: format!(
                 "the App is annotated as manually controlled, so kapp-controller does not update it: {why}"
             ),
-            ..failure(Cause::ManuallyControlled, Stage::Install, &format!("App {namespace}/{name}"), hint)
+            ..Failure::new(Cause::ManuallyControlled, Stage::Install, &format!("App {namespace}/{name}"), hint)
         }));
     }
     Some(Verdict::pending(Stage::Install, why))
@@ -334,18 +306,6 @@ fn difference(install: &PackageInstall, app: &App, installed: &str, selected: Op
     }
     let selected = selected.filter(|selected| !desired::is_desired(actual, install, selected))?;
     Some(format!("kapp-controller turns to the new content of version {}", selected.version))
-}
-
-fn failure(cause: Cause, stage: Stage, object: &str, hint: String) -> Failure {
-    Failure {
-        cause,
-        stage,
-        object: object.to_owned(),
-        message: String::new(),
-        hint,
-        patience: Patience::None,
-        attempt: None,
-    }
 }
 
 #[cfg(test)]

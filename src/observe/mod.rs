@@ -133,6 +133,14 @@ pub struct Failure {
     pub attempt: Option<Timestamp>,
 }
 
+impl Failure {
+    /// Makes a failure that counts at once, still without the words of who reports it.
+    fn new(cause: Cause, stage: Stage, object: &str, hint: String) -> Self {
+        let object = object.to_owned();
+        Self { cause, stage, object, message: String::new(), hint, patience: Patience::None, attempt: None }
+    }
+}
+
 /// How long a failure may last before it counts: some pass by themselves, because all controllers try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {

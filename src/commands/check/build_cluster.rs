@@ -2,16 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use super::Flux;
 use crate::check::permissions::{Need, missing, refuse_missing};
 use crate::check::{self, Checks};
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::flux::{Kustomization, git_repository_resource, kustomization_resource};
+use crate::flux::{FluxVersions, Kustomization, git_repository_resource, kustomization_resource};
 use crate::object::{ObjectReference, api_resource};
 use crate::observe::expectation::short_revision;
+use crate::observe::observation::Observation;
 use crate::observe::source::{self, Source};
 use crate::observe::{Delivery, Expectation, Verdict};
+
+/// What was read of Flux before anything is judged.
+pub(super) struct Flux {
+    pub(super) versions: FluxVersions,
+    pub(super) observation: Observation,
+}
 
 /// Checks namespaces, sources, Flux's capacity and the user's own permissions.
 pub(super) async fn check(

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Flux, credential};
+use super::build_cluster::Flux;
+use super::credential;
 use crate::check::{self, Checks};
 use crate::cluster::{Cluster, Connection};
 use crate::error::Error;

@@ -2,13 +2,16 @@
 
 use kube::ResourceExt;
 
-use super::{Cause, DOWNGRADE_REFUSED, Failure, Installed, Patience, Stage, failure};
+use super::installed::Installed;
 use crate::carvel::selection::{self, Prereleases, SelectionError, VersionRequest};
 use crate::carvel::version::Version;
 use crate::carvel::{PackageInstall, PackageInstallStatus, PackageSpec};
 use crate::cluster::MissingRule;
 use crate::conditions::Condition;
-use crate::observe::explain_refusal;
+use crate::observe::{Cause, Failure, Patience, Stage, explain_refusal};
+
+/// How kapp-controller begins to say that it installs no lower version (`pkg/packageinstall/packageinstall.go`, v0.53.1).
+pub(super) const DOWNGRADE_REFUSED: &str = "Stopped installing matched version";
 
 /// The annotations that lift the requirements of a Package (`pkg/packageinstall/packageinstall.go`, v0.53.1).
 const IGNORE_KUBERNETES: &str = "packaging.carvel.dev/ignore-kubernetes-version-selection";
@@ -57,7 +60,7 @@ pub(super) fn select<'a>(
     }
     package_of(&selected)
         .map(|(_, package)| Some(*package))
-        .ok_or_else(|| failure(Cause::NoVersionMatches, Stage::Install, object, String::new()))
+        .ok_or_else(|| Failure::new(Cause::NoVersionMatches, Stage::Install, object, String::new()))
 }
 
 /// Tells whether a Package asks for versions of Kubernetes or kapp-controller that the cluster may not have.
@@ -105,7 +108,7 @@ fn explain(error: &SelectionError, install: &PackageInstall, object: &str) -> Fa
             },
         ),
     };
-    Failure { message: error.to_string(), ..failure(cause, Stage::Install, object, hint) }
+    Failure { message: error.to_string(), ..Failure::new(cause, Stage::Install, object, hint) }
 }
 
 /// Names a failure that kapp-controller reports before it touches the App.
@@ -148,7 +151,7 @@ pub(super) fn rejected(
     } else {
         (Cause::InstallRejected, Patience::Short, "correct packageinstall.yaml in the GitOps repository".to_owned())
     };
-    Failure { message: message.clone(), patience, ..failure(cause, Stage::Install, object, hint) }
+    Failure { message: message.clone(), patience, ..Failure::new(cause, Stage::Install, object, hint) }
 }
 
 fn constraints_hint() -> String {

@@ -3,10 +3,9 @@
 
 use jiff::Timestamp;
 
-use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::carvel::AppStatus;
 use crate::cluster::MissingRule;
-use crate::observe::explain_refusal;
+use crate::observe::{Cause, Failure, Patience, Stage, Verdict, explain_refusal};
 
 /// Lines of a tool's output that a failure quotes at most.
 const QUOTED_LINES: usize = 12;

@@ -1,22 +1,20 @@
 //! Every source is asked once to look for new commits. The answers come while the deliveries are followed already, so that
 //! a request that fails holds nobody else up.
 
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, LocalBoxStream, SelectAll, StreamExt};
 use kube::ResourceExt;
 
-use super::Reporter;
-use super::follower::Follower;
-use super::requests::token;
+use super::request::Reporter;
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::flux::{RECONCILE_REQUESTED_AT, git_repository_resource};
 use crate::object::ObjectReference;
+use crate::observe::Key;
 use crate::observe::expectation::Expectation;
 use crate::observe::fetch::is_refusal;
-use crate::observe::watch::Names;
 
 /// How many sources are asked at a time.
 const AT_A_TIME: usize = 16;
@@ -26,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 /// A request to look for new commits.
 struct Request {
-    source: (String, String),
+    source: Key,
     reference: ObjectReference,
     token: String,
     /// Whether it has failed, and was said to be sent again.
@@ -50,16 +48,28 @@ enum Next {
     Again,
 }
 
-impl Follower {
+/// The requests to look for new commits that are on their way.
+pub(super) struct Fetches {
+    build: Cluster,
+    /// The version of the source API.
+    version: &'static str,
+    answers: SelectAll<LocalBoxStream<'static, Answer>>,
+    /// The sources whose request is not answered yet, and how it stands, in words.
+    unanswered: BTreeMap<Key, String>,
+}
+
+impl Fetches {
+    /// Begins without a request.
+    pub(super) fn new(build: &Cluster, version: &'static str) -> Self {
+        Self { build: build.clone(), version, answers: SelectAll::new(), unanswered: BTreeMap::new() }
+    }
+
     /// Asks each of the sources to look for new commits; nothing of a source counts before its request is answered.
-    pub(super) fn request_fetches(&mut self, sources: BTreeSet<(String, String)>, reporter: &mut dyn Reporter) {
+    pub(super) fn request(&mut self, sources: BTreeSet<Key>, reporter: &mut dyn Reporter) {
         let mut requests = Vec::new();
         for source in sources {
-            let reference = ObjectReference {
-                resource: git_repository_resource(self.versions.source),
-                namespace: Some(source.0.clone()),
-                name: source.1.clone(),
-            };
+            let resource = git_repository_resource(self.version);
+            let reference = ObjectReference::namespaced(&resource, &source.0, &source.1);
             let doing = format!("asking Flux to look for new commits in {}", reference.display());
             reporter.detail(&doing);
             self.unanswered.insert(source.clone(), doing);
@@ -67,13 +77,23 @@ impl Follower {
         }
         let build = self.build.clone();
         let answers = stream::iter(requests).map(move |request| send(build.clone(), request, Duration::ZERO));
-        self.fetches.push(answers.buffer_unordered(AT_A_TIME).boxed_local());
+        self.answers.push(answers.buffer_unordered(AT_A_TIME).boxed_local());
     }
 
-    /// Takes in what came of a request to look for new commits.
-    pub(super) fn fetch_requested(&mut self, answer: Answer, reporter: &mut dyn Reporter) {
+    /// Returns the next answer; `None` while no request is on its way.
+    pub(super) async fn next(&mut self) -> Option<Answer> {
+        self.answers.next().await
+    }
+
+    /// Returns how the request to a source stands that is not answered yet.
+    pub(super) fn unanswered(&self, source: &Key) -> Option<&String> {
+        self.unanswered.get(source)
+    }
+
+    /// Takes in what came of a request, and returns what is expected of the source now; nothing yet where it is asked again.
+    pub(super) fn take(&mut self, answer: Answer, reporter: &mut dyn Reporter) -> (Key, Option<Expectation>) {
         let Answer { mut request, earlier } = answer;
-        let now = Instant::now();
+        let source = request.source.clone();
         let expectation = match earlier {
             Ok(earlier) => {
                 let mut expectation = Expectation::after_request(Some(request.token));
@@ -92,26 +112,21 @@ impl Follower {
                         if is_first {
                             reporter.notice(&format!("{error}; retrying"));
                         }
-                        self.unanswered.insert(request.source.clone(), error.to_string());
-                        self.touch(now, |track| track.delivery.source == request.source);
-                        let build = self.build.clone();
-                        self.fetches.push(stream::once(send(build, request, PAUSE)).boxed_local());
-                        return;
+                        self.unanswered.insert(source.clone(), error.to_string());
+                        self.answers.push(stream::once(send(self.build.clone(), request, PAUSE)).boxed_local());
+                        return (source, None);
                     }
                 }
             }
         };
-        self.unanswered.remove(&request.source);
-        self.expect(request.source, expectation);
+        self.unanswered.remove(&source);
+        (source, Some(expectation))
     }
+}
 
-    /// Begins to judge a source by an expectation.
-    pub(super) fn expect(&mut self, source: (String, String), mut expectation: Expectation) {
-        expectation.commit.clone_from(&self.commit);
-        self.expectations.insert(source.clone(), expectation);
-        self.touch(Instant::now(), |track| track.delivery.source == source);
-        self.request_proof(&Names::One(source));
-    }
+/// Returns a token that no earlier request used.
+pub(super) fn token() -> String {
+    jiff::Timestamp::now().to_string()
 }
 
 async fn send(build: Cluster, request: Request, pause: Duration) -> Answer {

@@ -4,23 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, LocalBoxFuture};
-use futures::stream::{self, FuturesUnordered, LocalBoxStream, SelectAll, StreamExt};
+use futures::stream::{self, FuturesUnordered, StreamExt};
 
+use super::ancestry::{Ancestry, Proof};
 use super::confirm::{Answer, Confirmation, Inquiry, Question};
-use super::requests::{Ancestry, Proof};
-use super::track::{Evidence, Next, Track};
+use super::fetches::{self, Fetches, token};
+use super::request::{Outcome, Reporter, WaitRequest};
+use super::track::{Evidence, Next, Retry, Track};
 use super::view::{Renewal, RunView};
-use super::{Outcome, Reporter, WaitRequest, fetches};
 use crate::cluster::{Cluster, Connection};
 use crate::error::Result;
-use crate::flux::{FluxVersions, GitRepository, Kustomization};
+use crate::flux::{FluxVersions, GitRepository, Kustomization, RECONCILE_REQUESTED_AT, kustomization_resource};
+use crate::object::ObjectReference;
 use crate::observe::delivery::{Delivery, RunClusterKey};
-use crate::observe::expectation::Expectation;
+use crate::observe::expectation::{Expectation, commit_of};
 use crate::observe::install::Installed;
 use crate::observe::reach::reach;
 use crate::observe::verdict::{Assessment, DependencyState, FluxObjects, FluxPart, assess, assess_flux};
-use crate::observe::watch::{Store, Updates};
-use crate::observe::{Stage, Verdict, watch};
+use crate::observe::watch::{self, Names, Store, Updates};
+use crate::observe::{Key, Stage, Verdict};
 
 /// How long an App must stay unchanged before the run that new values start is taken to have been made: kapp-controller
 /// starts it at once, and shows it when it deploys, or ends (`pkg/app/app.go`, v0.53.1, throttles what it writes before).
@@ -47,17 +49,13 @@ pub(super) struct Follower {
     /// Requests on their way; each yields the delivery whose request was refused, if it was.
     pub(super) requests: FuturesUnordered<BoxFuture<'static, Option<usize>>>,
     pub(super) renewals: FuturesUnordered<LocalBoxFuture<'static, Renewal>>,
-    pub(super) proofs: FuturesUnordered<BoxFuture<'static, Proof>>,
     pub(super) sources: Store<GitRepository>,
     pub(super) kustomizations: Store<Kustomization>,
     pub(super) ancestry: Ancestry,
-    /// Requests to look for new commits on their way.
-    pub(super) fetches: SelectAll<LocalBoxStream<'static, fetches::Answer>>,
-    /// The sources whose request is not answered yet, and how it stands, in words.
-    pub(super) unanswered: BTreeMap<(String, String), String>,
+    pub(super) fetches: Fetches,
     /// The commit that the sources must reach.
     pub(super) commit: Option<String>,
-    pub(super) expectations: BTreeMap<(String, String), Expectation>,
+    pub(super) expectations: BTreeMap<Key, Expectation>,
     pub(super) views: Vec<RunView>,
     pub(super) tracks: Vec<Track>,
     /// Since when watches of the build cluster have been refused, without a pause.
@@ -82,10 +80,8 @@ impl Follower {
             asked: BTreeSet::new(),
             requests: FuturesUnordered::new(),
             renewals: FuturesUnordered::new(),
-            proofs: FuturesUnordered::new(),
             ancestry: Ancestry::default(),
-            fetches: SelectAll::new(),
-            unanswered: BTreeMap::new(),
+            fetches: Fetches::new(build, versions.source),
             commit: request.commit.clone(),
             sources: Store::default(),
             kustomizations: Store::default(),
@@ -108,14 +104,13 @@ impl Follower {
 
     /// Watches the sources, one watch per namespace, and asks each once to look for new commits.
     fn follow_sources(&mut self, request: &WaitRequest, reporter: &mut dyn Reporter) {
-        let sources: BTreeSet<(String, String)> =
-            request.deliveries.iter().map(|delivery| delivery.source.clone()).collect();
+        let sources: BTreeSet<Key> = request.deliveries.iter().map(|delivery| delivery.source.clone()).collect();
         let namespaces: BTreeSet<&String> = sources.iter().map(|(namespace, _)| namespace).collect();
         for namespace in namespaces {
             watch::watch_sources(&mut self.updates, &self.build, self.versions.source, Some(namespace));
         }
         if request.requests_fetch {
-            self.request_fetches(sources, reporter);
+            self.fetches.request(sources, reporter);
         } else {
             for source in sources {
                 self.expect(source, Expectation::default());
@@ -152,6 +147,49 @@ impl Follower {
             track.way = request.way;
             self.tracks.push(track);
         }
+    }
+
+    /// Takes in what came of a request to look for new commits.
+    pub(super) fn fetch_requested(&mut self, answer: fetches::Answer, reporter: &mut dyn Reporter) {
+        match self.fetches.take(answer, reporter) {
+            (source, Some(expectation)) => self.expect(source, expectation),
+            (source, None) => self.touch(Instant::now(), |track| track.delivery.source == source),
+        }
+    }
+
+    /// Begins to judge a source by an expectation.
+    fn expect(&mut self, source: Key, mut expectation: Expectation) {
+        expectation.commit.clone_from(&self.commit);
+        self.expectations.insert(source.clone(), expectation);
+        self.touch(Instant::now(), |track| track.delivery.source == source);
+        self.request_proof(&Names::One(source));
+    }
+
+    /// Asks git whether the revisions of sources came after the awaited commit.
+    pub(super) fn request_proof(&mut self, names: &Names) {
+        for (source, expectation) in &mut self.expectations {
+            let Some(commit) = &expectation.commit else { continue };
+            if !names.contains(&source.0, &source.1) || expectation.newest().is_some() {
+                continue;
+            }
+            let Some(revision) = self.sources.get(&source.0, &source.1).and_then(revision) else { continue };
+            if self.ancestry.is_proven((commit.clone(), commit_of(revision).to_owned())) {
+                expectation.saw(revision);
+            }
+        }
+    }
+
+    /// Takes in what git said, for all sources that it concerns.
+    pub(super) fn proven(&mut self, proof: Proof) {
+        if self.ancestry.take(proof) {
+            self.request_proof(&Names::All);
+            self.touch(Instant::now(), |_| true);
+        }
+    }
+
+    /// Marks deliveries that are to be judged again.
+    pub(super) fn touch(&mut self, now: Instant, concerns: impl Fn(&Track) -> bool) {
+        self.tracks.iter_mut().filter(|track| concerns(track)).for_each(|track| track.touch(now));
     }
 
     /// Tells whether every delivery is decided, or one has failed and that is enough.
@@ -211,7 +249,7 @@ impl Follower {
         if !self.sources.is_complete(&delivery.source.0) || !self.kustomizations.is_complete(namespace) {
             return track.shown.clone().into();
         }
-        if let Some(why) = self.unanswered.get(&delivery.source) {
+        if let Some(why) = self.fetches.unanswered(&delivery.source) {
             return Verdict::pending(Stage::Source, why).into();
         }
         let objects = self.flux_objects(delivery);
@@ -317,6 +355,32 @@ impl Follower {
         };
         show(index, &mut self.tracks[index], standing, reporter);
     }
+
+    /// Asks a Kustomization that failed at the expected revision to try again: its failure may be older than the remedy.
+    fn request_retry(&mut self, index: usize, kustomization: Key, reporter: &mut dyn Reporter) {
+        let token = token();
+        let track = &mut self.tracks[index];
+        reporter.detail(&format!("asking Flux to try {} again", kustomization.1));
+        let resource = kustomization_resource(self.versions.kustomization);
+        let reference = ObjectReference::namespaced(&resource, &kustomization.0, &kustomization.1);
+        track.retry = Some((Retry { kustomization, token: token.clone() }, Instant::now()));
+        let build = self.build.clone();
+        self.requests.push(Box::pin(async move {
+            build.annotate(&reference, RECONCILE_REQUESTED_AT, &token).await.is_err().then_some(index)
+        }));
+    }
+
+    /// Takes note that a retry could not be requested.
+    pub(super) fn requested(&mut self, refused: Option<usize>) {
+        if let Some(index) = refused {
+            self.tracks[index].is_retry_refused = true;
+        }
+    }
+}
+
+/// Returns the revision that a source has.
+fn revision(source: &GitRepository) -> Option<&str> {
+    Some(&source.status.as_ref()?.artifact.as_ref()?.revision)
 }
 
 fn show(index: usize, track: &mut Track, verdict: Verdict, reporter: &mut dyn Reporter) {

@@ -3,9 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Reporter;
 use super::follower::Follower;
-use super::track::Track;
+use super::request::Reporter;
 use super::view::Renewal;
 use crate::cluster::{Remedy, WatchFailure};
 use crate::error::Error;
@@ -125,10 +124,6 @@ impl Follower {
         self.tracks.iter().any(|track| track.view == Some(view) && track.outcome.is_none())
     }
 
-    pub(super) fn touch(&mut self, now: Instant, concerns: impl Fn(&Track) -> bool) {
-        self.tracks.iter_mut().filter(|track| concerns(track)).for_each(|track| track.touch(now));
-    }
-
     /// Marks the deliveries whose PackageInstall or App changed on a run cluster.
     pub(super) fn touch_view(&mut self, view: usize, now: Instant, names: &watch::Names) {
         let kustomizations = &self.kustomizations;
@@ -148,7 +143,7 @@ impl Follower {
             let track = &self.tracks[index];
             let is_concerned = track.outcome.is_none() && (view.is_none() || track.view == view);
             let is_flux_done = || {
-                !self.unanswered.contains_key(&track.delivery.source)
+                self.fetches.unanswered(&track.delivery.source).is_none()
                     && self.assess_watched_flux(index) == (FluxPart::Applied { is_checking: false })
             };
             if !is_concerned || (view.is_some() && !is_flux_done()) {

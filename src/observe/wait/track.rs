@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Outcome, Way};
+use super::request::{Outcome, Way};
 use crate::observe::delivery::Delivery;
 use crate::observe::verdict::{Assessment, DependencyState};
 use crate::observe::{Cause, Failure, Key, Patience, Stage, Verdict};
