@@ -6,6 +6,7 @@
 mod access;
 mod change;
 mod client;
+mod clock;
 mod conflict;
 mod connect;
 mod delete;
@@ -19,6 +20,7 @@ mod user;
 mod watch;
 
 pub use access::Access;
+pub(crate) use clock::ServerClock;
 pub use connect::{Connection, load_kubeconfig};
 pub use failure::{Remedy, WatchFailure};
 pub use forbidden::MissingRule;
@@ -61,6 +63,7 @@ pub struct Cluster {
     default_namespace: String,
     config: Arc<Config>,
     client: Client,
+    clock: ServerClock,
     request_timeout: Option<Duration>,
     takes_over: bool,
 }
@@ -111,6 +114,12 @@ impl Cluster {
     #[must_use]
     pub fn context(&self) -> &str {
         &self.context
+    }
+
+    /// Returns the clock of the API server, which times that the cluster has written are compared with.
+    #[must_use]
+    pub(crate) fn clock(&self) -> &ServerClock {
+        &self.clock
     }
 
     /// Returns the namespace of the context, or `default`.

@@ -13,6 +13,7 @@ use tower::ServiceBuilder;
 use tower::buffer::BufferLayer;
 use tower::filter::AsyncFilterLayer;
 
+use super::clock::ServerClock;
 use super::exec_plugin::Plugin;
 use super::retry::Retry;
 
@@ -30,8 +31,13 @@ const WAITING_REQUESTS: usize = 1024;
 /// Makes a client for a cluster.
 ///
 /// Where a credential plugin is given, the configuration names none, and each request gets the plugin's token.
-/// A request may take so long as `limit` says, with all its tries.
-pub(super) fn client(config: &Config, plugin: Option<Arc<Plugin>>, limit: Option<Duration>) -> kube::Result<Client> {
+/// A request may take so long as `limit` says, with all its tries. From the answers, `clock` learns the server's time.
+pub(super) fn client(
+    config: &Config,
+    plugin: Option<Arc<Plugin>>,
+    limit: Option<Duration>,
+    clock: &ServerClock,
+) -> kube::Result<Client> {
     let plugin =
         plugin.map(|plugin| AsyncFilterLayer::new(move |request: Request<Body>| plugin.clone().authorize(request)));
     // The ways through proxies are kube's.
@@ -39,7 +45,7 @@ pub(super) fn client(config: &Config, plugin: Option<Arc<Plugin>>, limit: Option
         let builder = ClientBuilder::try_from(config.clone())?;
         let service = ServiceBuilder::new()
             .option_layer(plugin)
-            .layer_fn(|inner| Retry::new(inner, limit))
+            .layer_fn(|inner| Retry::new(inner, limit, clock))
             .layer(BufferLayer::new(WAITING_REQUESTS));
         return Ok(builder.with_layer(&service).build());
     }
@@ -56,6 +62,6 @@ pub(super) fn client(config: &Config, plugin: Option<Arc<Plugin>>, limit: Option
         .option_layer(plugin)
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
-        .service(Retry::new(connections, limit));
+        .service(Retry::new(connections, limit, clock));
     Ok(Client::new(service, config.default_namespace.clone()))
 }

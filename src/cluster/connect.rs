@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::client::client;
 use super::exec_plugin::Plugin;
 use super::failure::root_cause;
-use super::{Cluster, Role};
+use super::{Cluster, Role, ServerClock};
 use crate::error::{Error, Result};
 use crate::kubeconfig::{Endpoint, base64};
 
@@ -132,7 +132,8 @@ impl Cluster {
         config.default_retry = false;
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let default_namespace = config.default_namespace.clone();
-        let client = client(&config, plugin, request_timeout).map_err(|error| {
+        let clock = ServerClock::default();
+        let client = client(&config, plugin, request_timeout, &clock).map_err(|error| {
             Error::new(format!("no client can be made for {} at {server}", describe(&role))).because(root_cause(&error))
         })?;
         Ok(Self {
@@ -142,6 +143,7 @@ impl Cluster {
             default_namespace,
             config: Arc::new(config),
             client,
+            clock,
             request_timeout,
             takes_over: false,
         })

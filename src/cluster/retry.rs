@@ -19,6 +19,8 @@ use kube::client::Body;
 use serde_json::Value;
 use tower::{BoxError, Service, ServiceExt};
 
+use super::clock::ServerClock;
+
 /// How often a request is sent at most.
 const TRIES: u32 = 5;
 
@@ -139,12 +141,14 @@ pub(super) struct Retry<S> {
     inner: S,
     /// How long a request may take with all its tries.
     limit: Option<Duration>,
+    /// What learns the server's time from its answers.
+    clock: ServerClock,
 }
 
 impl<S> Retry<S> {
     /// Wraps a service whose requests may take so long.
-    pub(super) fn new(inner: S, limit: Option<Duration>) -> Self {
-        Self { inner, limit }
+    pub(super) fn new(inner: S, limit: Option<Duration>, clock: &ServerClock) -> Self {
+        Self { inner, limit, clock: clock.clone() }
     }
 }
 
@@ -166,20 +170,22 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(send(self.inner.clone(), request, self.limit))
+        Box::pin(send(self.clone(), request))
     }
 }
 
-async fn send<S, B>(inner: S, request: Request<Body>, limit: Option<Duration>) -> Result<Response<Answer<B>>, BoxError>
+async fn send<S, B>(service: Retry<S>, request: Request<Body>) -> Result<Response<Answer<B>>, BoxError>
 where
     S: Service<Request<Body>, Response = Response<B>> + Clone,
     S::Error: Into<BoxError>,
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    let Retry { inner, limit, clock } = service;
     let query = request.uri().query().unwrap_or_default();
     if query.split('&').any(|pair| pair == "watch=true") {
         let answer = inner.oneshot(request).await.map_err(Into::into)?;
+        clock.learn(answer.headers());
         return Ok(answer.map(Either::Left));
     }
     let started = Instant::now();
@@ -191,6 +197,9 @@ where
     loop {
         let request = Request::from_parts(parts.clone(), Body::from(body.clone()));
         let answer = answer(inner.clone(), request).await;
+        if let Ok(answer) = &answer {
+            clock.learn(answer.headers());
+        }
         let (outcome, asked, reason) = match &answer {
             Ok(answer) if !answer.status().is_success() => {
                 let status = answer.status();

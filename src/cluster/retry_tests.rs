@@ -115,7 +115,7 @@ fn server(acts: &'static [Act]) -> (SocketAddr, std::thread::JoinHandle<()>) {
 
 fn config_maps(address: SocketAddr, limit: Option<Duration>) -> Api<ConfigMap> {
     let config = Config::new(format!("http://{address}").parse().expect("a URL"));
-    Api::namespaced(client(&config, None, limit).expect("a client"), "default")
+    Api::namespaced(client(&config, None, limit, &ServerClock::default()).expect("a client"), "default")
 }
 
 #[tokio::test]

@@ -14,11 +14,11 @@ use super::install::{Installed, ValuesSecret, rendered_secrets};
 use crate::carvel::{
     App, Package, PackageInstall, PackageSpec, app_resource, package_install_resource, package_resource,
 };
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ServerClock};
 use crate::error::{Error, Result};
 use crate::object::{ObjectReference, api_resource};
 
-/// How long ago a run must have ended for clocks that differ a little not to matter.
+/// How long ago a run must have ended for the clocks of one cluster, which differ a little, not to matter.
 const LONG_AGO: SignedDuration = SignedDuration::from_mins(2);
 
 /// The installs of one namespace, and everything that decides about them.
@@ -32,6 +32,8 @@ pub struct Target {
     values: BTreeMap<String, Vec<ValuesSecret>>,
     /// Why the Apps may not be read; a role after the guide allows only the PackageInstalls.
     apps_refused: Option<Error>,
+    /// The clock of the API server that holds them.
+    clock: ServerClock,
 }
 
 impl Target {
@@ -58,12 +60,13 @@ impl Target {
         }
         let packages = read_packages(cluster, namespace).await?;
         let (apps, apps_refused) = unless_forbidden(cluster.list::<App>(&app_resource(), namespace).await)?;
-        Ok(Self { installs, apps: by_name(apps), packages, values, apps_refused })
+        let clock = cluster.clock().clone();
+        Ok(Self { installs, apps: by_name(apps), packages, values, apps_refused, clock })
     }
 
     /// Reads one install.
     pub async fn read_one(cluster: &Cluster, namespace: &str, name: &str) -> Result<Self> {
-        let mut target = Self::default();
+        let mut target = Self { clock: cluster.clock().clone(), ..Self::default() };
         let install: Option<PackageInstall> = cluster.read(&package_install_resource(), namespace, name).await?;
         if let Some(install) = install {
             target.values.insert(name.to_owned(), read_values(cluster, namespace, &install).await?);
@@ -99,7 +102,7 @@ impl Target {
             app,
             packages: Some(&self.packages),
             values: Some(self.values.get(name).map(Vec::as_slice).unwrap_or_default()),
-            is_settled: is_unchanged || is_settled(app),
+            is_settled: is_unchanged || is_settled(app, &self.clock),
             app_refused: self.apps_refused.as_ref(),
         }
     }
@@ -114,9 +117,11 @@ fn unless_forbidden<T: Default>(answer: Result<T>) -> Result<(T, Option<Error>)>
 }
 
 /// Tells whether an App's last run ended so long ago that a run that was due after it would show.
-fn is_settled(app: Option<&App>) -> bool {
+///
+/// Its times are the run cluster's, and so is the clock: the local one, minutes ahead, would take every run for an old one.
+fn is_settled(app: Option<&App>, clock: &ServerClock) -> bool {
     let fetched = app.and_then(|app| app.status.as_ref()?.fetch.as_ref()?.updated_at);
-    fetched.is_some_and(|fetched| Timestamp::now().duration_since(fetched) >= LONG_AGO)
+    fetched.zip(clock.now()).is_some_and(|(fetched, now)| now.duration_since(fetched) >= LONG_AGO)
 }
 
 async fn read_packages(cluster: &Cluster, namespace: &str) -> Result<Vec<PackageSpec>> {
@@ -152,4 +157,46 @@ fn last_write(object: &PartialObjectMeta<DynamicObject>) -> Option<Timestamp> {
 
 fn by_name<K: ResourceExt>(objects: Vec<K>) -> BTreeMap<String, K> {
     objects.into_iter().map(|object| (object.name_any(), object)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use http::header::DATE;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is read from a cluster whose clock differs from the local one, of an App whose fetch ended a while ago there.
+    fn target(difference: SignedDuration, ago: SignedDuration) -> Target {
+        let there = Timestamp::now() + difference;
+        let date = jiff::fmt::rfc2822::to_string(&there.to_zoned(jiff::tz::TimeZone::UTC)).expect("a date");
+        let clock = ServerClock::default();
+        clock.learn(&HeaderMap::from_iter([(DATE, date.parse().expect("a header"))]));
+        let app: App = serde_json::from_value(json!({
+            "apiVersion": "kappctrl.k14s.io/v1alpha1", "kind": "App",
+            "metadata": {"name": "hello", "namespace": "apps"},
+            "spec": {},
+            "status": {"fetch": {"exitCode": 0, "updatedAt": (there - ago).to_string()}},
+        }))
+        .expect("the fixture is an App");
+        Target { apps: BTreeMap::from([("hello".to_owned(), app)]), clock, ..Target::default() }
+    }
+
+    #[test]
+    fn a_run_is_old_by_the_clock_of_its_cluster_wherever_the_local_one_stands() {
+        for difference in [-5, 0, 5].map(SignedDuration::from_mins) {
+            let is_settled = |ago| target(difference, ago).installed("hello", false).is_settled;
+            assert!(!is_settled(SignedDuration::from_secs(30)), "the cluster's clock is at {difference:?} from here");
+            assert!(is_settled(SignedDuration::from_secs(150)), "the cluster's clock is at {difference:?} from here");
+        }
+    }
+
+    #[test]
+    fn without_the_clusters_time_no_run_is_an_old_one() {
+        let unknown =
+            Target { clock: ServerClock::default(), ..target(SignedDuration::ZERO, SignedDuration::from_hours(1)) };
+        assert!(!unknown.installed("hello", false).is_settled);
+        assert!(unknown.installed("hello", true).is_settled, "it was seen unchanged for long enough");
+    }
 }
