@@ -3,17 +3,13 @@
 
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use kube::runtime::watcher::Event;
 
 use crate::check;
 use crate::cli::{StatusArgs, StatusFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
-use crate::flux::FluxVersions;
 use crate::observe::survey::{Survey, SurveyRequest, Surveyed};
-use crate::observe::watch::{self, Update, Updates};
 use crate::ui::Ui;
 use crate::ui::status::{document, names, table, tree};
 
@@ -33,13 +29,13 @@ pub(super) async fn run(
     let versions = check::flux(&build, &build.served_versions().await?)?;
     let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
     let selection = arguments.selection.in_namespace(namespace);
-    let (namespace, place) = (selection.namespace.clone(), selection.place());
+    let place = selection.place();
     // While it is watched, there may yet come what is not there now.
     let request = SurveyRequest { selection, accepts_unknown: arguments.watch, connection };
     let mut survey = Survey::new(&build, versions, request);
     let surveyed = survey.look().await?;
     if arguments.watch {
-        return follow(ui, &build, versions, namespace.as_deref(), arguments.output, survey, surveyed).await;
+        return follow(ui, arguments.output, survey, surveyed).await;
     }
     if surveyed.is_empty() {
         return Err(Error::new(format!("there are no deliveries in {place} on {}", build.display()))
@@ -70,22 +66,11 @@ fn render(format: StatusFormat, surveyed: &[Surveyed]) -> Result<Vec<String>> {
 }
 
 /// Shows what was surveyed, and again whenever something changes, until interrupted.
-async fn follow(
-    ui: Ui,
-    build: &Cluster,
-    versions: FluxVersions,
-    namespace: Option<&str>,
-    format: StatusFormat,
-    mut survey: Survey,
-    mut surveyed: Vec<Surveyed>,
-) -> Result<()> {
-    let mut updates = Updates::new();
-    watch::watch_sources(&mut updates, build, versions.source, namespace);
-    watch::watch_kustomizations(&mut updates, build, versions.kustomization, namespace);
+async fn follow(ui: Ui, format: StatusFormat, mut survey: Survey, mut surveyed: Vec<Surveyed>) -> Result<()> {
+    survey.watch_flux();
     let mut trouble = None;
     let mut shown = Vec::new();
     loop {
-        survey.watch(&mut updates);
         let mut lines = render(format, &surveyed)?;
         lines.extend(trouble.take());
         if lines != shown {
@@ -93,14 +78,11 @@ async fn follow(
             shown = lines;
         }
         tokio::select! {
-            Some(update) = updates.next() => {
-                take(&mut survey, update);
+            () = survey.changed() => {
                 tokio::time::sleep(COLLECT).await;
+                survey.take_changes();
             }
             () = tokio::time::sleep(REFRESH) => survey.forget_unreadable(),
-        }
-        while let Some(Some(update)) = updates.next().now_or_never() {
-            take(&mut survey, update);
         }
         match survey.look().await {
             Ok(looked) => surveyed = looked,
@@ -108,21 +90,4 @@ async fn follow(
             Err(error) => trouble = Some(format!("{error}; retrying")),
         }
     }
-}
-
-/// Makes the survey forget what an update shows to be out of date. Flux's objects are read anew with every look, and what was
-/// read before them is forgotten.
-fn take(survey: &mut Survey, update: Update) {
-    match update {
-        Update::Install(index, _, event) if is_change(&event) => survey.forget(index),
-        Update::App(index, _, event) if is_change(&event) => survey.forget(index),
-        Update::Broken(Some(index), _) => survey.forget(index),
-        _ => {}
-    }
-}
-
-/// Tells whether an event says that something has changed. A first list counts as well: it may have changed before the watch
-/// began.
-fn is_change<K>(event: &Event<K>) -> bool {
-    !matches!(event, Event::Init | Event::InitApply(_))
 }

@@ -2,7 +2,7 @@
 //!
 //! Verdicts are pure functions of objects and an [`Expectation`]: `source`, `kustomization`, `dependencies` and `install` judge
 //! one node each, `verdict` the whole delivery. An `observation` is what one reading found of deliveries, the same for `wait`,
-//! `status` and `check`; `reach` and `target` read run clusters for it, `watch` and `run_cluster` say when to read again. `survey`
+//! `status` and `check`; `reach` and `target` read run clusters for it, `watch` and `following` say when to read again. `survey`
 //! looks at deliveries as they are now, [`wait`] follows them until every one is decided. How it looks on a screen lives in
 //! [`crate::ui`].
 
@@ -10,11 +10,11 @@ pub mod delivery;
 pub(crate) mod dependencies;
 pub mod expectation;
 pub mod fetch;
+mod following;
 pub mod install;
 pub mod kustomization;
 pub(crate) mod observation;
 pub(crate) mod reach;
-mod run_cluster;
 pub mod selection;
 pub mod source;
 pub mod survey;

@@ -5,20 +5,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream;
+use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::delivery::{Delivery, RunClusterKey, package_installs};
 use super::expectation::Expectation;
+use super::following::{Event, Following};
 use super::observation::{Installs, Observation, Targets, read_targets};
 use super::reach::reach;
-use super::run_cluster::RunCluster;
 use super::selection::Selection;
 use super::target::Target;
 use super::verdict::{FluxObjects, assess};
-use super::watch::Updates;
 use super::{Stage, Verdict};
 use crate::carvel::PACKAGE_VERSION_ANNOTATION;
 use crate::carvel::selection::select;
@@ -83,16 +82,15 @@ pub struct Survey {
     request: SurveyRequest,
     observation: Observation,
     groups: BTreeMap<RunClusterKey, Group>,
-    /// How many groups there have been: updates of watches name them by number.
-    count: usize,
+    following: Following,
 }
 
 /// The deliveries of one run cluster.
+#[derive(Default)]
 struct Group {
-    index: usize,
     deliveries: Vec<Delivery>,
-    /// The run cluster, or why it cannot be reached; `None` until somebody tried.
-    cluster: Option<Result<RunCluster, Verdict>>,
+    /// The run cluster, by the number that it is followed by, or why it cannot be reached; `None` until somebody tried.
+    run_cluster: Option<Result<usize, Verdict>>,
     /// The resourceVersions of the Flux objects that were read before the targets: only what is read after them counts.
     parents: Vec<Option<String>>,
 }
@@ -101,8 +99,9 @@ impl Survey {
     /// Prepares to look.
     #[must_use]
     pub fn new(build: &Cluster, versions: FluxVersions, request: SurveyRequest) -> Self {
+        let following = Following::new(build, &request.connection);
         let (observation, groups) = (Observation::default(), BTreeMap::new());
-        Self { build: build.clone(), versions, request, observation, groups, count: 0 }
+        Self { build: build.clone(), versions, request, observation, groups, following }
     }
 
     /// Looks at all deliveries: at Flux's objects always, at a run cluster where nothing is known of it.
@@ -115,17 +114,9 @@ impl Survey {
         }
         let chosen = self.request.selection.of(all);
         self.regroup(chosen, flux);
-        let (build, request, observation) = (&self.build, &self.request, &self.observation);
-        let reads = stream::iter(&mut self.groups).map(|(key, group)| async move {
-            let mut missing = observation.installs(&group.deliveries);
-            missing.retain(|namespace, _| observation.target(key, namespace).is_none());
-            // Lists take no more than a watch does: whoever may list may look, whether or not there is only one install.
-            missing.values_mut().for_each(BTreeSet::clear);
-            (key.clone(), group.read(build, request, missing).await)
-        });
-        let read: Vec<(RunClusterKey, Targets)> = reads.buffer_unordered(AT_A_TIME).collect().await;
-        for (key, targets) in read {
-            self.observation.take_targets(key, targets);
+        self.read().await;
+        if self.renew().await {
+            self.read().await;
         }
         let deliveries = self.groups.values().flat_map(|group| group.deliveries.iter().map(move |one| (group, one)));
         let mut surveyed: Vec<Surveyed> =
@@ -134,18 +125,67 @@ impl Survey {
         Ok(surveyed)
     }
 
+    /// Reads what is not known of the run clusters, all of them in parallel.
+    async fn read(&mut self) {
+        let (build, request, observation, following) = (&self.build, &self.request, &self.observation, &self.following);
+        let reads = stream::iter(&self.groups).map(|(key, group)| async move {
+            let mut missing = observation.installs(&group.deliveries);
+            missing.retain(|namespace, _| observation.target(key, namespace).is_none());
+            // Lists take no more than a watch does: whoever may list may look, whether or not there is only one install.
+            missing.values_mut().for_each(BTreeSet::clear);
+            (key.clone(), group.read(build, request, following, missing).await)
+        });
+        let read: Vec<_> = reads.buffer_unordered(AT_A_TIME).collect().await;
+        for (key, (reached, targets)) in read {
+            if let (Some(reached), Some(group)) = (reached, self.groups.get_mut(&key)) {
+                group.run_cluster = Some(reached.map(|cluster| self.following.add(cluster)));
+            }
+            self.observation.take_targets(key, targets);
+        }
+    }
+
+    /// Reads Flux's credential anew where this one is refused, and tells whether there is anything to read with a new one.
+    async fn renew(&mut self) -> bool {
+        let is_refused = |target: &Result<Target>| target.as_ref().is_err_and(|error| error.status() == Some(401));
+        for (key, group) in &self.groups {
+            let (Some(Ok(index)), Some(first)) = (&group.run_cluster, group.deliveries.first()) else { continue };
+            if self.observation.targets(key).any(|(_, target)| is_refused(target)) {
+                self.following.renew(*index, first);
+            }
+        }
+        let mut is_renewed = false;
+        while let Some(renewal) = self.following.next_renewal().await {
+            match renewal.outcome {
+                Ok(()) => {
+                    is_renewed = true;
+                    self.forget(renewal.index);
+                }
+                Err(verdict) => {
+                    self.following.remove(renewal.index);
+                    let group = self.groups.values_mut().find(|group| group.run_cluster == Some(Ok(renewal.index)));
+                    if let Some(group) = group {
+                        group.run_cluster = Some(Err(verdict));
+                    }
+                }
+            }
+        }
+        is_renewed
+    }
+
     /// Puts the deliveries into the groups of their run clusters, and goes on from a new reading of Flux's objects.
     fn regroup(&mut self, deliveries: Vec<Delivery>, mut flux: Observation) {
         let mut known = std::mem::take(&mut self.groups);
         for delivery in deliveries {
             let group = self.groups.entry(delivery.run_cluster_key()).or_insert_with_key(|key| {
-                let group = known.remove(key).unwrap_or_else(|| {
-                    self.count += 1;
-                    Group { index: self.count, deliveries: Vec::new(), cluster: None, parents: Vec::new() }
-                });
+                let group = known.remove(key).unwrap_or_default();
                 Group { deliveries: Vec::new(), ..group }
             });
             group.deliveries.push(delivery);
+        }
+        for gone in known.into_values() {
+            if let Some(Ok(index)) = gone.run_cluster {
+                self.following.remove(index);
+            }
         }
         let mut current = Vec::new();
         for (key, group) in &mut self.groups {
@@ -160,55 +200,86 @@ impl Survey {
         self.observation = flux;
     }
 
-    /// Watches what was read on run clusters, with the credentials that work now. Who is not looked at any more is not watched.
-    pub(crate) fn watch(&mut self, updates: &mut Updates) {
-        for (key, group) in &mut self.groups {
-            let Some(Ok(run)) = &mut group.cluster else { continue };
-            for (namespace, _) in self.observation.targets(key) {
-                run.watch(updates, group.index, namespace);
-            }
+    /// Begins to watch Flux's objects.
+    pub(crate) fn watch_flux(&mut self) {
+        let namespace = self.request.selection.namespace.as_deref();
+        self.following.watch_flux(self.versions, [namespace], [namespace]);
+    }
+
+    /// Waits until something may have changed, and forgets what was read of it. What was read on run clusters is watched, with the
+    /// credentials that work now; nothing else is.
+    pub(crate) async fn changed(&mut self) {
+        for (key, group) in &self.groups {
+            let Some(Ok(index)) = &group.run_cluster else { continue };
+            let namespaces = self.observation.targets(key).map(|(namespace, _)| namespace.as_str()).collect();
+            self.following.watch(*index, &namespaces);
+        }
+        if let Some(event) = self.following.next().await {
+            self.take(event);
         }
     }
 
-    /// Forgets what was read on the run cluster that an update names, because it has changed.
-    pub(crate) fn forget(&mut self, index: usize) {
-        let Some((changed, _)) = self.groups.iter().find(|(_, group)| group.index == index) else { return };
-        self.observation.forget(|key, _| key == changed);
+    /// Takes in what has happened since, without waiting.
+    pub(crate) fn take_changes(&mut self) {
+        while let Some(Some(event)) = self.following.next().now_or_never() {
+            self.take(event);
+        }
+    }
+
+    /// Forgets what an event shows to be out of date. Flux's objects are read anew with every look, and what was read before them
+    /// is forgotten.
+    fn take(&mut self, event: Event) {
+        let changed = match event {
+            Event::Update(update) => update.changed_run_cluster(),
+            Event::Renewed(renewal) => Some(renewal.index),
+        };
+        if let Some(index) = changed {
+            self.forget(index);
+        }
+    }
+
+    /// Forgets what was read on a run cluster.
+    fn forget(&mut self, index: usize) {
+        let changed = self.groups.iter().find(|(_, group)| group.run_cluster == Some(Ok(index)));
+        if let Some((changed, _)) = changed {
+            self.observation.forget(|key, _| key == changed);
+        }
     }
 
     /// Forgets what could not be read, so that it is tried again.
     pub fn forget_unreadable(&mut self) {
-        self.groups.values_mut().for_each(|group| drop(group.cluster.take_if(|cluster| cluster.is_err())));
+        self.groups.values_mut().for_each(|group| drop(group.run_cluster.take_if(|run| run.is_err())));
         self.observation.forget(|_, target| target.is_err());
     }
 }
 
 impl Group {
-    /// Reads target namespaces, with a credential that Flux may have got since.
-    async fn read(&mut self, build: &Cluster, request: &SurveyRequest, installs: Installs) -> Targets {
-        let Some(first) = self.deliveries.first() else { return Targets::new() };
-        let run_contexts = &request.selection.run_contexts;
-        if self.cluster.is_none() && !installs.is_empty() {
-            self.cluster = Some(reach(build, first, run_contexts, &request.connection).await.map(RunCluster::new));
-        }
-        let Some(Ok(run)) = &mut self.cluster else { return Targets::new() };
-        let targets = read_in_time(run.cluster(), installs.clone()).await;
-        let is_refused = targets.values().any(|target| target.as_ref().is_err_and(|error| error.status() == Some(401)));
-        if !is_refused {
-            return targets;
-        }
-        let renewed = match reach(build, first, run_contexts, &request.connection).await {
-            Ok(renewed) => renewed,
-            Err(verdict) => {
-                self.cluster = Some(Err(verdict));
-                return targets;
-            }
+    /// Reads target namespaces; returns how the run cluster was reached where it had not been yet.
+    async fn read(
+        &self,
+        build: &Cluster,
+        request: &SurveyRequest,
+        following: &Following,
+        installs: Installs,
+    ) -> (Option<Result<Cluster, Verdict>>, Targets) {
+        let Some(first) = self.deliveries.first().filter(|_| !installs.is_empty()) else {
+            return (None, Targets::new());
         };
-        let targets = read_in_time(&renewed, installs).await;
-        if targets.values().any(Result::is_ok) {
-            run.replace(renewed);
+        match &self.run_cluster {
+            Some(Ok(index)) => match following.cluster(*index) {
+                Some(cluster) => (None, read_in_time(cluster, installs).await),
+                None => (None, Targets::new()),
+            },
+            Some(Err(_)) => (None, Targets::new()),
+            None => {
+                let reached = reach(build, first, &request.selection.run_contexts, &request.connection).await;
+                let targets = match &reached {
+                    Ok(cluster) => read_in_time(cluster, installs).await,
+                    Err(_) => Targets::new(),
+                };
+                (Some(reached), targets)
+            }
         }
-        targets
     }
 }
 
@@ -239,7 +310,7 @@ fn judge(observation: &Observation, group: &Group, delivery: &Delivery) -> Surve
     let names = objects.installs.map(package_installs).unwrap_or_default();
     let installed = |namespace: &str, name: &str| observation.installed(&run_cluster, (namespace, name), |_| false);
     let verdict = assess(delivery, objects, &mut Expectation::default(), installed).verdict;
-    let unknown = match &group.cluster {
+    let unknown = match &group.run_cluster {
         Some(Err(verdict)) => Some(verdict.clone()),
         _ => observation.unreadable(delivery).map(|error| unreadable(error, delivery)),
     };

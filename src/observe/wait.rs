@@ -49,12 +49,11 @@ pub async fn wait(
     while !follower.is_decided(request.fails_fast) && reporter.failure().is_none() {
         follower.look(Instant::now(), reporter);
         tokio::select! {
-            Some(update) = follower.updates.next() => follower.take(update, reporter),
+            Some(event) = follower.following.next() => follower.take(event, reporter),
             Some(confirmation) = follower.confirmations.next() => follower.confirmed(confirmation, reporter),
             Some(refused) = follower.requests.next() => follower.requested(refused),
             Some(answer) = follower.fetches.next() => follower.fetch_requested(answer, reporter),
             Some(proof) = follower.ancestry.next() => follower.proven(proof),
-            Some(renewal) = follower.renewals.next() => follower.take_renewal(renewal),
             _ = ticks.tick() => reporter.tick(),
             () = tokio::time::sleep_until(deadline) => {
                 is_late = true;

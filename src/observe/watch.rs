@@ -29,6 +29,22 @@ pub(crate) enum Update {
     Broken(Option<usize>, WatchFailure),
 }
 
+impl Update {
+    /// Returns the run cluster on which something has changed, or may have while its watch is broken. A complete first list counts
+    /// as well: it may have changed before the watch began.
+    pub(crate) fn changed_run_cluster(&self) -> Option<usize> {
+        let is_change = match self {
+            Self::Install(_, _, event) => !matches!(event, Event::Init | Event::InitApply(_)),
+            Self::App(_, _, event) => !matches!(event, Event::Init | Event::InitApply(_)),
+            Self::Source(..) | Self::Kustomization(..) | Self::Broken(..) => true,
+        };
+        match self {
+            Self::Install(index, ..) | Self::App(index, ..) | Self::Broken(Some(index), _) if is_change => Some(*index),
+            _ => None,
+        }
+    }
+}
+
 /// All watches of a command.
 pub(crate) type Updates = SelectAll<BoxStream<'static, Update>>;
 

@@ -1,4 +1,4 @@
-//! Begins the watches, keeps what they bring, judges the deliveries that it concerns, and has final verdicts confirmed.
+//! Begins to follow, keeps what they bring, judges the deliveries that it concerns, and has final verdicts confirmed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -11,17 +11,18 @@ use super::confirm::{Answer, Confirmation, Inquiry, Question};
 use super::fetches::{self, Fetches, token};
 use super::request::{Outcome, Reporter, WaitRequest};
 use super::track::{Evidence, Next, Retry, Track};
-use super::view::{Renewal, RunView};
-use crate::cluster::{Cluster, Connection};
+use super::view::RunView;
+use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::flux::{FluxVersions, GitRepository, Kustomization, RECONCILE_REQUESTED_AT, kustomization_resource};
 use crate::object::ObjectReference;
 use crate::observe::delivery::{Delivery, RunClusterKey};
 use crate::observe::expectation::{Expectation, commit_of};
+use crate::observe::following::Following;
 use crate::observe::install::Installed;
 use crate::observe::reach::reach;
 use crate::observe::verdict::{Assessment, DependencyState, FluxObjects, FluxPart, assess, assess_flux};
-use crate::observe::watch::{self, Names, Store, Updates};
+use crate::observe::watch::{Names, Store};
 use crate::observe::{Key, Stage, Verdict};
 
 /// How long an App must stay unchanged before the run that new values start is taken to have been made: kapp-controller
@@ -38,9 +39,7 @@ const AT_A_TIME: usize = 8;
 pub(super) struct Follower {
     pub(super) build: Cluster,
     pub(super) versions: FluxVersions,
-    /// The kubeconfig flags.
-    pub(super) connection: Connection,
-    pub(super) updates: Updates,
+    pub(super) following: Following,
     pub(super) confirmations: FuturesUnordered<LocalBoxFuture<'static, Confirmation>>,
     /// The deliveries whose verdicts are to be confirmed, by the view that they are read through.
     pub(super) unconfirmed: BTreeMap<Option<usize>, BTreeSet<usize>>,
@@ -48,7 +47,6 @@ pub(super) struct Follower {
     pub(super) asked: BTreeSet<Option<usize>>,
     /// Requests on their way; each yields the delivery whose request was refused, if it was.
     pub(super) requests: FuturesUnordered<BoxFuture<'static, Option<usize>>>,
-    pub(super) renewals: FuturesUnordered<LocalBoxFuture<'static, Renewal>>,
     pub(super) sources: Store<GitRepository>,
     pub(super) kustomizations: Store<Kustomization>,
     pub(super) ancestry: Ancestry,
@@ -56,6 +54,7 @@ pub(super) struct Follower {
     /// The commit that the sources must reach.
     pub(super) commit: Option<String>,
     pub(super) expectations: BTreeMap<Key, Expectation>,
+    /// The run clusters that are followed, by number.
     pub(super) views: Vec<RunView>,
     pub(super) tracks: Vec<Track>,
     /// Since when watches of the build cluster have been refused, without a pause.
@@ -73,13 +72,11 @@ impl Follower {
         let mut follower = Self {
             build: build.clone(),
             versions,
-            connection: request.connection.clone(),
-            updates: Updates::new(),
+            following: Following::new(build, &request.connection),
             confirmations: FuturesUnordered::new(),
             unconfirmed: BTreeMap::new(),
             asked: BTreeSet::new(),
             requests: FuturesUnordered::new(),
-            renewals: FuturesUnordered::new(),
             ancestry: Ancestry::default(),
             fetches: Fetches::new(build, versions.source),
             commit: request.commit.clone(),
@@ -91,10 +88,6 @@ impl Follower {
             refused: None,
         };
         follower.follow_sources(request, reporter);
-        let namespaces: BTreeSet<&String> = request.deliveries.iter().map(|delivery| &delivery.namespace).collect();
-        for namespace in namespaces {
-            watch::watch_kustomizations(&mut follower.updates, build, versions.kustomization, Some(namespace));
-        }
         follower.follow_run_clusters(request).await;
         for (index, track) in follower.tracks.iter().enumerate() {
             reporter.changed(index, track.outcome.as_ref().unwrap_or(&track.shown), track.outcome.is_some());
@@ -102,13 +95,12 @@ impl Follower {
         Ok(follower)
     }
 
-    /// Watches the sources, one watch per namespace, and asks each once to look for new commits.
+    /// Watches Flux's objects, one watch per namespace and kind, and asks each source once to look for new commits.
     fn follow_sources(&mut self, request: &WaitRequest, reporter: &mut dyn Reporter) {
         let sources: BTreeSet<Key> = request.deliveries.iter().map(|delivery| delivery.source.clone()).collect();
-        let namespaces: BTreeSet<&String> = sources.iter().map(|(namespace, _)| namespace).collect();
-        for namespace in namespaces {
-            watch::watch_sources(&mut self.updates, &self.build, self.versions.source, Some(namespace));
-        }
+        let of_sources: BTreeSet<&str> = sources.iter().map(|(namespace, _)| namespace.as_str()).collect();
+        let own: BTreeSet<&str> = request.deliveries.iter().map(|delivery| delivery.namespace.as_str()).collect();
+        self.following.watch_flux(self.versions, of_sources.into_iter().map(Some), own.into_iter().map(Some));
         if request.requests_fetch {
             self.fetches.request(sources, reporter);
         } else {
@@ -120,29 +112,32 @@ impl Follower {
 
     /// Reaches each run cluster once, and watches each target namespace on it once.
     async fn follow_run_clusters(&mut self, request: &WaitRequest) {
-        let first: BTreeMap<RunClusterKey, &Delivery> =
-            request.deliveries.iter().rev().map(|delivery| (delivery.run_cluster_key(), delivery)).collect();
+        let mut groups: BTreeMap<RunClusterKey, Vec<&Delivery>> = BTreeMap::new();
+        for delivery in &request.deliveries {
+            groups.entry(delivery.run_cluster_key()).or_default().push(delivery);
+        }
         let build = &self.build;
-        let reached: Vec<_> = stream::iter(first)
-            .map(|(key, delivery)| async move {
-                (key, reach(build, delivery, &request.run_contexts, &request.connection).await)
+        let reached: Vec<_> = stream::iter(groups)
+            .map(|(key, group)| async move {
+                let cluster = reach(build, group[0], &request.run_contexts, &request.connection).await;
+                (key, group, cluster)
             })
             .buffered(REACHED_AT_A_TIME)
             .collect()
             .await;
         let mut views: BTreeMap<_, Result<usize, Verdict>> = BTreeMap::new();
-        for (key, cluster) in reached {
+        for (key, group, cluster) in reached {
             let view = cluster.map(|cluster| {
-                self.views.push(RunView::new(cluster));
-                self.views.len() - 1
+                let index = self.following.add(cluster);
+                let namespaces = group.iter().map(|delivery| delivery.target_namespace.as_str()).collect();
+                self.following.watch(index, &namespaces);
+                self.views.push(RunView::default());
+                index
             });
             views.insert(key, view);
         }
         for delivery in &request.deliveries {
             let Some(view) = views.get(&delivery.run_cluster_key()) else { continue };
-            if let Ok(index) = view {
-                self.views[*index].run.watch(&mut self.updates, *index, &delivery.target_namespace);
-            }
             let mut track = Track::new(delivery.clone(), view.clone(), Instant::now());
             track.way = request.way;
             self.tracks.push(track);
@@ -306,7 +301,7 @@ impl Follower {
             view,
             build: self.build.clone(),
             versions: self.versions,
-            cluster: run.map(|view| view.run.cluster().clone()),
+            cluster: view.and_then(|view| self.following.cluster(view)).cloned(),
             questions: indices.iter().map(question).collect(),
             settled: run.map(|view| view.apps.unchanged_for(SETTLED, now)).unwrap_or_default(),
         }
@@ -333,7 +328,7 @@ impl Follower {
                 reporter.detail(&format!("{error}; retrying"));
                 let (view, standing) = (track.view, track.unreadable(&error.to_string(), now));
                 if let (Some(view), Some(401)) = (view, error.status()) {
-                    self.renew(view, now);
+                    self.renew(view);
                 }
                 standing
             }
@@ -368,6 +363,14 @@ impl Follower {
         self.requests.push(Box::pin(async move {
             build.annotate(&reference, RECONCILE_REQUESTED_AT, &token).await.is_err().then_some(index)
         }));
+    }
+
+    /// Has Flux's credential read anew for a view that refuses this one, while anything is still read through it.
+    pub(super) fn renew(&mut self, view: usize) {
+        let track = self.tracks.iter().find(|track| track.view == Some(view) && track.outcome.is_none());
+        if let Some(track) = track {
+            self.following.renew(view, &track.delivery);
+        }
     }
 
     /// Takes note that a retry could not be requested.

@@ -1,26 +1,29 @@
 //! Takes in what watches bring, their failures included, and marks the deliveries that it concerns. A credential that is
 //! refused is read anew.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::follower::Follower;
 use super::request::Reporter;
-use super::view::Renewal;
 use crate::cluster::{Remedy, WatchFailure};
 use crate::error::Error;
 use crate::observe::delivery::{RunAccess, package_installs};
+use crate::observe::following::{Event, Renewal};
 use crate::observe::kustomization::{renewal, untrusted_identity};
-use crate::observe::reach::reach;
 use crate::observe::verdict::{DependencyState, FluxPart};
 use crate::observe::watch::Update;
 use crate::observe::{Cause, Failure, Patience, Stage, Verdict, watch};
 
-/// The pause between two readings of Flux's credential.
-const PAUSE: Duration = Duration::from_secs(5);
-
 impl Follower {
-    /// Takes in what a watch brought, and marks the deliveries that it concerns.
-    pub(super) fn take(&mut self, update: Update, reporter: &mut dyn Reporter) {
+    /// Takes in what has happened, and marks the deliveries that it concerns.
+    pub(super) fn take(&mut self, event: Event, reporter: &mut dyn Reporter) {
+        match event {
+            Event::Update(update) => self.take_update(update, reporter),
+            Event::Renewed(renewal) => self.take_renewal(&renewal),
+        }
+    }
+
+    fn take_update(&mut self, update: Update, reporter: &mut dyn Reporter) {
         let now = Instant::now();
         match update {
             Update::Source(namespace, event) => {
@@ -66,14 +69,14 @@ impl Follower {
 
     /// Takes note of an interrupted watch. It tries again by itself; what is refused for long ends the deliveries that
     /// depend on it.
-    pub(super) fn take_failure(&mut self, view: Option<usize>, failure: &WatchFailure, reporter: &mut dyn Reporter) {
+    fn take_failure(&mut self, view: Option<usize>, failure: &WatchFailure, reporter: &mut dyn Reporter) {
         let now = Instant::now();
         if let Some(view) = view {
             if !self.is_in_use(view) {
                 return;
             }
             if failure.error.status() == Some(401) {
-                self.renew(view, now);
+                self.renew(view);
             }
         }
         let remedy = match failure.remedy {
@@ -94,28 +97,11 @@ impl Follower {
         }
     }
 
-    /// Reads Flux's credential anew for a view whose own is refused: Flux may have a new one by now, as after `rotate`. Who
-    /// named a context has no other.
-    pub(super) fn renew(&mut self, view: usize, now: Instant) {
-        let is_recent = self.views[view].renewed.is_some_and(|renewed| now.duration_since(renewed) < PAUSE);
-        let track = self.tracks.iter().find(|track| track.view == Some(view) && track.outcome.is_none());
-        let (Some(track), true, false) = (track, self.views[view].run.cluster().context().is_empty(), is_recent) else {
-            return;
-        };
-        self.views[view].renewed = Some(now);
-        let (build, delivery, connection) = (self.build.clone(), track.delivery.clone(), self.connection.clone());
-        self.renewals
-            .push(Box::pin(async move { Renewal { view, cluster: reach(&build, &delivery, &[], &connection).await } }));
-    }
-
-    /// Goes on with the new credential, and with watches of its own.
-    pub(super) fn take_renewal(&mut self, renewal: Renewal) {
-        let Renewal { view, cluster: Ok(cluster) } = renewal else { return };
-        let now = Instant::now();
-        self.views[view].replace(cluster);
-        for track in self.tracks.iter_mut().filter(|track| track.view == Some(view)) {
-            track.touch(now);
-            self.views[view].run.watch(&mut self.updates, view, &track.delivery.target_namespace);
+    /// Judges what is read with a new credential, from the beginning.
+    fn take_renewal(&mut self, renewal: &Renewal) {
+        if renewal.outcome.is_ok() {
+            self.views[renewal.index].renewed();
+            self.touch(Instant::now(), |track| track.view == Some(renewal.index));
         }
     }
 
@@ -125,7 +111,7 @@ impl Follower {
     }
 
     /// Marks the deliveries whose PackageInstall or App changed on a run cluster.
-    pub(super) fn touch_view(&mut self, view: usize, now: Instant, names: &watch::Names) {
+    fn touch_view(&mut self, view: usize, now: Instant, names: &watch::Names) {
         let kustomizations = &self.kustomizations;
         for track in self.tracks.iter_mut().filter(|track| track.view == Some(view)) {
             let delivery = &track.delivery;
@@ -138,7 +124,7 @@ impl Follower {
     }
 
     /// Ends the deliveries that cannot be observed any more. Where Flux is not done either, its own words will say more.
-    pub(super) fn give_up(&mut self, view: Option<usize>, error: &Error, reporter: &mut dyn Reporter) {
+    fn give_up(&mut self, view: Option<usize>, error: &Error, reporter: &mut dyn Reporter) {
         for index in 0..self.tracks.len() {
             let track = &self.tracks[index];
             let is_concerned = track.outcome.is_none() && (view.is_none() || track.view == view);
@@ -156,10 +142,10 @@ impl Follower {
     }
 
     /// Says why a delivery cannot be observed. Refused with the credential that Flux uses, Flux is refused too.
-    pub(super) fn lost(&self, index: usize, error: &Error) -> Verdict {
+    fn lost(&self, index: usize, error: &Error) -> Verdict {
         let track = &self.tracks[index];
         let hint = error.hints().first().cloned().unwrap_or_default();
-        let is_fluxs = track.view.is_some_and(|view| self.views[view].run.cluster().context().is_empty());
+        let is_fluxs = track.view.is_some_and(|view| self.following.is_as_flux(view));
         let namespace = &track.delivery.namespace;
         let (object, remedy) = match &track.delivery.access {
             RunAccess::Kubeconfig { secret, .. } => {

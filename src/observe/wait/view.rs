@@ -8,29 +8,19 @@ use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
 use crate::carvel::{App, PackageInstall};
-use crate::cluster::Cluster;
 use crate::observe::Verdict;
 use crate::observe::install::failed_attempt;
-use crate::observe::run_cluster::RunCluster;
 use crate::observe::watch::Store;
 
-/// A run cluster that was reached anew, for the view with this index.
-pub(super) struct Renewal {
-    pub(super) view: usize,
-    pub(super) cluster: Result<Cluster, Verdict>,
-}
-
 /// A run cluster as one or more deliveries reach it.
+#[derive(Default)]
 pub(super) struct RunView {
-    pub(super) run: RunCluster,
     pub(super) installs: Store<PackageInstall>,
     pub(super) apps: Store<App>,
     /// What keeps it from being watched.
     pub(super) broken: Option<String>,
     /// Since when its watches have been refused, without a pause.
     pub(super) refused: Option<Instant>,
-    /// When Flux's credential was last read anew, because this one is refused.
-    pub(super) renewed: Option<Instant>,
     /// The Apps that had failed before anybody looked, as messages name them, and when the failed attempt began.
     stale: BTreeMap<String, Timestamp>,
     /// Whether this is not the first credential: what had failed before anybody looked has been noted.
@@ -38,22 +28,8 @@ pub(super) struct RunView {
 }
 
 impl RunView {
-    pub(super) fn new(cluster: Cluster) -> Self {
-        Self {
-            run: RunCluster::new(cluster),
-            installs: Store::default(),
-            apps: Store::default(),
-            broken: None,
-            refused: None,
-            renewed: None,
-            stale: BTreeMap::new(),
-            is_renewed: false,
-        }
-    }
-
-    /// Goes on with another credential, whose watches have yet to bring everything.
-    pub(super) fn replace(&mut self, cluster: Cluster) {
-        self.run.replace(cluster);
+    /// Begins anew with another credential, whose watches have yet to bring everything.
+    pub(super) fn renewed(&mut self) {
         (self.installs, self.apps) = (Store::default(), Store::default());
         self.broken = None;
         self.is_renewed = true;
