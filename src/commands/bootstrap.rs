@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
+use serde_json::Value;
 
 use super::{git, outcome};
 use crate::check::permissions::{self, Need, missing};
@@ -20,9 +21,11 @@ use crate::gitops::url::GitUrl;
 use crate::labels;
 use crate::names;
 use crate::object::ObjectReference;
-use crate::observe::fetch::{Freshness, fetch};
+use crate::observe::Expectation;
+use crate::observe::fetch::Freshness;
+use crate::observe::source::{Source, judge};
 use crate::plan::execute::{Executor, confirm_and_execute};
-use crate::plan::{Apply, Place, Plan, Preview, Step};
+use crate::plan::{Apply, LiveObjects, Place, Plan, Preview, Step};
 use crate::ui::{Ui, prompt};
 
 /// What the user asks for, from flags and answers alone; named as the flags are.
@@ -53,10 +56,8 @@ impl Request {
 struct Facts {
     /// The version of the source API that the build cluster serves.
     version: &'static str,
-    /// Whether the Secret with the Git credentials exists.
-    has_secret: bool,
-    /// The GitRepository, where it exists.
-    live: Option<DynamicObject>,
+    /// The Secret with the Git credentials and the GitRepository, where they exist.
+    live: LiveObjects,
 }
 
 pub(super) async fn run(
@@ -80,8 +81,9 @@ pub(super) async fn run(
     confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
 
     let source = request.git_repository(facts.version);
-    let revision = fetch(&build, &source, Freshness::CurrentSpec, request.timeout).await?;
-    outcome::report_fetched(ui, &request.namespace, &request.package, &revision)
+    let fetched = build.get(&source).await?.and_then(|live| live.try_parse::<GitRepository>().ok()?.status?.artifact);
+    let fetched = fetched.ok_or_else(|| Error::new(format!("{} has fetched nothing any more", source.display())))?;
+    outcome::report_fetched(ui, &request.namespace, &request.package, &fetched.revision)
 }
 
 /// Finds out and checks everything; all findings are reported together. The Git server may ask for credentials that no flag
@@ -98,10 +100,11 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
         }
     };
     let (namespace, secret, live) =
-        futures::join!(check::namespace(build, &request.namespace), build.get_metadata(&secret), live);
+        futures::join!(check::namespace(build, &request.namespace), build.get(&secret), live);
     checks.check(format!("namespace {}", request.namespace), namespace);
-    let has_secret = checks.take("Git credentials", secret.map(|secret| secret.is_some()));
-    let credentials = read_repository(ui, request, limits, has_secret == Ok(true)).await;
+    let secret = checks.take("Git credentials", secret);
+    let has_secret = matches!(secret, Ok(Some(_)));
+    let credentials = read_repository(ui, request, limits, has_secret).await;
     if let Ok(credentials) = checks.take("GitOps repository", credentials) {
         request.credentials = credentials;
     }
@@ -112,7 +115,12 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
     if let Ok(version) = version {
         permissions::take(&mut checks, build, missing(build, needs(version, request)).await);
     }
-    let found = || Ok(Facts { version: version?, has_secret: has_secret?, live: live? });
+    let found = || {
+        let (version, secret, live) = (version?, secret?, live?);
+        let read = [(request.credentials_secret(), secret), (request.git_repository(version), live)];
+        let live = read.into_iter().filter_map(|(reference, object)| Some((Place::Build, reference, object?)));
+        Ok(Facts { version, live: LiveObjects::new(live) })
+    };
     checks.finish(found())
 }
 
@@ -213,142 +221,54 @@ fn refuse_retarget(live: Option<&DynamicObject>, request: &Request) -> Result<()
     Ok(())
 }
 
-/// Computes the plan: the Secret with the credentials, where some were given, and the GitRepository.
+/// Computes the plan: the Secret with the credentials, where some were given, and the GitRepository; Flux is asked to fetch
+/// where what it has fetched is not what is wanted.
 fn plan(request: &Request, facts: &Facts) -> Plan {
     let package = names::of_package(&request.package);
-    let mut manifests = Vec::new();
-    if let Some(GitCredentials { username, password }) = &request.credentials {
-        manifests.push(git_credentials_secret(&request.namespace, package, username, password));
+    let source = request.git_repository(facts.version);
+    let live_secret = facts.live.get(Place::Build, &request.credentials_secret());
+    let live = facts.live.get(Place::Build, &source);
+    let secret = request.credentials.as_ref().map(|GitCredentials { username, password }| {
+        git_credentials_secret(&request.namespace, package, username, password)
+    });
+    let with_credentials = secret.is_some() || live_secret.is_some();
+    let url = request.git_url.to_string();
+    let mut repository =
+        git_repository(facts.version, &request.namespace, package, &url, &request.branch, with_credentials);
+    labels::add(&mut repository, live, &request.labels);
+    let holds_other = |secret: &Value| !live_secret.is_some_and(|live| holds(&live.data["data"], &secret["data"]));
+    let is_fetched = live.is_some_and(|live| has_fetched(live) && holds(&live.data["spec"], &what(&repository)))
+        && !secret.as_ref().is_some_and(holds_other);
+    let manifests = secret.into_iter().chain([repository]);
+    let mut steps: Vec<Step> = manifests.map(|manifest| Step::Apply(Apply { place: Place::Build, manifest })).collect();
+    if !is_fetched {
+        steps.extend(Step::fetch(source, Freshness::CurrentSpec));
     }
-    let with_credentials = request.credentials.is_some() || facts.has_secret;
-    let mut repository = git_repository(
-        facts.version,
-        &request.namespace,
-        package,
-        &request.git_url.to_string(),
-        &request.branch,
-        with_credentials,
-    );
-    labels::add(&mut repository, facts.live.as_ref(), &request.labels);
-    manifests.push(repository);
     Plan {
         purpose: format!("make {} branch {} known to Flux", request.git_url, request.branch),
-        steps: manifests.into_iter().map(|manifest| Step::Apply(Apply { place: Place::Build, manifest })).collect(),
+        steps,
+        timeout: Some(request.timeout),
         ..Plan::default()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use secrecy::SecretString;
-    use serde_json::json;
-
-    use super::*;
-    use crate::plan::Change;
-    use crate::plan::show::{Headings, lines};
-
-    fn request(credentials: Option<GitCredentials>) -> Request {
-        Request {
-            package: "apps/hello.default.tap".to_owned(),
-            git_url: GitUrl::parse("https://git.example.com/gitops.git"),
-            branch: "main".to_owned(),
-            namespace: "dev".to_owned(),
-            credentials,
-            labels: Vec::new(),
-            timeout: Duration::from_mins(2),
-        }
-    }
-
-    fn credentials() -> GitCredentials {
-        GitCredentials { username: "me".to_owned(), password: SecretString::from("not-a-real-password") }
-    }
-
-    fn facts() -> Facts {
-        Facts { version: "v1", has_secret: false, live: None }
-    }
-
-    /// Shows a plan of which the API servers say this.
-    fn shown(plan: &Plan, changes: &[Change]) -> String {
-        let headings = Headings { build: "the build cluster at https://build".to_owned(), ..Headings::default() };
-        lines(plan, &Preview::with(changes.to_vec()), &headings).join("\n")
-    }
-
-    fn manifests(plan: &Plan) -> Vec<&serde_json::Value> {
-        let applies = plan.steps.iter().filter_map(|step| match step {
-            Step::Apply(apply) => Some(&apply.manifest),
-            _ => None,
-        });
-        applies.collect()
-    }
-
-    #[test]
-    fn the_first_run_makes_the_secret_before_the_repository_that_names_it() {
-        let plan = plan(&request(Some(credentials())), &facts());
-        insta::assert_snapshot!(shown(&plan, &[Change::Create, Change::Create]), @r"
-        This will make https://git.example.com/gitops.git branch main known to Flux:
-          the build cluster at https://build
-            + Secret dev/hello.default.tap-gitops-auth
-            + GitRepository dev/hello.default.tap-gitops-repo
-        ");
-        assert!(!format!("{plan:?}").contains("not-a-real-password"));
-    }
-
-    #[test]
-    fn a_second_run_shows_only_what_differs() {
-        let plan = plan(&request(Some(credentials())), &facts());
-        insta::assert_snapshot!(
-            shown(&plan, &[Change::None, Change::Update(vec!["spec.interval".to_owned()])]),
-            @r"
-        This will make https://git.example.com/gitops.git branch main known to Flux:
-          the build cluster at https://build
-            ~ GitRepository dev/hello.default.tap-gitops-repo (spec.interval)
-          1 more are there already and stay as they are
-        "
-        );
-    }
-
-    #[test]
-    fn a_public_repository_gets_no_secret_and_one_in_place_is_named() {
-        let public = plan(&request(None), &facts());
-        assert_eq!(manifests(&public).len(), 1);
-        assert_eq!(manifests(&public)[0]["spec"].get("secretRef"), None);
-        let in_place = plan(&request(None), &Facts { has_secret: true, ..facts() });
-        assert_eq!(manifests(&in_place)[0]["spec"]["secretRef"]["name"], "hello.default.tap-gitops-auth");
-    }
-
-    #[test]
-    fn a_repository_that_is_elsewhere_is_not_moved() {
-        let refusal = |url: &str, branch: &str| {
-            let live = serde_json::from_value(json!({
-                "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
-                "metadata": {"name": "hello.default.tap-gitops-repo"},
-                "spec": {"url": url, "ref": {"branch": branch}},
-            }))
-            .expect("the fixture is an object");
-            refuse_retarget(Some(&live), &request(None)).err().map(|error| error.message().to_owned())
-        };
-        assert_eq!(refusal("https://me:not-a-real-password@git.example.com/gitops.git", "main"), None);
-        insta::assert_snapshot!(refusal("https://git.example.com/other.git", "main").unwrap_or_default(), @"GitRepository dev/hello.default.tap-gitops-repo exists and has another url: https://git.example.com/other.git, not https://git.example.com/gitops.git");
-        insta::assert_snapshot!(refusal("https://git.example.com/gitops.git", "next").unwrap_or_default(), @"GitRepository dev/hello.default.tap-gitops-repo exists and has another ref.branch: next, not main");
-        assert!(refuse_retarget(None, &request(None)).is_ok());
-    }
-
-    #[test]
-    fn labels_of_earlier_runs_stay() {
-        let labels = vec![("team".to_owned(), "blue".to_owned())];
-        let live = serde_json::from_value(json!({
-            "metadata": {
-                "name": "hello.default.tap-gitops-repo",
-                "labels": {"shard": "1"},
-                "managedFields": [{
-                    "manager": "carvelflux", "operation": "Apply",
-                    "fieldsV1": {"f:metadata": {"f:labels": {"f:shard": {}}}},
-                }],
-            },
-        }))
-        .expect("the fixture is an object");
-        let plan = plan(&Request { labels, ..request(None) }, &Facts { live: Some(live), ..facts() });
-        let applied = &manifests(&plan)[0]["metadata"]["labels"];
-        assert_eq!((&applied["shard"], &applied["team"]), (&json!("1"), &json!("blue")));
-    }
+/// Tells whether Flux has fetched what a GitRepository asks for.
+fn has_fetched(live: &DynamicObject) -> bool {
+    let repository: Option<GitRepository> = live.clone().try_parse().ok();
+    matches!(judge(repository.as_ref(), &live.name_any(), &Expectation::default()), Source::At(_))
 }
+
+/// Returns the fields of a GitRepository that say what is fetched, and how.
+fn what(repository: &Value) -> Value {
+    let spec = &repository["spec"];
+    ["url", "ref", "secretRef"].iter().filter_map(|field| Some((*field, spec.get(*field)?.clone()))).collect()
+}
+
+/// Tells whether an object has all the fields of another with the same values.
+fn holds(live: &Value, wanted: &Value) -> bool {
+    wanted.as_object().is_none_or(|wanted| wanted.iter().all(|(key, value)| live.get(key) == Some(value)))
+}
+
+#[cfg(test)]
+#[path = "bootstrap_tests.rs"]
+mod tests;

@@ -30,7 +30,7 @@ fn line(step: &Step) -> Option<String> {
                 .collect();
             format!("commit  {}: {} ({})", commit.repository, files.join(" "), commit.message)
         }
-        Step::Request(Request::Fetch { source }) => format!("request build {}: fetch", source.display()),
+        Step::Request(Request::Fetch { source, .. }) => format!("request build {}: fetch", source.display()),
         Step::Request(Request::NoopDelete(keep)) => format!("apply   run {}: spec.noopDelete", keep.install.display()),
         Step::Request(Request::Suspend { kustomization }) => {
             format!("apply   build {}: spec.suspend", kustomization.display())

@@ -28,15 +28,6 @@ pub enum Freshness {
     CurrentSpec,
 }
 
-/// Requests a fetch of a GitRepository and returns the revision that it has then.
-///
-/// A failure that may pass by itself is given the time that it may take.
-pub async fn fetch(build: &Cluster, source: &ObjectReference, freshness: Freshness, limit: Duration) -> Result<String> {
-    let began = Instant::now();
-    let request = ask(build, source, &jiff::Timestamp::now().to_string(), freshness, limit).await?;
-    until_fetched(build, source, request, freshness, limit.saturating_sub(began.elapsed())).await
-}
-
 /// Requests a fetch and returns the request that Flux will answer; `None` where it is refused, and what Flux has will do.
 pub(crate) async fn ask(
     build: &Cluster,

@@ -127,6 +127,7 @@ mod tests {
     use crate::flux::{git_repository_resource, kustomization_resource};
     use crate::gitops::tree::FileChange;
     use crate::kubeconfig::Endpoint;
+    use crate::observe::fetch::Freshness;
     use crate::plan::mint::{Mint, TokenSource};
     use crate::plan::proofs::{CredentialUnchanged, TokensRevoked};
     use crate::plan::steps::{Apply, Commit, Delete};
@@ -181,7 +182,7 @@ mod tests {
         };
         let source = ObjectReference::namespaced(&git_repository_resource("v1"), "dev", "hello-repo");
         let mut steps = vec![secret(Place::Run, "token"), secret(Place::Build, "same"), mint(), Step::Commit(commit)];
-        steps.extend(Step::fetch(source));
+        steps.extend(Step::fetch(source, Freshness::NewCommits));
         let update = Change::Update(vec!["data".to_owned(), "metadata.labels.team".to_owned()]);
         insta::assert_snapshot!(shown(steps, vec![Change::Create, Change::None, update]), @r"
         This will do it:

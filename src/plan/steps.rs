@@ -14,6 +14,7 @@ use super::proofs::{CredentialUnchanged, IdentityKnown, NoOrphans, TokensRevoked
 use crate::error::Error;
 use crate::gitops::tree::FileChange;
 use crate::object::ObjectReference;
+use crate::observe::fetch::Freshness;
 
 /// Which of the two clusters of a plan a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +111,8 @@ pub(crate) enum Request {
     Fetch {
         /// The GitRepository.
         source: ObjectReference,
+        /// Whether it may also be left to Flux, where the request is refused.
+        freshness: Freshness,
     },
     /// kustomize-controller is to reconcile a Kustomization with the credential that a step before has stored.
     Reconcile {
@@ -137,10 +140,12 @@ pub(crate) struct NoopDelete {
 /// What is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Await {
-    /// Flux has fetched what was pushed.
+    /// Flux has fetched.
     Fetched {
         /// The GitRepository, which a request before asks to fetch.
         source: ObjectReference,
+        /// Whether what Flux has fetched unasked will do, where the request was refused.
+        freshness: Freshness,
     },
     /// kapp-controller has copied `spec.noopDelete` to the App, or never will need to.
     NoopDeleteCopied {
@@ -191,8 +196,9 @@ pub(crate) enum Prove {
 impl Step {
     /// Asks Flux to fetch, and waits until it has.
     #[must_use]
-    pub(crate) fn fetch(source: ObjectReference) -> [Self; 2] {
-        [Self::Request(Request::Fetch { source: source.clone() }), Self::Await(Await::Fetched { source })]
+    pub(crate) fn fetch(source: ObjectReference, freshness: Freshness) -> [Self; 2] {
+        let fetched = Await::Fetched { source: source.clone(), freshness };
+        [Self::Request(Request::Fetch { source, freshness }), Self::Await(fetched)]
     }
 
     /// Asks kapp-controller to leave an application running, and waits until it knows.
@@ -313,7 +319,7 @@ impl Request {
     #[must_use]
     pub(crate) fn object(&self) -> &ObjectReference {
         match self {
-            Self::Fetch { source } => source,
+            Self::Fetch { source, .. } => source,
             Self::Reconcile { kustomization } | Self::Suspend { kustomization } => kustomization,
             Self::NoopDelete(NoopDelete { install, .. }) => install,
         }

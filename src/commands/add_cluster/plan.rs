@@ -26,6 +26,7 @@ use crate::gitops::values::{values_secret, values_secret_name};
 use crate::labels;
 use crate::names;
 use crate::object::ObjectReference;
+use crate::observe::fetch::Freshness;
 use crate::observe::wait::Way;
 use crate::plan::{Apply, Change, Commit, Place, Plan, Preview, Step};
 
@@ -45,12 +46,9 @@ pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
         && !commit.changes.is_empty()
     {
         plan.steps.push(Step::Commit(commit));
-        let source = git_repository_resource(facts.versions.source);
-        plan.steps.extend(Step::fetch(ObjectReference::namespaced(
-            &source,
-            &request.namespace,
-            &names::git_repository(package),
-        )));
+        let resource = git_repository_resource(facts.versions.source);
+        let source = ObjectReference::namespaced(&resource, &request.namespace, &names::git_repository(package));
+        plan.steps.extend(Step::fetch(source, Freshness::NewCommits));
     }
     add_kustomizations(&mut plan, request, facts);
     plan.warnings.extend(checks.warnings());

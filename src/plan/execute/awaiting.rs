@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
+use kube::ResourceExt;
 use kube::api::DynamicObject;
 use tokio::time::Instant;
 
-use super::requesting::{FETCH_LIMIT, not_revoked};
+use super::requesting::{fetch_limit, not_revoked};
 use crate::carvel::app_resource;
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
@@ -45,16 +46,33 @@ impl Executor<'_> {
     /// Waits until it holds. `token` is what the requests of this plan are answered with.
     pub(super) async fn wait_for(self, awaited: &Await, token: &str, deadline: Instant) -> Result<()> {
         match awaited {
-            Await::Fetched { source } => self.wait_until_fetched(source, token).await,
+            Await::Fetched { source, freshness } => self.wait_until_fetched(source, *freshness, token, deadline).await,
             Await::NoopDeleteCopied { install } => self.wait_until_copied(install, deadline).await,
             Await::CredentialInUse(in_use) => self.wait_until_in_use(in_use, token, deadline).await,
             Await::Deleted(objects) => self.wait_until_deleted(objects, deadline).await,
         }
     }
 
-    async fn wait_until_fetched(self, source: &ObjectReference, token: &str) -> Result<()> {
-        let request = Some(token.to_owned());
-        let revision = fetch::until_fetched(self.build, source, request, Freshness::NewCommits, FETCH_LIMIT).await?;
+    async fn wait_until_fetched(
+        self,
+        source: &ObjectReference,
+        freshness: Freshness,
+        token: &str,
+        deadline: Instant,
+    ) -> Result<()> {
+        let is_asked = match freshness {
+            Freshness::NewCommits => true,
+            // The request may have been refused, and Flux is not to be asked to answer it then.
+            Freshness::CurrentSpec => {
+                let object = self.build.get_metadata(source).await?;
+                object.is_some_and(|object| {
+                    object.annotations().get(RECONCILE_REQUESTED_AT).is_some_and(|at| at == token)
+                })
+            }
+        };
+        let request = is_asked.then(|| token.to_owned());
+        let limit = fetch_limit(freshness, deadline);
+        let revision = fetch::until_fetched(self.build, source, request, freshness, limit).await?;
         self.ui.done(&format!("Flux has fetched {}", short_revision(&revision)));
         Ok(())
     }

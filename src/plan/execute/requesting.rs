@@ -14,7 +14,7 @@ use crate::plan::steps::{NoopDelete, Request};
 use crate::waiting::{self, Look, Waited};
 
 /// How long Flux may take to fetch a pushed commit.
-pub(super) const FETCH_LIMIT: Duration = Duration::from_secs(90);
+const FETCH_LIMIT: Duration = Duration::from_secs(90);
 
 /// The pause before a request is sent again that failed in a way that may pass.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -23,8 +23,9 @@ impl Executor<'_> {
     /// Makes a request. Flux names `token` when it has answered.
     pub(super) async fn request(self, request: &Request, token: &str, deadline: Instant) -> Result<()> {
         match request {
-            Request::Fetch { source } => {
-                fetch::ask(self.build, source, token, Freshness::NewCommits, FETCH_LIMIT).await.map(drop)
+            Request::Fetch { source, freshness } => {
+                let limit = fetch_limit(*freshness, deadline);
+                fetch::ask(self.build, source, token, *freshness, limit).await.map(drop)
             }
             Request::Reconcile { kustomization } => {
                 self.request_reconcile(kustomization, token, deadline).await.map_err(not_revoked)
@@ -62,6 +63,14 @@ impl Executor<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// Returns how long Flux may take to fetch.
+pub(super) fn fetch_limit(freshness: Freshness, deadline: Instant) -> Duration {
+    match freshness {
+        Freshness::NewCommits => FETCH_LIMIT,
+        Freshness::CurrentSpec => deadline.saturating_duration_since(Instant::now()),
     }
 }
 

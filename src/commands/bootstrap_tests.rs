@@ -1,0 +1,185 @@
+//! What `bootstrap` plans, and what it refuses.
+
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::*;
+use crate::commands::outline::outline;
+use crate::plan::Change;
+use crate::plan::show::{Headings, lines};
+
+fn request(credentials: Option<GitCredentials>) -> Request {
+    Request {
+        package: "apps/hello.default.tap".to_owned(),
+        git_url: GitUrl::parse("https://git.example.com/gitops.git"),
+        branch: "main".to_owned(),
+        namespace: "dev".to_owned(),
+        credentials,
+        labels: Vec::new(),
+        timeout: Duration::from_mins(2),
+    }
+}
+
+fn credentials() -> GitCredentials {
+    GitCredentials { username: "me".to_owned(), password: SecretString::from("not-a-real-password") }
+}
+
+/// What is read on a build cluster that has these objects.
+fn facts(objects: impl IntoIterator<Item = Value>) -> Facts {
+    let read = |manifest: Value| {
+        let reference = ObjectReference::of(&manifest).expect("the fixture is named");
+        (Place::Build, reference, serde_json::from_value(manifest).expect("the fixture is an object"))
+    };
+    Facts { version: "v1", live: LiveObjects::new(objects.into_iter().map(read)) }
+}
+
+/// The Secret as an earlier run has left it.
+fn secret() -> Value {
+    let GitCredentials { username, password } = credentials();
+    git_credentials_secret("dev", "hello.default.tap", &username, &password)
+}
+
+/// The GitRepository as an earlier run has left it, with what Flux says about it.
+fn repository(with_credentials: bool, ready: &str) -> Value {
+    let url = "https://git.example.com/gitops.git";
+    let mut object = git_repository("v1", "dev", "hello.default.tap", url, "main", with_credentials);
+    object["metadata"]["generation"] = json!(1);
+    object["status"] = json!({
+        "observedGeneration": 1,
+        "conditions": [{
+            "type": "Ready", "status": ready, "reason": "words", "message": "words", "observedGeneration": 1,
+        }],
+        "artifact": {"revision": "main@sha1:0123456789"},
+    });
+    object
+}
+
+/// Shows a plan of which the API servers say this.
+fn shown(plan: &Plan, changes: &[Change]) -> String {
+    let headings = Headings { build: "the build cluster at https://build".to_owned(), ..Headings::default() };
+    lines(plan, &Preview::with(changes.to_vec()), &headings).join("\n")
+}
+
+fn manifests(plan: &Plan) -> Vec<&serde_json::Value> {
+    let applies = plan.steps.iter().filter_map(|step| match step {
+        Step::Apply(apply) => Some(&apply.manifest),
+        _ => None,
+    });
+    applies.collect()
+}
+
+#[test]
+fn the_first_run_makes_the_secret_before_the_repository_that_names_it() {
+    let plan = plan(&request(Some(credentials())), &facts([]));
+    insta::assert_snapshot!(shown(&plan, &[Change::Create, Change::Create]), @r"
+    This will make https://git.example.com/gitops.git branch main known to Flux:
+      the build cluster at https://build
+        + Secret dev/hello.default.tap-gitops-auth
+        + GitRepository dev/hello.default.tap-gitops-repo
+        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
+    ");
+    assert!(!format!("{plan:?}").contains("not-a-real-password"));
+}
+
+#[test]
+fn a_second_run_shows_only_what_differs() {
+    let plan = plan(&request(Some(credentials())), &facts([secret(), repository(true, "True")]));
+    insta::assert_snapshot!(
+        shown(&plan, &[Change::None, Change::Update(vec!["spec.interval".to_owned()])]),
+        @r"
+    This will make https://git.example.com/gitops.git branch main known to Flux:
+      the build cluster at https://build
+        ~ GitRepository dev/hello.default.tap-gitops-repo (spec.interval)
+      1 more are there already and stay as they are
+    "
+    );
+}
+
+#[test]
+fn a_public_repository_gets_no_secret_and_one_in_place_is_named() {
+    let public = plan(&request(None), &facts([]));
+    assert_eq!(manifests(&public).len(), 1);
+    assert_eq!(manifests(&public)[0]["spec"].get("secretRef"), None);
+    let in_place = plan(&request(None), &facts([secret()]));
+    assert_eq!(manifests(&in_place)[0]["spec"]["secretRef"]["name"], "hello.default.tap-gitops-auth");
+}
+
+#[test]
+fn a_repository_that_is_elsewhere_is_not_moved() {
+    let refusal = |url: &str, branch: &str| {
+        let live = serde_json::from_value(json!({
+            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+            "metadata": {"name": "hello.default.tap-gitops-repo"},
+            "spec": {"url": url, "ref": {"branch": branch}},
+        }))
+        .expect("the fixture is an object");
+        refuse_retarget(Some(&live), &request(None)).err().map(|error| error.message().to_owned())
+    };
+    assert_eq!(refusal("https://me:not-a-real-password@git.example.com/gitops.git", "main"), None);
+    insta::assert_snapshot!(refusal("https://git.example.com/other.git", "main").unwrap_or_default(), @"GitRepository dev/hello.default.tap-gitops-repo exists and has another url: https://git.example.com/other.git, not https://git.example.com/gitops.git");
+    insta::assert_snapshot!(refusal("https://git.example.com/gitops.git", "next").unwrap_or_default(), @"GitRepository dev/hello.default.tap-gitops-repo exists and has another ref.branch: next, not main");
+    assert!(refuse_retarget(None, &request(None)).is_ok());
+}
+
+#[test]
+fn labels_of_earlier_runs_stay() {
+    let labels = vec![("team".to_owned(), "blue".to_owned())];
+    let mut live = repository(false, "True");
+    live["metadata"]["labels"] = json!({"shard": "1"});
+    live["metadata"]["managedFields"] = json!([{
+        "manager": "carvelflux", "operation": "Apply",
+        "fieldsV1": {"f:metadata": {"f:labels": {"f:shard": {}}}},
+    }]);
+    let plan = plan(&Request { labels, ..request(None) }, &facts([live]));
+    let applied = &manifests(&plan)[0]["metadata"]["labels"];
+    assert_eq!((&applied["shard"], &applied["team"]), (&json!("1"), &json!("blue")));
+}
+
+#[test]
+fn flux_is_asked_to_fetch_once() {
+    let first = plan(&request(None), &facts([]));
+    insta::assert_snapshot!(outline(&first), @r"
+    make https://git.example.com/gitops.git branch main known to Flux
+      apply   build GitRepository dev/hello.default.tap-gitops-repo
+      request build GitRepository dev/hello.default.tap-gitops-repo: fetch
+    ");
+    let second = plan(&request(None), &facts([repository(false, "True")]));
+    insta::assert_snapshot!(outline(&second), @r"
+    make https://git.example.com/gitops.git branch main known to Flux
+      apply   build GitRepository dev/hello.default.tap-gitops-repo
+    ");
+    let with_credentials = plan(&request(Some(credentials())), &facts([secret(), repository(true, "True")]));
+    insta::assert_snapshot!(outline(&with_credentials), @r"
+    make https://git.example.com/gitops.git branch main known to Flux
+      apply   build Secret dev/hello.default.tap-gitops-auth
+      apply   build GitRepository dev/hello.default.tap-gitops-repo
+    ");
+}
+
+#[test]
+fn flux_is_asked_to_fetch_with_changed_credentials() {
+    let mut changed = credentials();
+    changed.password = SecretString::from("another-that-is-not-real");
+    let plan = plan(&request(Some(changed)), &facts([secret(), repository(true, "True")]));
+    insta::assert_snapshot!(outline(&plan), @r"
+    make https://git.example.com/gitops.git branch main known to Flux
+      apply   build Secret dev/hello.default.tap-gitops-auth
+      apply   build GitRepository dev/hello.default.tap-gitops-repo
+      request build GitRepository dev/hello.default.tap-gitops-repo: fetch
+    ");
+}
+
+#[test]
+fn flux_is_asked_to_fetch_where_it_has_not_or_would_fetch_otherwise() {
+    let asks = |credentials: Option<GitCredentials>, objects: Vec<Value>| {
+        outline(&plan(&request(credentials), &facts(objects))).contains(": fetch")
+    };
+    assert!(asks(None, vec![repository(false, "False")]), "it has failed");
+    assert!(asks(None, vec![repository(false, "Unknown")]), "it has not fetched yet");
+    let mut with_user = repository(false, "True");
+    with_user["spec"]["url"] = json!("https://me@git.example.com/gitops.git");
+    assert!(asks(None, vec![with_user]), "another URL of the same repository");
+    assert!(asks(Some(credentials()), vec![repository(true, "True")]), "the Secret is new");
+    assert!(asks(None, vec![secret(), repository(false, "True")]), "the GitRepository did not name the Secret");
+    assert!(!asks(None, vec![secret(), repository(true, "True")]));
+}
