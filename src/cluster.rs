@@ -7,13 +7,10 @@ mod access;
 mod change;
 mod client;
 mod clock;
-mod conflict;
 mod connect;
 mod delete;
-mod escalation;
 mod exec_plugin;
 mod failure;
-mod forbidden;
 mod retry;
 mod token;
 mod user;
@@ -23,7 +20,6 @@ pub use access::Access;
 pub(crate) use clock::ServerClock;
 pub use connect::{Connection, load_kubeconfig};
 pub use failure::{Remedy, WatchFailure};
-pub use forbidden::MissingRule;
 pub use retry::report_retries;
 pub use token::TokenWish;
 pub use user::User;
@@ -238,7 +234,10 @@ impl Cluster {
             parameters = parameters.dry_run();
         }
         let what = format!("cannot apply {}", reference.display());
-        self.call(&what, self.api(&reference).patch(&reference.name, &parameters, &Patch::Apply(manifest))).await
+        let api = self.api(&reference);
+        let patch = Patch::Apply(manifest);
+        let request = api.patch(&reference.name, &parameters, &patch);
+        self.call_in(reference.namespace.as_deref(), &what, request).await
     }
 
     /// Sets one annotation, and nothing else.
@@ -246,16 +245,30 @@ impl Cluster {
         let patch = json!({"metadata": {"annotations": {key: value}}});
         let what = format!("cannot annotate {}", reference.display());
         let parameters = PatchParams::default();
-        self.call(&what, self.api(reference).patch(&reference.name, &parameters, &Patch::Merge(&patch))).await.map(drop)
+        let api = self.api(reference);
+        let patch = Patch::Merge(&patch);
+        let request = api.patch(&reference.name, &parameters, &patch);
+        self.call_in(reference.namespace.as_deref(), &what, request).await.map(drop)
     }
 
     /// Sends a request, at most so long as requests may take, and turns a refusal into a sentence.
     async fn call<T>(&self, what: &str, request: impl Future<Output = kube::Result<T>>) -> Result<T> {
+        self.call_in(None, what, request).await
+    }
+
+    /// Sends a request as [`Self::call`] does; what admission says of it is told with the commands for this namespace.
+    async fn call_in<T>(
+        &self,
+        namespace: Option<&str>,
+        what: &str,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T> {
+        let failure = |error| self.failure(namespace, what, error);
         let Some(limit) = self.request_timeout else {
-            return request.await.map_err(|error| self.failure(what, error));
+            return request.await.map_err(failure);
         };
         match tokio::time::timeout(limit, request).await {
-            Ok(answer) => answer.map_err(|error| self.failure(what, error)),
+            Ok(answer) => answer.map_err(failure),
             Err(_) => Err(self.no_answer(what, limit)),
         }
     }

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::refusal::Refusal;
+
 /// What an [`Error`] is about, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -52,6 +54,7 @@ pub struct Error {
     causes: Vec<String>,
     hints: Vec<String>,
     status: Option<u16>,
+    refusal: Option<Box<Refusal>>,
     is_reported: bool,
     parts: Vec<Self>,
 }
@@ -81,6 +84,7 @@ impl Error {
             causes: Vec::new(),
             hints: Vec::new(),
             status: None,
+            refusal: None,
             is_reported: false,
             parts: Vec::new(),
         }
@@ -137,6 +141,19 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status
+    }
+
+    /// Records what an API server's refusal means.
+    #[must_use]
+    pub(crate) fn refused(mut self, refusal: Refusal) -> Self {
+        self.refusal = Some(Box::new(refusal));
+        self
+    }
+
+    /// Returns what an API server's refusal means, where one refused and that is known.
+    #[must_use]
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_deref()
     }
 
     /// Returns what kind of failure this is.

@@ -6,9 +6,10 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::Checks;
-use crate::cluster::{Access, Cluster, MissingRule, Role};
+use crate::cluster::{Access, Cluster, Role};
 use crate::error::{Error, Result};
 use crate::object::ObjectReference;
+use crate::refusal::{MissingRule, Refusal};
 
 /// How many questions an API server gets at a time.
 const AT_A_TIME: usize = 32;
@@ -128,8 +129,8 @@ pub fn take(checks: &mut Checks, cluster: &Cluster, missing: Result<Vec<Need>>) 
 
 /// Tells whether a failure says no more than that one of these permissions is missing.
 fn is_explained(failure: &Error, missing: &[Need]) -> bool {
-    failure.status() == Some(403)
-        && MissingRule::find(&failure.to_string()).is_some_and(|rule| missing.iter().any(|need| need.explains(&rule)))
+    let rule = failure.refusal().and_then(Refusal::missing_rule);
+    rule.is_some_and(|rule| missing.iter().any(|need| need.explains(rule)))
 }
 
 /// Writes missing permissions, a line for each kind of object in a namespace.
@@ -168,9 +169,15 @@ mod tests {
     #[test]
     fn a_refusal_is_explained_by_the_permission_that_it_names() {
         let needs = Need::on(&ObjectReference::secret("dev", "x"), &["get"]);
-        let said = "secrets \"x\" is forbidden: User \"jane\" cannot get resource \"secrets\" in API group \"\" in the namespace \"dev\"";
-        assert!(is_explained(&Error::new("cannot read").because(said).with_status(403), &needs));
-        assert!(!is_explained(&Error::new("cannot read").because(said.replace("dev", "ops")).with_status(403), &needs));
-        assert!(!is_explained(&Error::new("cannot read").because(said), &needs));
+        let failure = |namespace: &str| {
+            let said = format!(
+                "secrets \"x\" is forbidden: User \"jane\" cannot get resource \"secrets\" in API group \"\" in the namespace \"{namespace}\""
+            );
+            let rule = MissingRule::find(&said).expect("a rule");
+            Error::new("cannot read").because(said).refused(Refusal::MissingRule(rule))
+        };
+        assert!(is_explained(&failure("dev"), &needs));
+        assert!(!is_explained(&failure("ops"), &needs));
+        assert!(!is_explained(&Error::new("cannot read").with_status(403), &needs));
     }
 }

@@ -1,10 +1,14 @@
 //! What must be there: Flux's APIs, kapp-controller's, namespaces.
 
+use kube::api::DynamicObject;
+use serde_json::Value;
+
 use crate::carvel::{DATA_PACKAGING_GROUP, KAPP_CONTROLLER_GROUP, PACKAGING_GROUP, Package, package_resource};
 use crate::cluster::{Cluster, ServedVersions};
 use crate::error::{Error, Result};
 use crate::flux::{API_VERSIONS, FluxVersions, GIT_REPOSITORY_GROUP, KUSTOMIZATION_GROUP};
 use crate::object::{ObjectReference, api_resource};
+use crate::refusal::Admission;
 use crate::shell::quoted;
 
 /// Checks that the build cluster serves Flux's APIs, and in which versions.
@@ -45,21 +49,33 @@ pub async fn kapp_controller(run: &Cluster, served: &ServedVersions, namespace: 
     })
 }
 
-/// Tells whether a namespace exists; for a user who may not read namespaces it does, and the dry run finds out.
-pub async fn has_namespace(cluster: &Cluster, name: &str) -> bool {
+/// Checks that a namespace exists and stays: in one that is being deleted nothing can be created. The status of the error is
+/// 404 where there is none. For a user who may not read namespaces it holds, and the dry run finds out.
+pub async fn namespace(cluster: &Cluster, name: &str) -> Result<()> {
     let reference =
         ObjectReference { resource: api_resource("", "v1", "Namespace"), namespace: None, name: name.to_owned() };
-    !matches!(cluster.get(&reference).await, Ok(None))
+    let kubectl = format!("kubectl --context {}", quoted(cluster.context()));
+    match cluster.get(&reference).await {
+        Ok(None) => Err(Error::new(format!("{} has no namespace `{name}`", cluster.display()))
+            .with_status(404)
+            .hint(format!("create it: {kubectl} create namespace {}", quoted(name)))),
+        Ok(Some(found)) if found.metadata.deletion_timestamp.is_some() => {
+            let terminating = Admission::NamespaceTerminating { namespace: name.to_owned() };
+            let error = Error::new(format!("namespace `{name}` of {} is being deleted", cluster.display()));
+            let error = what_holds(&found).into_iter().fold(error, Error::because);
+            Err(error.hint(terminating.remedy(&kubectl, name)))
+        }
+        _ => Ok(()),
+    }
 }
 
-/// Checks that a namespace exists.
-pub async fn namespace(cluster: &Cluster, name: &str) -> Result<()> {
-    if has_namespace(cluster, name).await {
-        return Ok(());
-    }
-    Err(Error::new(format!("{} has no namespace `{name}`", cluster.display())).hint(format!(
-        "create it: kubectl --context {} create namespace {}",
-        quoted(cluster.context()),
-        quoted(name)
-    )))
+/// Returns what keeps a namespace from being gone, in the words of Kubernetes
+/// (kubernetes `pkg/controller/namespace/deletion/status_condition_utils.go`).
+fn what_holds(namespace: &DynamicObject) -> Vec<String> {
+    let conditions = namespace.data.pointer("/status/conditions").and_then(Value::as_array);
+    let holds = |condition: &&Value| {
+        condition["status"] == "True" && condition["type"].as_str().is_some_and(|name| name.ends_with("Remaining"))
+    };
+    let messages = conditions.into_iter().flatten().filter(holds).filter_map(|condition| condition["message"].as_str());
+    messages.map(str::to_owned).collect()
 }

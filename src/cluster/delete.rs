@@ -19,7 +19,9 @@ impl Cluster {
             ..DeleteParams::default()
         };
         let what = format!("cannot delete {}", reference.display());
-        let answer = self.call(&what, self.api(reference).delete(&reference.name, &parameters)).await;
+        let api = self.api(reference);
+        let request = api.delete(&reference.name, &parameters);
+        let answer = self.call_in(reference.namespace.as_deref(), &what, request).await;
         match answer {
             Ok(_) => Ok(true),
             Err(error) if error.status() == Some(404) => Ok(false),

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use kube::client::AuthError;
+use kube::core::Status;
 use kube::runtime::watcher;
 
-use super::escalation::Escalation;
-use super::forbidden::MissingRule;
-use super::{Cluster, Role, conflict};
+use super::{Cluster, Role};
 use crate::error::Error;
+use crate::refusal::{Escalation, MissingRule, Refusal};
 use crate::shell::quoted;
 
 /// Why a watch was interrupted.
@@ -33,28 +33,13 @@ pub enum Remedy {
 
 impl Cluster {
     /// Turns a client's error into a sentence that names this cluster.
-    pub(super) fn failure(&self, what: &str, error: kube::Error) -> Error {
+    ///
+    /// What admission refuses is explained with the commands for `namespace`, the one of the object.
+    pub(super) fn failure(&self, namespace: Option<&str>, what: &str, error: kube::Error) -> Error {
         let place = self.display();
         match error {
             kube::Error::Api(status) => {
-                let error = Error::new(sentence(what, &place)).with_status(status.code);
-                if let Some(conflict) = conflict::explain(&status) {
-                    return error.because(conflict).hint(
-                        "to take these fields over, give --force-conflicts; or remove them where that manager gets them from",
-                    );
-                }
-                if let Some(Escalation { user, rules }) = Escalation::find(&status.message) {
-                    return error
-                        .because(format!("`{user}` is attempting to grant RBAC permissions not currently held: {}", rules.join(", ")))
-                        .hint(format!("nobody can grant what they do not hold: let somebody who holds these rules bind them to `{user}` first, or run this command; {}", permission_hint(self.role(), &status.message)));
-                }
-                let error = error.because(&status.message);
-                match status.code {
-                    409 => error.hint("somebody else changed it at the same time; try again"),
-                    401 => error.hint(self.credential_hint()),
-                    403 => error.hint(permission_hint(self.role(), &status.message)),
-                    _ => error,
-                }
+                self.explain(Error::new(sentence(what, &place)).with_status(status.code), namespace, &status)
             }
             kube::Error::Auth(error) => Error::new(format!("no credential could be obtained for {place}"))
                 .because(root_cause(&error))
@@ -66,6 +51,48 @@ impl Cluster {
                     Role::Run(_) => "check the address in the run cluster's kubeconfig context, and the network",
                 }),
         }
+    }
+
+    /// Adds to an error what the API server's answer means, and what to do about it.
+    fn explain(&self, error: Error, namespace: Option<&str>, status: &Status) -> Error {
+        let Some(refusal) = Refusal::of(status) else {
+            let error = error.because(&status.message);
+            return match status.code {
+                409 => error.hint("somebody else changed it at the same time; try again"),
+                401 => error.hint(self.credential_hint()),
+                // Authorization names the user; what is forbidden to everybody, one of the many admission plugins.
+                403 if status.message.contains("is forbidden: ") && !status.message.contains("User \"") => error.hint(
+                    "no permission helps: the API server's admission refuses it. Change what the message names, or ask whoever runs the cluster",
+                ),
+                403 => error.hint(permission_hint(self.role(), None)),
+                _ => error,
+            };
+        };
+        let error = match &refusal {
+            Refusal::Conflict(managers) => error.because(managers).hint(
+                "to take these fields over, give --force-conflicts; or remove them where that manager gets them from",
+            ),
+            Refusal::Admission(admission) => {
+                let context = self.context();
+                let kubectl =
+                    if context.is_empty() { "kubectl".to_owned() } else { format!("kubectl --context {}", quoted(context)) };
+                let remedy = admission.remedy(&kubectl, namespace.unwrap_or_default());
+                error.because(admission.sentence()).because(admission.reason()).hint(remedy)
+            }
+            Refusal::Escalation(Escalation { user, rules }) => error
+                .because(format!(
+                    "`{user}` is attempting to grant RBAC permissions not currently held: {}",
+                    rules.join(", ")
+                ))
+                .hint(format!(
+                    "nobody can grant what they do not hold: let somebody who holds these rules bind them to `{user}` first, or run this command; {}",
+                    permission_hint(self.role(), None)
+                )),
+            Refusal::MissingRule(rule) => {
+                error.because(&status.message).hint(permission_hint(self.role(), Some(rule)))
+            }
+        };
+        error.refused(refusal)
     }
 
     /// Says that a request was not answered in time.
@@ -94,7 +121,7 @@ impl Cluster {
             kube::Error::Auth(_) => Remedy::Grant,
             _ => Remedy::Time,
         };
-        WatchFailure { error: self.failure(what, error), remedy }
+        WatchFailure { error: self.failure(None, what, error), remedy }
     }
 
     fn credential_hint(&self) -> String {
@@ -109,8 +136,8 @@ impl Cluster {
 }
 
 /// Names the rule that a refusal asks for, where it says one, and the file with all that is needed.
-fn permission_hint(role: &Role, refusal: &str) -> String {
-    let missing = MissingRule::find(refusal)
+fn permission_hint(role: &Role, missing: Option<&MissingRule>) -> String {
+    let missing = missing
         .map_or_else(|| "ask for the missing permission".to_owned(), |rule| format!("add {rule} to {}", rule.place()));
     let file = match role {
         Role::Build => "build-cluster.yaml",
@@ -154,13 +181,9 @@ mod tests {
     fn a_refusal_names_the_missing_rule() {
         let refusal = "secrets is forbidden: User \"jane\" cannot list resource \"secrets\" in API group \"\" in the namespace \"dev\"";
         assert_eq!(
-            permission_hint(&Role::Build, refusal),
+            permission_hint(&Role::Build, MissingRule::find(refusal).as_ref()),
             "add {apiGroups: [\"\"], resources: [\"secrets\"], verbs: [\"list\"]} to a Role of jane in namespace dev; \
              docs/permissions/build-cluster.yaml has all that is needed"
-        );
-        assert_eq!(
-            permission_hint(&Role::Run("prod1".to_owned()), "pods \"x\" is forbidden: exceeded quota"),
-            "ask for the missing permission; docs/permissions/run-cluster.yaml has all that is needed"
         );
     }
 }

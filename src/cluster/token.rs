@@ -73,7 +73,8 @@ impl Cluster {
         let api = Api::<ServiceAccount>::namespaced(self.client.clone(), wish.namespace);
         let what = format!("cannot request a token of ServiceAccount {}/{}", wish.namespace, wish.account);
         let parameters = PostParams::default();
-        let answer = self.call(&what, api.create_token_request(wish.account, &parameters, &request)).await?;
+        let request = api.create_token_request(wish.account, &parameters, &request);
+        let answer = self.call_in(Some(wish.namespace), &what, request).await?;
         let issued = answer.metadata.creation_timestamp.map_or(asked, |time| time.0);
         let status = answer.status.ok_or_else(|| Error::new(format!("{what}: the answer holds none")))?;
         let expires = status.expiration_timestamp.0;

@@ -33,7 +33,7 @@ pub use selection::Selection;
 use serde::Serialize;
 
 use crate::carvel;
-use crate::refusal::{self, Refusal};
+use crate::refusal::{self, Admission};
 
 /// Namespace and name of an object of a kind that is known.
 pub(crate) type Key = (String, String);
@@ -236,9 +236,9 @@ pub enum Cause {
 /// Explains what an API server refuses for another reason than a missing permission, and what fails because an aggregated API of
 /// somebody else is down; `namespace` is the one on the run cluster.
 fn explain_refusal(message: &str, namespace: &str) -> Option<(Cause, Patience, String)> {
-    if let Some(refusal) = Refusal::find(message) {
-        let patience = if refusal.may_pass() { Patience::Long } else { Patience::Short };
-        return Some((Cause::AdmissionDenied, patience, refusal.hint(namespace)));
+    if let Some(admission) = Admission::find(message) {
+        let patience = if admission.may_pass() { Patience::Long } else { Patience::Short };
+        return Some((Cause::AdmissionDenied, patience, admission.hint(namespace)));
     }
     let apis = refusal::unavailable_apis(message);
     let is_kapp_controllers = |api: &String| {

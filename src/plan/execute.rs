@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 pub(crate) use super::executor::Executor;
 use super::preview::Preview;
+use super::refusals;
 use super::show::Headings;
 use super::steps::{Apply, Change, Commit, Delete, Plan, Step};
 use crate::cluster::Cluster;
@@ -90,7 +91,8 @@ pub(crate) async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'
 impl Executor<'_> {
     async fn apply(self, apply: &Apply, change: &Change) -> Result<()> {
         let cluster = self.cluster(apply.place)?;
-        cluster.apply(&apply.manifest, false).await?;
+        let applied = cluster.apply(&apply.manifest, false).await;
+        applied.map_err(|error| refusals::with_way_out(error, &apply.manifest))?;
         self.report_applied(change, &ObjectReference::of(&apply.manifest)?.display(), cluster);
         Ok(())
     }

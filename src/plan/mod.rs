@@ -2,7 +2,7 @@
 //!
 //! A plan is computed without asking anybody: what its steps would change is asked of the API servers afterwards, in dry
 //! runs. From the lowest file to the highest: the steps as plain data ([`steps`], [`mint`], `proofs`) and when a wait is over
-//! (`awaits`); what each step changes ([`preview`]); how both are shown ([`show`]); how the plan is carried out
+//! (`awaits`); what each step changes ([`preview`]) and what is refused (`refusals`); how both are shown ([`show`]); how the plan is carried out
 //! ([`execute`]), with one file for each kind of step that takes more than one call.
 
 mod awaits;
@@ -12,6 +12,7 @@ mod live;
 pub(crate) mod mint;
 mod preview;
 mod proofs;
+mod refusals;
 pub(crate) mod show;
 mod steps;
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::executor::Executor;
 use super::mint::Mint;
+use super::refusals::{self, Refused};
 use super::steps::{Apply, Change, Delete, NoopDelete, Plan, Request, Step};
 use crate::check::Checks;
 use crate::cluster::Cluster;
@@ -55,10 +56,20 @@ impl Preview {
         for refusal in &plan.refusals {
             checks.fail("plan", refusal.clone());
         }
-        let mut dry_runs = Vec::new();
+        let (mut dry_runs, mut refused) = (Vec::new(), Vec::new());
         for (step, answer) in plan.steps.iter().zip(answers) {
-            let name = step.object().map(|object| object.display()).unwrap_or_default();
-            dry_runs.push(checks.take_silently(name, answer).ok().flatten());
+            dry_runs.push(match answer {
+                Ok(dry_run) => dry_run,
+                Err(error) => {
+                    let object = step.object().map(|object| object.display()).unwrap_or_default();
+                    let cluster = step.place().and_then(|place| executor.cluster(place).ok());
+                    refused.push(Refused { object, place: cluster.map(Cluster::display).unwrap_or_default(), error });
+                    None
+                }
+            });
+        }
+        for (objects, error) in refusals::told_once(refused) {
+            checks.fail(objects, error);
         }
         checks.refuse_if_failed()?;
         let changes = (0..plan.steps.len()).map(|index| change(plan, &dry_runs, index)).collect();
@@ -145,7 +156,7 @@ async fn apply_in_dry_run(cluster: &Cluster, manifest: &Value, reads: bool) -> R
             let change = if before.is_none() { Change::Create } else { Change::Update(vec!["roleRef".to_owned()]) };
             return Ok(DryRun { before, after: None, change });
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(refusals::with_way_out(error, manifest)),
     };
     let change = change_between(before.as_ref(), Some(&after));
     Ok(DryRun { before, after: Some(after), change })

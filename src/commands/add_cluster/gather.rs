@@ -222,6 +222,7 @@ async fn check_delivery(
 async fn creates_namespace(request: &Request, run: &Cluster) -> Result<bool> {
     match check::namespace(run, &request.target_namespace).await {
         Ok(()) => Ok(false),
+        Err(error) if error.status() != Some(404) => Err(error),
         Err(_) if request.create_namespace => Ok(true),
         Err(error) => Err(error.hint("or let this command create it: --create-namespace")),
     }

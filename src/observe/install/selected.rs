@@ -6,9 +6,9 @@ use super::installed::Installed;
 use crate::carvel::selection::{self, Prereleases, SelectionError, VersionRequest};
 use crate::carvel::version::Version;
 use crate::carvel::{PackageInstall, PackageInstallStatus, PackageSpec};
-use crate::cluster::MissingRule;
 use crate::conditions::Condition;
 use crate::observe::{Cause, Failure, Patience, Stage, explain_refusal};
+use crate::refusal::MissingRule;
 
 /// How kapp-controller begins to say that it installs no lower version (`pkg/packageinstall/packageinstall.go`, v0.53.1).
 pub(super) const DOWNGRADE_REFUSED: &str = "Stopped installing matched version";

@@ -4,8 +4,8 @@
 use jiff::Timestamp;
 
 use crate::carvel::AppStatus;
-use crate::cluster::MissingRule;
 use crate::observe::{Cause, Failure, Patience, Stage, Verdict, explain_refusal};
+use crate::refusal::{Escalation, MissingRule};
 
 /// Lines of a tool's output that a failure quotes at most.
 const QUOTED_LINES: usize = 12;
@@ -212,7 +212,7 @@ fn deploy(message: &str, place: Place<'_>) -> (Cause, Patience, String) {
         );
         return (Cause::OwnershipConflict, Patience::Short, hint);
     }
-    if message.contains("attempting to grant RBAC permissions not currently held") {
+    if Escalation::find(message).is_some() {
         let hint = format!(
             "nobody may grant what they do not hold: add the listed rules to a Role of the service account {service_account} in namespace {namespace}"
         );

@@ -3,10 +3,10 @@
 use kube::ResourceExt;
 
 use super::{Cause, Patience};
-use crate::cluster::MissingRule;
 use crate::conditions::Condition;
 use crate::flux::Kustomization;
 use crate::observe::explain_refusal;
+use crate::refusal::MissingRule;
 use crate::shell::quoted;
 
 /// Names the cause of a failed Kustomization, how long it may last, and what to do.

@@ -8,7 +8,7 @@ use kube::core::Status;
 ///
 /// The causes are those of k8s.io/apimachinery `managedfields/internal/conflict.go` (`NewConflictError`):
 /// `conflict with "kubectl-client-side-apply" using v1`, and the field as `.spec.interval`.
-pub(super) fn explain(status: &Status) -> Option<String> {
+pub(super) fn conflict(status: &Status) -> Option<String> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let mut managers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for cause in causes.filter(|cause| cause.reason == "FieldManagerConflict") {
@@ -35,16 +35,16 @@ mod tests {
     #[test]
     fn managers_are_named_with_their_fields() {
         let cause = |manager: &str, field: &str| json!({"reason": "FieldManagerConflict", "message": format!("conflict with \"{manager}\" using v1"), "field": field});
-        let conflict =
+        let refused =
             status(&json!([cause("kubectl", ".spec.path"), cause("flux", ".data.a"), cause("kubectl", ".spec.prune")]));
         assert_eq!(
-            explain(&conflict).as_deref(),
+            conflict(&refused).as_deref(),
             Some("`flux` manages .data.a; `kubectl` manages .spec.path, .spec.prune")
         );
     }
 
     #[test]
     fn another_conflict_is_not_explained() {
-        assert_eq!(explain(&status(&json!([]))), None);
+        assert_eq!(conflict(&status(&json!([]))), None);
     }
 }

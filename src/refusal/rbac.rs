@@ -1,45 +1,45 @@
-//! What an API server's "forbidden" asks for: the rule that is missing, and whom it is missing for. Pure.
+//! What an API server's authorization refuses: the rule that is missing and whom it is missing for, or the rules that somebody
+//! may not grant. Pure.
 //!
-//! The sentence is the one of k8s.io/apiserver `pkg/endpoints/handlers/responsewriters/errors.go` (`forbiddenMessage`), which
-//! Flux, kapp and kapp-controller quote. Refusals of admission, such as an exceeded quota, say "forbidden" too, and hold no rule.
+//! Refusals of admission, such as an exceeded quota, say "forbidden" too, and hold no rule.
 
 use std::fmt;
 
+use super::unescaped;
 use crate::shell::quoted;
 
 /// A permission that somebody lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingRule {
+pub(crate) struct MissingRule {
     /// The user as the API server knows it, such as `system:serviceaccount:apps:installer`.
-    pub user: String,
+    pub(crate) user: String,
     /// What was tried.
-    pub verb: String,
+    pub(crate) verb: String,
     /// The kind of object in the plural, with its subresource if any.
-    pub resource: String,
+    pub(crate) resource: String,
     /// The API group; empty for the core group.
-    pub api_group: String,
+    pub(crate) api_group: String,
     /// The namespace; `None` means the whole cluster.
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
 }
 
 impl MissingRule {
-    /// Finds the first refusal in a text.
+    /// Finds the first refusal of k8s.io/apiserver `pkg/endpoints/handlers/responsewriters/errors.go` (`forbiddenMessage`) in a
+    /// text.
     #[must_use]
-    pub fn find(text: &str) -> Option<Self> {
-        // Some layers quote the sentence inside of a quoted one.
-        let text = text.replace("\\\"", "\"");
-        text.split("User \"").skip(1).find_map(parse)
+    pub(crate) fn find(text: &str) -> Option<Self> {
+        unescaped(text).split("User \"").skip(1).find_map(parse)
     }
 
     /// Returns namespace and name of the service account, if it is one.
     #[must_use]
-    pub fn service_account(&self) -> Option<(&str, &str)> {
+    pub(crate) fn service_account(&self) -> Option<(&str, &str)> {
         self.user.strip_prefix("system:serviceaccount:")?.split_once(':')
     }
 
     /// Says where the rule belongs: into which kind of role, and in which namespace.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         match &self.namespace {
             Some(namespace) => format!("a Role of {} in namespace {namespace}", self.user),
             None => format!("a ClusterRole of {}", self.user),
@@ -48,7 +48,7 @@ impl MissingRule {
 
     /// Returns the command that shows what the user may do there.
     #[must_use]
-    pub fn review(&self) -> String {
+    pub(crate) fn review(&self) -> String {
         let group = if self.api_group.is_empty() { String::new() } else { format!(".{}", self.api_group) };
         let (resource, subresource) = match self.resource.split_once('/') {
             Some((resource, subresource)) => (resource, format!(" --subresource={subresource}")),
@@ -71,6 +71,26 @@ impl fmt::Display for MissingRule {
             "{{apiGroups: [\"{}\"], resources: [\"{}\"], verbs: [\"{}\"]}}",
             self.api_group, self.resource, self.verb
         )
+    }
+}
+
+/// Permissions that somebody tried to grant without holding them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Escalation {
+    /// Who tried, as the API server knows them.
+    pub(crate) user: String,
+    /// The rules that they do not hold, as the API server writes them.
+    pub(crate) rules: Vec<String>,
+}
+
+impl Escalation {
+    /// Finds the refusal of k8s.io/kubernetes `pkg/registry/rbac/validation/rule.go` (`ConfirmNoEscalation`) in a message.
+    pub(crate) fn find(message: &str) -> Option<Self> {
+        let message = unescaped(message);
+        let (before, rules) = message.split_once("is attempting to grant RBAC permissions not currently held:")?;
+        let user = before.rsplit_once("user \"")?.1.split('"').next()?.to_owned();
+        let rules = rules.lines().map(str::trim).filter(|line| line.starts_with('{')).map(str::to_owned).collect();
+        Some(Self { user, rules })
     }
 }
 
@@ -126,5 +146,17 @@ mod tests {
         {
             assert_eq!(MissingRule::find(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn user_and_rules_are_found() {
+        let message = "roles.rbac.authorization.k8s.io \"x\" is forbidden: user \"jane\" (groups=[\"a\"]) is attempting to grant \
+            RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"get\"]}\n\
+            {APIGroups:[\"*\"], Resources:[\"*\"], Verbs:[\"*\"]}; resolution errors: [clusterroles not found]";
+        let escalation = Escalation::find(message).expect("it is one");
+        assert_eq!(escalation.user, "jane");
+        assert_eq!(escalation.rules.len(), 2);
+        assert_eq!(escalation.rules[0], "{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"get\"]}");
+        assert_eq!(Escalation::find("roles is forbidden: User \"jane\" cannot create resource"), None);
     }
 }
