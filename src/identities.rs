@@ -9,6 +9,7 @@ pub mod role_file;
 pub use installer::{Preset, asks_for_http_route};
 use serde_json::{Value, json};
 
+use crate::carvel::{DATA_PACKAGING_GROUP, PACKAGING_GROUP};
 use crate::cluster::User;
 use crate::labels;
 
@@ -130,17 +131,48 @@ pub fn role_binding(owner: Owner<'_>, namespace: &str, name: &str, subject: Subj
     })
 }
 
+/// What a delivery consists of, as API group, kind and plural.
+const DELIVERED: [(&str, &str, &str); 4] = [
+    (DATA_PACKAGING_GROUP, "Package", "packages"),
+    (DATA_PACKAGING_GROUP, "PackageMetadata", PACKAGE_METADATA),
+    (PACKAGING_GROUP, "PackageInstall", "packageinstalls"),
+    ("", "Secret", "secrets"),
+];
+
+/// The plural of PackageMetadata (kapp-controller `pkg/apiserver/apis/datapackaging`).
+const PACKAGE_METADATA: &str = "packagemetadatas";
+
+/// Tells whether a delivery may hold objects of a kind: the deployer's Role allows these, and no others.
+#[must_use]
+pub fn delivers_kind(api_group: &str, kind: &str) -> bool {
+    DELIVERED.iter().any(|(group, one, _)| *group == api_group && *one == kind)
+}
+
+/// Tells whether a delivery may hold objects of a kind, by its plural.
+#[must_use]
+pub fn delivers_resource(api_group: &str, resource: &str) -> bool {
+    DELIVERED.iter().any(|(group, _, one)| *group == api_group && *one == resource)
+}
+
+/// Tells whether rules grant anything on PackageMetadata.
+#[must_use]
+pub fn grants_package_metadata(rules: &Value) -> bool {
+    let resources = rules.as_array().into_iter().flatten().filter_map(|rule| rule["resources"].as_array());
+    resources.flatten().any(|resource| resource == PACKAGE_METADATA)
+}
+
 /// Returns what the deployer may do in a target namespace: apply what Flux applies, and read what `wait` reads.
 #[must_use]
-pub fn deployer_rules() -> Value {
+pub fn deployer_rules(with_package_metadata: bool) -> Value {
+    let packages: &[&str] = if with_package_metadata { &["packages", PACKAGE_METADATA] } else { &["packages"] };
     json!([
         {
-            "apiGroups": ["data.packaging.carvel.dev"],
-            "resources": ["packages"],
+            "apiGroups": [DATA_PACKAGING_GROUP],
+            "resources": packages,
             "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
         },
         {
-            "apiGroups": ["packaging.carvel.dev"],
+            "apiGroups": [PACKAGING_GROUP],
             "resources": ["packageinstalls"],
             "verbs": ["get", "list", "watch", "create", "update", "patch", "delete"],
         },
@@ -166,8 +198,31 @@ mod tests {
 
     #[test]
     fn no_rule_of_the_deployer_has_a_wildcard() {
-        for rules in [deployer_rules(), impersonator_rules("flux")] {
+        for rules in [deployer_rules(true), impersonator_rules("flux")] {
             assert!(!rules.to_string().contains('*'), "{rules}");
         }
+    }
+
+    #[test]
+    fn the_deployer_may_write_what_a_delivery_consists_of_and_nothing_else() {
+        let written = |rules: &Value| -> Vec<(String, String)> {
+            let texts = |value: &Value| -> Vec<String> {
+                value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+            };
+            let rules = rules.as_array().expect("rules").iter();
+            let writing = rules.filter(|rule| texts(&rule["verbs"]).contains(&"create".to_owned()));
+            let kinds = writing.flat_map(|rule| {
+                let group = texts(&rule["apiGroups"]).concat();
+                texts(&rule["resources"]).into_iter().map(move |resource| (group.clone(), resource))
+            });
+            kinds.collect()
+        };
+        for (group, resource) in written(&deployer_rules(true)) {
+            assert!(delivers_resource(&group, &resource), "{resource}.{group}");
+        }
+        assert_eq!(written(&deployer_rules(true)).len(), DELIVERED.len());
+        assert!(grants_package_metadata(&deployer_rules(true)));
+        assert!(!grants_package_metadata(&deployer_rules(false)));
+        assert!(delivers_kind("data.packaging.carvel.dev", "PackageMetadata") && !delivers_kind("", "ConfigMap"));
     }
 }

@@ -27,6 +27,9 @@ pub struct KustomizationSpec {
     pub kube_config: Option<KubeConfig>,
     /// The namespace that every object is put into.
     pub target_namespace: Option<String>,
+    /// What Flux puts in the place of variables such as `${NAME}`; `None` where it leaves them as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post_build: Option<Value>,
     /// Whom Flux impersonates.
     pub service_account_name: Option<String>,
     /// Whether applying is switched off.

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::install::{INSTALL_API_VERSION, values_secret_names};
-use super::layout::PACKAGES;
+use super::layout::{OtherObject, PACKAGES};
 use super::manifest;
 use super::tree::{self, FileChange, RepositoryFile};
 use super::values::is_same_values_secret;
@@ -29,6 +29,8 @@ pub struct RunClusterDirectory {
     pub install: Option<ExistingInstall>,
     /// The Secrets in all of its files.
     pub secrets: Vec<ExistingSecret>,
+    /// Objects of other kinds.
+    pub others: Vec<OtherObject>,
     /// Its YAML files, those that hold nothing of interest included.
     pub files: Vec<RepositoryFile>,
     /// The file that limits what Flux applies from this directory, when there is one: others count only if it lists them.
@@ -46,12 +48,19 @@ impl RunClusterDirectory {
                 .hint("choose a short name such as `prod1`"));
         }
         let path = format!("{}/{run_cluster}", tree::segments(package)?.join("/"));
-        let mut directory = Self { path, install: None, secrets: Vec::new(), files: Vec::new(), kustomization: None };
-        for name in tree::yaml_files(root, &directory.path)? {
-            let file = tree::read(root, &format!("{}/{name}", directory.path))?;
-            if matches!(name.as_str(), "kustomization.yaml" | "kustomization.yml") {
-                directory.kustomization = Some(file.path.clone());
-            }
+        let mut directory = Self {
+            path,
+            install: None,
+            secrets: Vec::new(),
+            others: Vec::new(),
+            files: Vec::new(),
+            kustomization: None,
+        };
+        let manifests = tree::manifests(root, &directory.path)?;
+        let decides = |file: &String| file.rsplit_once('/').is_some_and(|(parent, _)| parent == directory.path);
+        directory.kustomization = manifests.kustomizations.into_iter().find(decides);
+        for path in manifests.files {
+            let file = tree::read(root, &path)?;
             for document in documents(&file)? {
                 directory.take(&file.path, document)?;
             }
@@ -78,6 +87,8 @@ impl RunClusterDirectory {
             self.install = Some(ExistingInstall::read(file, document));
         } else if is_secret(&document) {
             self.secrets.push(ExistingSecret::read(file, &document));
+        } else {
+            self.others.push(OtherObject::read(&document, file));
         }
         Ok(())
     }

@@ -144,3 +144,30 @@ fn encrypted_secrets_are_recognised() {
     assert!(read.secrets[0].encrypted);
     assert_eq!(read.secrets[0].contents["values.yml"].expose_secret(), "ENC[AES256_GCM,data:x]");
 }
+
+#[test]
+fn what_flux_applies_of_the_directory_is_what_is_looked_at() {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in [
+        ("deep/er/packageinstall.yml", INSTALL),
+        (".hidden.yaml", PARAMS),
+        ("account.yaml", "apiVersion: v1\nkind: ServiceAccount\n"),
+        ("not-applied.json", "{\"kind\": \"ConfigMap\"}"),
+        ("overlay/Kustomization", "resources: [x.yaml]\n"),
+        ("overlay/x.yaml", "apiVersion: v1\nkind: ConfigMap\n"),
+    ] {
+        let path = root.path().join("app/prod1").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let read = RunClusterDirectory::read(root.path(), "app", "prod1").unwrap();
+    assert_eq!(read.install.map(|install| install.file).as_deref(), Some("app/prod1/deep/er/packageinstall.yml"));
+    assert_eq!(read.secrets.len(), 1);
+    let others: Vec<String> = read.others.iter().map(ToString::to_string).collect();
+    let held = ["app/prod1/.hidden.yaml holds a ConfigMap", "app/prod1/account.yaml holds a ServiceAccount"];
+    assert_eq!(others, held);
+    assert_eq!(read.kustomization, None);
+    fs::write(root.path().join("app/prod1/Kustomization"), "resources: []\n").unwrap();
+    let read = RunClusterDirectory::read(root.path(), "app", "prod1").unwrap();
+    assert_eq!(read.kustomization.as_deref(), Some("app/prod1/Kustomization"));
+}

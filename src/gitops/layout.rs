@@ -3,6 +3,7 @@
 //! What a run cluster's directory holds lives in [`super::delivery`]; which version is selected, in `crate::carvel`.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 
 use secrecy::ExposeSecret;
@@ -46,12 +47,46 @@ pub struct PackageDirectory {
     pub packages: Vec<PackageManifest>,
     /// Whether PackageMetadata lies beside the versions, as `kctrl package release` writes it.
     pub has_metadata: bool,
-    /// Objects of other kinds, as `file holds a Kind`.
-    pub others: Vec<String>,
+    /// Objects of other kinds.
+    pub others: Vec<OtherObject>,
     /// What kapp-controller's API server will refuse, each with its file.
     pub invalid: Vec<(String, Invalid)>,
     /// The kustomization files, which decide for themselves what Flux applies of their directories.
     pub kustomizations: Vec<String>,
+    /// The files that hold variables, which Flux replaces where its Kustomization has a `postBuild`.
+    pub with_variables: Vec<String>,
+}
+
+/// An object of a kind that has no meaning here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherObject {
+    /// The file, relative to the root of the repository.
+    pub file: String,
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The kind; empty where the document has none.
+    pub kind: String,
+}
+
+impl OtherObject {
+    pub(super) fn read(document: &Value, file: &str) -> Self {
+        let text = |field: &str| document[field].as_str().unwrap_or_default();
+        let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
+        Self { file: file.to_owned(), group: group.to_owned(), kind: text("kind").to_owned() }
+    }
+}
+
+impl fmt::Display for OtherObject {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.kind.is_empty() { "document without a kind" } else { &self.kind };
+        write!(formatter, "{} holds a {kind}", self.file)
+    }
+}
+
+/// Tells whether a text holds a variable as Flux replaces it (kustomize-controller, `spec.postBuild`): `${NAME}`.
+#[must_use]
+pub fn has_variable(text: &str) -> bool {
+    text.contains("${")
 }
 
 impl PackageDirectory {
@@ -64,10 +99,14 @@ impl PackageDirectory {
         let directory = format!("{path}/{PACKAGES}");
         let manifests = tree::manifests(root, &directory)?;
         let (mut packages, mut others, mut invalid) = (Vec::new(), Vec::new(), Vec::new());
-        let mut has_metadata = false;
+        let (mut has_metadata, mut with_variables) = (false, Vec::new());
         for file in &manifests.files {
             let file = tree::read(root, file)?;
-            for document in manifest::read_documents(file.content.expose_secret(), &file.path)? {
+            if has_variable(file.content.expose_secret()) {
+                with_variables.push(file.path.clone());
+            }
+            let documents = manifest::read_documents(file.content.expose_secret(), &file.path)?;
+            for document in documents.into_iter().flat_map(manifest::items) {
                 let refused = if validation::is_of_kind(&document, "Package") {
                     packages.push(PackageManifest::read(&document, &file.path)?);
                     validation::of_package(&document)
@@ -75,8 +114,7 @@ impl PackageDirectory {
                     has_metadata = true;
                     validation::of_package_metadata(&document)
                 } else {
-                    let kind = document["kind"].as_str().unwrap_or("document without a kind");
-                    others.push(format!("{} holds a {kind}", file.path));
+                    others.push(OtherObject::read(&document, &file.path));
                     continue;
                 };
                 invalid.extend(refused.into_iter().map(|invalid| (file.path.clone(), invalid)));
@@ -95,13 +133,20 @@ impl PackageDirectory {
         };
         let name = segments.last().copied().unwrap_or_default().to_owned();
         let kustomizations = manifests.kustomizations;
-        Ok(Self { path, name, ref_name, packages, has_metadata, others, invalid, kustomizations })
+        Ok(Self { path, name, ref_name, packages, has_metadata, others, invalid, kustomizations, with_variables })
+    }
+
+    /// Tells whether a kustomization file decides what Flux applies of the versions.
+    #[must_use]
+    pub fn is_built(&self) -> bool {
+        let directory = format!("{}/{PACKAGES}", self.path);
+        self.kustomizations.iter().any(|file| file.rsplit_once('/').is_some_and(|(parent, _)| parent == directory))
     }
 
     /// Refuses what kapp-controller's API server will refuse, with file, field and the correction: Flux applies nothing of
-    /// a directory in which one object is refused.
+    /// a directory in which one object is refused. What a kustomization file makes of them cannot be told.
     pub fn check(&self) -> Result<()> {
-        let Some((file, first)) = self.invalid.first() else { return Ok(()) };
+        let Some((file, first)) = self.invalid.first().filter(|_| !self.is_built()) else { return Ok(()) };
         let error = Error::new(format!("kapp-controller will refuse the Packages of {}", self.name));
         let more = self.invalid.iter().take(LISTED).map(|(file, invalid)| format!("{file}: {invalid}"));
         let error = more.fold(error, Error::because);
@@ -173,7 +218,13 @@ fn is_package_directory(root: &Path, path: &str) -> Result<bool> {
 
 fn missing(root: &Path, path: &str) -> Result<Error> {
     let others = package_directories(root)?;
-    let error = if !tree::manifests(root, &format!("{path}/{PACKAGES}"))?.is_empty() {
+    let manifests = tree::manifests(root, &format!("{path}/{PACKAGES}"))?;
+    if let Some(file) = manifests.kustomizations.first() {
+        return Ok(Error::new(format!("no file in {path}/{PACKAGES} of the repository holds a Package"))
+            .because(format!("what Flux builds with {file} cannot be told from here"))
+            .hint("keep the Packages themselves in this directory, as the supply chain writes them"));
+    }
+    let error = if !manifests.is_empty() {
         Error::new(format!("no file in {path}/{PACKAGES} of the repository holds a Package"))
     } else if root.join(path).is_dir() {
         Error::new(format!("the package {path} has no files in {path}/{PACKAGES} of the repository"))

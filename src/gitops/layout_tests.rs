@@ -102,7 +102,8 @@ fn what_flux_applies_is_what_is_looked_at() {
     let versions: Vec<&str> = read.packages.iter().map(|package| package.version.as_str()).collect();
     assert_eq!(versions, ["1.0.0", "0.9.0"]);
     assert!(read.has_metadata);
-    assert_eq!(read.others, ["a/packages/other.yaml holds a ConfigMap"]);
+    let others: Vec<String> = read.others.iter().map(ToString::to_string).collect();
+    assert_eq!(others, ["a/packages/other.yaml holds a ConfigMap"]);
     assert_eq!(read.kustomizations, ["a/packages/own/kustomization.yaml"]);
     read.check().expect("nothing is refused");
 }
@@ -118,4 +119,37 @@ fn a_refused_package_is_named_with_file_field_and_correction() {
     let cause = "a/packages/2.yaml: spec.version: `v1.2.3` is not a semantic version such as `1.2.3`; write `1.2.3`";
     assert_eq!(error.causes(), [cause]);
     assert_eq!(error.hints(), ["write spec.version: 1.2.3 in a/packages/2.yaml, commit and push"]);
+}
+
+#[test]
+fn lists_anchors_and_json_are_read_as_flux_does() {
+    let item = package("a.b.c", "1.0.0").replace('\n', "\n    ");
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n  - {}\n", item.trim_end());
+    let anchors = "apiVersion: data.packaging.carvel.dev/v1alpha1\nkind: Package\nmetadata: {name: &name a.b.c.2.0.0}\n\
+                   common: &common {refName: a.b.c}\nspec:\n  <<: *common\n  version: 2.0.0\n  releaseNotes: *name\n";
+    let json = "{\n\t\"apiVersion\": \"data.packaging.carvel.dev/v1alpha1\",\n\t\"kind\": \"Package\",\n\t\"metadata\": {\"name\": \"a.b.c.3.0.0\"},\n\t\"spec\": {\"refName\": \"a.b.c\", \"version\": \"3.0.0\"}\n}\n";
+    let root = repository(&[("a/packages/1.yaml", &list), ("a/packages/2.yaml", anchors), ("a/packages/3.yaml", json)]);
+    let read = PackageDirectory::read(root.path(), "a").expect("a package");
+    let names: Vec<&str> = read.packages.iter().map(|package| package.name.as_str()).collect();
+    assert_eq!(names, ["a.b.c.1.0.0", "a.b.c.2.0.0", "a.b.c.3.0.0"]);
+    read.check().expect("nothing is refused");
+    assert!(read.others.is_empty() && !read.has_metadata, "{read:?}");
+}
+
+#[test]
+fn what_a_kustomization_file_builds_is_not_judged() {
+    let files = [
+        ("a/packages/1.yaml", package("a.b.c", "v1.2.3")),
+        ("a/packages/2.yaml", package("a.b.c", "1.0.0").replace("{type: object}", "{description: '${TEXT}'}")),
+        ("a/packages/Kustomization", "resources: [1.yaml]\n".to_owned()),
+        ("b/packages/kustomization.yml", "resources: [../../a/packages]\n".to_owned()),
+    ];
+    let root = repository(&files.each_ref().map(|(path, text)| (*path, text.as_str())));
+    let read = PackageDirectory::read(root.path(), "a").expect("a package");
+    assert!(read.is_built());
+    assert_eq!(read.with_variables, ["a/packages/2.yaml"]);
+    read.check().expect("a patch may correct it");
+    let error = PackageDirectory::read(root.path(), "b").expect_err("no Package can be read");
+    let cause = "what Flux builds with b/packages/kustomization.yml cannot be told from here";
+    assert_eq!(error.causes(), [cause]);
 }

@@ -17,6 +17,20 @@ pub fn read_documents(text: &str, origin: &str) -> Result<Vec<Value>> {
     parse(text).map_err(|fault| Error::new(fault.sentence(origin)).because(fault.reason))
 }
 
+/// Returns the objects of a document: itself, or the items of a List, which kustomize puts in its place
+/// (sigs.k8s.io/kustomize `api/resource/factory.go`, `inlineAnyEmbeddedLists`).
+pub(super) fn items(mut document: Value) -> Vec<Value> {
+    let is_list = document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+    match document.get_mut("items").map(Value::take) {
+        Some(Value::Array(entries)) if is_list => entries.into_iter().flat_map(items).collect(),
+        Some(other) => {
+            document["items"] = other;
+            vec![document]
+        }
+        None => vec![document],
+    }
+}
+
 /// Writes documents in an order and style made for reading and reviewing, each one after a `---` line.
 ///
 /// Strings that YAML 1.1 readers would take for something else are quoted.

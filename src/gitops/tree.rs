@@ -51,22 +51,12 @@ pub fn segments(path: &str) -> Result<Vec<&str>> {
 
 /// Lists the directories in a directory by name, sorted, without hidden ones and links; none when there is no such directory.
 pub(super) fn directories(root: &Path, path: &str) -> Result<Vec<String>> {
-    Ok(names(list(root, path, |kind| kind.is_dir(), Hidden::LeftOut)?))
-}
-
-/// Lists the YAML files in a directory by name, sorted; none when there is no such directory.
-pub(super) fn yaml_files(root: &Path, path: &str) -> Result<Vec<String>> {
-    let mut names = names(list(root, path, |kind| !kind.is_dir(), Hidden::LeftOut)?);
-    names.retain(|name| is_yaml(name));
-    Ok(names)
+    let directories = list(root, path, |kind| kind.is_dir(), Hidden::LeftOut)?;
+    Ok(directories.into_iter().map(|(name, _)| name).collect())
 }
 
 fn is_yaml(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
-}
-
-fn names(entries: Vec<(String, fs::FileType)>) -> Vec<String> {
-    entries.into_iter().map(|(name, _)| name).collect()
 }
 
 /// What Flux applies of a directory.
@@ -269,7 +259,7 @@ mod tests {
         std::os::unix::fs::symlink(outside.path(), root.path().join("link")).unwrap();
         std::os::unix::fs::symlink(outside.path().join("secret.yaml"), root.path().join("file.yaml")).unwrap();
         assert!(read(root.path(), "file.yaml").unwrap_err().message().contains("leads outside"));
-        assert!(yaml_files(root.path(), "link").is_err());
+        assert!(manifests(root.path(), "link").is_err());
         for path in ["link/new.yaml", "file.yaml"] {
             let change = FileChange { path: path.to_owned(), content: Some("b: 2".into()) };
             assert!(apply(root.path(), &change).unwrap_err().message().contains("symbolic link"));
@@ -283,10 +273,10 @@ mod tests {
         let change =
             |content: Option<&str>| FileChange { path: "a/b/c.yaml".to_owned(), content: content.map(Into::into) };
         assert!(apply(root.path(), &change(Some("x: 1\n"))).unwrap());
-        assert_eq!(yaml_files(root.path(), "a/b").unwrap(), ["c.yaml"]);
+        assert_eq!(manifests(root.path(), "a/b").unwrap().files, ["a/b/c.yaml"]);
         assert!(apply(root.path(), &change(None)).unwrap());
         assert!(!apply(root.path(), &change(None)).unwrap());
-        assert!(yaml_files(root.path(), "nowhere").unwrap().is_empty());
+        assert!(manifests(root.path(), "nowhere").unwrap().is_empty());
     }
 
     fn file(path: &str, content: &str) -> RepositoryFile {

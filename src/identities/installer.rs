@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::gitops::manifest::read_documents;
+
 /// The kinds of workload that a supply chain builds (Tanzu Application Platform, Carvel package supply chains).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preset {
@@ -69,7 +71,8 @@ impl Preset {
 /// Tells whether the values of a `server` package ask for an `HTTPRoute`: its value `http_route` is null by default.
 #[must_use]
 pub fn asks_for_http_route(values: &str) -> bool {
-    serde_yaml::from_str::<Value>(values).is_ok_and(|values| !values["http_route"].is_null())
+    let documents = read_documents(values, "the values").unwrap_or_default();
+    documents.iter().any(|values| !values["http_route"].is_null())
 }
 
 #[cfg(test)]
@@ -90,7 +93,15 @@ mod tests {
 
     #[test]
     fn an_http_route_is_granted_only_where_the_values_ask_for_one() {
-        assert!(asks_for_http_route("http_route: {gateway: main}\n"));
+        for values in [
+            "http_route: {gateway: main}\n",
+            "route: &route {gateway: main}\nhttp_route: *route\n",
+            "common: &common {http_route: {}}\n<<: *common\n",
+            "#@data/values\n---\nport: 1\n#@data/values\n---\nhttp_route: {}\n",
+            "{\n\t\"http_route\": {}\n}\n",
+        ] {
+            assert!(asks_for_http_route(values), "{values}");
+        }
         for values in ["http_route: null\n", "port: 8080\n", "", "- a\n", "a: [\n"] {
             assert!(!asks_for_http_route(values), "{values}");
         }

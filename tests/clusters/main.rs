@@ -18,8 +18,10 @@ mod interaction;
 mod kubeconfig_file;
 mod plugin;
 mod privilege;
+mod refusals;
 mod registry;
 mod remove;
+mod repository;
 mod retarget;
 mod rotate;
 mod secrets;
@@ -67,10 +69,12 @@ fn main() -> ExitCode {
         kubeconfig_file::TESTS,
         plugin::TESTS,
         privilege::TESTS,
+        refusals::TESTS,
         registry::TESTS,
         remove::TESTS,
         remove::identities::TESTS,
         remove::interruption::TESTS,
+        repository::TESTS,
         retarget::TESTS,
         rotate::TESTS,
         secrets::TESTS,

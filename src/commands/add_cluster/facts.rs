@@ -135,6 +135,11 @@ impl Authentication {
         }
     }
 
+    /// Tells whether whoever Flux acts as without impersonation gets a Role from the plugin.
+    pub(super) fn gets_role(&self, request: &Request, existing: Option<&ExistingCredential>) -> bool {
+        matches!(self, Self::WorkloadIdentity(_)) || self.deployer_namespace(request, existing).is_some()
+    }
+
     /// Returns the namespace of the deployer's account, which the plugin creates: that of the first delivery.
     fn deployer_namespace(&self, request: &Request, existing: Option<&ExistingCredential>) -> Option<String> {
         match (self, existing) {

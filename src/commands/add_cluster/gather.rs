@@ -110,7 +110,13 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
             impersonated: access.as_ref().ok().and_then(|(_, impersonated)| impersonated.as_ref()),
             installer: delivery.as_ref().ok().map(|(_, installer)| installer),
             creates_namespace: is_new_namespace,
+            has_metadata: git.as_ref().is_ok_and(|(_, package, _)| package.has_metadata),
         };
+        if let Ok((_, package, directory)) = known(&git) {
+            let existing = writes.existing;
+            let gets_role = writes.impersonated.is_some() || authentication.gets_role(request, existing);
+            repository::check_kinds(&mut checks, package, directory, gets_role);
+        }
         let run_uid = run_uid.as_deref().ok();
         // The permissions are judged beside all other findings: one that is missing explains some of them.
         let ((), advised) = join!(
@@ -120,6 +126,10 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
             }),
         );
         checks.take_in(advised);
+    }
+    if let (Ok((_, package, directory)), Ok(substituting)) = (known(&git), known(&kustomizations)) {
+        let constraints = delivery.as_ref().ok().map(|(constraints, _)| constraints.as_str());
+        repository::check_variables(&mut checks, request, package, directory, constraints, substituting);
     }
     let warnings = [request.warnings.clone(), checks.warnings()].concat();
     let found = || {

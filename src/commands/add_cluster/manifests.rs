@@ -9,8 +9,8 @@ use super::facts::{Authentication, Facts, Installer};
 use super::request::Request;
 use crate::flux::{KustomizationRequest, kustomization};
 use crate::identities::{
-    Owner, Subject, binding_secret, build_account, deployer_rules, impersonator_rules, role, role_binding,
-    service_account, token_secret,
+    Owner, Subject, binding_secret, build_account, deployer_rules, grants_package_metadata, impersonator_rules, role,
+    role_binding, service_account, token_secret,
 };
 use crate::labels;
 use crate::names;
@@ -87,16 +87,28 @@ fn flux_identity(request: &Request, facts: &Facts, owner: Owner<'_>) -> Vec<Valu
                 manifests.push(role_binding(owner, &request.namespace, &name, user));
             }
             let name = names::impersonated(&request.namespace, &request.run_cluster, &impersonated.account);
-            manifests.push(role(owner, namespace, &name, &deployer_rules()));
+            manifests.push(deployer_role(facts, owner, namespace, &name));
             manifests.push(role_binding(owner, namespace, &name, Subject::User(&impersonated.user)));
         }
         None if gets_role => {
-            manifests.push(role(owner, namespace, &deployer, &deployer_rules()));
+            manifests.push(deployer_role(facts, owner, namespace, &deployer));
             manifests.extend(user.map(|user| role_binding(owner, namespace, &deployer, user)));
         }
         None => {}
     }
     manifests
+}
+
+/// Builds the Role of whoever Flux acts as. All deliveries to the namespace share it, so that what it allows for the
+/// PackageMetadata of another one stays.
+fn deployer_role(facts: &Facts, owner: Owner<'_>, namespace: &str, name: &str) -> Value {
+    let without = role(owner, namespace, name, &deployer_rules(false));
+    let live = facts.live.of(Place::Run, &without);
+    let is_granted = live.is_some_and(|live| grants_package_metadata(&live.data["rules"]));
+    if facts.package.has_metadata || is_granted {
+        return role(owner, namespace, name, &deployer_rules(true));
+    }
+    without
 }
 
 /// Names the Secret on the run cluster that holds the deployer's token, or that the token is bound to.

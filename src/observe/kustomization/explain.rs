@@ -5,6 +5,8 @@ use kube::ResourceExt;
 use super::{Cause, Patience};
 use crate::conditions::Condition;
 use crate::flux::Kustomization;
+use crate::identities::delivers_resource;
+use crate::names;
 use crate::observe::explain_refusal;
 use crate::refusal::MissingRule;
 use crate::shell::quoted;
@@ -219,11 +221,39 @@ fn grant(rule: &MissingRule, object: &Kustomization, target: &str) -> String {
             subject(rule)
         );
     }
+    if !delivers_resource(&rule.api_group, &rule.resource) {
+        return format!(
+            "a delivery holds Packages, PackageMetadata, a PackageInstall and Secrets: take the {} out of {} in the GitOps repository, or add {rule} to {} on the run cluster. Check: {}",
+            rule.resource,
+            names::normalised_path(&object.spec.path),
+            rule.place(),
+            rule.review()
+        );
+    }
     format!(
-        "add {rule} to {} on the run cluster, or make the deployer's again: kubectl carvelflux add-cluster. Check: {}",
+        "make the deployer's Role again, which brings what is missing: {}; or add {rule} to {} on the run cluster. Check: {}",
+        add_cluster(object),
         rule.place(),
         rule.review()
     )
+}
+
+/// Returns the command that makes again what a delivery needs, as far as its Kustomization tells.
+fn add_cluster(object: &Kustomization) -> String {
+    let path = names::normalised_path(&object.spec.path);
+    let package = path.rsplit_once('/').map_or(path, |(package, _)| package);
+    let run_cluster = Credential::of(object).name();
+    let run_cluster = run_cluster.strip_suffix("-kubeconfig").unwrap_or("RUN_CLUSTER");
+    let mut command = format!(
+        "kubectl carvelflux add-cluster {} --package {} -n {}",
+        quoted(run_cluster),
+        quoted(package),
+        quoted(&object.namespace().unwrap_or_default())
+    );
+    if let Some(target) = &object.spec.target_namespace {
+        command.push_str(&format!(" --target-namespace {}", quoted(target)));
+    }
+    command + " --run-context CONTEXT"
 }
 
 /// Says how the user of the kubeconfig, which the rule names, is allowed to impersonate the service account.

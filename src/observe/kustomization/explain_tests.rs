@@ -150,3 +150,27 @@ fn the_default_service_account_of_flux_is_recognised() {
     assert!(hint.contains("--default-service-account") && hint.contains("-n apps create rolebinding"), "{hint}");
     assert!(hint.contains("--serviceaccount=dev:default"), "{hint}");
 }
+
+#[test]
+fn a_kind_that_the_deployer_lacks_is_told_with_the_whole_command() {
+    let refused = |resource: &str, group: &str| {
+        format!(
+            "x is forbidden: User \"system:serviceaccount:apps:dev-prod1-deployer\" cannot patch resource \"{resource}\" in API group \"{group}\" in the namespace \"apps\""
+        )
+    };
+    let hint = |resource: &str, group: &str| {
+        let (cause, hint) = explained(&json!({}), "ReconciliationFailed", &refused(resource, group));
+        assert_eq!(cause, Cause::Forbidden);
+        hint
+    };
+    let metadata = hint("packagemetadatas", "data.packaging.carvel.dev");
+    assert!(
+        metadata.contains(
+            "kubectl carvelflux add-cluster prod1 --package hello -n dev --target-namespace apps --run-context CONTEXT;"
+        ),
+        "{metadata}"
+    );
+    // No Role of the plugin's allows these.
+    let other = hint("configmaps", "");
+    assert!(other.contains("take the configmaps out of hello/prod1") && !other.contains("add-cluster"), "{other}");
+}

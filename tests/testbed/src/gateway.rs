@@ -92,7 +92,7 @@ impl Gateway {
     }
 }
 
-fn acceptor(certificate: &str, key: &str) -> std::result::Result<TlsAcceptor, Box<dyn std::error::Error>> {
+pub(crate) fn acceptor(certificate: &str, key: &str) -> std::result::Result<TlsAcceptor, Box<dyn std::error::Error>> {
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes())?];
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());

@@ -24,6 +24,7 @@ mod service;
 mod testbed;
 mod tools;
 mod trust;
+mod webhook;
 mod workspace;
 
 pub use error::{Error, Result};
@@ -36,4 +37,5 @@ pub use registry::Registry;
 pub use testbed::{BUILD, Options, Testbed};
 pub use tools::Tools;
 pub use trust::USER_PREFIX;
+pub use webhook::Webhook;
 pub use workspace::{KEEP_VARIABLE, USER, Workspace};

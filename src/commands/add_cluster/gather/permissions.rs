@@ -30,6 +30,8 @@ pub(super) struct PlannedWrites<'a> {
     pub(super) impersonated: Option<&'a Impersonated>,
     pub(super) installer: Option<&'a Installer>,
     pub(super) creates_namespace: bool,
+    /// Whether the package has PackageMetadata, which Flux applies as well.
+    pub(super) has_metadata: bool,
 }
 
 /// Checks all permissions, and leaves out failures that say no more than that one of them is missing.
@@ -88,7 +90,7 @@ struct RunNeeds {
 }
 
 fn on_run_cluster(request: &Request, writes: PlannedWrites<'_>) -> RunNeeds {
-    let PlannedWrites { authentication, existing, impersonated, installer, creates_namespace } = writes;
+    let PlannedWrites { authentication, existing, impersonated, installer, creates_namespace, has_metadata } = writes;
     let namespace = &request.target_namespace;
     let mut run = RunNeeds { needs: Vec::new(), granted: Vec::new() };
     if let Some(Installer::Own { rules, .. }) = installer {
@@ -105,7 +107,7 @@ fn on_run_cluster(request: &Request, writes: PlannedWrites<'_>) -> RunNeeds {
         (Some(Impersonated { account, needs_grant, .. }), _) => {
             let name = names::impersonated(&request.namespace, &request.run_cluster, account);
             run.needs.extend(to_apply_role(namespace, &name));
-            run.granted.push(deployer_rules());
+            run.granted.push(deployer_rules(has_metadata));
             // Whom an unmanaged kubeconfig belongs to is not known, and nothing granted to them.
             if *needs_grant && !matches!(authentication, Authentication::Stored(Method::ByHand)) {
                 let name = names::impersonator(&request.namespace, &request.run_cluster, account);
@@ -114,7 +116,7 @@ fn on_run_cluster(request: &Request, writes: PlannedWrites<'_>) -> RunNeeds {
         }
         (None, Authentication::Token { .. } | Authentication::WorkloadIdentity(_)) => {
             run.needs.extend(to_apply_role(namespace, &deployer));
-            run.granted.push(deployer_rules());
+            run.granted.push(deployer_rules(has_metadata));
         }
         (None, _) => {}
     }

@@ -1,5 +1,7 @@
 //! What `add-cluster` reads of the GitOps repository: that Flux follows it, the package, and which version is selected.
 
+use secrecy::ExposeSecret;
+
 use crate::carvel::selection::{SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
 use crate::check::Checks;
@@ -10,8 +12,9 @@ use crate::error::{Error, Result};
 use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
 use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
-use crate::gitops::layout::PackageDirectory;
+use crate::gitops::layout::{PackageDirectory, has_variable};
 use crate::gitops::url::GitUrl;
+use crate::identities::delivers_kind;
 use crate::names;
 use crate::observe::source::{self, Source};
 use crate::observe::{Expectation, Verdict};
@@ -85,6 +88,10 @@ pub(super) fn choose_constraints(
         constraints: constraints.clone(),
         prereleases: install.is_some_and(|install| install.prereleases).then(Default::default),
     };
+    if has_variable(&constraints) {
+        // Whether Flux replaces it, its Kustomization says: see `check_variables`.
+        return Ok(constraints);
+    }
     match select(&versions, &request) {
         Ok(_) => Ok(constraints),
         Err(SelectionError::Undecided { source, .. }) => {
@@ -106,5 +113,84 @@ pub(super) fn choose_constraints(
             };
             Err(Error::usage(format!("no version of {} can be selected", package.name)).because(error).hint(hint))
         }
+    }
+}
+
+/// Refuses objects of kinds that no delivery should hold, where Flux acts as somebody who gets a Role from the plugin: that
+/// Role does not allow them, and Flux applies nothing of a directory in which one object is refused. What somebody else's
+/// account may do is their business.
+pub(super) fn check_kinds(
+    checks: &mut Checks,
+    package: &PackageDirectory,
+    directory: &RunClusterDirectory,
+    gets_role: bool,
+) {
+    for file in &package.kustomizations {
+        checks.warn(
+            "GitOps repository",
+            Error::new(format!("what Flux builds with {file} cannot be told from here"))
+                .because("versions and kinds are looked at as they stand in the files"),
+        );
+    }
+    // What a kustomization file leaves out is not applied.
+    let of_package = if package.is_built() { &[][..] } else { &package.others };
+    let others = of_package.iter().chain(&directory.others);
+    let refused: Vec<String> = others
+        .filter(|other| gets_role && !delivers_kind(&other.group, &other.kind))
+        .map(ToString::to_string)
+        .collect();
+    if refused.is_empty() {
+        return;
+    }
+    let error = Error::new(format!("the directories of {} hold objects that no delivery should", package.name));
+    let error = refused.into_iter().fold(error, Error::because);
+    checks.fail(
+        "kinds of objects",
+        error.hint(
+            "let the package itself deploy them, or keep them elsewhere in the repository, with a Kustomization of their own; a delivery holds Packages, PackageMetadata, a PackageInstall and Secrets",
+        ),
+    );
+}
+
+/// Says where Flux replaces variables, so that it applies something else than the files hold; `substituting` are the
+/// Kustomizations of the delivery that do.
+pub(super) fn check_variables(
+    checks: &mut Checks,
+    request: &Request,
+    package: &PackageDirectory,
+    directory: &RunClusterDirectory,
+    constraints: Option<&str>,
+    substituting: &[String],
+) {
+    let constraints = constraints.filter(|constraints| has_variable(constraints));
+    if substituting.is_empty() {
+        if let Some(constraints) = constraints {
+            checks.fail(
+                "version",
+                Error::usage(format!("no version of {} can be selected", package.name))
+                    .because(format!(
+                        "`{constraints}` holds a variable, and no Kustomization of the delivery has a postBuild"
+                    ))
+                    .hint(CONSTRAINTS_HINT),
+            );
+        }
+        return;
+    }
+    let mut places = package.with_variables.clone();
+    places.extend(
+        directory.files.iter().filter(|file| has_variable(file.content.expose_secret())).map(|file| file.path.clone()),
+    );
+    if request.values.as_ref().is_some_and(|values| has_variable(values.expose_secret())) {
+        places.push("the new values".to_owned());
+    }
+    if constraints.is_some() {
+        places.push("the version constraints".to_owned());
+    }
+    if !places.is_empty() {
+        checks.warn(
+            "variables",
+            Error::new(format!("what Flux makes of the variables in {} cannot be told from here", places.join(", ")))
+                .because(format!("postBuild of Kustomization {} replaces them", substituting.join(", "))),
+        );
     }
 }

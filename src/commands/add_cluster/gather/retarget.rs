@@ -159,14 +159,16 @@ async fn comparable(clusters: &Clusters, request: &Request) -> Vec<ObjectReferen
     references
 }
 
-/// Refuses to change where an existing Kustomization reads from or applies to.
+/// Refuses to change where an existing Kustomization reads from or applies to. Returns the names of those that replace
+/// variables in what they apply.
 pub(super) async fn same_kustomizations(
     build: &Cluster,
     request: &Request,
     versions: FluxVersions,
     kind: RunCredential,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let package = request.package_name();
+    let mut substituting = Vec::new();
     let expected = [
         (names::packages_kustomization(package, &request.run_cluster), format!("{}/packages", request.package)),
         (
@@ -201,8 +203,11 @@ pub(super) async fn same_kustomizations(
                 .hint("deliver to the same place, or under another run cluster name"));
             }
         }
+        if spec.post_build.is_some() {
+            substituting.push(format!("{}/{name}", request.namespace));
+        }
     }
-    Ok(())
+    Ok(substituting)
 }
 
 /// Refuses to turn an existing install into another one: of another package, or another owner's on the run cluster.

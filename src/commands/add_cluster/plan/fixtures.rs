@@ -293,6 +293,7 @@ fn package_directory(path: &str) -> PackageDirectory {
         others: Vec::new(),
         invalid: Vec::new(),
         kustomizations: Vec::new(),
+        with_variables: Vec::new(),
     }
 }
 

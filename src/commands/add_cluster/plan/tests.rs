@@ -9,7 +9,9 @@ use super::fixtures::{DEPLOYER, PACKAGE, Scene, impersonated, made_by, object};
 use crate::authentication::Method;
 use crate::commands::add_cluster::facts::{Authentication, ExistingCredential, Installer};
 use crate::flux::RunCredential;
+use crate::identities::grants_package_metadata;
 use crate::labels;
+use crate::object::{ObjectReference, api_resource};
 use crate::observe::wait::Way;
 use crate::plan::Place;
 
@@ -308,4 +310,27 @@ mod files {
         → change the values with sops, and leave --values out
         ");
     }
+}
+
+#[test]
+fn package_metadata_is_granted_where_there_is_one_and_stays_granted_for_others() {
+    let is_granted = |scene: &Scene, namespace: &str| {
+        let role = api_resource("rbac.authorization.k8s.io", "v1", "Role");
+        let role = scene.facts.live.get(Place::Run, &ObjectReference::namespaced(&role, namespace, DEPLOYER));
+        grants_package_metadata(&role.expect("a Role").data["rules"])
+    };
+    let mut scene = Scene::new();
+    scene.carry_out();
+    assert!(!is_granted(&scene, "web"));
+    scene.facts.package.has_metadata = true;
+    scene.carry_out();
+    assert!(is_granted(&scene, "web"));
+    // Another package, without one, in the same namespace shares the Role.
+    scene.deliver("bye.default.tap", "web");
+    assert!(!scene.facts.package.has_metadata);
+    scene.carry_out();
+    assert!(is_granted(&scene, "web"));
+    scene.deliver("bye.default.tap", "other");
+    scene.carry_out();
+    assert!(!is_granted(&scene, "other"));
 }
