@@ -252,8 +252,8 @@ impl Cluster {
     }
 
     /// Sends a request, at most so long as requests may take, and turns a refusal into a sentence.
-    async fn call<T>(&self, what: &str, request: impl Future<Output = kube::Result<T>>) -> Result<T> {
-        self.call_in(None, what, request).await
+    fn call<T>(&self, what: &str, request: impl Future<Output = kube::Result<T>>) -> impl Future<Output = Result<T>> {
+        self.call_in(None, what, request)
     }
 
     /// Sends a request as [`Self::call`] does; what admission says of it is told with the commands for this namespace.

@@ -74,7 +74,7 @@ pub(super) async fn run(
 
     let build = Cluster::connect(Role::Build, &connection).await?.taking_over(arguments.write.force_conflicts);
     let limits = Limits::new(connection.request_timeout, request.timeout);
-    let facts = gather(ui, &mut request, &build, limits).await?;
+    let facts = Box::pin(gather(ui, &mut request, &build, limits)).await?;
     let plan = plan(&request, &facts);
     let executor = Executor { build: &build, run: None, checkouts: &[], ui };
     let preview = Preview::of(&plan, executor).await?;

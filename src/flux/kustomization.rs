@@ -1,7 +1,8 @@
 //! Kustomization of `kustomize.toolkit.fluxcd.io` (kustomize-controller `api/v1/kustomization_types.go`).
 
 use kube::api::ApiResource;
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::run_credential::{KubeConfig, RunCredential};
@@ -27,9 +28,9 @@ pub struct KustomizationSpec {
     pub kube_config: Option<KubeConfig>,
     /// The namespace that every object is put into.
     pub target_namespace: Option<String>,
-    /// What Flux puts in the place of variables such as `${NAME}`; `None` where it leaves them as they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub post_build: Option<Value>,
+    /// Whether Flux replaces variables such as `${NAME}` in what it applies.
+    #[serde(rename = "postBuild", deserialize_with = "is_given", skip_serializing)]
+    pub replaces_variables: bool,
     /// Whom Flux impersonates.
     pub service_account_name: Option<String>,
     /// Whether applying is switched off.
@@ -41,6 +42,11 @@ pub struct KustomizationSpec {
     /// The Kustomizations that must be ready before this one is applied.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<DependencyReference>,
+}
+
+/// Reads whether a field is given, and nothing of what it holds.
+fn is_given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Option::<IgnoredAny>::deserialize(deserializer).map(|field| field.is_some())
 }
 
 /// A Kustomization that another one depends on.

@@ -86,7 +86,7 @@ impl Admission {
         }
     }
 
-    /// Says what the owner does to objects, as in "ResourceQuota compute refuses Pod apps/x".
+    /// Says what the owner does to objects, as in "`ResourceQuota` compute refuses Pod apps/x".
     pub(crate) fn verb(&self) -> &'static str {
         match self {
             Self::WebhookUnreachable { .. } => "does not answer, and must be asked about",

@@ -244,16 +244,14 @@ fn add_cluster(object: &Kustomization) -> String {
     let package = path.rsplit_once('/').map_or(path, |(package, _)| package);
     let run_cluster = Credential::of(object).name();
     let run_cluster = run_cluster.strip_suffix("-kubeconfig").unwrap_or("RUN_CLUSTER");
-    let mut command = format!(
-        "kubectl carvelflux add-cluster {} --package {} -n {}",
+    let target = object.spec.target_namespace.as_deref().unwrap_or("NAMESPACE");
+    format!(
+        "kubectl carvelflux add-cluster {} --package {} -n {} --target-namespace {} --run-context CONTEXT",
         quoted(run_cluster),
         quoted(package),
-        quoted(&object.namespace().unwrap_or_default())
-    );
-    if let Some(target) = &object.spec.target_namespace {
-        command.push_str(&format!(" --target-namespace {}", quoted(target)));
-    }
-    command + " --run-context CONTEXT"
+        quoted(&object.namespace().unwrap_or_default()),
+        quoted(target)
+    )
 }
 
 /// Says how the user of the kubeconfig, which the rule names, is allowed to impersonate the service account.

@@ -203,7 +203,7 @@ pub(super) async fn same_kustomizations(
                 .hint("deliver to the same place, or under another run cluster name"));
             }
         }
-        if spec.post_build.is_some() {
+        if spec.replaces_variables {
             substituting.push(format!("{}/{name}", request.namespace));
         }
     }
