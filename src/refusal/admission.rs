@@ -6,6 +6,9 @@ use crate::shell::quoted;
 /// How many lines of a webhook's explanation are quoted.
 const QUOTED_LINES: usize = 6;
 
+/// What a quota says whose controller has not counted yet.
+const UNCOUNTED: &str = "what is used is not known yet";
+
 /// The kinds that configure webhooks.
 const WEBHOOKS: &str = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
 
@@ -154,9 +157,14 @@ impl Admission {
         format!("{}{reason}: {}", self.sentence(), self.remedy("kubectl", namespace))
     }
 
-    /// Tells whether it may pass by itself: what has to answer starts again, or a namespace goes and comes back.
+    /// Tells whether it may pass by itself: what has to answer starts again, a quota is counted, a
+    /// namespace goes and comes back.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, Self::WebhookUnreachable { .. } | Self::NamespaceTerminating { .. })
+        match self {
+            Self::WebhookUnreachable { .. } | Self::NamespaceTerminating { .. } => true,
+            Self::Quota { detail, .. } => detail.starts_with(UNCOUNTED),
+            _ => false,
+        }
     }
 }
 
@@ -170,6 +178,10 @@ fn quota(text: &str) -> Option<Admission> {
     if let Some((_, rest)) = text.split_once("exceeded quota: ") {
         let (name, detail) = split(sentence(rest), ", ");
         return Some(Admission::Quota { name, detail });
+    }
+    if let Some((_, rest)) = text.split_once("status unknown for quota: ") {
+        let (name, detail) = split(sentence(rest), ", ");
+        return Some(Admission::Quota { name, detail: format!("{UNCOUNTED}, {detail}") });
     }
     let (_, rest) = text.split_once("failed quota: ")?;
     let (name, detail) = split(sentence(rest), ": ");
@@ -186,8 +198,14 @@ fn pod_security(text: &str) -> Option<Admission> {
 }
 
 fn policy(text: &str) -> Option<Admission> {
-    ["ValidatingAdmissionPolicy", "MutatingAdmissionPolicy"].into_iter().find_map(|kind| {
-        let (_, rest) = text.split_once(&format!("{kind} '"))?;
+    // The third is how a policy that mutates is quoted when it cannot be evaluated (`policy/generic/policy_dispatcher.go`).
+    let kinds = [
+        ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicy"),
+        ("MutatingAdmissionPolicy", "MutatingAdmissionPolicy"),
+        ("policy", "MutatingAdmissionPolicy"),
+    ];
+    kinds.into_iter().find_map(|(word, kind)| {
+        let (_, rest) = text.split_once(&format!("{word} '"))?;
         let (name, rest) = rest.split_once('\'')?;
         let (_, message) = rest.split_once("denied request: ")?;
         Some(Admission::Policy { kind, name: name.to_owned(), message: sentence(message).to_owned() })
@@ -267,6 +285,16 @@ mod tests {
                 "must specify limits.cpu for: c; limits.memory for: c",
             ),
             (
+                "secrets \"x\" is forbidden: status unknown for quota: few, resources: count/secrets",
+                "ResourceQuota few",
+                "what is used is not known yet, resources: count/secrets",
+            ),
+            (
+                "policy 'add-team' with binding 'all' denied request: failed to configure binding: no params found",
+                "MutatingAdmissionPolicy add-team",
+                "failed to configure binding: no params found",
+            ),
+            (
                 "pods \"x\" is forbidden: [maximum cpu usage per Container is 1, but limit is 2, maximum memory usage per Pod is 1Gi, but limit is 2Gi]",
                 "a LimitRange of the namespace",
                 "maximum cpu usage per Container is 1, but limit is 2, maximum memory usage per Pod is 1Gi, but limit is 2Gi",
@@ -322,6 +350,7 @@ mod tests {
     fn only_what_may_come_back_may_pass() {
         let may_pass = |text: &str| Admission::find(text).expect("a refusal").may_pass();
         assert!(may_pass("failed calling webhook \"a.b\": timeout"));
+        assert!(may_pass("secrets \"x\" is forbidden: status unknown for quota: few, resources: secrets"));
         assert!(!may_pass("pods \"x\" is forbidden: exceeded quota: compute, requested: pods=1"));
     }
 }

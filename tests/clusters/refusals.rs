@@ -38,9 +38,12 @@ fn says_times(output: &Output, text: &str, times: usize) {
     assert_eq!(output.stderr.matches(text).count(), times, "`{text}` in {output}");
 }
 
-/// Waits until the API server refuses what an administrator tries.
-fn eventually_refused(user: &User<'_>, context: &str, arguments: &[&str]) {
-    eventually("a refusal", || user.testbed.kubectl(context, arguments).is_err().then_some(()));
+/// Waits until the API server refuses what an administrator tries, with these words.
+fn eventually_refused(user: &User<'_>, context: &str, arguments: &[&str], words: &str) {
+    eventually("a refusal", || {
+        let refused = user.testbed.kubectl(context, arguments).err()?;
+        refused.to_string().contains(words).then_some(())
+    });
 }
 
 fn quotas(testbed: &Testbed) {
@@ -49,9 +52,9 @@ fn quotas(testbed: &Testbed) {
     user.build(&["create", "quota", "few-secrets", "--hard=count/secrets=0"]);
     user.target(&["create", "quota", "no-roles", "--hard=count/roles.rbac.authorization.k8s.io=0"]);
     let secret = ["-n", build, "create", "secret", "generic", "probe", "--dry-run=server"];
-    eventually_refused(&user, "build", &secret);
+    eventually_refused(&user, "build", &secret, "exceeded quota");
     let role = ["-n", target, "create", "role", "probe", "--verb=get", "--resource=pods", "--dry-run=server"];
-    eventually_refused(&user, "prod1", &role);
+    eventually_refused(&user, "prod1", &role, "exceeded quota");
 
     let output = refused(&user, &user.add_cluster_arguments("prod1", "prod1"))
         .says("2 checks failed; nothing was changed")
@@ -92,7 +95,7 @@ fn policy(user: &User<'_>, namespace: &str, name: &str, resources: &Value, valid
     for manifest in [policy, binding] {
         user.testbed.apply("prod1", &manifest.to_string()).expect("kubectl apply");
     }
-    eventually_refused(user, "prod1", &[&["-n", namespace], probe, &["--dry-run=server"]].concat());
+    eventually_refused(user, "prod1", &[&["-n", namespace], probe, &["--dry-run=server"]].concat(), "denied request");
 }
 
 fn delete_policy(user: &User<'_>, name: &str) {
@@ -179,7 +182,7 @@ fn webhook(user: &User<'_>, url: &str, authority: &str, probe: &[&str]) -> Strin
         }],
     });
     user.testbed.apply("prod1", &configuration.to_string()).expect("kubectl apply");
-    eventually_refused(user, "prod1", &[&["-n", target], probe, &["--dry-run=server"]].concat());
+    eventually_refused(user, "prod1", &[&["-n", target], probe, &["--dry-run=server"]].concat(), "webhook");
     name
 }
 

@@ -135,8 +135,9 @@ pub(super) fn check_kinds(
     // What a kustomization file leaves out is not applied.
     let of_package = if package.is_built() { &[][..] } else { &package.others };
     let others = of_package.iter().chain(&directory.others);
+    // A document without a kind is some tool's configuration, which Flux leaves out, or one that it cannot build.
     let refused: Vec<String> = others
-        .filter(|other| gets_role && !delivers_kind(&other.group, &other.kind))
+        .filter(|other| gets_role && !other.kind.is_empty() && !delivers_kind(&other.group, &other.kind))
         .map(ToString::to_string)
         .collect();
     if refused.is_empty() {
