@@ -35,7 +35,7 @@ pub(super) async fn run(
     let plan = plan::plan(&request, &facts);
     let executor =
         Executor { build: &clusters.build, run: Some(&clusters.run), checkouts: std::slice::from_ref(&checkout), ui };
-    let preview = Preview::of(&plan, executor).await?;
+    let preview = Preview::of(&plan, &facts.live, executor).await?;
     confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
 
     let kustomizations: Vec<Kustomization> =

@@ -77,7 +77,7 @@ pub(super) async fn run(
     let facts = Box::pin(gather(ui, &mut request, &build, limits)).await?;
     let plan = plan(&request, &facts);
     let executor = Executor { build: &build, run: None, checkouts: &[], ui };
-    let preview = Preview::of(&plan, executor).await?;
+    let preview = Preview::of(&plan, &facts.live, executor).await?;
     confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
 
     let source = request.git_repository(facts.version);

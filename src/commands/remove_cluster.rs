@@ -54,7 +54,7 @@ pub(super) async fn run(
     let plan = plan::plan(&request, &facts);
     let run = clusters.run.as_ref().map(|run| &run.cluster);
     let executor = Executor { build: &clusters.build, run, checkouts: &checkouts, ui };
-    let preview = Preview::of(&plan, executor).await?;
+    let preview = Preview::of(&plan, &facts.build.live, executor).await?;
     if let Err(error) = confirm_and_execute(&plan, &preview, executor, is_confirmed).await {
         return Err(match error.kind() {
             ErrorKind::Timeout => preconditions::explain_timeout(&request, &clusters, &facts.build, error).await,

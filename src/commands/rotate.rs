@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::labels;
 use crate::object::ObjectReference;
 use crate::plan::execute::{Executor, execute, show};
-use crate::plan::{Plan, Preview};
+use crate::plan::{LiveObjects, Place, Plan, Preview};
 use crate::ui::events::Rotation;
 use crate::ui::{Ui, prompt};
 
@@ -91,7 +91,8 @@ impl Rotations {
         let Self { request, connection, build, read, .. } = self;
         let (run, facts) = gather::gather(request, connection, build, read, target).await?;
         let plan = plan::plan(request, &facts);
-        let preview = Preview::of(&plan, self.executor(&run)).await?;
+        let secret = (Place::Build, request.secret_of(&target.run_cluster), target.secret.clone());
+        let preview = Preview::of(&plan, &LiveObjects::new([secret]), self.executor(&run)).await?;
         Ok(Prepared { run, facts, plan, preview })
     }
 

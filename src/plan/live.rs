@@ -1,4 +1,6 @@
-//! Objects as they were read, for plans that depend on what is there.
+//! Objects as they were read, for plans that depend on what is there, and for their preview.
+
+use std::fmt;
 
 use kube::api::DynamicObject;
 use serde_json::Value;
@@ -7,7 +9,7 @@ use super::steps::Place;
 use crate::object::ObjectReference;
 
 /// Objects that exist, by where they are and what they are called.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct LiveObjects(Vec<(Place, ObjectReference, DynamicObject)>);
 
 impl LiveObjects {
@@ -27,5 +29,13 @@ impl LiveObjects {
     #[must_use]
     pub(crate) fn of(&self, place: Place, manifest: &Value) -> Option<&DynamicObject> {
         self.get(place, &ObjectReference::of(manifest).ok()?)
+    }
+}
+
+impl fmt::Debug for LiveObjects {
+    /// Names the objects and leaves their content out: there are Secrets among them.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|(place, reference, _)| (place, reference.display()));
+        formatter.debug_list().entries(names).finish()
     }
 }

@@ -1,14 +1,17 @@
 //! The Preview: what each step of a plan changes, as the API servers themselves say in dry runs. Nothing is written.
 //!
 //! A dry run validates and authorizes as the real request does, so that what the API servers refuse is known, all of it
-//! together, before the first write. How a preview looks lives in [`super::show`].
+//! together, before the first write. What was read for the plan is not read again, unless it has changed since. How a preview
+//! looks lives in [`super::show`].
 
 use futures::stream::{self, StreamExt};
+use kube::ResourceExt;
 use kube::api::DynamicObject;
 use secrecy::SecretString;
 use serde_json::Value;
 
 use super::executor::Executor;
+use super::live::LiveObjects;
 use super::mint::Mint;
 use super::refusals::{self, Refused};
 use super::steps::{Apply, Change, Delete, NoopDelete, Plan, Request, Step};
@@ -49,8 +52,10 @@ impl Preview {
     }
 
     /// Asks both clusters what the steps would change; what they refuse is reported together, with what the plan refuses itself.
-    pub(crate) async fn of(plan: &Plan, executor: Executor<'_>) -> Result<Self> {
-        let dry_runs = (0..plan.steps.len()).map(|index| dry_run(plan, index, executor));
+    ///
+    /// `live` are objects that were read for the plan.
+    pub(crate) async fn of(plan: &Plan, live: &LiveObjects, executor: Executor<'_>) -> Result<Self> {
+        let dry_runs = (0..plan.steps.len()).map(|index| dry_run(plan, index, live, executor));
         let answers: Vec<Result<Option<DryRun>>> = stream::iter(dry_runs).buffered(AT_A_TIME).collect().await;
         let mut checks = Checks::default();
         for refusal in &plan.refusals {
@@ -111,13 +116,17 @@ fn applied_before(plan: &Plan, index: usize) -> Option<usize> {
     plan.steps.iter().take(index).rposition(|step| key(step).as_ref() == Some(&this))
 }
 
-async fn dry_run(plan: &Plan, index: usize, executor: Executor<'_>) -> Result<Option<DryRun>> {
+async fn dry_run(plan: &Plan, index: usize, live: &LiveObjects, executor: Executor<'_>) -> Result<Option<DryRun>> {
     let Some(step) = plan.steps.get(index) else { return Ok(None) };
-    let reads = applied_before(plan, index).is_none();
+    let known = match applied_before(plan, index) {
+        // That step's outcome is what counts then.
+        Some(_) => Known::Superseded,
+        None => Known::Read(step.place().zip(step.object()).and_then(|(place, object)| live.get(place, &object))),
+    };
     match step {
         Step::Apply(apply) if makes_namespace_of(plan, apply) => Ok(Some(DryRun::of_new())),
-        Step::Apply(apply) => apply_in_dry_run(executor.cluster(apply.place)?, &apply.manifest, reads).await.map(Some),
-        Step::Mint(mint) => mint_in_dry_run(executor.build, mint, reads).await.map(Some),
+        Step::Apply(apply) => apply_in_dry_run(executor.cluster(apply.place)?, &apply.manifest, known).await.map(Some),
+        Step::Mint(mint) => mint_in_dry_run(executor.build, mint, known).await.map(Some),
         Step::Request(Request::NoopDelete(noop_delete)) => {
             let applied = executor.run_cluster()?.apply(&noop_delete.manifest(), true).await;
             applied.map(|_| None).map_err(NoopDelete::explain)
@@ -142,13 +151,47 @@ fn makes_namespace_of(plan: &Plan, apply: &Apply) -> bool {
     })
 }
 
-/// Applies a manifest in a dry run, and `reads` what is there, unless an earlier step of the plan applies the object: that
-/// step's outcome is what counts then.
-async fn apply_in_dry_run(cluster: &Cluster, manifest: &Value, reads: bool) -> Result<DryRun> {
+/// What is known of an object before its dry run.
+#[derive(Clone, Copy)]
+enum Known<'a> {
+    /// An earlier step of the plan applies it.
+    Superseded,
+    /// This was read, if anything.
+    Read(Option<&'a DynamicObject>),
+}
+
+/// What an object was before its dry run has to be read.
+#[derive(Debug, PartialEq)]
+struct Unread;
+
+impl Known<'_> {
+    /// Returns what the object was before its dry run.
+    ///
+    /// The outcome of a dry run has the resourceVersion of the object that it would change, and none where it would make one
+    /// (`DryRunnableStorage` of Kubernetes' `apiserver`, `pkg/registry/generic/registry/dryrun.go`): what was read and has
+    /// been changed since does not count.
+    fn before(self, after: &Result<DynamicObject>) -> Result<Option<DynamicObject>, Unread> {
+        let version = |object: &DynamicObject| object.resource_version().filter(|version| !version.is_empty());
+        let read = match (self, after) {
+            (Self::Superseded, _) => return Ok(None),
+            (_, Err(_)) => return Err(Unread),
+            (Self::Read(read), Ok(after)) => match version(after) {
+                None => return Ok(None),
+                Some(current) => read.filter(|read| version(read) == Some(current)),
+            },
+        };
+        read.cloned().map(Some).ok_or(Unread)
+    }
+}
+
+/// Applies a manifest in a dry run, and reads what is there where that is not known yet.
+async fn apply_in_dry_run(cluster: &Cluster, manifest: &Value, known: Known<'_>) -> Result<DryRun> {
     let reference = ObjectReference::of(manifest)?;
-    let before = async { if reads { cluster.get(&reference).await } else { Ok(None) } };
-    let (before, after) = futures::join!(before, cluster.apply(manifest, true));
-    let before = before?;
+    let after = cluster.apply(manifest, true).await;
+    let before = match known.before(&after) {
+        Ok(before) => before,
+        Err(Unread) => cluster.get(&reference).await?,
+    };
     let after = match after {
         Ok(applied) => applied,
         // The Role that the same plan makes is not there yet, and only what it holds may be bound.
@@ -163,11 +206,11 @@ async fn apply_in_dry_run(cluster: &Cluster, manifest: &Value, reads: bool) -> R
 }
 
 /// A token that does not exist yet stands for another one than is stored.
-async fn mint_in_dry_run(build: &Cluster, mint: &Mint, reads: bool) -> Result<DryRun> {
+async fn mint_in_dry_run(build: &Cluster, mint: &Mint, known: Known<'_>) -> Result<DryRun> {
     if let Some(token) = mint.known_token() {
-        return apply_in_dry_run(build, &mint.secret_with(token), reads).await;
+        return apply_in_dry_run(build, &mint.secret_with(token), known).await;
     }
-    let mut dry_run = apply_in_dry_run(build, &mint.secret_with(&SecretString::from("not minted yet")), reads).await?;
+    let mut dry_run = apply_in_dry_run(build, &mint.secret_with(&SecretString::from("not minted yet")), known).await?;
     if dry_run.before.is_some() {
         dry_run.change = Change::Update(vec!["data".to_owned()]);
     }
@@ -216,6 +259,7 @@ fn differing(before: &Value, after: &Value, path: &str, fields: &mut Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use crate::plan::steps::Place;
     use serde_json::json;
 
@@ -238,6 +282,42 @@ mod tests {
         let dry_runs = [Some(first), None, Some(last)];
         let changes = [0, 1, 2].map(|index| change(&plan, &dry_runs, index));
         assert_eq!(changes, [Change::Create, Change::None, Change::Update(vec!["data.deliveries".to_owned()])]);
+    }
+
+    /// An object in a version; dry runs that make one return none.
+    fn of_version(version: Option<&str>) -> DynamicObject {
+        let mut object = held("1");
+        object.metadata.resource_version = version.map(str::to_owned);
+        object
+    }
+
+    #[test]
+    fn what_was_read_counts_unless_it_has_changed_since() {
+        let read = of_version(Some("7"));
+        let before = |read: Option<&DynamicObject>, after: Result<DynamicObject>| {
+            Known::Read(read).before(&after).map(|before| before.and_then(|object| object.resource_version()))
+        };
+        assert_eq!(before(Some(&read), Ok(of_version(Some("7")))), Ok(Some("7".to_owned())));
+        assert_eq!(
+            before(Some(&read), Ok(of_version(Some("8")))),
+            Err(Unread),
+            "somebody has changed it: it is read again"
+        );
+        assert_eq!(before(None, Ok(of_version(Some("8")))), Err(Unread), "nobody has read it");
+        assert_eq!(before(Some(&read), Err(Error::new("refused"))), Err(Unread));
+    }
+
+    #[test]
+    fn what_a_dry_run_makes_was_not_there() {
+        let read = of_version(Some("7"));
+        for made in [None, Some("")] {
+            for read in [None, Some(&read)] {
+                let before = Known::Read(read).before(&Ok(of_version(made)));
+                assert!(matches!(before, Ok(None)), "it is gone: {before:?}");
+            }
+        }
+        let superseded = Known::Superseded.before(&Ok(of_version(Some("7"))));
+        assert!(matches!(superseded, Ok(None)), "an earlier step's outcome counts");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::names;
 use crate::object::{ObjectReference, api_resource};
 use crate::observe::delivery::find;
 use crate::observe::{Delivery, Selection};
+use crate::plan::{LiveObjects, Place};
 
 /// What was found on the build cluster.
 pub(super) struct BuildCluster {
@@ -28,6 +29,8 @@ pub(super) struct BuildCluster {
     pub(super) remaining: Vec<Delivery>,
     /// The record of an interrupted removal, if any.
     pub(super) record: RemovalRecord,
+    /// What the plan applies and is there already: the ConfigMap of that record.
+    pub(super) live: LiveObjects,
     /// What an interrupted removal left of deliveries that are not chosen now.
     pub(super) other_records: Vec<RemovedDelivery>,
     /// The Secrets and ConfigMaps with which Flux reaches the run cluster, so far as they exist, by name.
@@ -36,9 +39,11 @@ pub(super) struct BuildCluster {
 
 impl BuildCluster {
     pub(super) async fn read(request: &Request, clusters: &Clusters, flux: FluxObjects) -> Result<Self> {
-        let record = clusters.build.get(&RemovalRecord::reference(&request.namespace, &request.run_cluster)).await?;
-        let record = record.as_ref().map(RemovalRecord::read).transpose()?.unwrap_or_default();
+        let reference = RemovalRecord::reference(&request.namespace, &request.run_cluster);
+        let object = clusters.build.get(&reference).await?;
+        let record = object.as_ref().map(RemovalRecord::read).transpose()?.unwrap_or_default();
         let mut found = Self::select(request, flux, record);
+        found.live = LiveObjects::new(object.map(|object| (Place::Build, reference, object)));
         for package in &request.packages {
             let name = names::of_package(package);
             if !found.removed.iter().any(|one| one.package == name) {
@@ -82,8 +87,8 @@ impl BuildCluster {
                 other_records.push(recorded.clone());
             }
         }
-        let (assumed, credentials) = (Vec::new(), BTreeMap::new());
-        Self { flux, removed, assumed, remaining, record, other_records, credentials }
+        let (assumed, credentials, live) = (Vec::new(), BTreeMap::new(), LiveObjects::default());
+        Self { flux, removed, assumed, remaining, record, live, other_records, credentials }
     }
 
     /// Tells whether a delivery that remains needs a Kustomization: two from one directory to one place may share Packages.

@@ -32,8 +32,8 @@ pub(super) struct BuildCluster {
 pub(super) struct Target {
     pub(super) run_cluster: String,
     pub(super) stored: StoredCredential,
-    /// The version of the Secret that holds it.
-    pub(super) resource_version: Option<String>,
+    /// The Secret that holds it.
+    pub(super) secret: DynamicObject,
 }
 
 impl BuildCluster {
@@ -72,11 +72,7 @@ impl BuildCluster {
             let is_listed = self.secrets.iter().any(|secret| secret.name_any() == reference.name);
             let secret = if is_listed { build.get(&reference).await? } else { None };
             match secret {
-                Some(secret) => Ok(Target {
-                    stored: StoredCredential::of(&secret),
-                    resource_version: secret.resource_version(),
-                    run_cluster,
-                }),
+                Some(secret) => Ok(Target { stored: StoredCredential::of(&secret), secret, run_cluster }),
                 None => Err(without_secret(&reference, &run_cluster, &self.kustomizations, &rotatable)),
             }
         };

@@ -114,7 +114,7 @@ pub(super) async fn gather(
         run_cluster_uid,
         build_cluster_uid: namespace.uid.clone(),
         granted,
-        resource_version: target.resource_version.clone(),
+        resource_version: target.secret.metadata.resource_version.clone(),
         endpoint,
         next_token_secret: names::next_deployer_token(&request.namespace, run_cluster),
         token_secrets,
