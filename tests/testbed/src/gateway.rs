@@ -85,6 +85,12 @@ impl Gateway {
         &self.authority
     }
 
+    /// Returns how many requests it has got.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.state.requests.load(Ordering::Relaxed)
+    }
+
     /// Returns how many requests it has refused.
     #[must_use]
     pub fn refused(&self) -> usize {
