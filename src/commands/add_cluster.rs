@@ -11,7 +11,7 @@ mod manifests;
 mod plan;
 mod request;
 
-use super::outcome;
+use super::{context, outcome};
 use crate::cli::AddClusterArgs;
 use crate::cluster::Connection;
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ pub(super) async fn run(
     namespace: Option<String>,
     arguments: AddClusterArgs,
 ) -> Result<()> {
-    super::choose_context(ui, &mut connection)?;
+    context::choose(ui, &mut connection)?;
     let (request, clusters) = ask::ask(ui, &connection, namespace, &arguments).await?;
     let (facts, checkout) = Box::pin(gather::gather(ui, &request, &clusters)).await?;
     let plan = plan::plan(&request, &facts);

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-use super::{git, outcome};
+use super::{context, git, outcome};
 use crate::check::permissions::{self, Need, missing};
 use crate::check::{self, Checks};
 use crate::cli::BootstrapArgs;
@@ -67,7 +67,7 @@ pub(super) async fn run(
     arguments: BootstrapArgs,
 ) -> Result<()> {
     let mut connection = connection;
-    super::choose_context(ui, &mut connection)?;
+    context::choose(ui, &mut connection)?;
     let mut request = ask(ui, &connection, namespace, &arguments).await?;
     names::check_package(names::of_package(&request.package))?;
     request.git_url.check()?;
@@ -149,7 +149,7 @@ async fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, argumen
         Some(given) => Ok(given.clone()),
         None => prompt::text(question, default),
     };
-    let namespace = super::namespace(ui, connection, namespace)?;
+    let namespace = context::namespace(ui, connection, namespace)?;
     let package = or_ask(&arguments.package, "Package (its directory in the GitOps repository)", None)?;
     let package = names::normalised_path(&package).to_owned();
     let url = GitUrl::parse(&or_ask(&arguments.git_url, "URL of the GitOps repository", None)?);

@@ -3,6 +3,7 @@
 mod add_cluster;
 mod bootstrap;
 mod check;
+mod context;
 mod git;
 pub mod outcome;
 #[cfg(test)]
@@ -12,12 +13,10 @@ mod rotate;
 mod status;
 mod wait;
 
-use kube::config::Kubeconfig;
-
 use crate::cli::{Cli, Command, ConnectionArgs};
-use crate::cluster::{Connection, load_kubeconfig, report_retries};
+use crate::cluster::{Connection, report_retries};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ui::{Ui, Verbosity, prompt};
+use crate::ui::{Ui, Verbosity};
 
 /// Runs the command of the command line.
 pub fn run(ui: Ui, cli: Cli) -> Result<()> {
@@ -86,41 +85,6 @@ fn connection(arguments: &ConnectionArgs) -> Connection {
         impersonate_groups: arguments.impersonate_groups.clone(),
         request_timeout: arguments.request_timeout,
     }
-}
-
-/// Asks for the build cluster's context where the kubeconfig has no current one.
-fn choose_context(ui: Ui, connection: &mut Connection) -> Result<()> {
-    if connection.context.is_some() || !ui.is_interactive {
-        return Ok(());
-    }
-    let kubeconfig = load_kubeconfig(connection.kubeconfig.as_deref())?;
-    if kubeconfig.current_context.as_ref().is_none_or(String::is_empty) {
-        connection.context = Some(prompt::choice("Context of the build cluster", &context_names(&kubeconfig))?);
-    }
-    Ok(())
-}
-
-/// Returns the namespace of the Flux objects: the flag's, else the context's, as kubectl does; asked for where neither is.
-fn namespace(ui: Ui, connection: &Connection, given: Option<String>) -> Result<String> {
-    if let Some(given) = given {
-        return Ok(given);
-    }
-    let kubeconfig = load_kubeconfig(connection.kubeconfig.as_deref())?;
-    let context = connection.context.as_ref().or(kubeconfig.current_context.as_ref());
-    let configured = kubeconfig
-        .contexts
-        .iter()
-        .find(|entry| Some(&entry.name) == context)
-        .and_then(|entry| entry.context.as_ref()?.namespace.clone());
-    match configured {
-        Some(namespace) => Ok(namespace),
-        None if ui.is_interactive => prompt::text("Namespace on the build cluster", Some("default")),
-        None => Ok("default".to_owned()),
-    }
-}
-
-fn context_names(kubeconfig: &Kubeconfig) -> Vec<String> {
-    kubeconfig.contexts.iter().map(|entry| entry.name.clone()).collect()
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use self::clusters::Clusters;
 use self::flux_objects::FluxObjects;
 use self::gather::Facts;
 use self::request::Request;
-use super::outcome;
+use super::{context, outcome};
 use crate::cli::RemoveClusterArgs;
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{ErrorKind, Result};
@@ -41,11 +41,11 @@ pub(super) async fn run(
     namespace: Option<String>,
     arguments: RemoveClusterArgs,
 ) -> Result<()> {
-    super::choose_context(ui, &mut connection)?;
+    context::choose(ui, &mut connection)?;
     request::require(ui, &arguments)?;
     let is_confirmed = arguments.confirm.yes;
     let build = Cluster::connect(Role::Build, &connection).await?;
-    let namespace = super::namespace(ui, &connection, namespace)?;
+    let namespace = context::namespace(ui, &connection, namespace)?;
     let flux = FluxObjects::read(&build, &namespace).await?;
     let request = Request::ask(ui, &connection, namespace, arguments, &flux.run_clusters()).await?;
     let clusters = Clusters::reach(&request, build, connection).await?;

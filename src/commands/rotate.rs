@@ -14,7 +14,7 @@ use futures::future::join_all;
 use self::build_cluster::{BuildCluster, Target};
 use self::gather::Facts;
 use self::request::Request;
-use super::outcome;
+use super::{context, outcome};
 use crate::cli::RotateArgs;
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,11 +31,11 @@ pub(super) async fn run(
     namespace: Option<String>,
     arguments: RotateArgs,
 ) -> Result<()> {
-    super::choose_context(ui, &mut connection)?;
+    context::choose(ui, &mut connection)?;
     request::require(ui, &arguments)?;
     let is_confirmed = arguments.confirm.yes;
     let build = Cluster::connect(Role::Build, &connection).await?;
-    let namespace = super::namespace(ui, &connection, namespace)?;
+    let namespace = context::namespace(ui, &connection, namespace)?;
     let read = BuildCluster::read(&build, &namespace).await?;
     let request = Request::ask(namespace, arguments, &read.rotatable())?;
     let build = build.taking_over(request.force_conflicts);

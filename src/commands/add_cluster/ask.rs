@@ -9,7 +9,7 @@ use super::request::{self, AuthenticationRequest, InstallerRequest, Request};
 use crate::check;
 use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
-use crate::commands::{context_names, git, namespace};
+use crate::commands::{context, git};
 use crate::error::Result;
 use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
 use crate::gitops::checkout::{GitAccess, Limits};
@@ -48,7 +48,7 @@ pub(super) async fn ask(
 
     let build = Cluster::connect(Role::Build, connection).await?.taking_over(arguments.write.force_conflicts);
     let build_served = build.served_versions().await?;
-    let namespace = namespace(ui, connection, given_namespace)?;
+    let namespace = context::namespace(ui, connection, given_namespace)?;
     let package = if let Some(package) = &arguments.package {
         names::normalised_path(package).to_owned()
     } else {
@@ -63,7 +63,7 @@ pub(super) async fn ask(
     let kubeconfig = load_kubeconfig(run_connection.kubeconfig.as_deref())?;
     let context = match &arguments.run_context {
         Some(context) => context.clone(),
-        None => prompt::choice("Context of the run cluster", &context_names(&kubeconfig))?,
+        None => prompt::choice("Context of the run cluster", &context::names(&kubeconfig))?,
     };
     let run_connection = run_connection.in_context(&context);
     let run = Cluster::connect(Role::Run(run_cluster.clone()), &run_connection)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cli::RemoveClusterArgs;
 use crate::cluster::{Connection, load_kubeconfig};
-use crate::commands::{context_names, git};
+use crate::commands::{context, git};
 use crate::error::Result;
 use crate::gitops::credentials::GitCredentials;
 use crate::names;
@@ -84,7 +84,7 @@ impl Request {
 
 fn ask_context(connection: &Connection, run_kubeconfig: Option<&PathBuf>, run_cluster: &str) -> Result<String> {
     let kubeconfig = load_kubeconfig(connection.of_run_clusters(run_kubeconfig).kubeconfig.as_deref())?;
-    let mut names = context_names(&kubeconfig);
+    let mut names = context::names(&kubeconfig);
     // The context that is named like the run cluster is the likely one.
     names.sort_by_key(|name| name != run_cluster);
     prompt::choice("Context of the run cluster", &names)

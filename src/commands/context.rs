@@ -1,0 +1,43 @@
+//! Which context of the kubeconfig is the build cluster's, and which namespace: asked for where neither flags nor kubeconfig say.
+
+use kube::config::Kubeconfig;
+
+use crate::cluster::{Connection, load_kubeconfig};
+use crate::error::Result;
+use crate::ui::{Ui, prompt};
+
+/// Asks for the build cluster's context where the kubeconfig has no current one.
+pub(super) fn choose(ui: Ui, connection: &mut Connection) -> Result<()> {
+    if connection.context.is_some() || !ui.is_interactive {
+        return Ok(());
+    }
+    let kubeconfig = load_kubeconfig(connection.kubeconfig.as_deref())?;
+    if kubeconfig.current_context.as_ref().is_none_or(String::is_empty) {
+        connection.context = Some(prompt::choice("Context of the build cluster", &names(&kubeconfig))?);
+    }
+    Ok(())
+}
+
+/// Returns the namespace of the Flux objects: the flag's, else the context's, as kubectl does; asked for where neither is.
+pub(super) fn namespace(ui: Ui, connection: &Connection, given: Option<String>) -> Result<String> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let kubeconfig = load_kubeconfig(connection.kubeconfig.as_deref())?;
+    let context = connection.context.as_ref().or(kubeconfig.current_context.as_ref());
+    let configured = kubeconfig
+        .contexts
+        .iter()
+        .find(|entry| Some(&entry.name) == context)
+        .and_then(|entry| entry.context.as_ref()?.namespace.clone());
+    match configured {
+        Some(namespace) => Ok(namespace),
+        None if ui.is_interactive => prompt::text("Namespace on the build cluster", Some("default")),
+        None => Ok("default".to_owned()),
+    }
+}
+
+/// Lists the contexts of a kubeconfig.
+pub(super) fn names(kubeconfig: &Kubeconfig) -> Vec<String> {
+    kubeconfig.contexts.iter().map(|entry| entry.name.clone()).collect()
+}
