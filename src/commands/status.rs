@@ -1,5 +1,5 @@
 //! `status`: all deliveries as they are now, on all run clusters at once; with `--watch` again with every change, of which the
-//! watches tell. What has not changed is not read anew.
+//! watches tell. What has not changed is not read again.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::ui::status::{document, names, table, tree};
 /// How long changes are collected before they are shown together.
 const COLLECT: Duration = Duration::from_millis(300);
 
-/// How often ages are shown anew, and what cannot be read is tried again.
+/// How often ages are shown again, and what cannot be read is tried again.
 const REFRESH: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(

@@ -37,11 +37,11 @@ pub(crate) struct Following {
 pub(crate) enum Event {
     /// A watch has brought something.
     Update(Update),
-    /// The credential for the run cluster with this number was read anew; what watches brought before begins again.
+    /// The credential for the run cluster with this number was read again; its watches begin from the start.
     Renewed(Renewal),
 }
 
-/// What came of reading Flux's credential for a run cluster anew.
+/// What came of reading Flux's credential for a run cluster again.
 #[derive(Debug)]
 pub(crate) struct Renewal {
     /// The number of the run cluster.
@@ -54,7 +54,7 @@ pub(crate) struct Renewal {
 struct RunCluster {
     cluster: Cluster,
     watches: BTreeMap<String, Watch>,
-    /// When Flux's credential was last read anew, because this one is refused.
+    /// When Flux's credential was last read again, because this one is refused.
     renewed: Option<Instant>,
 }
 
@@ -129,7 +129,7 @@ impl Following {
         }
     }
 
-    /// Has Flux's credential read anew for a run cluster that refuses this one: Flux may have a new one by now, as after
+    /// Has Flux's credential read again for a run cluster that refuses this one: Flux may have a new one by now, as after
     /// `rotate`. Who named a context has no other.
     ///
     /// Not again within a few seconds: returns whether it is read.
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_watches_of_a_credential_that_was_replaced_end_and_begin_anew_with_the_new_one() {
+    fn the_watches_of_a_credential_that_was_replaced_end_and_others_begin() {
         block_on(async {
             let run = || cluster(Role::Run("prod1".to_owned()));
             let mut following = Following::new(&cluster(Role::Build).await, &Connection::default());
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_is_not_read_anew_again_and_again() {
+    fn a_credential_is_not_read_again_and_again() {
         block_on(async {
             let mut following = Following::new(&cluster(Role::Build).await, &Connection::default());
             let index = following.add(cluster(Role::Run("prod1".to_owned())).await);

@@ -75,7 +75,7 @@ pub struct Versions {
     pub reconciled: Option<Timestamp>,
 }
 
-/// Looks at deliveries once, or again and again; what is known not to have changed is not read anew.
+/// Looks at deliveries once, or again and again; what is known not to have changed is not read again.
 pub struct Survey {
     build: Cluster,
     versions: FluxVersions,
@@ -144,7 +144,7 @@ impl Survey {
         }
     }
 
-    /// Reads Flux's credential anew where this one is refused, and tells whether there is anything to read with a new one.
+    /// Reads Flux's credential again where this one is refused, and tells whether there is anything to read with a new one.
     async fn renew(&mut self) -> bool {
         let is_refused = |target: &Result<Target>| target.as_ref().is_err_and(|error| error.status() == Some(401));
         for (key, group) in &self.groups {
@@ -226,7 +226,7 @@ impl Survey {
         }
     }
 
-    /// Forgets what an event shows to be out of date. Flux's objects are read anew with every look, and what was read before them
+    /// Forgets what an event shows to be out of date. Flux's objects are read again with every look, and what was read before them
     /// is forgotten.
     fn take(&mut self, event: Event) {
         let changed = match event {

@@ -365,7 +365,7 @@ impl Follower {
         }));
     }
 
-    /// Has Flux's credential read anew for a view that refuses this one, while anything is still read through it.
+    /// Has Flux's credential read again for a view that refuses this one, while anything is still read through it.
     pub(super) fn renew(&mut self, view: usize) {
         let track = self.tracks.iter().find(|track| track.view == Some(view) && track.outcome.is_none());
         if let Some(track) = track {

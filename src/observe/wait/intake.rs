@@ -1,5 +1,5 @@
 //! Takes in what watches bring, their failures included, and marks the deliveries that it concerns. A credential that is
-//! refused is read anew.
+//! refused is read again.
 
 use std::time::Instant;
 

@@ -28,7 +28,7 @@ pub(super) struct RunView {
 }
 
 impl RunView {
-    /// Begins anew with another credential, whose watches have yet to bring everything.
+    /// Begins again with another credential, whose watches have yet to bring everything.
     pub(super) fn renewed(&mut self) {
         (self.installs, self.apps) = (Store::default(), Store::default());
         self.broken = None;
