@@ -1,7 +1,8 @@
 //! The ways in which Flux authenticates on a run cluster, as they are recorded on the build cluster.
 //!
-//! The Secret that holds it lives in [`stored`]. Which one `add-cluster` is asked for lives in its own `request`; how each is set up in its plan.
+//! The Secret that holds it lives in [`stored`], which addresses accept a token in [`acceptance`]. Which one `add-cluster` is asked for lives in its own `request`; how each is set up in its plan.
 
+pub mod acceptance;
 pub mod stored;
 
 use kube::ResourceExt;

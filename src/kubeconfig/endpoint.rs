@@ -212,8 +212,13 @@ impl Endpoint {
     pub fn is_same_server(&self, other: &Self) -> bool {
         self.certificate_authority_data.is_some()
             && self.certificate_authority_data == other.certificate_authority_data
-            && destination(&self.server).is_some()
-            && destination(&self.server) == destination(&other.server)
+            && self.leads_to(&other.server)
+    }
+
+    /// Tells whether the way ends at this URL, which may be written in another way.
+    #[must_use]
+    pub fn leads_to(&self, server: &str) -> bool {
+        destination(&self.server).is_some() && destination(&self.server) == destination(server)
     }
 
     /// Tells whether the way begins at the machine itself: for a controller in a pod, that is the pod.

@@ -1,4 +1,5 @@
-//! Carries a plan out, step by step. Interrupting it at any point and running the command again completes it.
+//! Carries a plan out, step by step. Interrupting it at any point and running the command again completes it, unless it turns
+//! out that it never can: then what it has made is taken back.
 
 mod awaiting;
 mod minting;
@@ -10,11 +11,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use self::minting::MintFailure;
 pub(crate) use super::executor::Executor;
 use super::preview::Preview;
 use super::refusals;
 use super::show::Headings;
-use super::steps::{Apply, Change, Commit, Delete, Plan, Step};
+use super::steps::{Apply, Change, Commit, Delete, Place, Plan, Step};
+use crate::authentication::acceptance::Address;
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::object::ObjectReference;
@@ -66,22 +69,46 @@ fn headings(executor: Executor<'_>) -> Headings {
     Headings { build: heading(executor.build), run: executor.run.map(heading).unwrap_or_default() }
 }
 
+/// What a plan has come to so far, for the steps that follow.
+#[derive(Default)]
+struct Progress {
+    /// The objects that did not exist before.
+    made: Vec<Made>,
+    /// Where the credential works that was minted.
+    proven_at: Option<Address>,
+}
+
+/// An object that a plan has made.
+struct Made {
+    place: Place,
+    reference: ObjectReference,
+    uid: Option<String>,
+}
+
 /// Carries a confirmed plan out.
 pub(crate) async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'_>) -> Result<()> {
     let deadline = Instant::now() + plan.timeout.unwrap_or(WAIT_LIMIT);
     // What Flux answers with; one will do, since no object is asked twice.
     let token = Timestamp::now().to_string();
+    let mut progress = Progress::default();
     for (step, change) in preview.steps(plan) {
         let done = match step {
             Step::Apply(_) | Step::Mint(_) if *change == Change::None => Ok(()),
-            Step::Apply(apply) => executor.apply(apply, change).await,
+            Step::Apply(apply) => executor.apply(apply, change).await.map(|made| progress.made.extend(made)),
             Step::Delete(delete) => executor.delete(delete).await,
             Step::Commit(commit) if commit.changes.is_empty() => Ok(()),
             Step::Commit(commit) => executor.commit(commit).await,
-            Step::Mint(mint) => executor.mint(mint, change).await,
+            Step::Mint(mint) => match executor.mint(mint, change).await {
+                Ok(address) => {
+                    progress.proven_at = address;
+                    Ok(())
+                }
+                Err(MintFailure::Useless(error)) => return Err(executor.take_back(&progress.made, error).await),
+                Err(MintFailure::Other(error)) => Err(error),
+            },
             Step::Request(request) => executor.request(request, &token, deadline).await,
             Step::Await(awaited) => executor.wait_for(awaited, &token, deadline).await,
-            Step::Prove(proof) => executor.prove(proof).await,
+            Step::Prove(proof) => executor.prove(proof, progress.proven_at).await,
         };
         done.map_err(|error| error.hint("what is done stays; the same command completes the rest"))?;
     }
@@ -89,12 +116,35 @@ pub(crate) async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'
 }
 
 impl Executor<'_> {
-    async fn apply(self, apply: &Apply, change: &Change) -> Result<()> {
+    /// Applies an object, and returns it where it is new.
+    async fn apply(self, apply: &Apply, change: &Change) -> Result<Option<Made>> {
         let cluster = self.cluster(apply.place)?;
         let applied = cluster.apply(&apply.manifest, false).await;
-        applied.map_err(|error| refusals::with_way_out(error, &apply.manifest))?;
-        self.report_applied(change, &ObjectReference::of(&apply.manifest)?.display(), cluster);
-        Ok(())
+        let applied = applied.map_err(|error| refusals::with_way_out(error, &apply.manifest))?;
+        let reference = ObjectReference::of(&apply.manifest)?;
+        self.report_applied(change, &reference.display(), cluster);
+        let made = || Made { place: apply.place, reference, uid: applied.metadata.uid };
+        Ok((*change == Change::Create).then(made))
+    }
+
+    /// Deletes what a plan has made that cannot be carried out, last things first, and returns why with what stays.
+    ///
+    /// A namespace stays: what others have put there since would go with it.
+    async fn take_back(self, made: &[Made], mut why: Error) -> Error {
+        for Made { place, reference, uid } in made.iter().rev() {
+            let Ok(cluster) = self.cluster(*place) else { continue };
+            let display = format!("{} on {}", reference.display(), cluster.display());
+            let deleted = match uid {
+                _ if reference.resource.kind == "Namespace" => Err("it was made by this run".to_owned()),
+                Some(uid) => cluster.delete(reference, Some(uid), false).await.map_err(|error| error.to_string()),
+                None => Err("its UID is not known".to_owned()),
+            };
+            match deleted {
+                Ok(_) => self.ui.done(&format!("took {display} back")),
+                Err(reason) => why = why.hint(format!("{display} stays: {reason}")),
+            }
+        }
+        why
     }
 
     /// Deletes an object; one that is gone already is no failure.

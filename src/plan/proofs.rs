@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::cluster::User;
 use crate::error::{Error, Result};
 use crate::flux::{WorkloadIdentity, is_left_alone};
-use crate::kubeconfig::claims;
+use crate::kubeconfig::{Endpoint, claims};
 use crate::labels;
 use crate::object::ObjectReference;
 use crate::shell::quoted;
@@ -49,6 +49,8 @@ pub(crate) struct CredentialUnchanged {
 pub(crate) struct TokensRevoked {
     /// The run cluster's short name.
     pub(crate) run_cluster: String,
+    /// Where Flux reaches it.
+    pub(crate) endpoint: Endpoint,
     /// The namespace to try them in.
     pub(crate) namespace: String,
     /// The tokens.
@@ -208,7 +210,13 @@ mod tests {
     #[test]
     fn a_token_that_could_not_be_tried_is_not_said_to_authenticate() {
         let tokens = vec![SecretString::from("not-a-real-token")];
-        let proof = TokensRevoked { run_cluster: "prod1".to_owned(), namespace: "apps".to_owned(), tokens };
+        let endpoint = Endpoint {
+            server: "https://prod1.example:6443".to_owned(),
+            certificate_authority_data: None,
+            tls_server_name: None,
+            proxy_url: None,
+        };
+        let proof = TokensRevoked { run_cluster: "prod1".to_owned(), endpoint, namespace: "apps".to_owned(), tokens };
         let error = |error| proof.not_refused(error, Duration::from_mins(1), "prod1-admin").to_string();
         assert!(error(None).contains("still authenticates 60 s after revocation"));
         let untried = error(Some(Error::new("connection refused")));

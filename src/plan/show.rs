@@ -150,16 +150,20 @@ mod tests {
         Step::Apply(Apply { place, manifest })
     }
 
+    fn endpoint() -> Endpoint {
+        Endpoint {
+            server: "https://run".to_owned(),
+            certificate_authority_data: None,
+            tls_server_name: None,
+            proxy_url: None,
+        }
+    }
+
     fn mint() -> Step {
         let metadata = json!({"name": "prod1-kubeconfig", "namespace": "dev"});
         let mint = Mint {
             run_cluster: "prod1".to_owned(),
-            endpoint: Endpoint {
-                server: "https://run".to_owned(),
-                certificate_authority_data: None,
-                tls_server_name: None,
-                proxy_url: None,
-            },
+            endpoint: endpoint(),
             user: "deployer".to_owned(),
             source: TokenSource::Known(SecretString::from("not-a-real-token")),
             impersonate: None,
@@ -209,8 +213,8 @@ mod tests {
         let note = Some("its token ends".to_owned());
         steps.push(Step::Delete(Delete { place: Place::Run, reference: old, uid: None, note }));
         let tokens = vec![SecretString::from("not-a-real-token")];
-        let revoked = TokensRevoked { run_cluster: "prod1".to_owned(), namespace: "apps".to_owned(), tokens };
-        steps.push(revoked.into());
+        let (run_cluster, namespace) = ("prod1".to_owned(), "apps".to_owned());
+        steps.push(TokensRevoked { run_cluster, endpoint: endpoint(), namespace, tokens }.into());
         insta::assert_snapshot!(shown(steps, vec![Change::Update(vec!["data".to_owned()])]), @r"
         This will do it:
           build at https://build

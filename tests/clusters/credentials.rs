@@ -216,11 +216,12 @@ fn address_of_choice(testbed: &Testbed) {
     }
     let other = user.server_of("prod2");
     let authority = user.authority_of("prod2");
+    let before = user.state();
     add_cluster(&user, &["--server", &other, "--certificate-authority", authority.to_str().expect("UTF-8")])
         .expect_code(1)
-        .says("does not accept the deployer's credential; it was not stored")
+        .says("belongs to another cluster, or knows only its own users")
         .says("--server https://HOST:PORT");
-    assert!(secret(&user).is_null(), "an address of another cluster was stored");
+    assert_eq!(before, user.state(), "an address of another cluster was found out too late");
 
     let server = user.server_of("prod1").replace("127.0.0.1", "localhost");
     add_cluster(&user, &["--server", &server, "--tls-server-name", "127.0.0.1"]).expect_code(0);

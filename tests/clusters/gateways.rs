@@ -1,27 +1,47 @@
-//! API servers behind a gateway that refuses a request now and then.
+//! API servers behind gateways: one that refuses a request now and then, and one that knows only its own users.
 
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use testbed::{Gateway, Testbed};
+use testbed::{Behaviour, Gateway, Testbed};
 
 use crate::Test;
-use crate::support::{PACKAGE, User};
+use crate::credentials::{add_cluster, annotation, kubeconfig as stored_kubeconfig, secret, with_kubeconfig};
+use crate::support::{PACKAGE, User, eventually};
 
-pub(crate) const TESTS: &[(&str, Test)] =
-    &[("gateways::an_unreliable_api_server_changes_nothing_but_time", unreliable)];
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("gateways::an_unreliable_api_server_changes_nothing_but_time", unreliable),
+    ("gateways::one_that_knows_only_its_own_users_is_refused_without_a_trace", only_own_users),
+    ("gateways::beside_one_that_knows_only_its_own_users_flux_has_an_address_of_its_own", beside_own_users),
+    ("gateways::one_that_knows_only_its_own_users_knows_those_of_a_kubeconfig_file", own_user),
+];
+
+/// The token of the user of a gateway that knows only its own users.
+const OWN_TOKEN: &str = "not-a-token-of-the-cluster";
 
 /// Puts a gateway before a cluster of the user's kubeconfig.
-fn put_before(user: &mut User<'_>, context: &str, every: usize) -> Gateway {
+fn put_before(user: &mut User<'_>, context: &str, behaviour: Behaviour) -> Gateway {
     let authority = std::fs::read_to_string(user.authority_of(context)).expect("PEM");
-    let gateway = Gateway::start(&user.server_of(context), &authority, every).expect("a gateway");
+    let is_own_user = matches!(behaviour, Behaviour::OwnUsers { .. });
+    let gateway = Gateway::start(&user.server_of(context), &authority, behaviour).expect("a gateway");
     let mut kubeconfig = kubeconfig(user);
     let pem = user.write(&format!("{context}-gateway.pem"), gateway.authority());
     let cluster = entry(&mut kubeconfig, "clusters", context);
     cluster["cluster"] = json!({"server": gateway.server(), "certificate-authority": pem});
+    if is_own_user {
+        entry(&mut kubeconfig, "users", context)["user"] = json!({"token": OWN_TOKEN});
+    }
     let path = user.write("kubeconfig-of-gateways.json", &kubeconfig.to_string());
     user.set("KUBECONFIG", &path.display().to_string());
     gateway
+}
+
+/// Puts a gateway before `prod1` that knows only its own users, and lets none of the cluster's in.
+fn put_own_users_before(user: &mut User<'_>) -> Gateway {
+    let mut kubeconfig = kubeconfig(user);
+    let credential = entry(&mut kubeconfig, "users", "prod1")["user"]["token"].as_str().expect("a token").to_owned();
+    let (prefix, token) = ("/k8s/clusters/c-m-x".to_owned(), OWN_TOKEN.to_owned());
+    put_before(user, "prod1", Behaviour::OwnUsers { prefix, token, credential })
 }
 
 fn kubeconfig(user: &User<'_>) -> Value {
@@ -36,14 +56,13 @@ fn entry<'a>(kubeconfig: &'a mut Value, list: &str, name: &str) -> &'a mut Value
 
 fn direct(user: &User<'_>) -> Vec<String> {
     let authority = user.authority_of("prod1").display().to_string();
-
     vec!["--server".to_owned(), user.server_of("prod1"), "--certificate-authority".to_owned(), authority]
 }
 
 fn unreliable(testbed: &Testbed) {
     let mut user = User::new(testbed, "unreliable");
     let direct = direct(&user);
-    let gateways = ["build", "prod1"].map(|context| put_before(&mut user, context, 12));
+    let gateways = ["build", "prod1"].map(|context| put_before(&mut user, context, Behaviour::Unreliable(12)));
     user.bootstrap().expect_code(0);
     let mut arguments = user.add_cluster_arguments("prod1", "prod1");
     arguments.extend(direct.iter().map(String::as_str));
@@ -56,4 +75,103 @@ fn unreliable(testbed: &Testbed) {
     user.run(&["remove-cluster", "prod1", "--package", PACKAGE, "--run-context", "prod1", "--yes"]).expect_code(0);
     let refused = gateways.map(|gateway| gateway.refused());
     assert!(refused.iter().all(|&refused| refused > 3), "the gateways refused next to nothing: {refused:?}");
+}
+
+/// Takes the permission to request tokens away from the user.
+fn forbid_tokens(user: &User<'_>) {
+    let role = "carvelflux-engineer";
+    let mut rules = user.get("prod1", user.workspace.target_namespace(), "role", role)["rules"].clone();
+    rules.as_array_mut().expect("rules").retain(|rule| rule["resources"] != json!(["serviceaccounts/token"]));
+    user.target(&["patch", "role", role, "--type=merge", "-p", &json!({"rules": rules}).to_string()]);
+}
+
+fn only_own_users(testbed: &Testbed) {
+    let mut user = User::new(testbed, "only-own-users");
+    user.bootstrap().expect_code(0);
+    let direct = direct(&user);
+    let direct: Vec<&str> = direct.iter().map(String::as_str).collect();
+    let gateway = put_own_users_before(&mut user);
+    let refused = || {
+        let before = user.state();
+        let output = add_cluster(&user, &[])
+            .expect_code(1)
+            .says("knows only its own users")
+            .says("--server https://HOST:PORT")
+            .says("--kubeconfig-file FILE")
+            .does_not_say("completes the rest")
+            .does_not_say(OWN_TOKEN);
+        assert_eq!(before, user.state(), "something is left: {output}");
+        output
+    };
+    refused().does_not_say("created");
+
+    // Who may not request tokens finds out with the first one, and nothing of it stays.
+    forbid_tokens(&user);
+    refused().says("it was not stored").says("took ServiceAccount");
+
+    // What another run has made stays.
+    add_cluster(&user, &direct).expect_code(0);
+    user.build(&["delete", "secret", "prod1-kubeconfig"]);
+    refused().says("it was not stored").does_not_say("took ");
+    assert!(gateway.refused() > 0, "the gateway refused nobody");
+}
+
+fn beside_own_users(testbed: &Testbed) {
+    let mut user = User::new(testbed, "beside-own-users");
+    user.bootstrap().expect_code(0);
+    let direct = direct(&user);
+    let direct: Vec<&str> = direct.iter().map(String::as_str).collect();
+    let gateway = put_own_users_before(&mut user);
+    add_cluster(&user, &direct).expect_code(0).says(&format!("{PACKAGE} on prod1  ready"));
+    for flags in [&direct[..], &[]] {
+        add_cluster(&user, flags).expect_code(0).says("nothing to change");
+    }
+    user.run(&["check", "prod1", "--run-context", "prod1=prod1"]).expect_code(0);
+    user.run(&["wait"]).expect_code(0).says(&format!("{PACKAGE} on prod1  ready"));
+
+    let is_dead =
+        |kubeconfig: &Value| with_kubeconfig(&user, kubeconfig, &["auth", "whoami"]).1.contains("Unauthorized");
+    let first = stored_kubeconfig(&secret(&user));
+    assert!(!is_dead(&first));
+    user.run(&["rotate", "prod1", "--yes"]).expect_code(0).says("the old credential for prod1 is refused now");
+    assert!(is_dead(&first), "the old credential still works where Flux goes");
+
+    // A credential that does not work any more is told from one that only the gateway does not know.
+    let second = secret(&user);
+    user.target(&["delete", "secret", annotation(&second, "token-secret")]);
+    eventually("the end of the token", || is_dead(&stored_kubeconfig(&second)).then_some(()));
+    add_cluster(&user, &[]).expect_code(0).says("updated Secret");
+    assert!(!is_dead(&stored_kubeconfig(&secret(&user))));
+
+    // An address that knows nobody is refused, whatever else is known.
+    let authority = user.write("gateway.pem", gateway.authority()).display().to_string();
+    let before = user.state();
+    add_cluster(&user, &["--server", gateway.server(), "--certificate-authority", &authority])
+        .expect_code(1)
+        .says("knows only its own users");
+    assert_eq!(before, user.state());
+    user.run(&["remove-cluster", "prod1", "--package", PACKAGE, "--run-context", "prod1", "--yes"]).expect_code(0);
+    assert!(gateway.refused() > 0, "the gateway refused nobody");
+}
+
+fn own_user(testbed: &Testbed) {
+    let mut user = User::new(testbed, "own-user");
+    user.bootstrap().expect_code(0);
+    let gateway = put_own_users_before(&mut user);
+    let of_gateway = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "prod1",
+        "contexts": [{"name": "prod1", "context": {"cluster": "prod1", "user": "prod1"}}],
+        "clusters": [{"name": "prod1", "cluster": {
+            "server": gateway.server(),
+            "certificate-authority-data": json!(k8s_openapi::ByteString(gateway.authority().as_bytes().to_vec())),
+        }}],
+        "users": [{"name": "prod1", "user": {"token": OWN_TOKEN}}],
+    });
+    user.write("own.json", &of_gateway.to_string());
+    add_cluster(&user, &["--kubeconfig-file", "own.json"])
+        .expect_code(0)
+        .says(&format!("{PACKAGE} on prod1  ready"))
+        .does_not_say(OWN_TOKEN);
+    user.run(&["wait"]).expect_code(0).says(&format!("{PACKAGE} on prod1  ready"));
+    user.run(&["remove-cluster", "prod1", "--package", PACKAGE, "--run-context", "prod1", "--yes"]).expect_code(0);
 }

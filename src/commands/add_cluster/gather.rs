@@ -20,7 +20,6 @@ use super::clusters::Clusters;
 use super::facts::{Authentication, ExistingCredential, Facts, Installer};
 use super::manifests::{kustomizations, references};
 use super::request::Request;
-use crate::authentication::stored::StoredCredential;
 use crate::check::{self, Checks, Skipped, known};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
@@ -80,7 +79,7 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
     let is_new_namespace = creates_namespace.unwrap_or_default();
     let (credential, access, kustomizations, delivery, registry) = join!(
         Checks::apart(async |checks| {
-            check_credential(request, clusters, checks, &existing, stored.as_ref(), &authentication, &run_uid).await
+            check_credential(request, clusters, checks, &existing, &authentication, &run_uid, is_new_namespace).await
         }),
         Checks::apart(async |checks| {
             let (versions, existing) = (versions?, known(&existing)?);
@@ -183,29 +182,41 @@ async fn read_repository(
     })
 }
 
-/// Finds out how Flux reaches the run cluster, and whether its stored token, if there is one, still works.
+/// Finds out how Flux reaches the run cluster, and whether a token works there: the stored one, if there is one.
 async fn check_credential(
     request: &Request,
     clusters: &Clusters,
     checks: &mut Checks,
     existing: &Result<Option<ExistingCredential>, Skipped>,
-    stored: Option<&StoredCredential>,
     authentication: &Result<Authentication, Skipped>,
     run_uid: &Result<String, Skipped>,
+    is_new_namespace: bool,
 ) -> Result<(Endpoint, Option<SecretString>), Skipped> {
     let (existing, authentication) = (known(existing)?, known(authentication)?);
-    let working_token = match stored {
-        Some(stored) if matches!(authentication, Authentication::Token { .. }) => {
-            checks.take("stored credential", credential::working_token(&clusters.run, stored).await)
-        }
-        _ => Ok(None),
-    };
     let known_endpoint = existing.as_ref().and_then(ExistingCredential::endpoint);
     let endpoint = credential::endpoint(request, &clusters.user_endpoint, known_endpoint.as_ref());
     let run_uid = known(run_uid)?;
-    let check =
-        credential::check_endpoint(clusters, request, authentication, known_endpoint.as_ref(), &endpoint, run_uid);
-    checks.check("address of the run cluster", check.await);
+    let (is_usable, working_token) = join!(
+        credential::check_endpoint(clusters, request, authentication, known_endpoint.as_ref(), &endpoint, run_uid),
+        async {
+            let Authentication::Token { .. } = authentication else { return Ok((None, None)) };
+            // A namespace that has yet to be created has no account.
+            let namespace = if is_new_namespace { clusters.run.default_namespace() } else { &request.target_namespace };
+            let stored = existing.as_ref().and_then(ExistingCredential::stored);
+            credential::working_token(&clusters.run, &endpoint, stored.as_ref(), namespace).await
+        },
+    );
+    let is_usable = checks.take("address of the run cluster", is_usable);
+    let working_token = match (is_usable, working_token) {
+        // An address of another cluster knows no token of this one.
+        (Err(skipped), Err(_)) => Err(skipped),
+        (_, working_token) => checks.take("credential of the run cluster", working_token).map(|(token, warning)| {
+            if let Some(warning) = warning {
+                checks.warn("credential of the run cluster", warning);
+            }
+            token
+        }),
+    };
     if let Some(existing) = existing {
         checks.check("run cluster's name", retarget::same_cluster(clusters, request, existing, run_uid).await);
     }

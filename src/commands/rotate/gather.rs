@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::build_cluster::{BuildCluster, Target};
 use super::request::Request;
 use crate::authentication::Method;
+use crate::authentication::acceptance::{Addresses, Verdict};
 use crate::authentication::stored::StoredCredential;
 use crate::check::Checks;
 use crate::check::permissions::{self, Need, missing};
@@ -93,8 +94,10 @@ pub(super) async fn gather(
         name: names::deployer(&request.namespace, run_cluster),
     };
     let expires = request.token_duration.or(granted).is_some();
-    let (account, tokens, on_build, on_run) = futures::join!(
+    let (account, address, tokens, on_build, on_run) = futures::join!(
         deployer.find(&run),
+        // Boxed: it is the largest of these futures.
+        Box::pin(check_address(&run, &endpoint, stored, &deployer)),
         async {
             let secrets = deployer.token_secrets(&run).await?;
             let tokens = tokens(&run, stored, &secrets).await?;
@@ -105,6 +108,7 @@ pub(super) async fn gather(
     );
     let mut checks = Checks::default();
     checks.check("deployer", account);
+    checks.check("address of the run cluster", address);
     let tokens = checks.take("tokens", tokens);
     permissions::take(&mut checks, build, on_build);
     permissions::take(&mut checks, &run, on_run);
@@ -165,6 +169,27 @@ async fn same_cluster(run: &Cluster, run_cluster: &str, recorded: &str, secret: 
     Err(Error::new(format!("{} is not the cluster that `{run_cluster}` means", run.display()))
         .because(format!("its namespace kube-system has the UID {uid}, {} was made for {recorded}", secret.display()))
         .hint(format!("name the context of the right cluster: --run-context {run_cluster}=CONTEXT")))
+}
+
+/// Refuses an address that knows no tokens of service accounts at all, where that can be told before one is made.
+async fn check_address(
+    run: &Cluster,
+    endpoint: &Endpoint,
+    stored: &StoredCredential,
+    deployer: &Deployer<'_>,
+) -> Result<()> {
+    let addresses = Addresses::of(run, endpoint).await?;
+    if let Some(token) = stored.token()
+        && let Verdict::Answered(..) = addresses.know(token, deployer.namespace).await?
+    {
+        return Ok(());
+    }
+    match addresses.probe(deployer.namespace, &deployer.name).await {
+        Some(Verdict::Refused(words)) => {
+            Err(addresses.refusal(&format!("Flux could not use a new token on {}", run.display()), &words))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The service account on the run cluster whose tokens are rotated.

@@ -30,6 +30,7 @@ pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
     steps.extend(facts.token_secrets.iter().map(revoke));
     let revoked = TokensRevoked {
         run_cluster: facts.run_cluster.clone(),
+        endpoint: facts.endpoint.clone(),
         namespace: facts.deployer_namespace.clone(),
         tokens: facts.tokens.clone(),
     };

@@ -96,7 +96,10 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
     } else if says(&["Unauthorized", "the server has asked for the client to provide credentials"]) {
         let hint = match credential {
             Credential::Secret(_) => {
-                format!("the credential in {} is expired or revoked; {rotate}", credential.object(&namespace))
+                format!(
+                    "the credential in {} is expired or revoked, or its address knows only its own users; {rotate}",
+                    credential.object(&namespace)
+                )
             }
             Credential::ConfigMap(name) => untrusted_identity(&namespace, name),
         };

@@ -151,7 +151,9 @@ impl Follower {
             RunAccess::Kubeconfig { secret, .. } => {
                 let object = format!("Secret {namespace}/{}", secret.name);
                 let renewal = renewal(&secret.name, namespace);
-                let remedy = format!("the credential in {object} is expired or revoked; {renewal}");
+                let remedy = format!(
+                    "the credential in {object} is expired or revoked, or its address knows only its own users; {renewal}"
+                );
                 (object, remedy)
             }
             RunAccess::WorkloadIdentity { config_map, .. } => {

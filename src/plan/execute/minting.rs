@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::proving::prove_credential;
+use super::proving::{Proven, prove_credential};
+use crate::authentication::acceptance::{Address, Addresses};
 use crate::authentication::stored::note_end;
 use crate::cluster::TokenWish;
 use crate::error::{Error, Result};
@@ -17,17 +18,41 @@ use crate::plan::steps::Change;
 /// How long the control plane may take to fill in a token: its controllers elect a leader anew after an API server has restarted.
 const FILL_LIMIT: Duration = Duration::from_secs(90);
 
+/// Why there is no credential.
+pub(super) enum MintFailure {
+    /// The address that it is for knows no tokens of service accounts: another try of the same would end alike.
+    Useless(Error),
+    /// Anything else.
+    Other(Error),
+}
+
+impl From<Error> for MintFailure {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
 impl Executor<'_> {
-    /// Obtains the token, proves that it works, and stores the kubeconfig.
-    pub(super) async fn mint(self, mint: &Mint, change: &Change) -> Result<()> {
-        let run = self.run_cluster()?;
+    /// Obtains the token, proves that it works, and stores the kubeconfig. Returns where it was proven; `None` where that is
+    /// left to Flux.
+    pub(super) async fn mint(self, mint: &Mint, change: &Change) -> Result<Option<Address>, MintFailure> {
+        let addresses = Addresses::of(self.run_cluster()?, &mint.endpoint).await?;
         let (token, end) = self.obtain(mint).await?;
-        let as_flux = run.with_token(&token, mint.impersonate.as_deref())?;
         let refusal = "the new deployer credential does not work on the run cluster; it was not stored";
-        prove_credential(&as_flux, &mint.target_namespace, refusal).await?;
-        if mint.endpoint.server != run.server() {
-            self.prove_endpoint(mint, &token).await?;
-        }
+        let impersonate = mint.impersonate.as_deref();
+        let address = match prove_credential(&addresses, &token, impersonate, &mint.target_namespace, refusal).await? {
+            Proven::At(address) => Some(address),
+            Proven::OutOfReach(error) => {
+                self.ui.warning(&format!(
+                    "only Flux can tell whether the credential for {} works: {error}; and your own address of it knows only its own users",
+                    mint.run_cluster
+                ));
+                None
+            }
+            Proven::Refused(words) => {
+                return Err(MintFailure::Useless(addresses.refusal(refusal, &words)));
+            }
+        };
         let mut secret = mint.secret_with(&token);
         if let Some((expires, lifetime)) = end {
             note_end(&mut secret, expires, lifetime);
@@ -44,7 +69,7 @@ impl Executor<'_> {
                 self.ui.warning(&warning);
             }
         }
-        Ok(())
+        Ok(address)
     }
 
     /// Returns the token, and where it expires, when and for how long it was granted.
@@ -69,20 +94,5 @@ impl Executor<'_> {
                 Ok((granted.token, Some((granted.expires, granted.lifetime))))
             }
         }
-    }
-
-    /// Refuses an address whose server does not know the token: it is another cluster's. Where it cannot be reached from
-    /// here, Flux will find out.
-    async fn prove_endpoint(self, mint: &Mint, token: &SecretString) -> Result<()> {
-        let as_flux = self.run_cluster()?.through(&mint.endpoint).await?.with_token(token, None)?;
-        if let Ok(false) = as_flux.lets_in(&mint.target_namespace).await {
-            return Err(Error::new(format!(
-                "the server at {} does not accept the deployer's credential; it was not stored",
-                mint.endpoint.server
-            ))
-            .because("it belongs to another cluster, or authenticates only its own users")
-            .hint("name the address of the run cluster's API server: --server https://HOST:PORT"));
-        }
-        Ok(())
     }
 }

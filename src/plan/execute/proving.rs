@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use kube::ResourceExt;
+use secrecy::SecretString;
 use tokio::time::Instant;
 
+use crate::authentication::acceptance::{Address, Addresses, Verdict};
 use crate::carvel::PACKAGING_GROUP;
 use crate::cluster::{Access, Cluster};
 use crate::error::{Error, Result};
-use crate::flux::owner_labels;
+use crate::flux::{canonical_address, owner_labels};
 use crate::object::ObjectReference;
 use crate::observe::reach::token;
 use crate::plan::executor::Executor;
@@ -34,12 +36,12 @@ const REVOCATION_LIMIT: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl Executor<'_> {
-    /// Fails where it does not hold.
-    pub(super) async fn prove(self, proof: &Prove) -> Result<()> {
+    /// Fails where it does not hold. `address` is where a token was proven to work that the same plan has minted.
+    pub(super) async fn prove(self, proof: &Prove, address: Option<Address>) -> Result<()> {
         match proof {
             Prove::IdentityKnown(proof) => self.prove_identity(proof).await,
             Prove::CredentialUnchanged(proof) => self.prove_unchanged(proof).await,
-            Prove::TokensRevoked(proof) => self.prove_revoked(proof).await,
+            Prove::TokensRevoked(proof) => self.prove_revoked(proof, address).await,
             Prove::NoOrphans(proof) => self.prove_no_orphans(proof).await,
         }
     }
@@ -53,26 +55,31 @@ impl Executor<'_> {
                 return Ok(());
             }
         };
-        // Through the user's own endpoint: Flux's may not be reachable for the user.
-        let run = self.run_cluster()?;
-        let itself = run.with_token(&token, None)?;
+        let mut endpoint = proof.identity.endpoint().ok_or_else(|| Error::new("the identity names no address"))?;
+        endpoint.server = canonical_address(&endpoint.server)?;
+        let addresses = Addresses::of(self.run_cluster()?, &endpoint).await?;
         let mut refusal = None;
-        let user = waiting::until(Instant::now() + TRUST_LIMIT, PAUSE, async || match itself.user().await {
-            Ok(user) => Ok(Look::Found(user)),
-            Err(error) if error.status() == Some(401) => {
-                refusal = Some(error);
-                Ok(Look::NotYet)
+        let user = waiting::until(Instant::now() + TRUST_LIMIT, PAUSE, async || {
+            let verdict = addresses.ask(&token, None, async |cluster: &Cluster| cluster.user().await).await?;
+            match verdict {
+                Verdict::Answered(_, user) => return Ok(Look::Found(user)),
+                Verdict::Refused(error) | Verdict::OutOfReach(error) => refusal = Some(error),
+                Verdict::Failed(error) => return Err(error),
             }
-            Err(error) => Err(error),
+            Ok(Look::NotYet)
         });
         match user.await? {
             Waited::Found(user) => proof.judge(user.as_ref())?,
             Waited::Overdue(Some(error)) => return Err(error),
             Waited::Overdue(None) => return Err(proof.untrusted(&token, refusal)),
         }
-        let as_flux = run.with_token(&token, proof.impersonate.as_deref())?;
         let refusal = "the identity does not work on the run cluster; Flux was not told to use it";
-        prove_credential(&as_flux, &proof.target_namespace, refusal).await
+        let impersonate = proof.impersonate.as_deref();
+        match prove_credential(&addresses, &token, impersonate, &proof.target_namespace, refusal).await? {
+            Proven::At(_) => Ok(()),
+            Proven::OutOfReach(error) => Err(Error::new(refusal).because(&error)),
+            Proven::Refused(error) => Err(proof.untrusted(&token, Some(error))),
+        }
     }
 
     async fn prove_unchanged(self, proof: &CredentialUnchanged) -> Result<()> {
@@ -80,12 +87,22 @@ impl Executor<'_> {
         proof.judge(secret.as_ref(), &self.build.display())
     }
 
-    /// Tries the tokens until each is refused.
-    async fn prove_revoked(self, proof: &TokensRevoked) -> Result<()> {
+    /// Tries the tokens until each is refused, at an address that knows such tokens: one that knows none refuses them all.
+    async fn prove_revoked(self, proof: &TokensRevoked, address: Option<Address>) -> Result<()> {
+        let Some(address) = address.filter(|_| !proof.tokens.is_empty()) else {
+            if !proof.tokens.is_empty() {
+                self.ui.warning(&format!(
+                    "the old credential for {} is revoked; whether it is refused can only be tried where Flux is",
+                    proof.run_cluster
+                ));
+            }
+            return Ok(());
+        };
         let run = self.run_cluster()?;
+        let addresses = Addresses::of(run, &proof.endpoint).await?;
         let deadline = Instant::now() + REVOCATION_LIMIT;
         for token in &proof.tokens {
-            let holder = run.with_token(token, None)?;
+            let holder = addresses.holder(address, token)?;
             let refused = waiting::until(deadline, PAUSE, async || {
                 let authenticates = holder.lets_in(&proof.namespace).await?;
                 Ok(if authenticates { Look::NotYet } else { Look::Found(()) })
@@ -94,9 +111,7 @@ impl Executor<'_> {
                 return Err(proof.not_refused(error, REVOCATION_LIMIT, run.context()));
             }
         }
-        if !proof.tokens.is_empty() {
-            self.ui.done(&format!("the old credential for {} is refused now", proof.run_cluster));
-        }
+        self.ui.done(&format!("the old credential for {} is refused now", proof.run_cluster));
         Ok(())
     }
 
@@ -120,22 +135,46 @@ impl Executor<'_> {
     }
 }
 
-/// Proves that a new credential authenticates and may do what Flux needs first; both may take the API server a moment.
+/// How a new credential was proven.
+pub(super) enum Proven {
+    /// It works here.
+    At(Address),
+    /// It was made for an address that does not answer from here, and the user's own does not know it.
+    OutOfReach(Error),
+    /// The address that it was made for does not know it, in the server's words.
+    Refused(Error),
+}
+
+/// Proves that a new credential authenticates where Flux will use it and may do what Flux needs first; both may take the API
+/// server a moment.
 ///
 /// Fails with `refusal`, which says what could not be done without it, and with the API server's last answer.
-pub(super) async fn prove_credential(as_flux: &Cluster, namespace: &str, refusal: &str) -> Result<()> {
+pub(super) async fn prove_credential(
+    addresses: &Addresses,
+    token: &SecretString,
+    impersonate: Option<&str>,
+    namespace: &str,
+    refusal: &str,
+) -> Result<Proven> {
     let access = Access { verb: "patch", group: PACKAGING_GROUP, resource: "packageinstalls", namespace };
     let mut last = None;
     let proven = waiting::until(Instant::now() + CREDENTIAL_LIMIT, CREDENTIAL_PAUSE, async || {
         // A refusal, too, may be a server that has not heard of the token or the Role yet.
-        last = match as_flux.allows(access).await {
-            Ok(true) => return Ok(Look::Found(())),
-            Ok(false) => None,
-            Err(error) => Some(error),
-        };
+        let verdict = addresses.ask(token, impersonate, async |cluster: &Cluster| cluster.allows(access).await).await?;
+        if let Verdict::Answered(address, true) = verdict {
+            return Ok(Look::Found(address));
+        }
+        last = Some(verdict);
         Ok(Look::NotYet)
     });
-    let Waited::Overdue(_) = proven.await? else { return Ok(()) };
+    if let Waited::Found(address) = proven.await? {
+        return Ok(Proven::At(address));
+    }
     let denial = || format!("it may not {} {} in namespace {namespace}", access.verb, access.resource);
-    Err(Error::new(refusal).because(last.map_or_else(denial, |error| error.to_string())))
+    match last {
+        Some(Verdict::Refused(error)) => Ok(Proven::Refused(error)),
+        Some(Verdict::OutOfReach(error)) => Ok(Proven::OutOfReach(error)),
+        Some(Verdict::Failed(error)) => Err(Error::new(refusal).because(error)),
+        Some(Verdict::Answered(..)) | None => Err(Error::new(refusal).because(denial())),
+    }
 }

@@ -1,5 +1,5 @@
-//! A reverse proxy in front of an API server that refuses a request now and then, as load balancers do. Forward proxies, which
-//! clients are configured with, are not here.
+//! Reverse proxies in front of an API server: one that refuses a request now and then, as load balancers do, and one that knows
+//! only its own users, as Rancher does. Forward proxies, which clients are configured with, are not here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,10 +30,27 @@ pub struct Gateway {
     _service: Service,
 }
 
+/// Which requests a gateway lets through.
+#[derive(Clone, Debug)]
+pub enum Behaviour {
+    /// All but every so many-th, which is refused in turn with "429 Too Many Requests" and `Retry-After: 1`, "503 Service
+    /// Unavailable" and the end of the connection.
+    Unreliable(usize),
+    /// Those of its own users below its own path. All others get "401 Unauthorized", tokens of the cluster's included.
+    OwnUsers {
+        /// The path, such as `/k8s/clusters/c-m-x`.
+        prefix: String,
+        /// The bearer token of its user.
+        token: String,
+        /// The bearer token with which the request goes to the API server instead.
+        credential: String,
+    },
+}
+
 #[derive(Debug)]
 struct State {
     upstream: String,
-    every: usize,
+    behaviour: Behaviour,
     client: Client<HttpsConnector<HttpConnector>, Incoming>,
     requests: AtomicUsize,
     refused: AtomicUsize,
@@ -53,9 +70,8 @@ impl std::error::Error for Reset {}
 
 impl Gateway {
     /// Starts one in front of the API server at `upstream`, such as `https://127.0.0.1:6443`, whose certificate is signed by
-    /// `authority` (PEM). It refuses every `every`-th request, in turn with "429 Too Many Requests" and `Retry-After: 1`, "503
-    /// Service Unavailable" and the end of the connection.
-    pub fn start(upstream: &str, authority: &str, every: usize) -> Result<Self> {
+    /// `authority` (PEM).
+    pub fn start(upstream: &str, authority: &str, behaviour: Behaviour) -> Result<Self> {
         let failed = |error: &dyn std::fmt::Display| failure("gateway", error);
         let own = Authority::generate("gateway").map_err(|error| failed(&error))?;
         let identity = own.sign("gateway", None, &["127.0.0.1", "localhost"]).map_err(|error| failed(&error))?;
@@ -63,13 +79,14 @@ impl Gateway {
         let connector = connector(authority).map_err(|error| failed(&error))?;
         let state = Arc::new(State {
             upstream: upstream.to_owned(),
-            every,
+            behaviour,
             client: Client::builder(TokioExecutor::new()).build(connector),
             requests: AtomicUsize::default(),
             refused: AtomicUsize::default(),
         });
         let service = Service::start("gateway", |listener| accept(listener, acceptor, Arc::clone(&state)))?;
-        let server = format!("https://127.0.0.1:{}", service.port());
+        let path = if let Behaviour::OwnUsers { prefix, .. } = &state.behaviour { prefix } else { "" };
+        let server = format!("https://127.0.0.1:{}{path}", service.port());
         Ok(Self { server, authority: own.certificate, state, _service: service })
     }
 
@@ -138,11 +155,20 @@ async fn serve(connection: TcpStream, acceptor: TlsAcceptor, state: Arc<State>) 
 
 impl State {
     async fn answer(&self, request: Request<Incoming>) -> std::result::Result<Response<Body>, Reset> {
+        let every = match &self.behaviour {
+            Behaviour::Unreliable(every) => *every,
+            Behaviour::OwnUsers { prefix, token, credential } => {
+                return Ok(match as_other_user(request, prefix, token, credential) {
+                    Some(request) => self.forward(request).await,
+                    None => self.refuse(StatusCode::UNAUTHORIZED),
+                });
+            }
+        };
         let count = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
-        if !count.is_multiple_of(self.every) {
+        if !count.is_multiple_of(every) {
             return Ok(self.forward(request).await);
         }
-        match (count / self.every) % 3 {
+        match (count / every) % 3 {
             0 => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 Err(Reset)
@@ -173,6 +199,24 @@ impl State {
             Err(problem) => plain(StatusCode::BAD_GATEWAY, &format!("the API server does not answer: {problem}")),
         }
     }
+}
+
+/// Takes the prefix off the path, and swaps the credential; `None` where the request is not that user's.
+fn as_other_user(
+    mut request: Request<Incoming>,
+    prefix: &str,
+    token: &str,
+    credential: &str,
+) -> Option<Request<Incoming>> {
+    let given = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    if given != format!("Bearer {token}") {
+        return None;
+    }
+    let path = request.uri().path_and_query()?.as_str().strip_prefix(prefix)?.to_owned();
+    *request.uri_mut() = path.parse().ok()?;
+    let credential = HeaderValue::from_str(&format!("Bearer {credential}")).ok()?;
+    request.headers_mut().insert(header::AUTHORIZATION, credential);
+    Some(request)
 }
 
 fn plain(code: StatusCode, text: &str) -> Response<Body> {

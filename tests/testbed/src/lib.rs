@@ -28,7 +28,7 @@ mod webhook;
 mod workspace;
 
 pub use error::{Error, Result};
-pub use gateway::Gateway;
+pub use gateway::{Behaviour, Gateway};
 pub use git_server::{GitServer, Repository};
 pub use package::{PackageVersion, Variant};
 pub use private_registry::PrivateRegistry;

@@ -7,6 +7,7 @@ use kube::api::DynamicObject;
 use secrecy::SecretString;
 
 use crate::authentication::Method;
+use crate::authentication::acceptance::{Addresses, Verdict};
 use crate::authentication::stored::StoredCredential;
 use crate::cluster::Cluster;
 use crate::commands::add_cluster::clusters::Clusters;
@@ -22,6 +23,9 @@ use crate::object::api_resource;
 /// The Deployment of the controller that reaches run clusters, where Flux runs as pods.
 const CONTROLLER: &str = "kustomize-controller";
 
+/// The account that Kubernetes makes in every namespace.
+const DEFAULT_ACCOUNT: &str = "default";
+
 /// Where every installer of Flux puts it by default.
 const FLUX_NAMESPACE: &str = "flux-system";
 
@@ -35,14 +39,42 @@ pub(super) async fn existing(build: &Cluster, request: &Request) -> Result<Optio
     Ok(None)
 }
 
-/// Returns the stored token if it authenticates on the run cluster.
+/// Returns the stored token if it authenticates where Flux will use it, and refuses an address that knows no tokens of service
+/// accounts at all, where that can be told before one is made. The text is a warning.
 ///
-/// It is tried at the user's endpoint: Flux's own may not be open to the user.
-pub(super) async fn working_token(run: &Cluster, stored: &StoredCredential) -> Result<Option<SecretString>> {
-    let Some(token) = stored.token() else { return Ok(None) };
-    let namespace = stored.deployer_namespace.as_deref().unwrap_or_default();
-    let is_let_in = run.with_token(token, None)?.lets_in(namespace).await?;
-    Ok(is_let_in.then(|| token.clone()))
+/// `namespace` is one that exists and has an account to try.
+pub(super) async fn working_token(
+    run: &Cluster,
+    endpoint: &Endpoint,
+    stored: Option<&StoredCredential>,
+    namespace: &str,
+) -> Result<(Option<SecretString>, Option<Error>)> {
+    let addresses = Addresses::of(run, endpoint).await?;
+    let known = match stored.and_then(StoredCredential::token) {
+        Some(token) => {
+            let namespace = stored.and_then(|stored| stored.deployer_namespace.as_deref()).unwrap_or_default();
+            Some((token, addresses.know(token, namespace).await?))
+        }
+        None => None,
+    };
+    match known {
+        Some((token, Verdict::Answered(..))) => return Ok((Some(token.clone()), None)),
+        Some((_, Verdict::Failed(error))) => return Err(error),
+        _ => {}
+    }
+    match (known, addresses.probe(namespace, DEFAULT_ACCOUNT).await) {
+        (_, Some(Verdict::Refused(words))) => {
+            let what = format!("Flux could not use a token of a service account on {}", run.display());
+            Err(addresses.refusal(&what, &words))
+        }
+        (Some((token, Verdict::OutOfReach(_))), Some(Verdict::OutOfReach(error))) => {
+            let warning = Error::new("only Flux can tell whether the stored credential works")
+                .because(error)
+                .because("your own address knows only its own users");
+            Ok((Some(token.clone()), Some(warning)))
+        }
+        _ => Ok((None, None)),
+    }
 }
 
 /// Decides how Flux authenticates: as it is asked for where nothing is stored yet, else as is stored. Pure.
