@@ -1,7 +1,6 @@
 //! `status`, and the ways to say what `wait` waits for.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use testbed::{PackageVersion, Testbed};
@@ -216,16 +215,14 @@ fn new_credential(testbed: &Testbed) {
     let user = delivered(testbed, "renewed", &["prod1"]);
     let path = format!("{PACKAGE}/prod1/params.yaml");
     let commit = user.edit(&path, |text| text.replace("replicas: 2", "replicas: 3"));
-    let mut command = user.command();
-    command.args(["wait", "--revision", &commit, "--no-reconcile", "--timeout", "3m", "-v"]);
-    let wait = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    std::thread::sleep(Duration::from_secs(2));
+    let (mut wait, mut lines) = user.start(&["wait", "--revision", &commit, "--no-reconcile", "--timeout", "3m", "-v"]);
+    // What it says of the delivery first it has read with the credential that is about to be replaced.
+    let begun = lines.by_ref().find(|line| line.contains(&format!("{PACKAGE} on prod1")));
     user.run(&["rotate", "prod1", "--run-context", "prod1=prod1", "--yes"]).expect_code(0);
     let request = format!("reconcile.fluxcd.io/requestedAt={commit}");
     user.build(&["annotate", "--overwrite", "gitrepository", &format!("{PACKAGE}-gitops-repo"), &request]);
-    let output = wait.wait_with_output().expect("it ends");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let said = begun.into_iter().chain(lines).collect::<Vec<String>>().join("\n");
+    assert_eq!(wait.wait().expect("it ends").code(), Some(0), "{said}");
     assert!(said.contains("nauthorized"), "the old credential was not refused, so that this proves nothing:\n{said}");
 }
 

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use testbed::Testbed;
 
 use super::Scene;
-use crate::support::{INSTALLS, PACKAGES, User};
+use crate::credentials::as_flux;
+use crate::support::{INSTALLS, PACKAGES, User, eventually};
 
 const SECRET: &str = "prod1-kubeconfig";
 
@@ -79,8 +80,8 @@ pub(super) fn expired_token<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
 pub(super) fn revoked_token<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
     let user = User::delivered(testbed, name);
     user.target(&["delete", "secret", &format!("{}-prod1-deployer-token", user.workspace.build_namespace())]);
-    // The API server remembers for ten seconds whom a token belongs to.
-    std::thread::sleep(std::time::Duration::from_secs(11));
+    // The API server remembers for some seconds whom a token belongs to.
+    eventually("the end of the token", || as_flux(&user, &["auth", "whoami"]).1.contains("Unauthorized").then_some(()));
     user.change_replicas(3);
     Scene::of(user)
 }

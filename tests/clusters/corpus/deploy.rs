@@ -1,7 +1,5 @@
 //! kapp cannot deploy, or does so at last.
 
-use std::time::Duration;
-
 use testbed::{PackageVersion, Testbed, Variant};
 
 use super::Scene;
@@ -74,7 +72,11 @@ pub(super) fn flapping<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
     user.change_replicas(3);
     Scene::of(user)
         .meanwhile(|user| {
-            std::thread::sleep(Duration::from_secs(4));
+            eventually("the failure of the install", || {
+                let install = user.get("prod1", user.workspace.target_namespace(), "packageinstall", PACKAGE);
+                let conditions = install["status"]["conditions"].as_array().cloned().unwrap_or_default();
+                conditions.iter().any(|condition| condition["type"] == "ReconcileFailed").then_some(())
+            });
             let account = format!("--serviceaccount={}:{INSTALLER}", user.workspace.target_namespace());
             user.target(&["create", "rolebinding", INSTALLER, &format!("--role={INSTALLER}"), &account]);
         })

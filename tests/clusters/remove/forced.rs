@@ -4,7 +4,7 @@ use testbed::Testbed;
 
 use super::{delivered, remove};
 use crate::Test;
-use crate::support::{INSTALLS, PACKAGE, PACKAGES};
+use crate::support::{INSTALLS, PACKAGE, PACKAGES, eventually};
 
 pub(crate) const DISRUPTIVE: &[(&str, Test)] = &[("remove::the_run_cluster_is_gone", run_cluster_is_gone)];
 
@@ -18,8 +18,17 @@ fn run_cluster_is_gone(testbed: &Testbed) {
     remove(&user, &[]).expect_code(1).says("is not reachable").says("--force clears the build cluster and Git");
     assert_eq!(everything(), before);
     // Somebody has tried it by hand: Flux tries for ever to delete what it cannot reach.
+    let controller = testbed.process("build/kustomize-controller").expect("the process");
+    let failures = || {
+        let log = std::fs::read_to_string(controller.log()).expect("a log");
+        let namespace = user.workspace.build_namespace();
+        let is_failure =
+            |line: &&str| line.contains("Reconciler error") && line.contains(INSTALLS) && line.contains(namespace);
+        log.lines().filter(is_failure).count()
+    };
+    let failures_before = failures();
     user.build(&["delete", "kustomization", INSTALLS, "--wait=false"]);
-    std::thread::sleep(std::time::Duration::from_secs(5));
+    eventually("Flux's failure to delete it", || (failures() > failures_before).then_some(()));
     assert!(everything().contains(INSTALLS));
 
     let output = user
