@@ -90,19 +90,19 @@ fn powerful_account(testbed: &Testbed) {
     let group = format!("--group=system:serviceaccounts:{build}");
     let binding = ["-n", build, "create", "rolebinding", "everything", "--clusterrole=cluster-admin", &group];
     testbed.kubectl("prod1", &binding).expect("kubectl");
-    let before = user.everything();
+    let before = user.state();
     user.run(&arguments(&user))
         .expect_code(1)
         .says(&format!("ServiceAccount {build}/{ACCOUNT} may do everything in namespace {build}"))
         .says("RoleBinding everything binds cluster-admin")
         .does_not_say("✔");
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
 }
 
 fn what_cannot_be_granted(testbed: &Testbed) {
     let user = User::new(testbed, "as-nobody");
     user.bootstrap().expect_code(0);
-    let before = user.everything();
+    let before = user.state();
     let build = user.workspace.build_namespace();
     user.run(&arguments(&user))
         .expect_code(1)
@@ -118,5 +118,5 @@ fn what_cannot_be_granted(testbed: &Testbed) {
     let mut wrong = user.add_cluster_arguments("prod1", "prod1");
     wrong.extend(["--impersonate", "dev:flux"]);
     user.run(&wrong).expect_code(2).says("`dev:flux` cannot be the name of a service account");
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
 }

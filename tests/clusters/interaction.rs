@@ -58,7 +58,7 @@ fn everything_can_be_asked(testbed: &Testbed) {
 
 fn no_changes_nothing(testbed: &Testbed) {
     let user = User::new(testbed, "declined");
-    let before = user.everything();
+    let before = user.state();
     let url = user.workspace.repository().url().to_owned();
     let arguments = ["bootstrap", PACKAGE, "--git-url", &url, "--branch", "main"];
     for answer in ["n", ""] {
@@ -74,5 +74,5 @@ fn no_changes_nothing(testbed: &Testbed) {
     terminal.interrupt();
     let (code, screen) = terminal.end();
     assert_eq!(code, 130, "{screen}");
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
 }

@@ -54,12 +54,12 @@ fn adoption(testbed: &Testbed) {
     testbed.apply("build", &repository.to_string()).expect("kubectl apply");
     let url = user.workspace.repository().url();
     let mut bootstrap = vec!["bootstrap", PACKAGE, "--git-url", url, "--branch", "main", "--yes"];
-    let before = user.everything();
+    let before = user.state();
     user.run(&bootstrap)
         .expect_code(1)
         .says("`kubectl` manages .spec.interval, .spec.timeout")
         .says("give --force-conflicts");
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
     bootstrap.push("--force-conflicts");
     user.run(&bootstrap).expect_code(0).says("fetched");
     let adopted = user.get("build", build, "gitrepository", &format!("{PACKAGE}-gitops-repo"));
@@ -74,7 +74,7 @@ fn adoption(testbed: &Testbed) {
         let kustomization = guides_kustomization(&user, name, &format!("./{PACKAGE}/{path}"));
         testbed.apply("build", &kustomization.to_string()).expect("kubectl apply");
     }
-    let before = user.everything();
+    let before = user.state();
     let mut arguments = user.add_cluster_arguments("prod1", "prod1");
     user.run(&arguments)
         .expect_code(1)
@@ -82,7 +82,7 @@ fn adoption(testbed: &Testbed) {
         .says(&format!("ServiceAccount {target}/{installer} on the run cluster `prod1`"))
         .says("it was not made by this plugin")
         .says("`kubectl` manages .spec.interval, .spec.timeout");
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
     arguments.push("--force-conflicts");
     user.run(&arguments).expect_code(0).says("ready");
     user.run(&user.add_cluster_arguments("prod1", "prod1")).expect_code(0).says("nothing to change");
@@ -201,7 +201,7 @@ fn role_file(testbed: &Testbed) {
     let user = User::new(testbed, "rules");
     user.bootstrap().expect_code(0);
     let arguments = user.add_cluster_arguments("prod1", "prod1");
-    let before = user.everything();
+    let before = user.state();
     user.write("role.yaml", "kind: Role\nrules: [{apiGroups: [apps], resources: [deployments]}]\n");
     let with_file = with(&arguments, &["--installer-role-file", "role.yaml"]);
     user.run(&with_file)
@@ -211,7 +211,7 @@ fn role_file(testbed: &Testbed) {
     // Nobody can grant what they do not hold.
     user.write("role.yaml", "- {apiGroups: ['*'], resources: ['*'], verbs: ['*']}\n");
     user.run(&with_file).expect_code(1).says("attempting to grant RBAC permissions not currently held");
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
     user.write(
         "role.yaml",
         "kind: ClusterRole\nrules:\n- {apiGroups: [''], resources: [configmaps, services], verbs: [get, list, create, update, delete]}\n- {apiGroups: [apps], resources: [deployments], verbs: [get, list, create, update, delete]}\n",
@@ -228,9 +228,9 @@ fn existing_account(testbed: &Testbed) {
     let arguments = user.add_cluster_arguments("prod1", "prod1");
     let with_account = with(&arguments, &["--installer-service-account", "tenant"]);
     let target = user.workspace.target_namespace();
-    let before = user.everything();
+    let before = user.state();
     user.run(&with_account).expect_code(1).says(&format!("ServiceAccount {target}/tenant does not exist"));
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
     user.target(&["create", "serviceaccount", "tenant"]);
     user.target(&[
         "create",
@@ -308,7 +308,7 @@ fn missing_permissions(testbed: &Testbed) {
     let (build, target) = (user.workspace.build_namespace(), user.workspace.target_namespace());
     take_away(&user, "build", build, &["kustomizations"]);
     take_away(&user, "prod1", target, &["serviceaccounts", "rolebindings"]);
-    let before = user.everything();
+    let before = user.state();
     user.add_cluster("prod1")
         .expect_code(1)
         .says("2 checks failed; nothing was changed")
@@ -318,7 +318,7 @@ fn missing_permissions(testbed: &Testbed) {
         .says(&format!("in namespace {target}: create, get, patch rolebindings.rbac.authorization.k8s.io"))
         .says(&format!("in namespace {target}: create, get, patch serviceaccounts"))
         .says("docs/permissions/run-cluster.yaml");
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
 }
 
 fn circumstances(testbed: &Testbed) {

@@ -62,7 +62,7 @@ fn unusable_secret(testbed: &Testbed) {
     user.bootstrap().expect_code(0);
     let mut arguments = user.add_cluster_arguments("prod1", "prod1");
     arguments.extend(["--registry-secret", SECRET]);
-    let before = user.everything();
+    let before = user.state();
     user.run(&arguments).expect_code(1).says("does not exist").says("create secret docker-registry");
     user.target(&["create", "secret", "generic", SECRET, "--from-literal=password=fake-registry-password"]);
     user.run(&arguments)
@@ -70,5 +70,5 @@ fn unusable_secret(testbed: &Testbed) {
         .says("its type is Opaque, not kubernetes.io/dockerconfigjson")
         .does_not_say("fake-registry-password");
     user.target(&["delete", "secret", SECRET]);
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
 }

@@ -184,9 +184,9 @@ fn not_rotatable(testbed: &Testbed) {
     for (method, says) in [("kubeconfig-file", "--kubeconfig-file FILE"), ("unknown", "by hand")] {
         let annotation = format!("carvelflux.dev/authentication={method}");
         user.build(&["annotate", "--overwrite", "secret", "prod1-kubeconfig", &annotation]);
-        let before = user.everything();
+        let before = user.state();
         user.run(&ROTATE).expect_code(1).says("cannot be rotated here").says(says);
-        assert_eq!(before, user.everything());
+        assert_eq!(before, user.state());
     }
 }
 
@@ -199,12 +199,12 @@ fn missing_permissions(testbed: &Testbed) {
     rules.as_array_mut().expect("rules").retain(|rule| rule["resources"] != json!(["serviceaccounts/token"]));
     let patch = json!({"rules": rules}).to_string();
     testbed.kubectl("prod1", &["-n", target, "patch", "role", role, "--type=merge", "-p", &patch]).expect("kubectl");
-    let before = user.everything();
+    let before = user.state();
     user.run(&["rotate", "prod1", "--yes", "--token-duration", "1h"])
         .expect_code(1)
         .says("you may not do everything that this takes on the run cluster `prod1`")
         .says(&format!("in namespace {target}: create serviceaccounts/token"));
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
     user.run(&ROTATE).expect_code(0);
 }
 
@@ -218,9 +218,9 @@ fn flux_does_not_use_it(testbed: &Testbed) {
     let mut broken = old.clone();
     broken["clusters"][0]["cluster"]["server"] = json!(address);
     user.store_kubeconfig(&broken);
-    let before = user.everything();
+    let before = user.state();
     user.run(&ROTATE).expect_code(1).says("`kubectl-patch` manages .data.value.yaml").says("--force-conflicts");
-    assert_eq!(before, user.everything(), "something was written though somebody else manages the kubeconfig");
+    assert_eq!(before, user.state(), "something was written though somebody else manages the kubeconfig");
     user.run(&["rotate", "prod1", "--yes", "--timeout", "40s", "--force-conflicts"])
         .expect_code(1)
         .says("Flux cannot use the new credential")

@@ -116,14 +116,14 @@ fn older_flux_is_refused(user: &User<'_>, arguments: &[&str]) {
     }
     let patch = json!({"spec": {"versions": definition["spec"]["versions"]}}).to_string();
     kubectl(&["patch", "crd", name, "--type=merge", "-p", &patch]);
-    let before = user.everything();
+    let before = user.state();
     let refused = || user.run(arguments);
     // The API server takes a moment to serve a changed schema.
     crate::support::eventually("the older schema", || {
         refused().stderr.contains("knows no workload identities").then_some(())
     });
     refused().expect_code(1).says("upgrade Flux to 2.7 or newer").does_not_say("✔");
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
 }
 
 fn untrusted(testbed: &Testbed) {
@@ -140,7 +140,7 @@ fn untrusted(testbed: &Testbed) {
 
 fn wrong_flags(testbed: &Testbed) {
     let user = bootstrapped(testbed, "identity-flags");
-    let before = user.everything();
+    let before = user.state();
     let refused = |arguments: &[&str], words: &str| {
         user.run(arguments).expect_code(2).says(words).does_not_say("✔");
     };
@@ -162,7 +162,7 @@ fn wrong_flags(testbed: &Testbed) {
         .expect_code(1)
         .says("azure.workload.identity/tenant-id and azure.workload.identity/client-id")
         .does_not_say("✔");
-    assert_eq!(before, user.everything());
+    assert_eq!(before, user.state());
 }
 
 fn clouds(testbed: &Testbed) {
