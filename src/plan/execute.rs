@@ -135,7 +135,7 @@ impl Executor<'_> {
             let Ok(cluster) = self.cluster(*place) else { continue };
             let display = format!("{} on {}", reference.display(), cluster.display());
             let deleted = match uid {
-                _ if reference.resource.kind == "Namespace" => Err("it was made by this run".to_owned()),
+                _ if reference.resource.kind == "Namespace" => Err("others may have put something there".to_owned()),
                 Some(uid) => cluster.delete(reference, Some(uid), false).await.map_err(|error| error.to_string()),
                 None => Err("its UID is not known".to_owned()),
             };
