@@ -1,4 +1,5 @@
-//! The one loop that waits for something on a cluster by looking again and again: deadline, pauses, and what an error means.
+//! All waiting for time to pass, but that of the client before it tries a request again; and the one loop that waits for
+//! something on a cluster by looking again and again: deadline, pauses, and what an error means.
 //!
 //! Waiting for deliveries is fed by watches instead, see [`crate::observe::wait`].
 
@@ -45,8 +46,23 @@ pub(crate) async fn until<T>(
         if Instant::now() + pause >= deadline {
             return Ok(Waited::Overdue(passing));
         }
-        tokio::time::sleep(pause).await;
+        self::pause(pause).await;
     }
+}
+
+/// Lets some time pass.
+pub(crate) async fn pause(length: Duration) {
+    tokio::time::sleep(length).await;
+}
+
+/// Waits until an instant is reached.
+pub(crate) async fn reached(instant: Instant) {
+    tokio::time::sleep_until(instant).await;
+}
+
+/// Waits for something no longer than `limit`; `None` where it passes first.
+pub(crate) async fn within<T>(limit: Duration, what: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, what).await.ok()
 }
 
 /// Tells whether a request that failed may succeed a moment later: no server answered, or one that is busy or restarting.

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use super::{Cluster, Remedy, WatchFailure};
 use crate::error::{Error, ErrorKind, Result};
 use crate::object::ObjectReference;
+use crate::waiting;
 
 /// How often lists are read where watching is forbidden.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -72,7 +73,7 @@ impl Cluster {
             + 'static,
     {
         futures::stream::unfold((self, resource, namespace), |(cluster, resource, namespace)| async move {
-            tokio::time::sleep(POLL_INTERVAL).await;
+            waiting::pause(POLL_INTERVAL).await;
             let events = match cluster.list_in::<K>(&resource, namespace.as_deref()).await {
                 Ok(objects) => std::iter::once(watcher::Event::Init)
                     .chain(objects.into_iter().map(watcher::Event::InitApply))

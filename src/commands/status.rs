@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::observe::survey::{Survey, SurveyRequest, Surveyed};
 use crate::ui::Ui;
 use crate::ui::status::{document, names, table, tree};
+use crate::waiting;
 
 /// How long changes are collected before they are shown together.
 const COLLECT: Duration = Duration::from_millis(300);
@@ -79,10 +80,10 @@ async fn follow(ui: Ui, format: StatusFormat, mut survey: Survey, mut surveyed: 
         }
         tokio::select! {
             () = survey.changed() => {
-                tokio::time::sleep(COLLECT).await;
+                waiting::pause(COLLECT).await;
                 survey.take_changes();
             }
-            () = tokio::time::sleep(REFRESH) => survey.forget_unreadable(),
+            () = waiting::pause(REFRESH) => survey.forget_unreadable(),
         }
         match survey.look().await {
             Ok(looked) => surveyed = looked,

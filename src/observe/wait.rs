@@ -23,6 +23,7 @@ use super::Verdict;
 use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::flux::FluxVersions;
+use crate::waiting;
 
 /// How often time alone is looked at: a failure that has lasted long enough, a heartbeat.
 const TICK: Duration = Duration::from_millis(250);
@@ -38,7 +39,7 @@ pub async fn wait(
     let deadline = tokio::time::Instant::now() + request.timeout;
     let mut follower = tokio::select! {
         follower = Follower::begin(build, versions, &request, reporter) => follower?,
-        () = tokio::time::sleep_until(deadline) => {
+        () = waiting::reached(deadline) => {
             reporter.ended();
             let verdict = Verdict::pending(super::Stage::Source, "reading how Flux reaches the run clusters");
             return Ok(vec![Outcome::TimedOut(verdict); request.deliveries.len()]);
@@ -55,7 +56,7 @@ pub async fn wait(
             Some(answer) = follower.fetches.next() => follower.fetch_requested(answer, reporter),
             Some(proof) = follower.ancestry.next() => follower.proven(proof),
             _ = ticks.tick() => reporter.tick(),
-            () = tokio::time::sleep_until(deadline) => {
+            () = waiting::reached(deadline) => {
                 is_late = true;
                 break;
             }

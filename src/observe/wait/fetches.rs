@@ -15,6 +15,7 @@ use crate::object::ObjectReference;
 use crate::observe::Key;
 use crate::observe::expectation::Expectation;
 use crate::observe::fetch::is_refusal;
+use crate::waiting;
 
 /// How many sources are asked at a time.
 const AT_A_TIME: usize = 16;
@@ -130,7 +131,7 @@ pub(super) fn token() -> String {
 }
 
 async fn send(build: Cluster, request: Request, pause: Duration) -> Answer {
-    tokio::time::sleep(pause).await;
+    waiting::pause(pause).await;
     let earlier = async {
         // What was asked before is read first: the watches may still show it, answered, once our own request is stored.
         let metadata = build.get_metadata(&request.reference).await?;
