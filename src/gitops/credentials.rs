@@ -24,6 +24,11 @@ pub struct GitCredentials {
 }
 
 impl GitCredentials {
+    /// Takes those that an HTTP(S) URL carries, if it carries both.
+    pub(super) fn in_url(url: &GitUrl) -> Option<Self> {
+        Some(Self { username: url.username()?.expose_secret().to_owned(), password: url.password()? })
+    }
+
     /// Returns the environment that makes `git` use these credentials, and only these, for the host of `url`.
     ///
     /// `configured` is the value of `GIT_CONFIG_COUNT` so far: what a user configures through the environment stays in force.

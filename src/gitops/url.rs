@@ -1,12 +1,11 @@
 //! The address of a Git repository; a user name and a password that it carries are kept apart from what is shown.
 //!
-//! Pure. How credentials reach `git` lives in [`super::credentials`].
+//! Pure. What becomes of them, and how credentials reach `git`, lives in `super::credentials`.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::credentials::GitCredentials;
 use crate::error::{Error, Result};
 
 /// The URL of a repository, wherever it comes from: a flag, a GitRepository, or a message of `git`.
@@ -126,26 +125,30 @@ impl GitUrl {
     }
 
     /// Tells whether user names and passwords apply.
-    pub(super) fn is_http(&self) -> bool {
+    #[must_use]
+    pub fn is_http(&self) -> bool {
         ["http", "https"].iter().any(|scheme| self.scheme.eq_ignore_ascii_case(scheme))
     }
 
-    pub(super) fn is_ssh(&self) -> bool {
+    /// Tells whether certificates apply.
+    pub(super) fn is_https(&self) -> bool {
+        self.scheme.eq_ignore_ascii_case("https")
+    }
+
+    /// Tells whether SSH keys apply.
+    #[must_use]
+    pub fn is_ssh(&self) -> bool {
         self.scheme == "ssh"
     }
 
-    /// Returns the credentials that the URL carries.
-    pub(super) fn credentials(&self) -> Option<GitCredentials> {
-        let (username, password) = (self.username.as_ref()?, self.password.as_ref()?);
-        Some(GitCredentials {
-            username: decoded(username.expose_secret()),
-            password: decoded(password.expose_secret()).into(),
-        })
-    }
-
-    /// Returns the user name of an HTTP URL, for which `git` then finds the password itself.
+    /// Returns the user name that an HTTP URL carries, which may be a token.
     pub(super) fn username(&self) -> Option<SecretString> {
         self.username.as_ref().filter(|_| self.is_http()).map(|name| decoded(name.expose_secret()).into())
+    }
+
+    /// Returns the password that an HTTP URL carries.
+    pub(super) fn password(&self) -> Option<SecretString> {
+        self.password.as_ref().filter(|_| self.is_http()).map(|password| decoded(password.expose_secret()).into())
     }
 
     /// Returns scheme and host, as `git` matches them in its configuration.
@@ -284,12 +287,12 @@ mod tests {
     #[test]
     fn what_a_url_carries_is_decoded() {
         let url = GitUrl::parse("http://me%40here:p%2fa%zz@host:3000/a");
-        let credentials = url.credentials().unwrap();
-        assert_eq!((credentials.username.as_str(), credentials.password.expose_secret()), ("me@here", "p/a%zz"));
+        let (username, password) = (url.username().unwrap(), url.password().unwrap());
+        assert_eq!((username.expose_secret(), password.expose_secret()), ("me@here", "p/a%zz"));
         assert_eq!(url.origin(), "http://host:3000");
-        assert!(GitUrl::parse("https://me@host/a").credentials().is_none());
+        assert!(GitUrl::parse("https://me@host/a").password().is_none());
         assert_eq!(GitUrl::parse("https://me@host/a").username().unwrap().expose_secret(), "me");
-        assert!(GitUrl::parse("ssh://git:x@host/a").credentials().is_none());
+        assert!(GitUrl::parse("ssh://git:x@host/a").password().is_none());
     }
 
     #[test]

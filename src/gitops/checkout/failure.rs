@@ -4,6 +4,7 @@
 
 use super::git::Output;
 use super::limit::Passed;
+use super::refusal;
 use crate::error::{Error, ErrorKind};
 use crate::gitops::url::GitUrl;
 
@@ -31,20 +32,18 @@ pub(super) enum Failure {
     Other,
 }
 
+/// Why a branch is not updated, where somebody else was faster.
+const OUTDATED: [&str; 6] = [
+    "(fetch first)",
+    "(non-fast-forward)",
+    "(stale info)",
+    "failed to update ref",
+    "cannot lock ref",
+    "incorrect old value",
+];
+
 /// The texts by which a failure is recognised, the most telling first.
-const SIGNS: [(Failure, &[&str]); 11] = [
-    (
-        Failure::Outdated,
-        &[
-            "(fetch first)",
-            "(non-fast-forward)",
-            "(stale info)",
-            "failed to update ref",
-            "cannot lock ref",
-            "incorrect old value",
-        ],
-    ),
-    (Failure::Refused, &["[remote rejected]", "hook declined", "protected branch"]),
+const SIGNS: [(Failure, &[&str]); 9] = [
     (Failure::BranchNotFound, &["remote branch ", "couldn't find remote ref"]),
     (
         Failure::Identity,
@@ -117,6 +116,11 @@ impl Failure {
             return Self::TimedOut(passed);
         }
         let text = output.stderr.to_lowercase();
+        // What git says of the branch counts before the words of hooks and servers, which may be about anything.
+        if let Some(line) = text.lines().find(|line| line.trim_start().starts_with("! [")) {
+            let is_outdated = OUTDATED.iter().any(|sign| line.contains(sign));
+            return if is_outdated { Self::Outdated } else { Self::Refused };
+        }
         let found = SIGNS.iter().find(|(_, signs)| signs.iter().any(|sign| text.contains(sign)));
         found.map_or(Self::Other, |(failure, _)| *failure)
     }
@@ -147,8 +151,7 @@ impl Failure {
             Self::BranchNotFound => Error::new(format!("{url} has no branch {branch}")),
             Self::RepositoryNotFound => Error::new(format!("there is no repository at {url}, or you may not see it"))
                 .hint(format!("check the URL and your rights with `{check}`")),
-            Self::Refused => Error::new(format!("{url} refuses changes to the branch {branch}; nothing was pushed"))
-                .hint("if the branch is protected, ask its owner for the right to push, or name another branch"),
+            Self::Refused => return refusal::error(url, branch, &output.stderr),
             Self::Identity => identity(),
             Self::Signature => Error::new("git could not sign the commit; nothing was pushed")
                 .hint("try `git commit --allow-empty -m test` in another repository, or `git config --global commit.gpgSign false`"),

@@ -12,14 +12,15 @@ use std::process::Stdio;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
-use super::GitAccess;
 use super::limit::{self, Limits, Passed};
 use crate::error::{Error, Result};
-use crate::gitops::credentials::username_in_environment;
+use crate::gitops::credentials::{GitCredentials, username_in_environment};
 use crate::gitops::url::{GitUrl, without_credentials};
+use crate::waiting;
 
-/// The variables by which a running `git`, for example one whose hook we are, binds its children to its own repository.
-const FOREIGN: [&str; 11] = [
+/// The variables by which a running `git`, for example one whose hook we are, binds its children to its own repository, and
+/// those that change what `git` reads, compares or prints.
+const FOREIGN: &[&str] = &[
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -31,12 +32,78 @@ const FOREIGN: [&str; 11] = [
     "GIT_SHALLOW_FILE",
     "GIT_CONFIG",
     "GIT_GRAFT_FILE",
+    "GIT_QUARANTINE_PATH",
+    "GIT_ATTR_SOURCE",
+    "GIT_DEFAULT_HASH",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_PAGER_IN_USE",
+    // Traces go to standard error, where failures are recognised.
+    "GIT_TRACE",
+    "GIT_TRACE_SETUP",
+    "GIT_TRACE_PACKET",
+    "GIT_TRACE_CURL",
+    "GIT_CURL_VERBOSE",
 ];
 
-/// The commands that talk to a server; they are run with `--progress`, so that silence means that nothing moves.
+/// What a user may have configured for other purposes and would change which files are read, what is committed or what is
+/// pushed. Identity, signing, hooks, credentials, connections and `url.*.insteadOf` stay the user's.
+const SETTINGS: &[&str] = &[
+    // Flux's files are those of the commit, byte by byte.
+    "core.autocrlf=false",
+    "core.safecrlf=false",
+    "core.attributesFile=/dev/null",
+    "core.sparseCheckout=false",
+    // A file that does not exist ends a commit.
+    "diff.orderFile=/dev/null",
+    // Neither outlives the directory of the clone.
+    "core.fsmonitor=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "submodule.recurse=false",
+    "fetch.recurseSubmodules=false",
+    "push.recurseSubmodules=no",
+    "fetch.prune=false",
+    // A server that knows no push options refuses them.
+    "push.pushOption=",
+    "push.followTags=false",
+    "clone.rejectShallow=false",
+    "commit.cleanup=whitespace",
+    "rebase.updateRefs=false",
+    "rerere.enabled=false",
+    "i18n.commitEncoding=UTF-8",
+    // Failures are recognised by their text, without colours in it.
+    "color.ui=false",
+    "color.push=false",
+    "color.remote=false",
+    "color.transport=false",
+];
+
+/// Tells whether a command talks to a server that says something all the time: silence then means that nothing moves.
 ///
-/// Not `push`: the user's `pre-push` hook and the server's checks may take their time without a word.
-const REMOTE: [&str; 3] = ["clone", "fetch", "ls-remote"];
+/// A real `push` does not: the user's `pre-push` hook and the server's checks may take their time without a word.
+fn talks_to_server(arguments: &[&str]) -> bool {
+    let mut words = arguments.iter().skip_while(|word| word.starts_with("-c") || word.contains('='));
+    match words.next() {
+        Some(&"push") => arguments.contains(&"--dry-run"),
+        Some(command) => ["clone", "fetch", "ls-remote"].contains(command),
+        None => false,
+    }
+}
+
+/// How `git` is to reach a repository.
+#[derive(Clone, Debug, Default)]
+pub struct GitAccess {
+    /// What to log in with over HTTP(S); without, `git` uses the user's own credential helpers.
+    pub credentials: Option<GitCredentials>,
+    /// How long each of its commands may take.
+    pub limits: Limits,
+    /// Variables for `git` beside those of this process, which they override.
+    pub environment: Vec<(OsString, OsString)>,
+}
 
 /// `git` with everything it needs to reach one repository.
 #[derive(Clone)]
@@ -74,7 +141,7 @@ impl Git {
         // What git asks for would be asked for again by every command.
         environment.push(("GIT_TERMINAL_PROMPT".into(), "0".into()));
         // What a flag or a question says goes before what the URL carries.
-        let credentials = access.credentials.clone().or_else(|| url.credentials()).filter(|_| url.is_http());
+        let credentials = access.credentials.clone().filter(|_| url.is_http()).or_else(|| GitCredentials::in_url(url));
         let name = OsStr::new("GIT_CONFIG_COUNT");
         let given = access.environment.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let count = given.or_else(|| env::var_os(name));
@@ -94,7 +161,8 @@ impl Git {
             command.env_remove(name);
         }
         // Questions, if any, are asked on the terminal itself; standard input is not git's to read.
-        command.args(arguments).current_dir(directory).envs(self.environment.iter().map(|(key, value)| (key, value)));
+        command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting])).args(arguments);
+        command.current_dir(directory).envs(self.environment.iter().map(|(key, value)| (key, value)));
         command.stdin(Stdio::null()).kill_on_drop(true);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|error| {
@@ -105,8 +173,7 @@ impl Git {
                 Error::new("cannot run git").because(error)
             }
         })?;
-        let talks_to_server = arguments.first().is_some_and(|command| REMOTE.contains(command));
-        let limits = if talks_to_server { self.limits } else { self.limits.without_silence() };
+        let limits = if talks_to_server(arguments) { self.limits } else { self.limits.without_silence() };
         let ended = limit::finish(child, limits).await.map_err(|error| Error::new("cannot run git").because(error))?;
         Ok(Output {
             success: ended.status.is_ok_and(|status| status.success()),
@@ -127,9 +194,9 @@ impl Git {
         if output.success { Ok(output.stdout.trim_end().to_owned()) } else { Err(failed(&output)) }
     }
 
-    /// Removes the password, and the credentials of any URL, from a text.
+    /// Removes the password, the credentials of any URL, and colours from a text; a coloured password is one, too.
     fn scrub(&self, text: &str) -> String {
-        let mut text = text.to_owned();
+        let mut text = console::strip_ansi_codes(text).into_owned();
         if let Some(password) = &self.password
             && !password.expose_secret().is_empty()
         {
@@ -147,28 +214,22 @@ pub async fn is_ancestor(ancestor: &str, descendant: &str) -> bool {
     if !is_commit(ancestor) || !is_commit(descendant) {
         return false;
     }
-    Command::new("git")
-        .args(["merge-base", "--is-ancestor", ancestor, descendant])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .status()
-        .await
-        .is_ok_and(|status| status.success())
+    let mut command = Command::new("git");
+    command.args(["merge-base", "--is-ancestor", ancestor, descendant]).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // In a partial clone, it may ask the server for what is missing.
+    matches!(waiting::within(limit::LEAST, command.status()).await, Some(Ok(status)) if status.success())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gitops::credentials::GitCredentials;
 
     #[test]
     fn nothing_secret_is_left_in_what_git_says() {
         let credentials = Some(GitCredentials { username: "me".to_owned(), password: "hunter2".into() });
         let git = Git::new(&GitAccess { credentials, ..GitAccess::default() }, &GitUrl::parse("https://host/a"));
-        let text =
-            "remote: token hunter2\nfatal: unable to access 'https://me:other@host/a/': no\nssh://git@host/a (fetch)\n";
+        let text = "remote: \x1b[1;31mtoken\x1b[m hunter2\nfatal: unable to access 'https://me:other@host/a/': no\nssh://git@host/a (fetch)\n";
         let expected = "remote: token ***\nfatal: unable to access 'https://host/a/': no\nssh://git@host/a (fetch)\n";
         assert_eq!(git.scrub(text), expected);
         assert!(!format!("{git:?}").contains("hunter2"), "{git:?}");

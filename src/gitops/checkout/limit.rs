@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+
+use crate::waiting;
 
 /// How long a server may be silent: `git` reports progress about once a second while anything moves.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -28,7 +30,7 @@ impl Default for Limits {
 }
 
 /// How long a run of `git` may take in any case.
-const LEAST: Duration = Duration::from_secs(10);
+pub(super) const LEAST: Duration = Duration::from_secs(10);
 
 impl Limits {
     /// Takes what `--request-timeout` and `--timeout` say; as with requests to a cluster, 0 means no limit.
@@ -109,7 +111,7 @@ async fn passed(limits: Limits, started: Instant, last_output: &Cell<Instant>) -
         if due <= Instant::now() {
             return passed;
         }
-        sleep_until(due).await;
+        waiting::reached(due).await;
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! What the commit holds is computed in [`crate::gitops::delivery`].
 
-use super::Checkout;
+use super::clone::{Checkout, REMOTE};
 use super::failure::{self, Failure};
 use super::git::Output;
+use super::refusal;
 use crate::error::{Error, Result};
 use crate::gitops::tree::{self, FileChange};
 
@@ -54,7 +55,8 @@ impl Checkout {
         }
         let mut attempt = 1;
         loop {
-            let output = self.run(&["push", "--progress", "origin", &self.target()]).await?;
+            let mut output = self.run(&["push", "--progress", REMOTE, &self.target()]).await?;
+            output.stderr = refusal::without_values(&output.stderr, changes);
             let sha = self.revision().await?;
             if output.success {
                 return Ok(PushOutcome::Pushed(Commit { sha, pushed_at_attempt: attempt }));
@@ -98,7 +100,7 @@ impl Checkout {
         let mut arguments = vec!["--literal-pathspecs", "add", "--all", "--force", "--"];
         arguments.extend(paths);
         self.read(&arguments, "add files to").await?;
-        if self.run(&["diff", "--cached", "--quiet"]).await?.success {
+        if self.run(&["diff-index", "--cached", "--quiet", "--no-ext-diff", "HEAD", "--"]).await?.success {
             return Ok(false);
         }
         let output = self.run(&["commit", "--quiet", &format!("--message={message}")]).await?;
@@ -120,7 +122,7 @@ impl Checkout {
         let tracking = self.tracking();
         let fetched = format!("+refs/heads/{}:{tracking}", self.branch);
         // The depth is given again: after a forced push the old commits would bring their whole history along.
-        let output = self.run(&["fetch", "--progress", "--no-tags", "--depth=1", "origin", &fetched]).await?;
+        let output = self.run(&["fetch", "--progress", "--no-tags", "--depth=1", REMOTE, &fetched]).await?;
         if !output.success {
             return Err(Failure::of(&output)
                 .error("fetch from", &self.url, &self.branch, &output)
@@ -129,7 +131,7 @@ impl Checkout {
         // Only our one commit moves; histories that are cut off have no common ancestor to find.
         let output = self.run(&["rebase", "--quiet", "--empty=drop", "--onto", &tracking, "HEAD~1"]).await?;
         if !output.success {
-            let files = self.run(&["diff", "--name-only", "--diff-filter=U"]).await?.stdout;
+            let files = self.run(&["diff-files", "--name-only", "--diff-filter=U", "-z"]).await?.stdout;
             self.run(&["rebase", "--abort"]).await?;
             return Err(self.conflict(&files, &output));
         }
@@ -139,12 +141,12 @@ impl Checkout {
     /// Says whether the branch of the server is at a revision; none when the server does not answer.
     async fn holds(&self, sha: &str) -> Option<bool> {
         let name = format!("refs/heads/{}", self.branch);
-        let output = self.run(&["ls-remote", "origin", &name]).await.ok()?;
+        let output = self.run(&["ls-remote", REMOTE, &name]).await.ok()?;
         output.success.then(|| output.stdout.starts_with(sha))
     }
 
     fn conflict(&self, files: &str, output: &Output) -> Error {
-        let files: Vec<&str> = files.lines().collect();
+        let files: Vec<&str> = files.split_terminator('\0').collect();
         if files.is_empty() {
             return Error::new(format!(
                 "git could not move the commit onto the newest revision of {}; nothing was pushed",

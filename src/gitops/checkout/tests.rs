@@ -1,5 +1,6 @@
 //! Tests of [`super`] with a real `git` and a repository in a temporary directory.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -9,6 +10,7 @@ use tempfile::TempDir;
 use super::push::{Commit, PushOutcome};
 use super::*;
 use crate::gitops::tree::FileChange;
+use crate::gitops::url::GitUrl;
 
 struct Server {
     directory: TempDir,
@@ -210,20 +212,180 @@ async fn a_forced_push_of_someone_else_does_not_come_back() {
     assert_eq!(server.git("server", &["ls-tree", "-r", "--name-only", "main"]), "a.yaml\nnew.yaml\nours.yaml");
 }
 
+/// Lets the server judge each push by a shell script.
+#[cfg(unix)]
+fn judge(server: &Server, script: &str) {
+    let hook = server.directory.path().join("server/hooks/pre-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_refusal_of_the_server_is_final() {
     let server = Server::new();
     let checkout = server.clone().await;
-    let hook = server.directory.path().join("server/hooks/pre-receive");
-    fs::create_dir_all(hook.parent().unwrap()).unwrap();
-    fs::write(&hook, "#!/bin/sh\necho protected >&2\nexit 1\n").unwrap();
-    fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    judge(&server, "echo protected >&2; exit 1");
     let head = server.head();
     let error = checkout.commit_and_push(&[write("c.yaml", "c: 1\n")], "ours").await.unwrap_err();
     assert_eq!(error.message(), format!("{} refuses changes to the branch main; nothing was pushed", server.url()));
-    assert!(error.causes()[0].contains("remote: protected"), "{error:?}");
+    assert_eq!(error.causes(), ["the server says: protected"]);
     assert_eq!(server.head(), head);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_that_wants_another_message_is_obeyed() {
+    let server = Server::new();
+    judge(
+        &server,
+        "read old new name; git log --format=%B $old..$new | grep -q OPS- && exit 0
+         printf '\\033[31mERROR:\\033[0m the commit message has no ticket, and fake-password is known\\n' >&2; exit 1",
+    );
+    let values = "kind: Secret\nstringData:\n  values.yml: |\n    token: \"fake-password\"\n    name: ticket\n";
+    let change = || [write("c.yaml", values)];
+    let error = server.clone().await.commit_and_push(&change(), "Deliver").await.unwrap_err();
+    assert_eq!(error.causes(), ["the server says: ERROR: the commit message has no ***, and *** is known"]);
+    assert!(error.hints()[0].contains("--commit-message"), "{error:?}");
+    let outcome = server.clone().await.commit_and_push(&change(), "OPS-7: Deliver").await.unwrap();
+    assert_eq!(outcome.sha(), server.head());
+}
+
+/// What people have in their configuration for other purposes.
+const HOSTILE: &str = r#"
+[clone]
+    defaultRemoteName = upstream
+    rejectShallow = true
+[init]
+    defaultBranch = trunk
+[push]
+    default = nothing
+    followTags = true
+    recurseSubmodules = only
+    pushOption = ci.skip
+    useForceIfIncludes = true
+[fetch]
+    prune = true
+    pruneTags = true
+    recurseSubmodules = true
+    fsckObjects = true
+[transfer]
+    fsckObjects = true
+[submodule]
+    recurse = true
+[url "https://mirror.example.com/"]
+    insteadOf = https://unrelated.example.com/
+[remote]
+    pushDefault = nowhere
+[remote "origin"]
+    url = /nowhere
+    push = refs/heads/*:refs/heads/*
+    mirror = true
+[branch]
+    autoSetupRebase = always
+[core]
+    autocrlf = true
+    eol = crlf
+    safecrlf = true
+    quotePath = true
+    fsmonitor = false; touch fsmonitor-ran
+    excludesFile = DIRECTORY/everything
+    attributesFile = DIRECTORY/attributes
+    sparseCheckout = true
+    pager = false
+    commentChar = 7
+    abbrev = 4
+[commit]
+    template = DIRECTORY/nowhere
+    verbose = true
+    cleanup = strip
+[status]
+    showUntrackedFiles = no
+    short = true
+[diff]
+    external = false
+    ignoreSubmodules = all
+    orderFile = /nowhere
+    noprefix = true
+[color]
+    ui = always
+    push = always
+    remote = always
+    transport = always
+[log]
+    showSignature = true
+[rebase]
+    autoSquash = true
+    autoStash = true
+    backend = apply
+    instructionFormat = %b
+    missingCommitsCheck = error
+    rebaseMerges = true
+    updateRefs = true
+[rerere]
+    enabled = true
+    autoUpdate = true
+[merge]
+    conflictStyle = diff3
+    ff = only
+[advice]
+    pushUpdateRejected = false
+    pushFetchFirst = false
+    detachedHead = false
+[i18n]
+    commitEncoding = ISO-8859-1
+[feature]
+    manyFiles = true
+[alias]
+    push = "!false"
+    commit = "!false"
+"#;
+
+#[tokio::test]
+async fn the_users_other_settings_change_nothing() {
+    let server = Server::new();
+    let place = server.directory.path();
+    fs::write(place.join("everything"), "*\n").unwrap();
+    fs::write(place.join("attributes"), "* text eol=crlf\n").unwrap();
+    let config = HOSTILE.replace("DIRECTORY", place.to_str().unwrap());
+    fs::write(place.join("hostile"), config).unwrap();
+    let mut access = server.access();
+    access.environment.push(("GIT_CONFIG_GLOBAL".into(), place.join("hostile").into()));
+    for (name, value) in [("LANG", "de_DE.UTF-8"), ("LANGUAGE", "de"), ("LC_MESSAGES", "de_DE.UTF-8")] {
+        access.environment.push((name.into(), value.into()));
+    }
+    server.push("crlf.yaml", "a: 1\r\n");
+    server.push("grüße.yaml", "a: 1\n");
+    let clone = async || Checkout::clone(&server.url(), "main", &access).await.unwrap();
+
+    let checkout = clone().await;
+    assert_eq!(fs::read_to_string(checkout.root().join("a.yaml")).unwrap(), "a: 1\nb: 1\nc: 1\nd: 1\ne: 1\n");
+    checkout.check_can_push().await.unwrap();
+    checkout.check_identity().await.unwrap();
+    server.push("theirs.yaml", "t: 1\n");
+    let changes = [write("ours/ü.yaml", "o: 1\n"), write("crlf.yaml", "a: 2\r\n"), remove("b.yaml")];
+    let outcome = checkout.commit_and_push(&changes, "#7 füge hinzu").await.unwrap();
+    assert_eq!(outcome, PushOutcome::Pushed(Commit { sha: server.head(), pushed_at_attempt: 2 }));
+    assert_eq!(server.git("server", &["log", "-1", "--format=%s|%an|%e", "main"]), "#7 füge hinzu|Test|");
+    assert_eq!(server.git("server", &["cat-file", "-s", "main:crlf.yaml"]), "6");
+    assert_eq!(
+        server.git("server", &["-c", "core.quotePath=false", "ls-tree", "-r", "--name-only", "main"]),
+        "a.yaml\ncrlf.yaml\ngrüße.yaml\nours/ü.yaml\ntheirs.yaml"
+    );
+    assert_eq!(server.git("server", &["for-each-ref", "--format=%(refname)"]), "refs/heads/main\nrefs/tags/v1");
+
+    let checkout = clone().await;
+    let outcome = checkout.commit_and_push(&[write("ours/ü.yaml", "o: 1\n")], "same").await.unwrap();
+    assert_eq!(outcome, PushOutcome::Unchanged { sha: server.head() });
+    server.git("other", &["fetch", "--quiet", "origin", "main"]);
+    server.git("other", &["reset", "--quiet", "--hard", "FETCH_HEAD"]);
+    server.push("grüße.yaml", "a: theirs\n");
+    let error = checkout.commit_and_push(&[write("grüße.yaml", "a: ours\n")], "ours").await.unwrap_err();
+    assert!(error.message().starts_with("someone else changed grüße.yaml on the branch main"), "{error:?}");
+    assert!(!checkout.root().join("fsmonitor-ran").exists());
+    let error = Checkout::clone(&server.url(), "mian", &access).await.unwrap_err();
+    assert_eq!(error.hints(), ["it has these branches: main"]);
 }
 
 #[tokio::test]
