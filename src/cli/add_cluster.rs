@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::parse::{parse_duration, parse_token_duration};
-use super::shared::{ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
+use super::shared::{CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
 use crate::flux::Provider;
 use crate::identities::Preset;
 
@@ -47,6 +47,9 @@ pub struct AddClusterArgs {
     /// Credentials.
     #[command(flatten)]
     pub credentials: GitCredentialArgs,
+    /// Commits.
+    #[command(flatten)]
+    pub commit: CommitArgs,
     /// How objects are written.
     #[command(flatten)]
     pub write: WriteArgs,

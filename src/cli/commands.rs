@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::parse::{parse_commit, parse_duration, parse_run_context, parse_token_duration};
-use super::shared::{ConfirmArgs, GitCredentialArgs, OutputArgs, SelectionArgs, WriteArgs};
+use super::shared::{CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, SelectionArgs, WriteArgs};
 
 /// Arguments of `bootstrap`.
 #[derive(Args, Debug)]
@@ -117,7 +117,7 @@ pub struct RemoveClusterArgs {
     #[arg(long)]
     pub keep_workloads: bool,
     /// Leave the files in the GitOps repository; without Flux they have no effect
-    #[arg(long)]
+    #[arg(long, conflicts_with = "commit_message")]
     pub keep_git: bool,
     /// The run cluster is gone for good: clear the build cluster and Git, and list what stays behind
     #[arg(long, conflicts_with_all = ["run_context", "run_kubeconfig", "keep_workloads"])]
@@ -125,6 +125,9 @@ pub struct RemoveClusterArgs {
     /// Credentials.
     #[command(flatten)]
     pub credentials: GitCredentialArgs,
+    /// Commits.
+    #[command(flatten)]
+    pub commit: CommitArgs,
     /// Confirmation.
     #[command(flatten)]
     pub confirm: ConfirmArgs,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::parse::{parse_label, parse_run_context};
+use crate::gitops::message::MessageTemplate;
 use crate::observe::Selection;
 use crate::ui::Format;
 
@@ -48,6 +49,14 @@ pub struct GitCredentialArgs {
     /// File with the password or access token for the GitOps repository; `-` reads standard input (default: the variable `GIT_PASSWORD`)
     #[arg(long, value_name = "FILE")]
     pub git_password_file: Option<PathBuf>,
+}
+
+/// How a commit is made.
+#[derive(Args, Debug, Default)]
+pub struct CommitArgs {
+    /// Message of the commit, in which {operation}, {package} and {run-cluster} are filled in, such as 'OPS-7: {operation} {package}' (default: the plugin's own)
+    #[arg(long, value_name = "TEXT")]
+    pub commit_message: Option<MessageTemplate>,
 }
 
 /// How objects are written.

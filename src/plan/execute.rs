@@ -91,8 +91,9 @@ pub(crate) async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'
     // What Flux answers with; one will do, since no object is asked twice.
     let token = Timestamp::now().to_string();
     let mut progress = Progress::default();
+    let mut done = Vec::new();
     for (step, change) in preview.steps(plan) {
-        let done = match step {
+        let result = match step {
             Step::Apply(_) | Step::Mint(_) if *change == Change::None => Ok(()),
             Step::Apply(apply) => executor.apply(apply, change).await.map(|made| progress.made.extend(made)),
             Step::Delete(delete) => executor.delete(delete).await,
@@ -110,9 +111,23 @@ pub(crate) async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'
             Step::Await(awaited) => executor.wait_for(awaited, &token, deadline).await,
             Step::Prove(proof) => executor.prove(proof, progress.proven_at).await,
         };
-        done.map_err(|error| error.hint("what is done stays; the same command completes the rest"))?;
+        result.map_err(|error| with_what_is_done(error, step, &done))?;
+        if step.changes_something(change) {
+            done.extend(step.object().map(|object| object.display()));
+        }
     }
     Ok(())
+}
+
+/// Adds what a plan has done that ends with this error.
+fn with_what_is_done(error: Error, step: &Step, done: &[String]) -> Error {
+    let is_commit = matches!(step, Step::Commit(_));
+    if is_commit && done.is_empty() {
+        return error.because("nothing was written on a cluster");
+    }
+    // Of other steps the errors say what they left.
+    let error = if is_commit { error.because(format!("done before: {}", done.join(", "))) } else { error };
+    error.hint("what is done stays; the same command completes the rest")
 }
 
 impl Executor<'_> {

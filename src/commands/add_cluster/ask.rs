@@ -97,6 +97,7 @@ pub(super) async fn ask(
         labels: arguments.write.labels.clone(),
         force_conflicts: arguments.write.force_conflicts,
         git,
+        commit_message: arguments.commit.commit_message.clone(),
         warnings,
     };
     Ok((request, Clusters { build, build_served, run, run_served, run_connection, user_endpoint }))

@@ -22,6 +22,7 @@ use crate::check::Checks;
 use crate::error::{Error, Result};
 use crate::flux::git_repository_resource;
 use crate::gitops::install::{PackageInstallSpec, package_install, update_package_install};
+use crate::gitops::message::{DELIVER, Subject};
 use crate::gitops::values::{values_secret, values_secret_name};
 use crate::labels;
 use crate::names;
@@ -40,20 +41,27 @@ pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
         ..Plan::default()
     };
     let mut checks = Checks::default();
+    let commit = checks.take("files", commit(request, facts)).ok().filter(|commit| !commit.changes.is_empty());
+    let source = git_repository_resource(facts.versions.source);
+    let source = ObjectReference::namespaced(&source, &request.namespace, &names::git_repository(package));
+    let fetch = commit.as_ref().map(|_| Step::fetch(source, Freshness::NewCommits)).into_iter().flatten();
+    // Files that no Kustomization reads yet have no effect, and a server that refuses them does so before anything else is
+    // written. Those of a delivery in place must find the accounts and roles that they name.
+    let (first, later) = if is_delivered(request, facts) { (None, commit) } else { (commit, None) };
+    plan.steps.extend(first.map(Step::Commit));
     add_identities(&mut plan, &mut checks, request, facts);
     checks.check("credential", credential::add_credential(&mut plan, request, facts));
-    if let Ok(commit) = checks.take("files", commit(request, facts))
-        && !commit.changes.is_empty()
-    {
-        plan.steps.push(Step::Commit(commit));
-        let resource = git_repository_resource(facts.versions.source);
-        let source = ObjectReference::namespaced(&resource, &request.namespace, &names::git_repository(package));
-        plan.steps.extend(Step::fetch(source, Freshness::NewCommits));
-    }
+    plan.steps.extend(later.map(Step::Commit));
+    plan.steps.extend(fetch);
     add_kustomizations(&mut plan, request, facts);
     plan.warnings.extend(checks.warnings());
     plan.refusals = checks.into_failures();
     plan
+}
+
+/// Tells whether Flux reads the files of the delivery already.
+fn is_delivered(request: &Request, facts: &Facts) -> bool {
+    manifests::kustomizations(request, facts).iter().any(|one| facts.live.of(Place::Build, one).is_some())
 }
 
 /// Adds Flux's user and the installer with their roles on the run cluster, and what Flux looks up on the build cluster.
@@ -119,9 +127,10 @@ fn commit(request: &Request, facts: &Facts) -> Result<Commit> {
     };
     let install =
         existing.map_or_else(|| package_install(&spec), |existing| update_package_install(&existing.document, &spec));
+    let subject = Subject { operation: DELIVER, package: &facts.package.name, run_cluster: &request.run_cluster };
     Ok(Commit {
         changes: facts.directory.with_delivery(&install, secret.as_ref().map(|(_, secret)| secret))?,
-        message: format!("Deliver {} to {}", facts.package.name, request.run_cluster),
+        message: subject.message(request.commit_message.as_ref()),
         repository: facts.repository.clone(),
     })
 }

@@ -15,6 +15,7 @@ use crate::cli::{AuthenticationArgs, AuthenticationMethod, EndpointArgs, Install
 use crate::error::{Error, Result};
 use crate::flux::{Provider, RunCredential};
 use crate::gitops::checkout::GitAccess;
+use crate::gitops::message::MessageTemplate;
 use crate::gitops::values::check_values;
 use crate::identities::{Preset, role_file};
 use crate::kubeconfig::{self, EndpointOverrides, Fitness};
@@ -56,6 +57,8 @@ pub(super) struct Request {
     pub(super) force_conflicts: bool,
     /// How `git` reaches the repository.
     pub(super) git: GitAccess,
+    /// The message of the commit; `None` for the plugin's own words.
+    pub(super) commit_message: Option<MessageTemplate>,
     /// Warnings about the content of files that flags name.
     pub(super) warnings: Vec<String>,
 }

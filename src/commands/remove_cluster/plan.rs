@@ -11,6 +11,7 @@ use super::request::Request;
 use super::run_cluster::OwnedObject;
 use crate::carvel::{package_install_resource, package_resource};
 use crate::error::Error;
+use crate::gitops::message::{REMOVE, Subject};
 use crate::identities;
 use crate::names;
 use crate::object::{ObjectReference, api_resource};
@@ -180,9 +181,11 @@ fn add_deletes_and_wait(plan: &mut Plan, deletes: Vec<Delete>, owned: &[&OwnedOb
 /// take the delivery up again.
 fn commits(request: &Request, facts: &Facts) -> impl Iterator<Item = Step> {
     facts.repositories.changes.iter().map(|change| {
+        let package = &change.packages.join(", ");
+        let subject = Subject { operation: REMOVE, package, run_cluster: &request.run_cluster };
         Step::Commit(Commit {
             changes: change.files.clone(),
-            message: format!("Remove {} from {}", change.packages.join(", "), request.run_cluster),
+            message: subject.message(request.commit_message.as_ref()),
             repository: change.repository.clone(),
         })
     })

@@ -9,6 +9,7 @@ use crate::cluster::{Connection, load_kubeconfig};
 use crate::commands::{context, git};
 use crate::error::Result;
 use crate::gitops::credentials::GitCredentials;
+use crate::gitops::message::MessageTemplate;
 use crate::names;
 use crate::ui::{Ui, prompt};
 
@@ -28,6 +29,8 @@ pub(super) struct Request {
     /// The run cluster is gone for good.
     pub(super) force: bool,
     pub(super) credentials: Option<GitCredentials>,
+    /// The message of the commits; `None` for the plugin's own words.
+    pub(super) commit_message: Option<MessageTemplate>,
     /// How long all the waiting together may take.
     pub(super) timeout: Duration,
 }
@@ -72,6 +75,7 @@ impl Request {
             keep_git: arguments.keep_git,
             force: arguments.force,
             credentials,
+            commit_message: arguments.commit.commit_message,
             timeout: arguments.timeout,
         })
     }

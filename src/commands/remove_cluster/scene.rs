@@ -64,6 +64,7 @@ pub(super) fn scene(packages: &[&'static str]) -> Scene {
             keep_git: false,
             force: false,
             credentials: None,
+            commit_message: None,
             timeout: Duration::from_mins(10),
         },
         kustomizations: packages.iter().flat_map(|package| delivery(package, None)).collect(),

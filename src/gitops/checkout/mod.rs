@@ -18,4 +18,3 @@ pub use self::authority::{Trust, trust};
 pub use self::clone::Checkout;
 pub use self::git::{GitAccess, is_ancestor};
 pub use self::limit::Limits;
-pub use self::push::{Commit, PushOutcome};

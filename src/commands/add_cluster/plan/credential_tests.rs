@@ -107,15 +107,14 @@ fn a_kubeconfig_file_is_stored_and_gets_no_roles() {
     scene.facts.user = Some(User { name: "flux@example.com".to_owned(), uid: None });
     insta::assert_snapshot!(scene.shown(), @r"
     This will deliver hello.default.tap to the run cluster `prod1`, namespace web:
+      Git https://git.example.com/gitops.git branch main
+        ± apps/hello.default.tap/prod1/packageinstall.yaml
       the run cluster `prod1`
         + ServiceAccount web/hello.default.tap-installer
         + Role web/hello.default.tap-installer
         + RoleBinding web/hello.default.tap-installer
       the build cluster
         + Secret dev/prod1-kubeconfig
-      Git https://git.example.com/gitops.git branch main
-        ± apps/hello.default.tap/prod1/packageinstall.yaml
-      the build cluster
         ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
         + Kustomization dev/hello.default.tap-prod1-packages
         + Kustomization dev/hello.default.tap-prod1-packageinstalls
@@ -146,6 +145,8 @@ fn an_identity_of_the_build_cluster_is_made_and_proven() {
     let mut scene = Scene::with(identity(own_identity(), user));
     insta::assert_snapshot!(scene.shown(), @r"
     This will deliver hello.default.tap to the run cluster `prod1`, namespace web:
+      Git https://git.example.com/gitops.git branch main
+        ± apps/hello.default.tap/prod1/packageinstall.yaml
       the run cluster `prod1`
         + Role web/dev-prod1-deployer
         + RoleBinding web/dev-prod1-deployer
@@ -155,9 +156,6 @@ fn an_identity_of_the_build_cluster_is_made_and_proven() {
       the build cluster
         + ServiceAccount dev/prod1-identity
         + ConfigMap dev/prod1-kubeconfig
-      Git https://git.example.com/gitops.git branch main
-        ± apps/hello.default.tap/prod1/packageinstall.yaml
-      the build cluster
         ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
         + Kustomization dev/hello.default.tap-prod1-packages
         + Kustomization dev/hello.default.tap-prod1-packageinstalls
@@ -189,6 +187,8 @@ fn an_impersonated_account_gets_the_roles_and_flux_may_impersonate_it() {
     scene.facts.impersonated = Some(impersonated());
     insta::assert_snapshot!(scene.shown(), @r"
     This will deliver hello.default.tap to the run cluster `prod1`, namespace web:
+      Git https://git.example.com/gitops.git branch main
+        ± apps/hello.default.tap/prod1/packageinstall.yaml
       the run cluster `prod1`
         + ServiceAccount web/dev-prod1-deployer
         + Secret web/dev-prod1-deployer-token
@@ -202,9 +202,6 @@ fn an_impersonated_account_gets_the_roles_and_flux_may_impersonate_it() {
       the build cluster
         + ServiceAccount dev/flux
         + Secret dev/prod1-kubeconfig (kubeconfig for dev-prod1-deployer at https://prod1.example:6443)
-      Git https://git.example.com/gitops.git branch main
-        ± apps/hello.default.tap/prod1/packageinstall.yaml
-      the build cluster
         ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
         + Kustomization dev/hello.default.tap-prod1-packages
         + Kustomization dev/hello.default.tap-prod1-packageinstalls

@@ -243,6 +243,7 @@ fn request() -> Request {
         labels: Vec::new(),
         force_conflicts: false,
         git: GitAccess::default(),
+        commit_message: None,
         warnings: Vec::new(),
     }
 }

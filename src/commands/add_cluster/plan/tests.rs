@@ -8,8 +8,9 @@ use super::endpoint_change;
 use super::fixtures::{DEPLOYER, PACKAGE, Scene, impersonated, made_by, object};
 use crate::authentication::Method;
 use crate::commands::add_cluster::facts::{Authentication, ExistingCredential, Installer};
+use crate::commands::outline::outline;
 use crate::flux::RunCredential;
-use crate::identities::grants_package_metadata;
+use crate::identities::{Preset, grants_package_metadata};
 use crate::labels;
 use crate::object::{ObjectReference, api_resource};
 use crate::observe::wait::Way;
@@ -19,6 +20,8 @@ use crate::plan::Place;
 fn the_first_run_makes_identities_credential_files_and_kustomizations_in_this_order() {
     insta::assert_snapshot!(Scene::new().shown(), @r"
     This will deliver hello.default.tap to the run cluster `prod1`, namespace web:
+      Git https://git.example.com/gitops.git branch main
+        ± apps/hello.default.tap/prod1/packageinstall.yaml
       the run cluster `prod1`
         + ServiceAccount web/dev-prod1-deployer
         + Secret web/dev-prod1-deployer-token
@@ -29,9 +32,6 @@ fn the_first_run_makes_identities_credential_files_and_kustomizations_in_this_or
         + RoleBinding web/hello.default.tap-installer
       the build cluster
         + Secret dev/prod1-kubeconfig (kubeconfig for dev-prod1-deployer at https://prod1.example:6443)
-      Git https://git.example.com/gitops.git branch main
-        ± apps/hello.default.tap/prod1/packageinstall.yaml
-      the build cluster
         ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
         + Kustomization dev/hello.default.tap-prod1-packages
         + Kustomization dev/hello.default.tap-prod1-packageinstalls
@@ -71,20 +71,46 @@ fn what_changed_is_shown_alone() {
 }
 
 #[test]
+fn files_of_a_delivery_in_place_follow_the_accounts_that_they_name() {
+    let mut scene = Scene::new();
+    scene.carry_out();
+    scene.facts.installer = Installer::Own { rules: Preset::Server.rules(true), origin: "another" };
+    scene.facts.version_constraints = "1.2.3".to_owned();
+    insta::assert_snapshot!(scene.shown(), @r"
+    This will deliver hello.default.tap to the run cluster `prod1`, namespace web:
+      the run cluster `prod1`
+        ~ Role web/hello.default.tap-installer (metadata.annotations, rules)
+      Git https://git.example.com/gitops.git branch main
+        ± apps/hello.default.tap/prod1/packageinstall.yaml
+      the build cluster
+        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
+      9 more are there already and stay as they are
+    ");
+}
+
+#[test]
+fn the_message_of_the_commit_is_the_users() {
+    let mut scene = Scene::new();
+    assert!(outline(&scene.plan()).contains("packageinstall.yaml (Deliver hello.default.tap to prod1)"));
+    scene.request.commit_message = "OPS-7: {package} on {run-cluster}".parse().ok();
+    assert!(outline(&scene.plan()).contains("packageinstall.yaml (OPS-7: hello.default.tap on prod1)"));
+}
+
+#[test]
 fn a_delivery_to_another_namespace_uses_the_account_of_the_first() {
     let mut scene = Scene::new();
     scene.carry_out();
     scene.deliver("bye.default.tap", "other");
     insta::assert_snapshot!(scene.shown(), @r"
     This will deliver bye.default.tap to the run cluster `prod1`, namespace other:
+      Git https://git.example.com/gitops.git branch main
+        ± apps/bye.default.tap/prod1/packageinstall.yaml
       the run cluster `prod1`
         + Role other/dev-prod1-deployer
         + RoleBinding other/dev-prod1-deployer
         + ServiceAccount other/bye.default.tap-installer
         + Role other/bye.default.tap-installer
         + RoleBinding other/bye.default.tap-installer
-      Git https://git.example.com/gitops.git branch main
-        ± apps/bye.default.tap/prod1/packageinstall.yaml
       the build cluster
         ~ GitRepository dev/bye.default.tap-gitops-repo (asked to fetch now)
         + Kustomization dev/bye.default.tap-prod1-packages
@@ -98,11 +124,11 @@ fn a_delivery_to_another_namespace_uses_the_account_of_the_first() {
 }
 
 #[test]
-fn a_missing_namespace_is_created_first() {
+fn a_missing_namespace_is_created_before_what_is_in_it() {
     let mut scene = Scene::new();
     scene.facts.creates_namespace = true;
     let shown = scene.shown();
-    assert_eq!(shown.lines().nth(2), Some("    + Namespace web"), "{shown}");
+    assert_eq!(shown.lines().nth(4), Some("    + Namespace web"), "{shown}");
 }
 
 #[test]
@@ -203,12 +229,12 @@ mod adoption {
             Some(ExistingCredential { kind: RunCredential::Secret, object: object(&secret) });
         insta::assert_snapshot!(scene.shown(), @r"
         This will deliver hello.default.tap to the run cluster `prod1`, namespace web:
+          Git https://git.example.com/gitops.git branch main
+            ± apps/hello.default.tap/prod1/packageinstall.yaml
           the run cluster `prod1`
             + ServiceAccount web/hello.default.tap-installer
             + Role web/hello.default.tap-installer
             + RoleBinding web/hello.default.tap-installer
-          Git https://git.example.com/gitops.git branch main
-            ± apps/hello.default.tap/prod1/packageinstall.yaml
           the build cluster
             ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
             + Kustomization dev/hello.default.tap-prod1-packages
