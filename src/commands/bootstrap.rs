@@ -1,5 +1,7 @@
 //! `bootstrap`: makes a package's GitOps repository known to Flux.
 
+mod git_secret;
+
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -7,16 +9,19 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
+use self::git_secret::GitSecret;
 use super::{context, git, outcome};
 use crate::check::permissions::{self, Need, missing};
 use crate::check::{self, Checks};
 use crate::cli::BootstrapArgs;
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
-use crate::flux::{GitRepository, git_credentials_secret, git_repository, git_repository_resource};
-use crate::gitops::checkout::{GitAccess, Limits};
+use crate::flux::{
+    Followed, GitRepository, GitRepositorySpec, git_credentials_secret, git_repository, git_repository_resource,
+};
+use crate::gitops::artifact::Artifact;
+use crate::gitops::checkout::{GitAccess, Limits, trust};
 use crate::gitops::credentials::GitCredentials;
-use crate::gitops::layout::PackageDirectory;
 use crate::gitops::url::GitUrl;
 use crate::labels;
 use crate::names;
@@ -56,7 +61,7 @@ impl Request {
 struct Facts {
     /// The version of the source API that the build cluster serves.
     version: &'static str,
-    /// The Secret with the Git credentials and the GitRepository, where they exist.
+    /// The Secret that source-controller reads the repository with, and the GitRepository, where they exist.
     live: LiveObjects,
 }
 
@@ -92,32 +97,46 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
     let served = build.served_versions().await?;
     let mut checks = Checks::default();
     let version = checks.take("Flux", check::flux(build, &served)).map(|versions| versions.source);
-    let secret = request.credentials_secret();
     let live = async {
         match version {
             Ok(version) => build.get(&request.git_repository(version)).await,
             Err(_) => Ok(None),
         }
     };
-    let (namespace, secret, live) =
-        futures::join!(check::namespace(build, &request.namespace), build.get(&secret), live);
+    let (namespace, live) = futures::join!(check::namespace(build, &request.namespace), live);
     checks.check(format!("namespace {}", request.namespace), namespace);
-    let secret = checks.take("Git credentials", secret);
-    let has_secret = matches!(secret, Ok(Some(_)));
-    let credentials = read_repository(ui, request, limits, has_secret).await;
-    if let Ok(credentials) = checks.take("GitOps repository", credentials) {
-        request.credentials = credentials;
-    }
     let live = checks.take_silently("GitRepository", live);
-    if let Ok(live) = &live {
-        checks.check("GitRepository", refuse_retarget(live.as_ref(), request));
+    let existing = match &live {
+        Ok(Some(live)) => checks.take_silently("GitRepository", typed(live, &request.namespace)).unwrap_or_default(),
+        _ => GitRepositorySpec::default(),
+    };
+    if matches!(live, Ok(Some(_))) {
+        checks.check("GitRepository", refuse_retarget(&existing, request));
+    }
+    let secret_reference = match &existing.secret_ref {
+        // A Secret of another name stays in use unless credentials are given, which are written to ours.
+        Some(secret) if request.credentials.is_none() => ObjectReference::secret(&request.namespace, &secret.name),
+        _ => request.credentials_secret(),
+    };
+    let secret = checks.take_silently("Git credentials", build.get(&secret_reference).await);
+    let has_secret = matches!(secret, Ok(Some(_)));
+    let credentials = read_repository(ui, request, limits, has_secret, &existing).await;
+    if let Ok((credentials, doubts)) = checks.take_silently("GitOps repository", credentials) {
+        request.credentials = credentials;
+        doubts.into_iter().for_each(|doubt| checks.warn("GitOps repository", doubt));
+    }
+    if let Ok(secret) = &secret {
+        let access = git_access(request, limits, has_secret);
+        let trust = trust(&request.git_url, &access).await;
+        let secret = GitSecret::of(&secret_reference, secret.as_ref());
+        secret.check(&mut checks, &request.git_url, request.credentials.is_some(), trust);
     }
     if let Ok(version) = version {
         permissions::take(&mut checks, build, missing(build, needs(version, request)).await);
     }
     let found = || {
         let (version, secret, live) = (version?, secret?, live?);
-        let read = [(request.credentials_secret(), secret), (request.git_repository(version), live)];
+        let read = [(secret_reference, secret), (request.git_repository(version), live)];
         let live = read.into_iter().filter_map(|(reference, object)| Some((Place::Build, reference, object?)));
         Ok(Facts { version, live: LiveObjects::new(live) })
     };
@@ -157,7 +176,7 @@ async fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, argumen
     let is_complete = arguments.package.is_some() && arguments.git_url.is_some() && arguments.branch.is_some();
     let credentials = match git::given(ui, &arguments.credentials).await? {
         // Who gave all flags but these has a public repository, or a Secret in place.
-        None if ui.is_interactive && !is_complete => git::ask()?,
+        None if ui.is_interactive && !is_complete && !url.is_ssh() => git::ask()?,
         given => given,
     };
     let (labels, timeout) = (arguments.write.labels.clone(), arguments.timeout);
@@ -170,15 +189,22 @@ async fn read_repository(
     request: &Request,
     limits: Limits,
     has_secret: bool,
-) -> Result<Option<GitCredentials>> {
+    source: &GitRepositorySpec,
+) -> Result<(Option<GitCredentials>, Vec<Error>)> {
+    let mut access = git_access(request, limits, has_secret);
+    let checkout = git::checkout(ui, &request.git_url, &request.branch, &mut access).await?;
+    let artifact = Artifact::of(checkout.root(), source)?;
+    let package = artifact.package(checkout.root(), &request.package)?;
+    Ok((access.credentials, artifact.doubts(checkout.root(), &package)))
+}
+
+fn git_access(request: &Request, limits: Limits, has_secret: bool) -> GitAccess {
     let mut access = GitAccess { credentials: request.credentials.clone(), limits, ..GitAccess::default() };
     if request.credentials.is_none() && !has_secret {
         // Flux has no credential helper: without credentials the repository must be public.
         access.environment = anonymous();
     }
-    let checkout = git::checkout(ui, &request.git_url, &request.branch, &mut access).await?;
-    PackageDirectory::read(checkout.root(), &request.package)?;
-    Ok(access.credentials)
+    access
 }
 
 /// Switches the user's own credential helpers off.
@@ -193,19 +219,20 @@ fn anonymous() -> Vec<(OsString, OsString)> {
     .to_vec()
 }
 
-/// Refuses to point an existing GitRepository elsewhere: Flux would prune everything that the new place does not hold.
-fn refuse_retarget(live: Option<&DynamicObject>, request: &Request) -> Result<()> {
-    let Some(live) = live else { return Ok(()) };
-    let name = live.name_any();
-    let existing: GitRepository = live.clone().try_parse().map_err(|error| {
-        Error::new(format!("GitRepository {}/{name} cannot be read", request.namespace)).because(error)
+fn typed(live: &DynamicObject, namespace: &str) -> Result<GitRepositorySpec> {
+    let repository: GitRepository = live.clone().try_parse().map_err(|error| {
+        Error::new(format!("GitRepository {namespace}/{} cannot be read", live.name_any())).because(error)
     })?;
-    let branch = existing.spec.reference.branch.as_deref().unwrap_or("master");
+    Ok(repository.spec)
+}
+
+/// Refuses to point an existing GitRepository elsewhere: Flux would prune everything that the new place does not hold.
+fn refuse_retarget(existing: &GitRepositorySpec, request: &Request) -> Result<()> {
+    let name = names::git_repository(names::of_package(&request.package));
+    let (followed, wanted) = (existing.reference.followed(), Followed::Branch(&request.branch));
     // A URL that differs in the user or password only leads to the same place.
-    let (url, wanted_url) = (GitUrl::parse(&existing.spec.url).to_string(), request.git_url.to_string());
-    for (field, is, would_be) in
-        [("url", url.as_str(), wanted_url.as_str()), ("ref.branch", branch, request.branch.as_str())]
-    {
+    let (url, wanted_url) = (GitUrl::parse(&existing.url).to_string(), request.git_url.to_string());
+    for (field, is, would_be) in [("url", url, wanted_url), ("ref", followed.to_string(), wanted.to_string())] {
         if is != would_be {
             return Err(Error::new(format!(
                 "GitRepository {}/{name} exists and has another {field}: {is}, not {would_be}",
@@ -270,5 +297,4 @@ fn holds(live: &Value, wanted: &Value) -> bool {
 }
 
 #[cfg(test)]
-#[path = "bootstrap_tests.rs"]
 mod tests;

@@ -1,7 +1,10 @@
 //! The Git credentials that a user gives, and how they are asked for.
 
+use kube::ResourceExt;
+
 use crate::cli::GitCredentialArgs;
 use crate::error::{Error, Result};
+use crate::flux::{Followed, GitRepository};
 use crate::gitops::checkout::{Checkout, GitAccess};
 use crate::gitops::credentials::GitCredentials;
 use crate::gitops::url::GitUrl;
@@ -41,6 +44,23 @@ pub(super) fn ask() -> Result<Option<GitCredentials>> {
     };
     let password = prompt::password("Password or access token")?;
     Ok(Some(GitCredentials { username, password }))
+}
+
+/// Returns the branch that Flux follows: no commit reaches it in another way.
+pub(super) fn branch_to_push_to(repository: &GitRepository) -> Result<&str> {
+    let followed = repository.spec.reference.followed();
+    match followed {
+        Followed::Branch(branch) => Ok(branch),
+        pinned => Err(Error::new(format!(
+            "Flux follows {pinned} of {}, to which nothing can be pushed",
+            GitUrl::parse(&repository.spec.url)
+        ))
+        .because("files get to a run cluster through the branch that the GitRepository follows")
+        .hint(format!(
+            "let GitRepository {} follow a branch: spec.ref.branch, without tag, semver, name and commit",
+            repository.name_any()
+        ))),
+    }
 }
 
 /// Clones a branch; where credentials are asked for and none were given, asks for them once.

@@ -1,6 +1,6 @@
 //! GitRepository of `source.toolkit.fluxcd.io` (source-controller `api/v1/gitrepository_types.go`).
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use k8s_openapi::ByteString;
 use kube::api::ApiResource;
@@ -31,25 +31,110 @@ pub struct GitRepositorySpec {
     pub secret_ref: Option<LocalReference>,
     /// Whether fetching is switched off.
     pub suspend: bool,
+    /// Patterns of files that the artifact leaves out.
+    pub ignore: Option<String>,
+    /// The directories that the artifact takes; none means all.
+    pub sparse_checkout: Vec<String>,
+    /// Whether submodules are fetched.
+    pub recurse_submodules: bool,
+    /// Other sources whose files are put into the artifact.
+    pub include: Vec<Include>,
 }
 
-/// Which commit of a repository is fetched; only branches are written by the plugin.
+/// Another source whose files are put into a directory of the artifact.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Include {
+    /// The source.
+    pub repository: LocalReference,
+    /// The directory; by default the name of the source.
+    pub to_path: Option<String>,
+}
+
+impl Include {
+    /// Returns the directory that is filled.
+    #[must_use]
+    pub fn directory(&self) -> &str {
+        let path = self.to_path.as_deref().filter(|path| !path.is_empty()).unwrap_or(&self.repository.name);
+        path.strip_prefix("./").unwrap_or(path)
+    }
+}
+
+/// Which commit of a repository is fetched, as it is written; only branches are written by the plugin.
+///
+/// What counts where several are given is what [`GitReference::followed`] returns.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct GitReference {
     /// The branch.
     pub branch: Option<String>,
-    /// Other ways to name a commit, all of which win over the branch: `tag`, `semver`, `name`, `commit`.
-    #[serde(flatten)]
-    others: BTreeMap<String, Value>,
+    /// The tag.
+    pub tag: Option<String>,
+    /// The versions of which the newest tag is taken.
+    pub semver: Option<String>,
+    /// A reference in full, such as `refs/heads/main`.
+    pub name: Option<String>,
+    /// The hash of a commit.
+    pub commit: Option<String>,
+}
+
+/// What Flux follows of a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followed<'a> {
+    /// A branch, however it is written.
+    Branch(&'a str),
+    /// A tag, however it is written.
+    Tag(&'a str),
+    /// The newest tag of some versions.
+    Versions(&'a str),
+    /// Another reference, such as that of a pull request.
+    Name(&'a str),
+    /// One commit for ever.
+    Commit(&'a str),
+}
+
+impl fmt::Display for Followed<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Branch(branch) => write!(formatter, "branch {branch}"),
+            Self::Tag(tag) => write!(formatter, "tag {tag}"),
+            Self::Versions(range) => write!(formatter, "tags {range}"),
+            Self::Name(name) => write!(formatter, "reference {name}"),
+            Self::Commit(commit) => write!(formatter, "commit {commit}"),
+        }
+    }
 }
 
 impl GitReference {
+    /// Returns what Flux follows: a commit before a name, versions, a tag and a branch, and without any of them the branch
+    /// `master` (source-controller v1.9.3 `api/v1/gitrepository_types.go`, `GitRepositoryRef`).
+    #[must_use]
+    pub fn followed(&self) -> Followed<'_> {
+        let given = |field: &'_ Option<String>| field.as_ref().is_some_and(|text| !text.is_empty());
+        let text = |field| Option::as_deref(field).unwrap_or_default();
+        let Self { branch, tag, semver, name, commit } = self;
+        if given(commit) {
+            Followed::Commit(text(commit))
+        } else if given(name) {
+            let name = text(name);
+            let (branch, tag) = (name.strip_prefix("refs/heads/"), name.strip_prefix("refs/tags/"));
+            branch.map(Followed::Branch).or_else(|| tag.map(Followed::Tag)).unwrap_or(Followed::Name(name))
+        } else if given(semver) {
+            Followed::Versions(text(semver))
+        } else if given(tag) {
+            Followed::Tag(text(tag))
+        } else {
+            Followed::Branch(if given(branch) { text(branch) } else { "master" })
+        }
+    }
+
     /// Returns the branch that Flux follows; `None` where it follows something else.
     #[must_use]
     pub fn followed_branch(&self) -> Option<&str> {
-        let follows_other = self.others.values().any(|value| value.as_str().is_some_and(|text| !text.is_empty()));
-        (!follows_other).then(|| self.branch.as_deref().unwrap_or("master"))
+        match self.followed() {
+            Followed::Branch(branch) => Some(branch),
+            _ => None,
+        }
     }
 }
 
@@ -139,4 +224,31 @@ pub fn git_credentials_secret(namespace: &str, package: &str, username: &str, pa
             "password": ByteString(password.expose_secret().as_bytes().to_vec()),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_flux_follows_is_known_however_it_is_written() {
+        let followed = |reference: Value| {
+            let reference: GitReference = serde_json::from_value(reference).expect("a reference");
+            reference.followed().to_string()
+        };
+        for (reference, expected) in [
+            (json!({}), "branch master"),
+            (json!({"branch": ""}), "branch master"),
+            (json!({"branch": "main"}), "branch main"),
+            (json!({"name": "refs/heads/team/main"}), "branch team/main"),
+            (json!({"branch": "main", "name": "refs/heads/next"}), "branch next"),
+            (json!({"branch": "main", "tag": "v1"}), "tag v1"),
+            (json!({"name": "refs/tags/v1", "semver": ">=2"}), "tag v1"),
+            (json!({"tag": "v1", "semver": ">=2"}), "tags >=2"),
+            (json!({"name": "refs/pull/7/head"}), "reference refs/pull/7/head"),
+            (json!({"branch": "main", "name": "refs/heads/main", "commit": "0123abc"}), "commit 0123abc"),
+        ] {
+            assert_eq!(followed(reference.clone()), expected, "{reference}");
+        }
+    }
 }

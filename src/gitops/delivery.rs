@@ -111,6 +111,21 @@ impl RunClusterDirectory {
         self.differences(wanted)
     }
 
+    /// Returns the files that the delivery's `PackageInstall` and values are in, or will be where there are new values.
+    #[must_use]
+    pub fn files_of_delivery(&self, has_new_values: bool) -> Vec<String> {
+        let install = self.install.as_ref().map(|install| install.file.clone());
+        let is_values = |secret: &&ExistingSecret| {
+            self.install.as_ref().is_some_and(|install| install.values_secrets.contains(&secret.name))
+        };
+        let mut files = vec![install.unwrap_or_else(|| format!("{}/{INSTALL_FILE}", self.path))];
+        files.extend(self.secrets.iter().filter(is_values).map(|secret| secret.file.clone()));
+        if has_new_values && files.len() == 1 {
+            files.push(format!("{}/{VALUES_FILE}", self.path));
+        }
+        files
+    }
+
     fn parsed(&self) -> Result<Vec<(String, Vec<Value>)>> {
         self.files.iter().map(|file| Ok((file.path.clone(), documents(file)?))).collect()
     }

@@ -3,12 +3,15 @@
 //! Only [`checkout`] runs programs and only [`tree`] reads files; everything else is pure. What the Flux and Carvel objects
 //! mean lives in `crate::flux` and `crate::carvel`; who decides what to write lives in the commands.
 
+pub mod artifact;
 pub mod checkout;
 pub mod credentials;
 pub mod delivery;
+mod ignore;
 pub mod install;
 pub mod layout;
 pub mod manifest;
+pub mod message;
 pub mod tree;
 pub mod url;
 pub mod values;

@@ -135,6 +135,39 @@ pub(super) fn all_files(root: &Path, path: &str) -> Result<Vec<String>> {
     Ok(files)
 }
 
+/// What of a repository decides what others see of it.
+#[derive(Debug, Default)]
+pub(super) struct SpecialFiles {
+    /// The files of a name, by path; those of a directory before those below it.
+    pub(super) named: Vec<String>,
+    /// The symbolic links, by path.
+    pub(super) links: Vec<String>,
+}
+
+/// Finds the files of a name and the links of the whole repository, but for Git's own files.
+pub(super) fn special_files(root: &Path, name: &str) -> Result<SpecialFiles> {
+    let mut found = SpecialFiles::default();
+    collect_special_files(root, "", name, &mut found)?;
+    Ok(found)
+}
+
+fn collect_special_files(root: &Path, directory: &str, wanted: &str, found: &mut SpecialFiles) -> Result<()> {
+    let place = if directory.is_empty() { "." } else { directory };
+    let entries = list(root, place, |_| true, Hidden::Included)?;
+    let path = |name: &str| if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") };
+    found
+        .named
+        .extend(entries.iter().filter(|(name, kind)| name == wanted && !kind.is_dir()).map(|(name, _)| path(name)));
+    for (name, kind) in entries {
+        if kind.is_symlink() {
+            found.links.push(path(&name));
+        } else if kind.is_dir() && name != ".git" {
+            collect_special_files(root, &path(&name), wanted, found)?;
+        }
+    }
+    Ok(())
+}
+
 fn behind_a_link(path: &str) -> Error {
     Error::new(format!("{path} of the repository is a symbolic link, or has a name that is no text"))
         .hint("remove it yourself, commit and push that, and try again")

@@ -6,7 +6,7 @@ use super::expectation::{Expectation, short_revision};
 use super::unobserved::{self, Kind};
 use super::{Cause, Failure, Patience, Stage, Verdict};
 use crate::conditions::find;
-use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT};
+use crate::flux::{Followed, GitRepository, RECONCILE_REQUESTED_AT};
 use crate::gitops::url::{GitUrl, without_credentials};
 use crate::shell::quoted;
 
@@ -85,17 +85,19 @@ fn explain(message: &str, object: &GitRepository) -> (Patience, String) {
     let namespace = object.namespace().unwrap_or_default();
     let package = name.strip_suffix("-gitops-repo").unwrap_or("PACKAGE");
     let url = &GitUrl::parse(&object.spec.url).to_string();
-    let branch = object.spec.reference.branch.as_deref().unwrap_or("master");
-    let (quoted_url, quoted_branch) = (quoted(url), quoted(branch));
-    if says(&["authentication", "authorization", "secret", "unauthorized", "invalid credentials"]) {
+    let followed = object.spec.reference.followed();
+    if says(&["x509:", "certificate signed by"]) {
+        let secret = object.spec.secret_ref.as_ref().map_or("NAME", |secret| secret.name.as_str());
         let hint = format!(
-            "give Flux working credentials: kubectl carvelflux bootstrap {package} -n {namespace} --git-url {quoted_url} --branch {quoted_branch} --git-username NAME --git-password-file FILE"
+            "Flux does not trust the certificate of {url}: put the authority's into Secret {namespace}/{secret} as ca.crt, and name the Secret in spec.secretRef"
         );
         (Patience::Short, hint)
+    } else if says(&["authentication", "authorization", "secret", "unauthorized", "invalid credentials"]) {
+        (Patience::Short, working_credentials(object, namespace.as_str(), package))
     } else if says(&["reference not found", "couldn't find remote ref", "repository is empty"]) {
         (
             Patience::Short,
-            format!("the branch {branch} does not exist; push it or correct spec.ref of the GitRepository"),
+            format!("{followed} of {url} does not exist; push it or correct spec.ref of the GitRepository"),
         )
     } else if says(&["repository not found"]) {
         (Patience::Short, format!("is {url} the repository's address, and may the user in the credentials read it?"))
@@ -111,6 +113,30 @@ fn explain(message: &str, object: &GitRepository) -> (Patience, String) {
         (Patience::Long, format!("can Flux reach {url}? It tries again by itself"))
     } else {
         (Patience::Short, format!("see the whole status: kubectl -n {namespace} get gitrepository {name} -o yaml"))
+    }
+}
+
+/// Says how Flux gets working credentials: `bootstrap` writes those for HTTP, and follows a branch.
+fn working_credentials(object: &GitRepository, namespace: &str, package: &str) -> String {
+    let url = GitUrl::parse(&object.spec.url);
+    match object.spec.reference.followed() {
+        Followed::Branch(branch) if url.is_http() => format!(
+            "give Flux working credentials: kubectl carvelflux bootstrap {package} -n {namespace} --git-url {} --branch {} --git-username NAME --git-password-file FILE",
+            quoted(&url.to_string()),
+            quoted(branch)
+        ),
+        _ => {
+            let secret = object.spec.secret_ref.as_ref().map_or("NAME", |secret| secret.name.as_str());
+            let command = if url.is_http() {
+                format!(
+                    "kubectl -n {namespace} create secret generic {secret} --from-literal=username=NAME --from-file=password=FILE"
+                )
+            } else {
+                let url = quoted(&url.to_string());
+                format!("flux create secret git {secret} -n {namespace} --url={url} --private-key-file=FILE")
+            };
+            format!("give Flux working credentials: {command}")
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 ];
 
 /// Runs something that must be refused, and proves that nothing was written anywhere.
-fn refused(user: &User<'_>, arguments: &[&str], code: i32) -> Output {
+pub(crate) fn refused(user: &User<'_>, arguments: &[&str], code: i32) -> Output {
     let before = user.state();
     let output = user.run(arguments).expect_code(code).says("Error:").says("Hint:").does_not_say("✔");
     assert_eq!(before, user.state(), "{output}");

@@ -13,6 +13,7 @@ mod credentials;
 mod delivery;
 mod disruption;
 mod gateways;
+mod git;
 mod impersonation;
 mod interaction;
 mod kubeconfig_file;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         credentials::TESTS,
         delivery::TESTS,
         gateways::TESTS,
+        git::TESTS,
         impersonation::TESTS,
         interaction::TESTS,
         kubeconfig_file::TESTS,

@@ -63,7 +63,11 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
     let run_uid = checks.take("identity of the run cluster", run_uid);
     let existing = checks.take("credential", existing);
     let git = match git {
-        Ok(read) => checks.take("GitOps repository", read),
+        Ok(Ok((checkout, package, directory, doubts))) => {
+            doubts.into_iter().for_each(|doubt| checks.warn("GitOps repository", doubt));
+            checks.take("GitOps repository", Ok((checkout, package, directory)))
+        }
+        Ok(Err(error)) => checks.take("GitOps repository", Err(error)),
         Err(skipped) => Err(skipped),
     };
 
@@ -166,7 +170,7 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
 }
 
 /// What was read of the GitOps repository.
-type Repository = (Checkout, PackageDirectory, RunClusterDirectory);
+type Repository = (Checkout, PackageDirectory, RunClusterDirectory, Vec<Error>);
 
 /// Reads the GitRepository on the build cluster, then the repository that it names.
 async fn read_repository(

@@ -104,11 +104,7 @@ async fn place(clusters: &Clusters, build: &BuildCluster, removed: &RemovedDeliv
         )))
     })?;
     let url = GitUrl::parse(&repository.spec.url);
-    let branch = repository
-        .spec
-        .reference
-        .followed_branch()
-        .ok_or_else(|| or_keep_git(Error::new(format!("Flux does not follow a branch of {url}"))))?;
+    let branch = git::branch_to_push_to(&repository).map_err(or_keep_git)?;
     Ok((url, branch.to_owned()))
 }
 

@@ -18,7 +18,9 @@ pub(in crate::observe) fn explain(ready: &Condition, object: &Kustomization) -> 
     let message = ready.message.as_str();
     let path = object.spec.path.trim_start_matches("./");
     if message.contains("kustomization path not found") {
-        let hint = format!("add the directory {path} to the GitOps repository, or correct spec.path");
+        let hint = format!(
+            "add the directory {path} to the GitOps repository, or correct spec.path; if it is there, see what leaves it out of Flux's artifact: .sourceignore, or ignore and sparseCheckout of the GitRepository"
+        );
         return (Cause::NoDirectory, Patience::Short, hint);
     }
     if ["decrypt", "SOPS encrypted"].iter().any(|word| message.contains(word)) {

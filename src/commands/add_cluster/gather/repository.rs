@@ -10,6 +10,7 @@ use crate::commands::add_cluster::request::Request;
 use crate::commands::git as git_access;
 use crate::error::{Error, Result};
 use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
+use crate::gitops::artifact::Artifact;
 use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::{PackageDirectory, has_variable};
@@ -50,23 +51,24 @@ pub(super) async fn source(build: &Cluster, versions: FluxVersions, request: &Re
     }
 }
 
-/// Clones the repository, and reads the package and what is there for the run cluster.
+/// Clones the repository, and reads the package and what is there for the run cluster, as Flux's artifact holds it; also
+/// returns what cannot be told about it.
 pub(super) async fn git(
     ui: Ui,
     request: &Request,
     repository: &GitRepository,
-) -> Result<(Checkout, PackageDirectory, RunClusterDirectory)> {
+) -> Result<(Checkout, PackageDirectory, RunClusterDirectory, Vec<Error>)> {
     let url = GitUrl::parse(&repository.spec.url);
-    let branch = repository.spec.reference.followed_branch().ok_or_else(|| {
-        Error::new(format!("Flux does not follow a branch of {url}"))
-            .because("a commit can only be delivered through the branch that the GitRepository names")
-            .hint("give it `ref.branch` instead of a tag, a commit or a version range")
-    })?;
+    let branch = git_access::branch_to_push_to(repository)?;
     let checkout = git_access::writable_checkout(ui, &url, branch, &request.git).await?;
-    let package = PackageDirectory::read(checkout.root(), &request.package)?;
+    let artifact = Artifact::of(checkout.root(), &repository.spec)?;
+    let package = artifact.package(checkout.root(), &request.package)?;
     package.check()?;
     let directory = RunClusterDirectory::read(checkout.root(), &package.path, &request.run_cluster)?;
-    Ok((checkout, package, directory))
+    let files = directory.files_of_delivery(request.values.is_some());
+    artifact.check(files.iter().map(String::as_str), &directory.path)?;
+    let doubts = artifact.doubts(checkout.root(), &package);
+    Ok((checkout, package, directory, doubts))
 }
 
 /// Takes the constraints of the flag, else those in the repository, else any; they must select a version, or be such that

@@ -150,6 +150,17 @@ impl Repository {
         Ok(log.lines().map(ToOwned::to_owned).collect())
     }
 
+    /// Lets a shell script judge each push, as the hook `pre-receive`: it reads lines of old commit, new commit and branch.
+    #[cfg(unix)]
+    pub fn judge_pushes(&self, script: &str) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let hook = self.directory.join("hooks/pre-receive");
+        let directory = self.directory.join("hooks");
+        std::fs::create_dir_all(&directory).map_err(Error::file("create", &directory))?;
+        std::fs::write(&hook, format!("#!/bin/sh\n{script}\n")).map_err(Error::file("write", &hook))?;
+        std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).map_err(Error::file("change", &hook))
+    }
+
     /// Runs `git` on the server's own, bare copy, for what the other functions do not offer.
     pub fn git(&self, arguments: &[&str]) -> Result<String> {
         output_of(self.git_command().args(arguments))

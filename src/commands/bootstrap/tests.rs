@@ -107,18 +107,16 @@ fn a_public_repository_gets_no_secret_and_one_in_place_is_named() {
 #[test]
 fn a_repository_that_is_elsewhere_is_not_moved() {
     let refusal = |url: &str, branch: &str| {
-        let live = serde_json::from_value(json!({
-            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
-            "metadata": {"name": "hello.default.tap-gitops-repo"},
-            "spec": {"url": url, "ref": {"branch": branch}},
-        }))
-        .expect("the fixture is an object");
-        refuse_retarget(Some(&live), &request(None)).err().map(|error| error.message().to_owned())
+        let reference = if branch.contains('/') { json!({"name": branch}) } else { json!({"branch": branch}) };
+        let existing: GitRepositorySpec =
+            serde_json::from_value(json!({"url": url, "ref": reference})).expect("the fixture is a spec");
+        refuse_retarget(&existing, &request(None)).err().map(|error| error.message().to_owned())
     };
     assert_eq!(refusal("https://me:not-a-real-password@git.example.com/gitops.git", "main"), None);
     insta::assert_snapshot!(refusal("https://git.example.com/other.git", "main").unwrap_or_default(), @"GitRepository dev/hello.default.tap-gitops-repo exists and has another url: https://git.example.com/other.git, not https://git.example.com/gitops.git");
-    insta::assert_snapshot!(refusal("https://git.example.com/gitops.git", "next").unwrap_or_default(), @"GitRepository dev/hello.default.tap-gitops-repo exists and has another ref.branch: next, not main");
-    assert!(refuse_retarget(None, &request(None)).is_ok());
+    insta::assert_snapshot!(refusal("https://git.example.com/gitops.git", "next").unwrap_or_default(), @"GitRepository dev/hello.default.tap-gitops-repo exists and has another ref: branch next, not branch main");
+    assert_eq!(refusal("https://git.example.com/gitops.git", "refs/heads/main"), None);
+    insta::assert_snapshot!(refusal("https://git.example.com/gitops.git", "refs/tags/v1").unwrap_or_default(), @"GitRepository dev/hello.default.tap-gitops-repo exists and has another ref: tag v1, not branch main");
 }
 
 #[test]

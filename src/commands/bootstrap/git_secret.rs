@@ -1,0 +1,126 @@
+//! The Secret with which source-controller reads the repository, and whether it holds what Flux needs for that. The user's own
+//! `git` may have more: SSH keys, and certificates of private authorities.
+
+use std::collections::BTreeSet;
+
+use kube::api::DynamicObject;
+
+use crate::check::Checks;
+use crate::error::{Error, Result};
+use crate::gitops::checkout::Trust;
+use crate::gitops::url::GitUrl;
+use crate::object::ObjectReference;
+use crate::shell::quoted;
+
+/// The Secret that source-controller reads the repository with.
+pub(super) struct GitSecret {
+    reference: ObjectReference,
+    /// The names of what it holds; `None` where it does not exist.
+    keys: Option<BTreeSet<String>>,
+}
+
+impl GitSecret {
+    /// Tells which keys it has; their values are none of our business.
+    pub(super) fn of(reference: &ObjectReference, object: Option<&DynamicObject>) -> Self {
+        let keys = object
+            .map(|object| object.data["data"].as_object().into_iter().flat_map(|data| data.keys().cloned()).collect());
+        Self { reference: reference.clone(), keys }
+    }
+
+    fn exists(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    fn has(&self, wanted: &str) -> bool {
+        self.keys.as_ref().is_some_and(|keys| keys.contains(wanted))
+    }
+
+    /// Says what it lacks: all of it, or a key.
+    fn lacks(&self, wanted: &[&str]) -> Option<String> {
+        let name = self.reference.display();
+        if !self.exists() {
+            return Some(format!("{name} does not exist"));
+        }
+        let missing: Vec<&str> = wanted.iter().copied().filter(|key| !self.has(key)).collect();
+        (!missing.is_empty()).then(|| format!("{name} has no {}", missing.join(" and no ")))
+    }
+
+    /// Makes one that is known already.
+    #[cfg(test)]
+    fn with(reference: ObjectReference, keys: Option<&[&str]>) -> Self {
+        Self { reference, keys: keys.map(|keys| keys.iter().map(|&key| key.to_owned()).collect()) }
+    }
+
+    /// Refuses a repository that Flux will not be able to read: it has no SSH keys and no certificates but those of the Secret,
+    /// whatever the user's own `git` has (source-controller v1.9.3, `git.AuthOptions`).
+    pub(super) fn check(&self, checks: &mut Checks, url: &GitUrl, gives_password: bool, trust: Result<Trust>) {
+        let (name, namespace) = (&self.reference.name, self.reference.namespace.as_deref().unwrap_or_default());
+        if url.is_ssh() {
+            let result = match self.lacks(&["identity", "known_hosts"]) {
+                _ if gives_password => Err(Error::usage("a user name and a password are of no use over SSH")
+                    .hint("leave out --git-username, --git-password-file, GIT_USERNAME and GIT_PASSWORD, or give the https:// URL")),
+                Some(lack) => Err(Error::new(format!("Flux has no SSH key for {url}"))
+                    .because(lack)
+                    .hint(format!(
+                        "make the Secret, then run this command again: flux create secret git {name} -n {namespace} --url={} --private-key-file=FILE",
+                        quoted(&url.to_string())
+                    ))
+                    .hint("give the key the right to read the repository; Flux does not use the one of your own `ssh`")),
+                None => Ok(()),
+            };
+            checks.check("Git credentials", result);
+            return;
+        }
+        let Some(lack) = self.lacks(&["ca.crt"]).filter(|_| !self.has("caFile")) else { return };
+        let command = if self.exists() {
+            format!(
+                "kubectl -n {namespace} patch secret {name} --type=merge -p \"{{\\\"data\\\":{{\\\"ca.crt\\\":\\\"$(base64 -w0 FILE)\\\"}}}}\""
+            )
+        } else {
+            format!("kubectl -n {namespace} create secret generic {name} --from-file=ca.crt=FILE")
+        };
+        let error = |message: String| {
+            Error::new(message).because(lack).hint(format!(
+                "put the authority's certificate into the Secret, then run this command again: {command}"
+            ))
+        };
+        match trust {
+            Ok(Trust::Private) => checks.check(
+                "certificate of the Git server",
+                Err(error(format!(
+                    "Flux does not trust the certificate of {url}, which only settings of your own git accept"
+                ))),
+            ),
+            Ok(Trust::Unknown) => checks.warn(
+                "certificate of the Git server",
+                error(format!("your git has settings about certificates for {url}, which Flux does not have")),
+            ),
+            // That the repository cannot be read is told already.
+            Ok(Trust::Public) | Err(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_flux_cannot_read_is_refused_unless_the_secret_helps() {
+        let outcome = |url: &str, keys: Option<&[&str]>, trust: Trust| {
+            let mut checks = Checks::default();
+            let reference = ObjectReference::secret("dev", "hello.default.tap-gitops-auth");
+            GitSecret::with(reference, keys).check(&mut checks, &GitUrl::parse(url), false, Ok(trust));
+            let warnings = checks.warnings().len();
+            (checks.into_failures().first().map(ToString::to_string).unwrap_or_default(), warnings)
+        };
+        let (ssh, https) = ("ssh://git@git.example.com/gitops.git", "https://git.example.com/gitops.git");
+        insta::assert_snapshot!(outcome(ssh, None, Trust::Public).0, @"Flux has no SSH key for ssh://git@git.example.com/gitops.git: Secret dev/hello.default.tap-gitops-auth does not exist");
+        insta::assert_snapshot!(outcome(ssh, Some(&["username", "identity"]), Trust::Public).0, @"Flux has no SSH key for ssh://git@git.example.com/gitops.git: Secret dev/hello.default.tap-gitops-auth has no known_hosts");
+        assert_eq!(outcome(ssh, Some(&["identity", "known_hosts"]), Trust::Public), (String::new(), 0));
+        insta::assert_snapshot!(outcome(https, Some(&["username", "password"]), Trust::Private).0, @"Flux does not trust the certificate of https://git.example.com/gitops.git, which only settings of your own git accept: Secret dev/hello.default.tap-gitops-auth has no ca.crt");
+        assert_eq!(outcome(https, None, Trust::Unknown), (String::new(), 1));
+        assert_eq!(outcome(https, Some(&["ca.crt"]), Trust::Private), (String::new(), 0));
+        assert_eq!(outcome(https, None, Trust::Public), (String::new(), 0));
+    }
+}
