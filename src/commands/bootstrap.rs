@@ -63,6 +63,8 @@ struct Facts {
     version: &'static str,
     /// The Secret that source-controller reads the repository with, and the GitRepository, where they exist.
     live: LiveObjects,
+    /// Whether the user may read that Secret.
+    is_secret_readable: bool,
 }
 
 pub(super) async fn run(
@@ -118,8 +120,10 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
         Some(secret) if request.credentials.is_none() => ObjectReference::secret(&request.namespace, &secret.name),
         _ => request.credentials_secret(),
     };
-    let secret = checks.take_silently("Git credentials", build.get(&secret_reference).await);
-    let has_secret = matches!(secret, Ok(Some(_)));
+    let secret = build.get(&secret_reference).await;
+    let is_readable = !secret.as_ref().is_err_and(|error| error.status() == Some(403));
+    let secret = if is_readable { checks.take_silently("Git credentials", secret) } else { Ok(None) };
+    let has_secret = !is_readable || matches!(secret, Ok(Some(_)));
     let credentials = read_repository(ui, request, limits, has_secret, &existing).await;
     if let Ok((credentials, doubts)) = checks.take_silently("GitOps repository", credentials) {
         request.credentials = credentials;
@@ -128,7 +132,7 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
     if let Ok(secret) = &secret {
         let access = git_access(request, limits, has_secret);
         let trust = trust(&request.git_url, &access).await;
-        let secret = GitSecret::of(&secret_reference, secret.as_ref());
+        let secret = GitSecret::of(&secret_reference, secret.as_ref(), is_readable);
         secret.check(&mut checks, &request.git_url, request.credentials.is_some(), trust);
     }
     if let Ok(version) = version {
@@ -138,7 +142,7 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
         let (version, secret, live) = (version?, secret?, live?);
         let read = [(secret_reference, secret), (request.git_repository(version), live)];
         let live = read.into_iter().filter_map(|(reference, object)| Some((Place::Build, reference, object?)));
-        Ok(Facts { version, live: LiveObjects::new(live) })
+        Ok(Facts { version, live: LiveObjects::new(live), is_secret_readable: is_readable })
     };
     checks.finish(found())
 }
@@ -258,7 +262,9 @@ fn plan(request: &Request, facts: &Facts) -> Plan {
     let secret = request.credentials.as_ref().map(|GitCredentials { username, password }| {
         git_credentials_secret(&request.namespace, package, username, password)
     });
-    let with_credentials = secret.is_some() || live_secret.is_some();
+    // A Secret that may not be read is kept where the GitRepository names it.
+    let is_named = live.is_some_and(|live| live.data["spec"]["secretRef"]["name"] == request.credentials_secret().name);
+    let with_credentials = secret.is_some() || live_secret.is_some() || (is_named && !facts.is_secret_readable);
     let url = request.git_url.to_string();
     let mut repository =
         git_repository(facts.version, &request.namespace, package, &url, &request.branch, with_credentials);

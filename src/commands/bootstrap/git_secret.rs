@@ -17,14 +17,16 @@ pub(super) struct GitSecret {
     reference: ObjectReference,
     /// The names of what it holds; `None` where it does not exist.
     keys: Option<BTreeSet<String>>,
+    /// Whether the user may read it; what may not be read lacks nothing that we know of.
+    is_readable: bool,
 }
 
 impl GitSecret {
-    /// Tells which keys it has; their values are none of our business.
-    pub(super) fn of(reference: &ObjectReference, object: Option<&DynamicObject>) -> Self {
+    /// Tells which keys it has, where it was read; their values are none of our business.
+    pub(super) fn of(reference: &ObjectReference, object: Option<&DynamicObject>, is_readable: bool) -> Self {
         let keys = object
             .map(|object| object.data["data"].as_object().into_iter().flat_map(|data| data.keys().cloned()).collect());
-        Self { reference: reference.clone(), keys }
+        Self { reference: reference.clone(), keys, is_readable }
     }
 
     fn exists(&self) -> bool {
@@ -37,6 +39,9 @@ impl GitSecret {
 
     /// Says what it lacks: all of it, or a key.
     fn lacks(&self, wanted: &[&str]) -> Option<String> {
+        if !self.is_readable {
+            return None;
+        }
         let name = self.reference.display();
         if !self.exists() {
             return Some(format!("{name} does not exist"));
@@ -48,7 +53,8 @@ impl GitSecret {
     /// Makes one that is known already.
     #[cfg(test)]
     fn with(reference: ObjectReference, keys: Option<&[&str]>) -> Self {
-        Self { reference, keys: keys.map(|keys| keys.iter().map(|&key| key.to_owned()).collect()) }
+        let keys = keys.map(|keys| keys.iter().map(|&key| key.to_owned()).collect());
+        Self { reference, keys, is_readable: true }
     }
 
     /// Refuses a repository that Flux will not be able to read: it has no SSH keys and no certificates but those of the Secret,

@@ -30,7 +30,7 @@ fn facts(objects: impl IntoIterator<Item = Value>) -> Facts {
         let reference = ObjectReference::of(&manifest).expect("the fixture is named");
         (Place::Build, reference, serde_json::from_value(manifest).expect("the fixture is an object"))
     };
-    Facts { version: "v1", live: LiveObjects::new(objects.into_iter().map(read)) }
+    Facts { version: "v1", live: LiveObjects::new(objects.into_iter().map(read)), is_secret_readable: true }
 }
 
 /// The Secret as an earlier run has left it.
@@ -102,6 +102,17 @@ fn a_public_repository_gets_no_secret_and_one_in_place_is_named() {
     assert_eq!(manifests(&public)[0]["spec"].get("secretRef"), None);
     let in_place = plan(&request(None), &facts([secret()]));
     assert_eq!(manifests(&in_place)[0]["spec"]["secretRef"]["name"], "hello.default.tap-gitops-auth");
+}
+
+#[test]
+fn a_secret_that_may_not_be_read_stays_where_it_is_named() {
+    let named = |with_credentials: bool, is_secret_readable: bool| {
+        let facts = Facts { is_secret_readable, ..facts([repository(with_credentials, "True")]) };
+        manifests(&plan(&request(None), &facts))[0]["spec"].get("secretRef").is_some()
+    };
+    assert!(named(true, false));
+    assert!(!named(false, false), "it may not exist");
+    assert!(!named(true, true), "it does not exist");
 }
 
 #[test]
