@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("gateways::one_that_knows_only_its_own_users_is_refused_without_a_trace", only_own_users),
     ("gateways::beside_one_that_knows_only_its_own_users_flux_has_an_address_of_its_own", beside_own_users),
     ("gateways::one_that_knows_only_its_own_users_knows_those_of_a_kubeconfig_file", own_user),
+    ("gateways::rotate_stores_no_credential_that_flux_could_not_use", rotation),
 ];
 
 /// The token of the user of a gateway that knows only its own users.
@@ -154,6 +155,34 @@ fn beside_own_users(testbed: &Testbed) {
     assert!(gateway.refused() > 0, "the gateway refused nobody");
 }
 
+/// Returns the cluster entry of a kubeconfig that leads to a gateway.
+fn cluster_of(gateway: &Gateway) -> Value {
+    let authority = k8s_openapi::ByteString(gateway.authority().as_bytes().to_vec());
+    json!({"server": gateway.server(), "certificate-authority-data": authority})
+}
+
+fn rotation(testbed: &Testbed) {
+    let mut user = User::new(testbed, "rotate-own-users");
+    user.bootstrap().expect_code(0);
+    let direct = direct(&user);
+    let direct: Vec<&str> = direct.iter().map(String::as_str).collect();
+    let gateway = put_own_users_before(&mut user);
+    add_cluster(&user, &direct).expect_code(0);
+    let mut moved = stored_kubeconfig(&secret(&user));
+    moved["clusters"][0]["cluster"] = cluster_of(&gateway);
+    user.store_kubeconfig(&moved);
+    let refused = || {
+        let before = user.state();
+        let output = user.run(&["rotate", "prod1", "--yes", "--force-conflicts"]);
+        let output = output.expect_code(1).says("knows only its own users").does_not_say("completes the rest");
+        assert_eq!(before, user.state(), "something is left: {output}");
+        output
+    };
+    refused().does_not_say("created");
+    forbid_tokens(&user);
+    refused().says("it was not stored").says("took Secret");
+}
+
 fn own_user(testbed: &Testbed) {
     let mut user = User::new(testbed, "own-user");
     user.bootstrap().expect_code(0);
@@ -161,10 +190,7 @@ fn own_user(testbed: &Testbed) {
     let of_gateway = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "prod1",
         "contexts": [{"name": "prod1", "context": {"cluster": "prod1", "user": "prod1"}}],
-        "clusters": [{"name": "prod1", "cluster": {
-            "server": gateway.server(),
-            "certificate-authority-data": json!(k8s_openapi::ByteString(gateway.authority().as_bytes().to_vec())),
-        }}],
+        "clusters": [{"name": "prod1", "cluster": cluster_of(&gateway)}],
         "users": [{"name": "prod1", "user": {"token": OWN_TOKEN}}],
     });
     user.write("own.json", &of_gateway.to_string());
