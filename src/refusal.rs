@@ -86,6 +86,23 @@ fn unescaped(text: &str) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
+    fn of(message: &str) -> Option<Refusal> {
+        Refusal::of(&Status { message: message.to_owned(), ..Status::default() })
+    }
+
+    #[test]
+    fn each_kind_of_refusal_is_told_from_the_others() {
+        let rule = "User \"jane\" cannot create resource \"secrets\" in API group \"\" in the namespace \"dev\"";
+        assert!(of(&format!("secrets is forbidden: {rule}")).is_some_and(|refusal| refusal.missing_rule().is_some()));
+        let policy = format!(
+            "secrets \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: {rule}"
+        );
+        assert!(of(&policy).is_some_and(|refusal| refusal.admission().is_some()));
+        let escalation = "roles \"x\" is forbidden: user \"jane\" (groups=[]) is attempting to grant RBAC permissions not currently held:\n{}";
+        assert!(matches!(of(escalation), Some(Refusal::Escalation(_))));
+        assert_eq!(of("secrets \"x\" is forbidden: node selector conflict"), None);
+    }
+
     #[test]
     fn the_api_that_is_down_is_named() {
         let said = "unable to retrieve the complete list of server APIs: custom.metrics.k8s.io/v1beta2: stale GroupVersion discovery: \

@@ -244,6 +244,15 @@ mod tests {
     }
 
     #[test]
+    fn whether_variables_are_replaced_is_read_and_not_with_what() {
+        let replaces =
+            |spec: Value| serde_json::from_value::<KustomizationSpec>(spec).is_ok_and(|spec| spec.replaces_variables);
+        assert!(replaces(json!({"postBuild": {"substitute": {"NAME": "fake-value"}}})));
+        assert!(replaces(json!({"postBuild": {"substituteFrom": [{"kind": "Secret", "name": "x"}]}})));
+        assert!(!replaces(json!({"postBuild": null})) && !replaces(json!({"path": "./a"})));
+    }
+
+    #[test]
     fn what_a_deletion_would_leave_behind_is_known() {
         let spec = |suspend, prune, policy: Option<&str>| KustomizationSpec {
             suspend,

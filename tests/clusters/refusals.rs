@@ -257,15 +257,23 @@ fn terminating_namespace(testbed: &Testbed) {
         .says(&format!("kubectl --context prod1 get namespace {going}"));
     says_times(&output, "being deleted", 1);
 
-    // Whoever may not look at namespaces is told by the dry runs.
-    let binding = format!("carvelflux-engineer-{}", user.workspace.target_namespace());
-    testbed.kubectl("prod1", &["delete", "clusterrolebinding", &binding]).expect("kubectl");
+    // Whoever may not look at the namespace is told by the dry runs.
+    let (target, name) = (user.workspace.target_namespace(), format!("kube-system-{going}"));
+    testbed
+        .kubectl("prod1", &["delete", "clusterrolebinding", &format!("carvelflux-engineer-{target}")])
+        .expect("kubectl");
+    let role = ["create", "clusterrole", &name, "--verb=get", "--resource=namespaces", "--resource-name=kube-system"];
+    testbed.kubectl("prod1", &role).expect("kubectl");
+    let subject = format!("--serviceaccount={target}:{}", testbed::USER);
+    let role = format!("--clusterrole={name}");
+    testbed.kubectl("prod1", &["create", "clusterrolebinding", &name, &role, &subject]).expect("kubectl");
     arguments.pop();
     let output = refused(&user, &arguments)
         .says(&format!("namespace {going}, which is being deleted, refuses ServiceAccount {going}/"))
         .says(&format!("RoleBinding {going}/{PACKAGE}-installer on the run cluster"));
     says_times(&output, "being deleted", 1);
     set_finalizers(&json!(null));
+    testbed.kubectl("prod1", &["delete", "clusterrole,clusterrolebinding", &name]).expect("kubectl");
 }
 
 /// The groups that no server answers for are listed all the same; only who asks for all of them fails.

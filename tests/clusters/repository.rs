@@ -103,11 +103,10 @@ fn names(testbed: &Testbed) {
 
 fn variables(testbed: &Testbed) {
     let user = User::delivered(testbed, "variables");
-    user.edit(INSTALL_FILE, |text| text.replace(">=0.0.0", "${LOWEST}"));
-    let before = user.state();
-    user.add_cluster("prod1").expect_code(2).says("`${LOWEST}` holds a variable").says("postBuild");
-    assert_eq!(before, user.state());
-    let patch = r#"{"spec":{"postBuild":{"substitute":{"LOWEST":">=1.0.0"}}}}"#;
+    let head = user.edit(INSTALL_FILE, |text| text.replace(">=0.0.0", ">=${LOWEST}"));
+    user.add_cluster("prod1").expect_code(2).says("`>=${LOWEST}` holds a variable").says("postBuild");
+    assert_eq!(head, user.workspace.repository().head().expect("Git"));
+    let patch = r#"{"spec":{"postBuild":{"substitute":{"LOWEST":"1.0.0"}}}}"#;
     user.build(&["patch", "kustomization", INSTALLS, "--type=merge", "-p", patch]);
     commit(&user, &format!("{PACKAGE}/packages/kustomization.yaml"), &format!("resources:\n- {VERSION}.yaml\n"));
     user.add_cluster("prod1")

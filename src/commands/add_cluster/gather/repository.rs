@@ -197,3 +197,56 @@ pub(super) fn check_variables(
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says what fails and what is warned of.
+    fn judged(files: &[(&str, &str)], gets_role: bool) -> (Vec<String>, Vec<String>) {
+        let root = tempfile::tempdir().expect("a directory");
+        let package = "apiVersion: data.packaging.carvel.dev/v1alpha1\nkind: Package\nmetadata: {name: a.b.c.1.0.0}\nspec: {refName: a.b.c, version: 1.0.0}\n";
+        for (path, text) in files.iter().chain(&[("a/packages/1.yaml", package)]) {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+            std::fs::write(path, text).expect("a file");
+        }
+        let package = PackageDirectory::read(root.path(), "a").expect("a package");
+        let directory = RunClusterDirectory::read(root.path(), "a", "prod1").expect("a directory");
+        let mut checks = Checks::default();
+        check_kinds(&mut checks, &package, &directory, gets_role);
+        let warnings = checks.warnings();
+        (checks.into_failures().iter().map(ToString::to_string).collect(), warnings)
+    }
+
+    #[test]
+    fn kinds_that_the_deployer_lacks_are_refused_by_name() {
+        let files = [
+            ("a/packages/settings.yaml", "apiVersion: v1\nkind: ConfigMap\n"),
+            ("a/packages/metadata.yaml", "apiVersion: data.packaging.carvel.dev/v1alpha1\nkind: PackageMetadata\n"),
+            ("a/packages/.sops.yaml", "creation_rules: []\n"),
+            ("a/prod1/account.yaml", "apiVersion: v1\nkind: ServiceAccount\n"),
+            ("a/prod1/pull.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: pull}\n"),
+        ];
+        let (failures, _) = judged(&files, true);
+        assert_eq!(
+            failures,
+            [
+                "the directories of a hold objects that no delivery should: a/packages/settings.yaml holds a ConfigMap: a/prod1/account.yaml holds a ServiceAccount"
+            ]
+        );
+        // What an account of the user's own may do is the user's business.
+        assert_eq!(judged(&files, false), (vec![], vec![]));
+    }
+
+    #[test]
+    fn what_a_kustomization_file_leaves_out_is_not_refused() {
+        let files = [
+            ("a/packages/settings.yaml", "apiVersion: v1\nkind: ConfigMap\n"),
+            ("a/packages/kustomization.yaml", "resources: [1.yaml]\n"),
+        ];
+        let (failures, warnings) = judged(&files, true);
+        assert!(failures.is_empty(), "{failures:?}");
+        assert!(warnings[0].starts_with("what Flux builds with a/packages/kustomization.yaml cannot be told"));
+    }
+}
