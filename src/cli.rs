@@ -185,6 +185,26 @@ mod tests {
     }
 
     #[test]
+    fn each_command_explains_itself() {
+        let mut cli = Cli::command().term_width(80);
+        cli.build();
+        assert_help(&mut cli);
+        cli.get_subcommands_mut().for_each(assert_help);
+    }
+
+    /// Compares what a command's `--help` prints on a terminal of 80 columns with its snapshot in `tests/help/`.
+    fn assert_help(command: &mut clap::Command) {
+        let help = command.render_long_help().to_string();
+        insta::with_settings!({
+            snapshot_path => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/help"),
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+        }, {
+            insta::assert_snapshot!(command.get_name(), help);
+        });
+    }
+
+    #[test]
     fn a_request_for_json_is_recognised_in_a_bad_command_line() {
         let asks = |line: &str| asks_for_json(line.split(' ').map(OsString::from));
         for line in ["wait --bad -o json", "wait -ojson --bad", "-o=json", "--output json", "--output=json -x"] {

@@ -35,6 +35,15 @@ pub struct AddClusterArgs {
     /// File with the package's values, a YAML mapping
     #[arg(long, value_name = "FILE")]
     pub values: Option<PathBuf>,
+    /// Confirmation.
+    #[command(flatten)]
+    pub confirm: ConfirmArgs,
+    /// Time to wait until the package is installed, such as 90s, 10m or 1h
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
+    pub timeout: Duration,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// As whom the package is installed.
     #[command(flatten)]
     pub installer: InstallerArgs,
@@ -53,15 +62,6 @@ pub struct AddClusterArgs {
     /// How objects are written.
     #[command(flatten)]
     pub write: WriteArgs,
-    /// Confirmation.
-    #[command(flatten)]
-    pub confirm: ConfirmArgs,
-    /// Time to wait until the package is installed, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
-    pub timeout: Duration,
-    /// Output.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// As whom a package is installed.

@@ -20,12 +20,6 @@ pub struct BootstrapArgs {
     /// Branch of the GitOps repository
     #[arg(long, value_name = "BRANCH")]
     pub branch: Option<String>,
-    /// Credentials.
-    #[command(flatten)]
-    pub credentials: GitCredentialArgs,
-    /// How objects are written.
-    #[command(flatten)]
-    pub write: WriteArgs,
     /// Confirmation.
     #[command(flatten)]
     pub confirm: ConfirmArgs,
@@ -35,6 +29,12 @@ pub struct BootstrapArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Credentials.
+    #[command(flatten)]
+    pub credentials: GitCredentialArgs,
+    /// How objects are written.
+    #[command(flatten)]
+    pub write: WriteArgs,
 }
 
 /// How `check` shows what it found.
@@ -122,12 +122,6 @@ pub struct RemoveClusterArgs {
     /// The run cluster is gone for good: clear the build cluster and Git, and list what stays behind
     #[arg(long, conflicts_with_all = ["run_context", "run_kubeconfig", "keep_workloads"])]
     pub force: bool,
-    /// Credentials.
-    #[command(flatten)]
-    pub credentials: GitCredentialArgs,
-    /// Commits.
-    #[command(flatten)]
-    pub commit: CommitArgs,
     /// Confirmation.
     #[command(flatten)]
     pub confirm: ConfirmArgs,
@@ -137,6 +131,12 @@ pub struct RemoveClusterArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Credentials.
+    #[command(flatten)]
+    pub credentials: GitCredentialArgs,
+    /// Commits.
+    #[command(flatten)]
+    pub commit: CommitArgs,
 }
 
 /// Arguments of `wait`.

@@ -1,4 +1,6 @@
 //! The flags that several commands share.
+//!
+//! A command names those with a heading of their own last: clap puts every flag that follows under the same heading.
 
 use std::path::PathBuf;
 
@@ -53,6 +55,7 @@ pub struct GitCredentialArgs {
 
 /// How a commit is made.
 #[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Git commits")]
 pub struct CommitArgs {
     /// Message of the commit, in which {operation}, {package} and {run-cluster} are filled in, such as 'OPS-7: {operation} {package}' (default: the plugin's own)
     #[arg(long, value_name = "TEXT")]
