@@ -48,7 +48,7 @@ pub struct Finding {
 pub enum Outcome {
     /// It holds; the text, which may be empty, says what was found.
     Passed(String),
-    /// It holds, with something to beware of.
+    /// It holds, with a warning.
     Warned(Error),
     /// It does not hold.
     Failed(Error),
@@ -89,7 +89,7 @@ impl Checks {
         self.add(name, Outcome::Passed(detail.into()));
     }
 
-    /// Takes in something to beware of.
+    /// Adds a warning.
     pub fn warn(&mut self, name: impl Into<String>, warning: Error) {
         self.add(name, Outcome::Warned(warning));
     }
@@ -122,7 +122,7 @@ impl Checks {
         &self.findings
     }
 
-    /// Returns what to beware of, each as one text.
+    /// Returns the warnings, each as one text.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let warnings = self.findings.iter().filter_map(|finding| match &finding.outcome {
@@ -185,8 +185,8 @@ mod tests {
     #[test]
     fn a_warning_does_not_refuse() {
         let mut checks = Checks::default();
-        checks.warn("one", Error::new("beware").because("of this").hint("do that"));
-        assert_eq!(checks.warnings(), ["beware: of this; do that"]);
+        checks.warn("one", Error::new("careful").because("of this").hint("do that"));
+        assert_eq!(checks.warnings(), ["careful: of this; do that"]);
         assert!(checks.refuse_if_failed().is_ok());
     }
 }

@@ -53,7 +53,7 @@ pub fn managed() -> Value {
 
 /// Adds labels to a manifest: those that an earlier run of the plugin gave the live object, then `labels`.
 ///
-/// Without the earlier ones, a server-side apply would take them away, and with them the shard that looks after the object.
+/// Without the earlier ones, a server-side apply would take them away, and with them the shard that reconciles the object.
 pub fn add(manifest: &mut Value, live: Option<&DynamicObject>, labels: &[(String, String)]) {
     let earlier = live.into_iter().flat_map(applied);
     for (key, value) in earlier.chain(labels.iter().cloned()) {

@@ -141,13 +141,14 @@ pub fn check_run_cluster(run_cluster: &str, package: &str) -> Result<()> {
     let longest = package_installs_kustomization(package, run_cluster);
     if longest.len() > LONGEST_KUSTOMIZATION {
         let excess = longest.len() - LONGEST_KUSTOMIZATION;
+        let noun = if excess == 1 { "character" } else { "characters" };
         return Err(Error::usage(format!(
             "the Kustomization `{longest}` would have {} characters; Flux can apply at most {LONGEST_KUSTOMIZATION}",
             longest.len()
         ))
         .because("Flux writes the name as a label value on every object it applies (fluxcd/flux2#2004)")
         .hint(format!(
-            "choose a name for the run cluster that is at least {excess} characters shorter than `{run_cluster}`"
+            "choose a name for the run cluster that is at least {excess} {noun} shorter than `{run_cluster}`"
         )));
     }
     Ok(())
@@ -184,6 +185,7 @@ fn is_part(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::errors::assert_printed;
 
     const PACKAGE: &str = "hello-app.default.tap";
 
@@ -212,5 +214,13 @@ mod tests {
         }
         assert!(is_subdomain(PACKAGE));
         assert!(!is_subdomain("hello..app"));
+    }
+
+    #[test]
+    fn names_that_cannot_be_used_are_refused_with_the_rule() {
+        let too_long = check_run_cluster(&"r".repeat(47 - PACKAGE.len()), PACKAGE);
+        assert_printed("name_too_long", &too_long.expect_err("64 characters"));
+        assert_printed("reserved_name", &check_run_cluster("packages", PACKAGE).expect_err("a directory's name"));
+        assert_printed("invalid_name", &check_run_cluster("Prod_1", PACKAGE).expect_err("no DNS label"));
     }
 }

@@ -1,4 +1,4 @@
-//! What an API server refuses, in its own words: the kind of the refusal, whose it is, and the way out. Pure.
+//! What an API server refuses, in its own words: the kind of the refusal, whose it is, and the remedy. Pure.
 //!
 //! The texts are those that Flux, kapp and kapp-controller quote in their statuses, too. How a refusal of our own requests
 //! becomes an error lives in [`crate::cluster`].

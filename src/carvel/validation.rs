@@ -82,7 +82,7 @@ pub fn of_package(package: &Value) -> Vec<Invalid> {
             _ if constraints.is_empty() => found.push(invalid("is empty".to_owned())),
             // kapp-controller accepts some of these.
             Ok(_) | Err(ConstraintsError::Undecided { .. } | ConstraintsError::EmptyAlternative) => {}
-            Err(error) => found.push(invalid(format!("is no version constraint: {error}"))),
+            Err(error) => found.push(invalid(format!("is not a version constraint: {error}"))),
         }
     }
     found.extend(too_long(name));

@@ -45,7 +45,7 @@ impl Privileges {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    /// Words what was found as something to beware of in a target namespace.
+    /// Words what was found as a warning about a target namespace.
     #[must_use]
     pub fn warnings(&self, namespace: &str) -> Vec<Error> {
         let warning = |privilege: &Privilege| {

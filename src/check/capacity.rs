@@ -1,4 +1,4 @@
-//! Whether Flux has hands free: each unfinished Kustomization occupies one of kustomize-controller's workers.
+//! Whether Flux has idle workers: each unfinished Kustomization occupies one of kustomize-controller's workers.
 
 use kube::api::DynamicObject;
 use serde_json::Value;

@@ -28,7 +28,7 @@ impl Cluster {
             Err(error) if error.status() == Some(409) => Err(Error::new(format!("{what} on {}", self.display()))
                 .because("it is not the object that was looked at: another one has its name now")
                 .with_status(409)
-                .hint("run the command again: it looks anew")),
+                .hint("run the command again: it reads the object again")),
             Err(error) => Err(error),
         }
     }

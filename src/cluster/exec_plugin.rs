@@ -119,7 +119,7 @@ async fn run(exec: &ExecConfig) -> Result<Credential> {
     let is_terminal = std::io::stdin().is_terminal();
     if exec.interactive_mode == Some(ExecInteractiveMode::Always) && !is_terminal {
         return Err(Error::new(format!(
-            "the credential plugin `{name}` wants to ask, but standard input is no terminal"
+            "the credential plugin `{name}` needs to prompt, but standard input is not a terminal"
         )));
     }
     // Standard input that is no terminal holds what a flag of this command reads.

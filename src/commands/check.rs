@@ -65,7 +65,7 @@ fn print(ui: Ui, format: CheckFormat, sections: &[Section]) -> Result<()> {
     ui.result_styled(&text)
 }
 
-/// Ends with an error if a check failed; what to beware of is none.
+/// Ends with an error if a check failed; a warning is none.
 fn conclude(sections: &[Section]) -> Result<()> {
     let findings = || sections.iter().flat_map(|section| section.checks.findings());
     let failed = findings().filter(|finding| matches!(finding.outcome, Outcome::Failed(_))).count();

@@ -197,7 +197,7 @@ pub fn canonical_address(address: &str) -> Result<String> {
     let refused = |why: &str| {
         Error::usage(format!("Flux cannot reach {address} with a workload identity"))
             .because(why)
-            .hint("name an address of the API server itself, such as https://HOST:PORT, or choose another way to authenticate")
+            .hint("name an address of the API server itself, such as https://HOST:PORT, or choose another method to authenticate")
     };
     let rest = match address.split_once("://") {
         Some(("https", rest)) => rest,

@@ -1,4 +1,5 @@
 use super::*;
+use crate::ui::errors::assert_printed;
 
 fn of(data: &Value) -> Result<WorkloadIdentity> {
     let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": data});
@@ -80,4 +81,11 @@ fn addresses_are_taken_as_flux_takes_them() {
     for refused in ["http://prod1.example", "https://rancher.example/k8s/clusters/c-1"] {
         assert!(canonical_address(refused).is_err(), "{refused}");
     }
+}
+
+#[test]
+fn what_a_provider_cannot_use_is_refused() {
+    let refusal = |identity: WorkloadIdentity| identity.check().expect_err("Flux cannot use it");
+    assert_printed("cluster_resource_without_a_cloud", &refusal(of_cloud(Provider::Generic, Some("prod1"))));
+    assert_printed("cluster_resource_of_another_form", &refusal(of_cloud(Provider::Aws, Some("prod1"))));
 }

@@ -169,7 +169,7 @@ fn collect_special_files(root: &Path, directory: &str, wanted: &str, found: &mut
 }
 
 fn behind_a_link(path: &str) -> Error {
-    Error::new(format!("{path} of the repository is a symbolic link, or has a name that is no text"))
+    Error::new(format!("{path} of the repository is a symbolic link, or has a name that is not UTF-8"))
         .hint("remove it yourself, commit and push that, and try again")
 }
 

@@ -11,12 +11,12 @@ const FIELDS: [&str; 4] = ["apiGroups", "resources", "verbs", "resourceNames"];
 /// What kapp does to the `ConfigMap`s in which it keeps its records (kapp-controller's documentation, "Security model").
 const RECORDS: [&str; 5] = ["get", "list", "create", "update", "delete"];
 
-/// The rules of a file, and what to beware of in them.
+/// The rules of a file, and the warnings about them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoleFile {
     /// The rules, as they stand in a Role.
     pub rules: Value,
-    /// What to beware of, in sentences.
+    /// The warnings, each a sentence.
     pub warnings: Vec<String>,
 }
 
@@ -61,7 +61,7 @@ fn rules_of<'a>(document: &'a Value, file: &str) -> Result<&'a Vec<Value>> {
 
 /// Checks one rule as the API server will (k8s.io/kubernetes `pkg/apis/rbac/validation`, `ValidatePolicyRule`).
 fn check(rule: &Value) -> Result<(), String> {
-    let entries = rule.as_object().ok_or("it is no mapping")?;
+    let entries = rule.as_object().ok_or("it is not a mapping")?;
     if entries.contains_key("nonResourceURLs") {
         return Err("nonResourceURLs belong to the whole cluster, and a Role to a namespace".to_owned());
     }
@@ -69,13 +69,14 @@ fn check(rule: &Value) -> Result<(), String> {
         return Err(format!("it has the unknown field `{unknown}`"));
     }
     for field in FIELDS {
-        let list = entries.get(field).map(|list| list.as_array().ok_or(format!("{field} is no list"))).transpose()?;
+        let list =
+            entries.get(field).map(|list| list.as_array().ok_or(format!("{field} is not a list"))).transpose()?;
         let is_complete = field == "resourceNames" || list.is_some_and(|list| !list.is_empty());
         if !is_complete {
             return Err(format!("{field} is missing or empty"));
         }
         if list.into_iter().flatten().any(|entry| !entry.is_string()) {
-            return Err(format!("{field} holds something that is no text"));
+            return Err(format!("{field} contains a value that is not text"));
         }
     }
     Ok(())
@@ -156,11 +157,11 @@ mod tests {
                 "- {apiGroups: [''], resources: [pods]}\n",
                 "rule 1 of f cannot be a rule of a Role: verbs is missing or empty",
             ),
-            ("- {apiGroups: [''], resources: pods, verbs: [get]}\n", "resources is no list"),
-            ("- {apiGroups: [''], resources: [1], verbs: [get]}\n", "no text"),
+            ("- {apiGroups: [''], resources: pods, verbs: [get]}\n", "resources is not a list"),
+            ("- {apiGroups: [''], resources: [1], verbs: [get]}\n", "not text"),
             ("- {nonResourceURLs: [/x], verbs: [get]}\n", "nonResourceURLs"),
             ("- {apiGroup: [''], resources: [pods], verbs: [get]}\n", "unknown field `apiGroup`"),
-            ("- pods\n", "no mapping"),
+            ("- pods\n", "not a mapping"),
             ("a: [\n", "not valid YAML"),
         ] {
             let error = read(text, "f").expect_err(text);

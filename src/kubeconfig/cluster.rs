@@ -62,7 +62,7 @@ fn read_address(address: &str, server: &mut Server, report: &mut Report<'_>) {
             report.dropped("server", effect, hint);
         }
         Some(_) => {
-            report.refused("server", "Flux refuses the kubeconfig, because this is no URL of a server", hint);
+            report.refused("server", "Flux refuses the kubeconfig, because this is not the URL of a server", hint);
             return;
         }
     }
@@ -85,8 +85,7 @@ fn read_proxy(proxy: &str, server: &mut Server, report: &mut Report<'_>) {
     };
     if !matches!(url.scheme_str(), Some("http" | "https" | "socks5")) {
         // The message of client-go quotes the URL with its password.
-        let effect =
-            "Flux refuses the kubeconfig, because this is no URL with http, https or socks5, and shows it in its error";
+        let effect = "Flux refuses the kubeconfig, because this is not a URL with http, https or socks5, and shows it in its error";
         report.refused("proxy-url", effect, hint);
     }
 }
@@ -130,7 +129,7 @@ fn read_authority(entry: &Entry<Cluster>, disk: Option<Disk<'_>>, server: &mut S
 
 fn embed(cluster: &str) -> String {
     format!(
-        "take the certificate in: kubectl config set-cluster {cluster} --certificate-authority=FILE --embed-certs",
+        "inline the certificate: kubectl config set-cluster {cluster} --certificate-authority=FILE --embed-certs",
         cluster = quoted(cluster)
     )
 }

@@ -238,7 +238,7 @@ fn check_kind(root: &Root, report: &mut Report<'_>) {
     ] {
         if !is_known {
             let hint = format!("write `{field}: {expected}`");
-            report.refused(field, "Flux refuses it, because it is no kubeconfig", hint);
+            report.refused(field, "Flux refuses it, because it is not a kubeconfig", hint);
         }
     }
 }
@@ -272,7 +272,7 @@ fn entries<Fields: DeserializeOwned + Default + Serialize>(
 /// Checks what an entry has beside its fields.
 fn check_entry(entry: &Value, kind: &str, report: &mut Report<'_>) {
     let Value::Object(entry) = entry else {
-        return report.refused("", "Flux refuses the kubeconfig, because this is no mapping", "write a mapping");
+        return report.refused("", "Flux refuses the kubeconfig, because this is not a mapping", "write a mapping");
     };
     for (key, value) in entry.iter().filter(|(key, _)| *key != kind) {
         match (key.as_str(), value) {
@@ -291,7 +291,7 @@ fn decode<Fields: DeserializeOwned + Default + Serialize>(value: Value, path: &s
         Value::Object(fields) => fields,
         Value::Null => return Fields::default(),
         _ => {
-            report.refused(path, "Flux refuses the kubeconfig, because this is no mapping", "write a mapping");
+            report.refused(path, "Flux refuses the kubeconfig, because this is not a mapping", "write a mapping");
             return Fields::default();
         }
     };

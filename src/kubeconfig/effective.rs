@@ -31,7 +31,7 @@ pub struct Effective {
     pub password: Option<SecretString>,
     /// The name in the server's certificate, where it differs from the host.
     pub tls_server_name: Option<String>,
-    /// The proxy on the way, whose URL may hold a password.
+    /// The proxy, whose URL may hold a password.
     pub proxy_url: Option<SecretString>,
     /// Whether responses are asked for uncompressed.
     pub disable_compression: bool,

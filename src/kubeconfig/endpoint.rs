@@ -1,4 +1,4 @@
-//! Flux's way to an API server: from a context, with what flags say about it, and where it cannot lead. Pure.
+//! The endpoint through which Flux reaches an API server: from a context, with what flags replace, and what it cannot be. Pure.
 
 use std::fmt;
 use std::io;
@@ -21,7 +21,7 @@ pub struct Endpoint {
     pub certificate_authority_data: Option<String>,
     /// The name in the server's certificate, where it differs from the URL's host.
     pub tls_server_name: Option<String>,
-    /// The proxy on the way, whose URL may hold a password.
+    /// The proxy, whose URL may hold a password.
     pub proxy_url: Option<String>,
 }
 
@@ -46,7 +46,7 @@ fn shown(url: &str) -> &str {
 impl Endpoint {
     /// Takes the endpoint from the cluster entry of a context (`None`: the current one).
     ///
-    /// `read_file` reads the file of a `certificate-authority`, whose content is taken in.
+    /// `read_file` reads the file of a `certificate-authority`, whose content is inlined.
     pub fn of_context(
         kubeconfig: &Kubeconfig,
         context: Option<&str>,
@@ -125,7 +125,7 @@ fn cluster_of<'a>(kubeconfig: &'a Kubeconfig, context: &str) -> Option<&'a Named
 pub struct EndpointOverrides {
     /// The URL of the API server.
     pub server: Option<String>,
-    /// The proxy on the way.
+    /// The proxy.
     pub proxy_url: Option<String>,
     /// The name in the server's certificate.
     pub tls_server_name: Option<String>,
@@ -152,27 +152,26 @@ impl EndpointOverrides {
         if let Some(server) = &self.server {
             let url = plain_url(server).filter(|url| url.scheme_str() == Some("https") && !has_login(url));
             if url.is_none() {
-                return Err(Error::usage("--server is no address of an API server")
-                    .because(
-                        "Flux sends a credential only to https://, and a login in the URL would win over the token",
-                    )
-                    .hint("write it as https://HOST:PORT"));
+                return Err(Error::usage("invalid --server: expected https://HOST:PORT, without credentials").because(
+                    "Flux sends a credential only to https://, and a login in the URL would win over the token",
+                ));
             }
         }
         if let Some(proxy) = self.proxy_url.as_ref().filter(|proxy| !proxy.is_empty()) {
             if proxy.contains('@') {
-                return Err(Error::usage("--proxy-url holds a login")
+                return Err(Error::usage("--proxy-url must not contain credentials")
                     .because("other users of this machine can read the arguments of a command")
                     .hint("put the URL into the run cluster's context instead: `proxy-url` of its cluster entry"));
             }
             let url = plain_url(proxy);
             if !url.is_some_and(|url| matches!(url.scheme_str(), Some("http" | "https" | "socks5"))) {
-                return Err(Error::usage("--proxy-url is no address of a proxy")
-                    .hint("write it as http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"));
+                return Err(Error::usage(
+                    "invalid --proxy-url: expected http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT",
+                ));
             }
         }
         if self.certificate_authority.as_deref().is_some_and(is_no_authority) {
-            return Err(Error::usage("the file of --certificate-authority holds no certificate authority")
+            return Err(Error::usage("the file of --certificate-authority contains no certificate")
                 .hint("name a file with PEM blocks that begin with -----BEGIN CERTIFICATE-----"));
         }
         Ok(())
@@ -204,7 +203,7 @@ impl EndpointOverrides {
 }
 
 impl Endpoint {
-    /// Tells whether two ways end at the same server: by host, port and path, and by a certificate authority of its own.
+    /// Tells whether two endpoints are the same server: by host, port and path, and by a certificate authority of its own.
     ///
     /// An authority alone says little: that of a company, or of a proxy before many clusters, signs for all of them. A
     /// public one is in no kubeconfig, and says nothing at all.
@@ -221,7 +220,7 @@ impl Endpoint {
         destination(&self.server).is_some() && destination(&self.server) == destination(server)
     }
 
-    /// Tells whether the way begins at the machine itself: for a controller in a pod, that is the pod.
+    /// Tells whether the address is the machine's own: for a controller in a pod, that is the pod.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(self.proxy_url.as_ref().unwrap_or(&self.server))
@@ -235,6 +234,7 @@ fn is_no_authority(pem: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::errors::assert_printed;
 
     const KUBECONFIG: &str = "
 current-context: admin
@@ -370,5 +370,21 @@ users: [{name: me, user: {exec: {command: login, apiVersion: client.authenticati
         }
         let overrides = EndpointOverrides { certificate_authority: Some(b"PEM".to_vec()), ..Default::default() };
         assert!(overrides.check().is_err());
+    }
+
+    #[test]
+    fn flags_that_are_no_address_are_refused() {
+        let refusal = |overrides: EndpointOverrides| overrides.check().expect_err("it cannot be used");
+        let with_server =
+            |server: &str| EndpointOverrides { server: Some(server.to_owned()), ..EndpointOverrides::default() };
+        let with_proxy =
+            |url: &str| EndpointOverrides { proxy_url: Some(url.to_owned()), ..EndpointOverrides::default() };
+        assert_printed("invalid_server", &refusal(with_server("http://prod1.example")));
+        assert_eq!(
+            refusal(with_server("https://me:fake-password@prod1.example")).message(),
+            refusal(with_server("http://prod1.example")).message()
+        );
+        assert_printed("credentials_in_proxy_url", &refusal(with_proxy("http://me:fake-password@proxy.example:3128")));
+        assert_printed("invalid_proxy_url", &refusal(with_proxy("proxy.example:3128")));
     }
 }

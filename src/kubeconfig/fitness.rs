@@ -80,7 +80,7 @@ impl Fitness {
         Some(error)
     }
 
-    /// Returns what to beware of in a kubeconfig that is not refused.
+    /// Returns the warnings about a kubeconfig that is not refused.
     #[must_use]
     pub(crate) fn warnings(&self) -> Vec<Error> {
         let findings = self.findings.iter();
@@ -177,6 +177,7 @@ fn sentence(finding: &Finding, versions: Versions) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::errors::assert_printed;
 
     fn kubeconfig(cluster: &str, user: &str) -> String {
         format!(
@@ -225,5 +226,13 @@ mod tests {
         let refusal = fitness.refusal("it").expect("newer versions refuse it");
         assert!(refusal.to_string().contains("(since kustomize-controller 1.9.5)"), "{refusal}");
         assert!(fitness.names_files());
+    }
+
+    #[test]
+    fn a_refusal_names_each_entry_with_its_remedy() {
+        let exec = "exec: {command: login, apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never}";
+        let fitness = Fitness::of(&kubeconfig("certificate-authority: ca.pem", exec));
+        let refusal = fitness.refusal("the kubeconfig own.yaml").expect("Flux cannot use it");
+        assert_printed("kubeconfig_that_flux_cannot_use", &refusal);
     }
 }

@@ -34,7 +34,7 @@ pub(crate) trait Kustomizations {
 /// What comes of the Kustomizations that one waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Dependency {
-    /// They are on their way.
+    /// They are in progress.
     Pending,
     /// Not all of them have been read.
     NotRead,
@@ -74,7 +74,7 @@ pub(crate) fn judge(
     Some(search.follow(object))
 }
 
-/// The way from the Kustomization of a delivery to the one that it waits for.
+/// The path from the Kustomization of a delivery to the one that it waits for.
 struct Search<'a> {
     waiting: &'a Kustomization,
     stage: Stage,

@@ -38,7 +38,7 @@ use crate::refusal::{self, Admission};
 /// Namespace and name of an object of a kind that is known.
 pub(crate) type Key = (String, String);
 
-/// The part of a delivery's way that a verdict speaks of, in order.
+/// The stage of a delivery that a verdict is about, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
@@ -116,7 +116,7 @@ impl Verdict {
 pub struct Failure {
     /// Which kind of failure.
     pub cause: Cause,
-    /// Which part of the way.
+    /// The stage.
     pub stage: Stage,
     /// Which object shows it, such as `PackageInstall apps/hello-app.default.tap`.
     pub object: String,
@@ -229,7 +229,7 @@ pub enum Cause {
     Forbidden,
     /// The service account does not exist.
     NoServiceAccount,
-    /// A delete does not come to an end.
+    /// A deletion does not complete.
     DeleteFailed,
 }
 

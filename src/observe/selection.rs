@@ -92,6 +92,7 @@ fn list<T: ToString>(names: impl IntoIterator<Item = T>) -> Option<String> {
 mod tests {
     use super::*;
     use crate::observe::RunAccess;
+    use crate::ui::errors::assert_printed;
 
     fn delivery(package: &str, run_cluster: &str) -> Delivery {
         Delivery {
@@ -162,5 +163,12 @@ mod tests {
         let expected = ("there is no delivery of hello in any namespace", "there are no deliveries at all");
         assert_eq!(refusal(&everywhere, &[]), Some((expected.0.to_owned(), expected.1.to_owned())));
         assert_eq!(refusal(&selection(&[], &[], &[]), &[]), None, "that there are none is the command's to say");
+    }
+
+    #[test]
+    fn a_name_of_no_delivery_is_refused_with_those_there_are() {
+        let misspelled = Selection { packages: vec!["helo".to_owned()], ..selection(&[], &[], &[]) };
+        let error = misspelled.refuse_unknown(&[delivery("hello", "prod1"), delivery("other", "prod2")]);
+        assert_printed("unknown_delivery", &error.expect_err("there is no helo"));
     }
 }

@@ -32,7 +32,7 @@ use crate::shell::quoted;
 const AT_A_TIME: usize = 32;
 
 /// How long a run cluster may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What to look at.
 #[derive(Clone, Debug)]
@@ -288,8 +288,8 @@ async fn read_in_time(cluster: &Cluster, installs: Installs) -> Targets {
     let mut targets = Targets::new();
     for (namespace, names) in installs {
         let read = read_targets(cluster, Installs::from([(namespace.clone(), names)]));
-        let no_answer = || Err(Error::new(format!("no answer within {} s", PATIENCE.as_secs())));
-        let read = tokio::time::timeout(PATIENCE, read).await;
+        let no_answer = || Err(Error::new(format!("no answer within {} s", READ_TIMEOUT.as_secs())));
+        let read = tokio::time::timeout(READ_TIMEOUT, read).await;
         targets.extend(read.unwrap_or_else(|_| Targets::from([(namespace, no_answer())])));
     }
     targets

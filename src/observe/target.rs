@@ -1,4 +1,4 @@
-//! What a namespace of a run cluster holds about installs: read afresh, parents before children.
+//! What a namespace of a run cluster holds about installs: by fresh reads, parents before children.
 //!
 //! The Packages come from kapp-controller's own API server, so that an answer also says that kapp-controller is alive.
 

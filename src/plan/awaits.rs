@@ -175,6 +175,7 @@ mod tests {
     use super::*;
     use crate::flux::kustomization_resource;
     use crate::plan::steps::Place;
+    use crate::ui::errors::assert_printed;
     use serde_json::json;
 
     fn object(value: Value) -> DynamicObject {
@@ -291,5 +292,19 @@ mod tests {
             "status": {"conditions": [{"type": "Ready", "status": "False", "message": "of before"}]},
         });
         assert_eq!(line(kustomization), "it is still there: not marked for deletion yet");
+    }
+
+    #[test]
+    fn a_deletion_that_takes_too_long_names_what_remains() {
+        let remaining = |object: &str, messages: &[&str]| Remaining {
+            object: object.to_owned(),
+            since: None,
+            messages: messages.iter().map(|message| (*message).to_owned()).collect(),
+        };
+        let error = Remaining::overdue(&[
+            remaining("Kustomization dev/hello-prod1-packages on the build cluster", &[]),
+            remaining("PackageInstall web/hello on the run cluster `prod1`", &["held by finalizers.example/app"]),
+        ]);
+        assert_printed("deletion_timed_out", &error);
     }
 }

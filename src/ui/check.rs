@@ -44,14 +44,17 @@ pub fn lines(sections: &[Section]) -> Vec<String> {
 fn finding(finding: &Finding) -> Vec<String> {
     let name = one_line(&finding.name);
     let (mark, error) = match &finding.outcome {
-        Outcome::Passed(detail) if detail.is_empty() => return vec![format!("  {} {name}", "✓".green())],
-        Outcome::Passed(detail) => return vec![format!("  {} {name}: {}", "✓".green(), one_line(detail))],
+        Outcome::Passed(detail) if detail.is_empty() => return vec![format!("  {} {name}", "✔".green())],
+        Outcome::Passed(detail) => return vec![format!("  {} {name}: {}", "✔".green(), one_line(detail))],
         Outcome::Warned(warning) => ("!".yellow().to_string(), warning),
         Outcome::Failed(error) => ("✗".red().to_string(), error),
     };
     let mut lines = vec![format!("  {mark} {name}: {}", one_line(error.message()))];
-    let texts =
-        error.causes().iter().map(|cause| ("Why:", cause)).chain(error.hints().iter().map(|hint| ("Next:", hint)));
+    let texts = error
+        .causes()
+        .iter()
+        .map(|cause| ("Caused by:", cause))
+        .chain(error.hints().iter().map(|hint| ("Hint:", hint)));
     for (label, text) in texts {
         let text = escape(text);
         let mut said = text.lines().filter(|line| !line.trim().is_empty());
@@ -124,7 +127,7 @@ mod tests {
         let mut checks = Checks::default();
         checks.pass("Flux", "");
         checks.pass("Flux's capacity", "0 unfinished");
-        checks.warn("names", Error::new("beware").hint("look"));
+        checks.warn("names", Error::new("careful").hint("look"));
         checks.fail("connection", Error::new("refused\u{1b}[2J").because("x509\nunknown authority"));
         vec![Section {
             title: "the build cluster".to_owned(),
@@ -142,12 +145,12 @@ mod tests {
             lines,
             [
                 "The build cluster  namespace dev",
-                "  ✓ Flux",
-                "  ✓ Flux's capacity: 0 unfinished",
-                "  ! names: beware",
-                "      Next: look",
+                "  ✔ Flux",
+                "  ✔ Flux's capacity: 0 unfinished",
+                "  ! names: careful",
+                "      Hint: look",
                 "  ✗ connection: refused\\u{1b}[2J",
-                "      Why: x509",
+                "      Caused by: x509",
                 "        unknown authority",
                 "2 passed, 1 warning, 1 failed",
             ]
@@ -161,7 +164,7 @@ mod tests {
         let checks = &document["clusters"][0]["checks"];
         assert_eq!(
             checks[2],
-            json!({"name": "names", "outcome": "warning", "message": "beware", "causes": [], "hints": ["look"]})
+            json!({"name": "names", "outcome": "warning", "message": "careful", "causes": [], "hints": ["look"]})
         );
         assert_eq!(checks[3]["outcome"], "failed");
     }

@@ -55,12 +55,12 @@ pub fn explanation(delivery: &Delivery, outcome: &Outcome) -> Vec<String> {
         Verdict::Unknown { why, hint } => ("unknown".to_owned(), namespace, why.clone(), hint.clone()),
     };
     let mut lines = vec![String::new(), format!("{} {}  {state}", "✗".red(), one_line(&delivery.display()).bold())];
-    for (label, text) in [("Where:", place), ("Why:", why), ("Next:", next)] {
+    for (label, text) in [("Where:", place), ("Caused by:", why), ("Hint:", next)] {
         let text = escape(&text);
         let mut said = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
         if let Some(first) = said.next() {
-            lines.push(format!("  {}{first}", format!("{label:<7}").bold()));
-            lines.extend(said.map(|line| format!("         {line}")));
+            lines.push(format!("  {}{first}", format!("{label:<11}").bold()));
+            lines.extend(said.map(|line| format!("             {line}")));
         }
     }
     lines

@@ -1,11 +1,12 @@
 //! Everything a person sees: results on standard output, all else on standard error.
 //!
-//! Questions live in [`prompt`], the display of a wait in [`progress`], what is said at its end in [`conclusion`], and
-//! what a program reads instead in [`events`].
+//! Questions live in [`prompt`], the display of a wait in [`progress`], what is said at its end in [`conclusion`],
+//! the form of errors in [`errors`], and what a program reads instead in [`events`].
 
 pub mod check;
 pub mod clock;
 pub mod conclusion;
+pub mod errors;
 pub mod events;
 pub mod phrases;
 pub mod progress;
@@ -150,7 +151,7 @@ impl Ui {
         }
     }
 
-    /// Prints something to beware of.
+    /// Prints a warning.
     pub fn warning(self, line: &str) {
         if self.verbosity > Verbosity::Quiet {
             print(&format!("{} {}", "Warning:".yellow().bold(), escape(line)));
@@ -167,32 +168,9 @@ impl Ui {
     /// Prints an error: what failed, why, and what to do next. Where events were asked for, it ends them.
     pub fn error(self, error: &Error) {
         end_events(self.format, error);
-        match error.kind() {
-            ErrorKind::BrokenPipe => return,
-            _ => print(&format!("{} {}", "Error:".red().bold(), indented(error.message()))),
+        if error.kind() != ErrorKind::BrokenPipe {
+            print(&errors::printed(error));
         }
-        reasons(error, "  ");
-        for (number, part) in error.parts().iter().enumerate() {
-            print(&format!("  {}. {}", number + 1, indented(part.message())));
-            reasons(part, "     ");
-        }
-    }
-}
-
-/// Prints why something failed and what to do next, below its message.
-fn reasons(error: &Error, margin: &str) {
-    match error.causes() {
-        [] => {}
-        [cause] => print(&format!("{margin}{} {}", "Caused by:".bold(), indented(cause))),
-        causes => {
-            print(&format!("{margin}{}", "Caused by:".bold()));
-            for (number, cause) in causes.iter().enumerate() {
-                print(&format!("{margin}  {}. {}", number + 1, indented(cause)));
-            }
-        }
-    }
-    for hint in error.hints() {
-        print(&format!("{margin}{} {}", "Hint:".cyan().bold(), indented(hint)));
     }
 }
 
@@ -216,9 +194,4 @@ fn closed_or_failed(error: std::io::Error) -> Error {
 /// Prints a line to standard error. Where nobody reads it any more, there is nobody to tell.
 fn print(line: &str) {
     let _ = writeln!(anstream::stderr(), "{line}");
-}
-
-/// Escapes text and sets its further lines below the first.
-fn indented(text: &str) -> String {
-    escape(text).replace('\n', "\n      ")
 }

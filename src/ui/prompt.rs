@@ -125,7 +125,7 @@ fn finish<T>(answer: dialoguer::Result<T>) -> Result<T> {
     })
 }
 
-/// kubectl's plain way of asking.
+/// Asks in a line of text, as kubectl does.
 struct Plain;
 
 impl Theme for Plain {
@@ -135,5 +135,27 @@ impl Theme for Plain {
 
     fn format_select_prompt_item(&self, to: &mut dyn fmt::Write, text: &str, active: bool) -> fmt::Result {
         write!(to, "{} {text}", if active { ">" } else { " " })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::errors::assert_printed;
+    use crate::ui::{Format, Verbosity};
+
+    #[test]
+    fn without_a_terminal_missing_answers_are_named_together() {
+        let ui = Ui {
+            is_interactive: false,
+            has_screen: false,
+            has_colors: false,
+            format: Format::Text,
+            verbosity: Verbosity::Normal,
+        };
+        let answers = [("RUN_CLUSTER", false), ("--package", true), ("--target-namespace", false)];
+        assert_printed("missing_answers", &require(ui, &answers).expect_err("two are missing"));
+        require(ui, &answers[1..2]).expect("nothing is missing");
+        require(Ui { is_interactive: true, ..ui }, &answers).expect("they can be asked for");
     }
 }

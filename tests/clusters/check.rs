@@ -40,12 +40,12 @@ fn added(testbed: &Testbed) {
     let text = user.run(&["check"]).expect_code(0);
     let text = text
         .says("The build cluster (context `build`)")
-        .says("✓ Flux: GitRepository v1, Kustomization v1")
-        .says("✓ Flux's capacity")
-        .says("✓ credential: token, stored")
+        .says("✔ Flux: GitRepository v1, Kustomization v1")
+        .says("✔ Flux's capacity")
+        .says("✔ credential: token, stored")
         .says("does not expire")
-        .says("✓ kapp-controller")
-        .says(&format!("✓ what Flux may do in namespace {target}"))
+        .says("✔ kapp-controller")
+        .says(&format!("✔ what Flux may do in namespace {target}"))
         .says(&format!("as system:serviceaccount:{target}:"))
         .says(" 0 failed");
     assert!(!text.stdout.contains('✗') && !text.stdout.contains("eyJ"), "{text}");
@@ -137,7 +137,7 @@ fn unreachable(testbed: &Testbed) {
 
 fn nothing_added(testbed: &Testbed) {
     let user = User::new(testbed, "fresh");
-    user.run(&["check"]).expect_code(0).says("✓ Flux").says(" 0 failed");
+    user.run(&["check"]).expect_code(0).says("✔ Flux").says(" 0 failed");
     let target = user.workspace.target_namespace();
     user.run(&["check", "--context", "prod1", "-n", target])
         .expect_code(1)
@@ -152,7 +152,7 @@ fn end_of_a_credential(testbed: &Testbed) {
     let mut arguments = user.add_cluster_arguments("prod1", "prod1");
     arguments.extend(["--token-duration", "1h"]);
     user.run(&arguments).expect_code(0);
-    user.run(&["check"]).expect_code(0).says("✓ credential: bounded-token, stored").says("expires in 59m");
+    user.run(&["check"]).expect_code(0).says("✔ credential: bounded-token, stored").says("expires in 59m");
     // Nobody has to write it down: the token says so itself.
     user.build(&[
         "annotate",

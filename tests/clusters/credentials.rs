@@ -208,8 +208,8 @@ fn address_of_choice(testbed: &Testbed) {
     user.bootstrap().expect_code(0);
     for (flags, says) in [
         (["--server", "http://127.0.0.1:1"], "https://HOST:PORT"),
-        (["--proxy-url", "http://me:fake-password@127.0.0.1:1"], "holds a login"),
-        (["--certificate-authority", "values.yaml"], "holds no certificate authority"),
+        (["--proxy-url", "http://me:fake-password@127.0.0.1:1"], "must not contain credentials"),
+        (["--certificate-authority", "values.yaml"], "contains no certificate"),
         (["--certificate-authority", "missing.pem"], "cannot read the certificate authority"),
     ] {
         add_cluster(&user, &flags).expect_code(2).says(says).does_not_say("fake-password");

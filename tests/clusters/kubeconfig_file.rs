@@ -216,7 +216,7 @@ fn made_by_hand(testbed: &Testbed) {
     store("value.yaml");
     user.add_cluster("prod1")
         .expect_code(0)
-        .says("was made by hand and is used as it is")
+        .says("is not managed by this plugin and is used as it is")
         .does_not_say("updated Secret");
     let secret = || user.get("build", user.workspace.build_namespace(), "secret", "prod1-kubeconfig");
     assert_eq!(secret()["metadata"]["annotations"], Value::Null, "it was not taken over");

@@ -14,7 +14,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("privilege::an_existing_service_account", existing_account),
     ("privilege::a_target_namespace_is_created_on_demand", created_namespace),
     ("privilege::missing_permissions_are_named_together", missing_permissions),
-    ("privilege::circumstances_to_beware_of", circumstances),
+    ("privilege::advisories", advisories),
 ];
 
 /// Tests that start a testbed of their own.
@@ -321,8 +321,8 @@ fn missing_permissions(testbed: &Testbed) {
     assert_eq!(before, user.state());
 }
 
-fn circumstances(testbed: &Testbed) {
-    let user = User::new(testbed, "beware");
+fn advisories(testbed: &Testbed) {
+    let user = User::new(testbed, "advisories");
     user.bootstrap().expect_code(0);
     user.add_cluster("prod1").expect_code(0).does_not_say("Warning:");
     let target = user.workspace.target_namespace();

@@ -212,7 +212,7 @@ fn made_by_hand(testbed: &Testbed) {
     user.run(&wrong).expect_code(1).says("is not the run cluster that Flux delivers to as `prod1`");
     remove(&user, &[])
         .expect_code(0)
-        .says("prod1-kubeconfig stays: it was made by hand")
+        .says("prod1-kubeconfig stays: it is not managed by this plugin")
         .says(&format!("ServiceAccount {target}/{PACKAGE}-installer stays: it was not made by this plugin"));
     assert!(user.get("prod1", target, "packageinstall", PACKAGE).is_null());
     assert!(user.get("prod1", target, "deployment", "hello-app").is_null());

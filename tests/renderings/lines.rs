@@ -70,23 +70,23 @@ fn the_end_explains_what_is_not_ready() {
     let explained = stderr.find('✗').and_then(|_| stderr.find("\n✗")).map(|at| &stderr[at..]).unwrap_or_default();
     assert_snapshot!(explained, @r#"
     ✗ broken-app.default.tap on prod1  failed in template
-      Where: App apps/broken-app.default.tap on run cluster prod1
-      Why:   ytt: Error:
-             - struct field or method not found
-                 app.yml:
-                   12 | image: #@ data.values.imge
-                 = found: data.values.image\u{1b}[2J
-      Next:  correct the values in params.yaml, or the package's templates, in the GitOps repository
+      Where:     App apps/broken-app.default.tap on run cluster prod1
+      Caused by: ytt: Error:
+                 - struct field or method not found
+                     app.yml:
+                       12 | image: #@ data.values.imge
+                     = found: data.values.image\u{1b}[2J
+      Hint:      correct the values in params.yaml, or the package's templates, in the GitOps repository
 
     ✗ hello-app.default.tap on prod2  unknown
-      Where: namespace apps on run cluster prod2
-      Why:   cannot reach run cluster prod2: connection refused
-      Next:  read the run cluster with your own credential: --run-context prod2=CONTEXT
+      Where:     namespace apps on run cluster prod2
+      Caused by: cannot reach run cluster prod2: connection refused
+      Hint:      read the run cluster with your own credential: --run-context prod2=CONTEXT
 
     ✗ slow-app.default.tap on prod2  not ready in time, still in deploy
-      Where: namespace apps on run cluster prod2
-      Why:   [2/3 done] waiting on deployment/hello (apps/v1) namespace: apps
-      Next:  kubectl carvelflux wait -n dev --package slow-app.default.tap --run-cluster prod2 --timeout 30m
+      Where:     namespace apps on run cluster prod2
+      Caused by: [2/3 done] waiting on deployment/hello (apps/v1) namespace: apps
+      Hint:      kubectl carvelflux wait -n dev --package slow-app.default.tap --run-cluster prod2 --timeout 30m
     Error: 3 of 5 deliveries are not ready
     "#);
 }
@@ -100,9 +100,9 @@ fn quiet_leaves_results_and_errors() {
     assert_eq!((exit_code, stdout.as_str()), (3, "slow-app.default.tap on prod1  pending  deploy\n"));
     assert_snapshot!(stderr, @"
     ✗ slow-app.default.tap on prod1  not ready in time, still in deploy
-      Where: namespace apps on run cluster prod1
-      Why:   [2/3 done] waiting on deployment/hello (apps/v1) namespace: apps
-      Next:  kubectl carvelflux wait -n dev --package slow-app.default.tap --run-cluster prod1 --timeout 30m
+      Where:     namespace apps on run cluster prod1
+      Caused by: [2/3 done] waiting on deployment/hello (apps/v1) namespace: apps
+      Hint:      kubectl carvelflux wait -n dev --package slow-app.default.tap --run-cluster prod1 --timeout 30m
     Error: 1 of 1 delivery is not ready in time
     ");
 }

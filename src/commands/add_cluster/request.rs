@@ -53,7 +53,7 @@ pub(super) struct Request {
     pub(super) allow_loopback: bool,
     /// Labels of the Flux objects.
     pub(super) labels: Vec<(String, String)>,
-    /// Whether fields and objects of other managers are taken over.
+    /// Whether fields and objects of other managers may be changed.
     pub(super) force_conflicts: bool,
     /// How `git` reaches the repository.
     pub(super) git: GitAccess,
@@ -64,6 +64,31 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// Returns a request that asks for nothing but the defaults.
+    #[cfg(test)]
+    pub(super) fn example() -> Self {
+        Self {
+            run_cluster: "prod1".to_owned(),
+            package: "apps/hello.default.tap".to_owned(),
+            namespace: "dev".to_owned(),
+            target_namespace: "web".to_owned(),
+            version_constraints: None,
+            values: None,
+            authentication: None,
+            impersonate: None,
+            installer: None,
+            registry_secret: None,
+            create_namespace: false,
+            endpoint: EndpointOverrides::default(),
+            allow_loopback: false,
+            labels: Vec::new(),
+            force_conflicts: false,
+            git: GitAccess::default(),
+            commit_message: None,
+            warnings: Vec::new(),
+        }
+    }
+
     /// Returns the package's name: the last segment of its directory.
     pub(super) fn package_name(&self) -> &str {
         names::of_package(&self.package)
@@ -140,10 +165,10 @@ impl AuthenticationRequest {
             (Some(AuthenticationMethod::WorkloadIdentity), None) => {
                 Ok(Some(Self::WorkloadIdentity(WorkloadIdentityRequest::of(&arguments.identity))))
             }
-            _ if arguments.identity.is_given() => {
-                Err(Error::usage("flags of a workload identity require --auth workload-identity")
-                    .hint("add --auth workload-identity, or leave these flags out"))
-            }
+            _ if arguments.identity.is_given() => Err(Error::usage(
+                "the flags of a workload identity, such as --provider and --audience, require --auth workload-identity",
+            )
+            .hint("add --auth workload-identity, or leave these flags out")),
             (Some(AuthenticationMethod::Token), duration) | (None, duration @ Some(_)) => {
                 Ok(Some(Self::Token { duration }))
             }
@@ -186,7 +211,7 @@ impl KubeconfigFile {
         let fitness = Fitness::of(text.expose_secret());
         if let Some(refusal) = fitness.refusal(&source) {
             return Err(if fitness.names_files() && !inline_files {
-                refusal.hint("or have the content of the files taken in: --inline-files")
+                refusal.hint("or inline the content of the files: --inline-files")
             } else {
                 refusal
             });
@@ -256,4 +281,33 @@ pub(super) fn values(path: &Path) -> Result<SecretString> {
     let text = SecretString::from(text.trim_start_matches('\u{feff}'));
     check_values(text.expose_secret(), &path.display().to_string())?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::errors::assert_printed;
+
+    async fn refusal(arguments: AuthenticationArgs) -> Error {
+        AuthenticationRequest::of(&arguments).await.expect_err("the flags contradict each other")
+    }
+
+    #[tokio::test]
+    async fn flags_of_different_methods_are_refused() {
+        let identity = WorkloadIdentityArgs { provider: Some(Provider::Aws), ..WorkloadIdentityArgs::default() };
+        let provider_alone = AuthenticationArgs { identity, ..AuthenticationArgs::default() };
+        assert_printed("provider_without_auth", &refusal(provider_alone).await);
+        let with_duration = AuthenticationArgs {
+            auth: Some(AuthenticationMethod::WorkloadIdentity),
+            token_duration: Some(Duration::from_hours(24)),
+            ..AuthenticationArgs::default()
+        };
+        assert_printed("token_duration_of_a_workload_identity", &refusal(with_duration).await);
+    }
+
+    #[test]
+    fn empty_constraints_are_refused() {
+        let error = version_constraints(Some(&" ".to_owned())).expect_err("they would replace what is there");
+        assert_printed("empty_version_constraints", &error);
+    }
 }

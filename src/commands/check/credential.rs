@@ -15,7 +15,7 @@ use crate::object::{ObjectReference, api_resource};
 use crate::observe::{Delivery, RunAccess};
 use crate::ui::status::age;
 
-/// How long before its end a credential is something to beware of, where nobody knows for how long it was granted.
+/// How long before a credential expires there is a warning, where nobody knows for how long it was granted.
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Which part of its life is left then, where that is known: what `add-cluster` warns about as well.

@@ -15,7 +15,7 @@ use crate::observe::{Cause, Delivery, Stage, Verdict};
 use crate::shell::quoted;
 use crate::ui::check::Section;
 
-/// Puts the deliveries together that reach one run cluster in one way.
+/// Groups the deliveries that reach one run cluster with the same credential.
 pub(super) fn grouped(deliveries: Vec<Delivery>) -> Vec<Vec<Delivery>> {
     let mut groups: BTreeMap<RunClusterKey, Vec<Delivery>> = BTreeMap::new();
     for delivery in deliveries {
@@ -73,7 +73,7 @@ async fn check_as_flux(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery
     match as_flux.user().await {
         Ok(user) => {
             let user = user.map(|user| format!(", as {}", user.name)).unwrap_or_default();
-            checks.pass("connection", format!("{} lets Flux in{user}", as_flux.server()));
+            checks.pass("connection", format!("{} authenticates Flux{user}", as_flux.server()));
         }
         Err(error) => {
             checks.fail("connection", error);
@@ -152,7 +152,7 @@ async fn check_access(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery]
     }
 }
 
-/// Checks that Flux looks after both Kustomizations of each delivery.
+/// Checks that Flux reconciles both Kustomizations of each delivery.
 fn check_kustomizations(checks: &mut Checks, flux: &Flux, group: &[Delivery]) {
     for delivery in group {
         for key @ (namespace, name) in &delivery.kustomizations() {

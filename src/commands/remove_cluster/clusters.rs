@@ -51,7 +51,7 @@ impl Clusters {
     }
 }
 
-/// Names the way out where a run cluster does not answer at all.
+/// Names the remedy where a run cluster does not answer at all.
 fn is_it_gone(error: Error) -> Error {
     if error.status().is_some() {
         return error;

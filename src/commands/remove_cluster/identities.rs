@@ -165,7 +165,9 @@ impl Identities {
                 identities.left.push(format!("{display} stays: {}", consumer.reason()));
             } else if Method::of(object) == Method::ByHand {
                 let is_ours_to_name = build.removed.iter().any(|one| one.credential == reference.name);
-                identities.left.extend(is_ours_to_name.then(|| format!("{display} stays: it was made by hand")));
+                identities
+                    .left
+                    .extend(is_ours_to_name.then(|| format!("{display} stays: it is not managed by this plugin")));
             } else {
                 accounts.extend(identity_account(object));
                 credentials.push(Delete::of(Place::Build, reference, &object.metadata));
@@ -183,7 +185,7 @@ impl Identities {
             } else if labels::is_managed(object) {
                 identities.build.push(Delete::of(Place::Build, &reference, &object.metadata));
             } else {
-                identities.left.push(format!("{} stays: it was made by hand", reference.display()));
+                identities.left.push(format!("{} stays: it is not managed by this plugin", reference.display()));
             }
         }
         // The accounts are deleted first: only the ConfigMap of a workload identity tells which one is its own.

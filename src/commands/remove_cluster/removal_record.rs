@@ -133,7 +133,7 @@ impl RemovalRecord {
             let display = format!("ConfigMap {}/{}", object.namespace().unwrap_or_default(), object.name_any());
             Error::new(format!("{display} does not say what was being removed"))
                 .because(error)
-                .hint("it was changed by hand, or by a newer version of this plugin; delete it to start over")
+                .hint("it was edited, or written by a newer version of this plugin; delete it to start over")
         })?;
         Ok(Self { run_cluster_uid: object.annotations().get(labels::RUN_CLUSTER_UID).cloned(), deliveries })
     }

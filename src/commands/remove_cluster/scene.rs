@@ -41,7 +41,7 @@ pub(super) struct Scene {
     pub(super) is_alive: bool,
 }
 
-/// The deliveries of these packages to `prod1`, with all that `add-cluster` makes, and the wish to remove everything.
+/// The deliveries of these packages to `prod1`, with all that `add-cluster` makes, and the request to remove everything.
 pub(super) fn scene(packages: &[&'static str]) -> Scene {
     let installers = packages.iter().flat_map(|package| {
         let name: &'static str = if *package == "hello" { "hello-installer" } else { "other-installer" };

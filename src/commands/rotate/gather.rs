@@ -141,7 +141,7 @@ fn refuse_unmanaged(stored: &StoredCredential, run_cluster: &str, secret: &Objec
             error.because(format!("{} holds a kubeconfig that was given as a file", secret.display()))
         }
         Method::WorkloadIdentity => error.because("Flux uses a workload identity, and stores no credential"),
-        Method::ByHand => error.because(format!("{} was made by hand", secret.display())),
+        Method::ByHand => error.because(format!("{} is not managed by this plugin", secret.display())),
     };
     Err(error.hint(stored.method.renewal(run_cluster, secret)))
 }
@@ -315,7 +315,7 @@ mod tests {
         nothing is stored: the tokens of a workload identity renew themselves
         ");
         insta::assert_snapshot!(refusal(Method::ByHand), @r"
-        the credential for prod1 cannot be rotated here: Secret dev/prod1-kubeconfig was made by hand
+        the credential for prod1 cannot be rotated here: Secret dev/prod1-kubeconfig is not managed by this plugin
         replace the kubeconfig in Secret dev/prod1-kubeconfig by hand; with the label reconcile.fluxcd.io/watch=Enabled Flux uses it at once
         ");
     }

@@ -46,7 +46,7 @@ pub(super) fn select<'a>(
         Err(error) => return Err(explain(&error, install, object)),
     };
     // Which Kubernetes and kapp-controller there are, only kapp-controller knows: a Package that asks for others may have
-    // been passed over. What it chose instead counts once it had the time to choose anew.
+    // been passed over. What it chose instead counts once it had the time to choose again.
     let package_of = |selected: &Version| offered.iter().rev().find(|(version, _)| version == selected);
     if installed.is_settled && package_of(&selected).is_some_and(|(_, package)| may_be_passed_over(package, install)) {
         let remaining = offered

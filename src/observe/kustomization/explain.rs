@@ -43,7 +43,7 @@ pub(in crate::observe) fn explain(ready: &Condition, object: &Kustomization) -> 
     if let Some(explained) = explain_refusal(message, &target) {
         return explained;
     }
-    // What is applied to the build cluster itself needs no way to another one.
+    // What is applied to the build cluster itself needs no connection to another one.
     let reached = object.spec.kube_config.is_some().then(|| access(message, object)).flatten();
     let granted = || {
         let rule = MissingRule::find(message)?;

@@ -41,7 +41,7 @@ impl Bars {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Draws the rows afresh each time, for the size that the screen has then.
+    /// Draws all rows each time, for the size that the screen has then.
     fn drawing(&self) -> ProgressStyle {
         let (board, clock, has_colors) = (Arc::clone(&self.board), self.clock.clone(), self.has_colors);
         let draw = move |_: &ProgressState, output: &mut dyn Write| {

@@ -19,7 +19,7 @@ pub struct Screen {
     pub has_colors: bool,
 }
 
-/// Stages on the way of a delivery.
+/// The number of stages of a delivery.
 const STAGES: usize = 6;
 
 /// Below this width there is no room for the bars of the deliveries.

@@ -93,7 +93,7 @@ fn delivery(surveyed: &Surveyed, now: Timestamp) -> Vec<String> {
         lines.push(format!("Flux's own Ready: packages {packages}, packageinstalls {installs}"));
     }
     if !hint.is_empty() {
-        lines.push(format!("{} {}", "→".cyan(), escape(hint)));
+        lines.push(format!("{} {}", "Hint:".cyan(), escape(hint)));
     }
     lines
 }

@@ -248,3 +248,50 @@ async fn namespace_of_flux(build: &Cluster) -> Option<String> {
         Err(_) => build.namespaces_of(&deployments, CONTROLLER, Some(FLUX_NAMESPACE)).await.ok()?.into_iter().next(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::errors::assert_printed;
+
+    fn user_endpoint() -> Endpoint {
+        Endpoint {
+            server: "https://prod1.example:6443".to_owned(),
+            certificate_authority_data: None,
+            tls_server_name: None,
+            proxy_url: None,
+        }
+    }
+
+    fn stored(method: Method) -> ExistingCredential {
+        let mut object = DynamicObject::new("prod1-kubeconfig", &api_resource("", "v1", "Secret"));
+        object.annotations_mut().insert(labels::AUTHENTICATION.to_owned(), method.name().to_owned());
+        ExistingCredential { kind: RunCredential::Secret, object }
+    }
+
+    #[test]
+    fn the_method_of_a_run_cluster_stays() {
+        let asked = AuthenticationRequest::WorkloadIdentity(WorkloadIdentityRequest::default());
+        let request = Request { authentication: Some(asked), ..Request::example() };
+        let answer = authentication(&request, &user_endpoint(), Some(&stored(Method::Token)), None);
+        assert_printed("another_method", &answer.expect_err("the token would stay valid"));
+    }
+
+    #[test]
+    fn a_cloud_does_not_tell_who_its_identity_is() {
+        let asked = WorkloadIdentityRequest {
+            provider: Some(Provider::Aws),
+            cluster_resource: Some("arn:aws:eks:eu-west-1:123456789012:cluster/prod1".to_owned()),
+            ..WorkloadIdentityRequest::default()
+        };
+        let request =
+            Request { authentication: Some(AuthenticationRequest::WorkloadIdentity(asked)), ..Request::example() };
+        let answer = authentication(&request, &user_endpoint(), None, None);
+        assert_printed("missing_identity_user", &answer.expect_err("the roles would be bound to nobody"));
+    }
+
+    #[test]
+    fn the_address_in_a_kubeconfig_of_the_users_own_stays() {
+        assert_printed("address_of_a_kubeconfig_file", &not_ours(&Request::example()));
+    }
+}

@@ -28,7 +28,7 @@ const ANY_VERSION: &str = ">=0.0.0";
 const CONSTRAINTS_HINT: &str =
     "write them as kapp-controller documents them, such as --version-constraints '>=1.0.0 <2.0.0'";
 
-/// Reads the GitRepository; it must be ready, or on its way.
+/// Reads the GitRepository; it must be ready, or in progress.
 pub(super) async fn source(build: &Cluster, versions: FluxVersions, request: &Request) -> Result<GitRepository> {
     let name = names::git_repository(request.package_name());
     let repository = build.read(&git_repository_resource(versions.source), &request.namespace, &name).await?;
@@ -46,7 +46,7 @@ pub(super) async fn source(build: &Cluster, versions: FluxVersions, request: &Re
         Source::Not(Verdict::Failed(failure)) => {
             Err(Error::new(format!("{} is not ready", failure.object)).because(failure.message).hint(failure.hint))
         }
-        // What is on its way is waited for.
+        // What is in progress is waited for.
         Source::At(_) | Source::Not(_) => Ok(repository),
     }
 }

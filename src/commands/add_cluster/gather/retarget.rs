@@ -40,14 +40,7 @@ pub(super) async fn same_cluster(
             Ok(Comparison::Same) => return Ok(()),
             Ok(Comparison::Other(why)) => format!("{display} leads to another one: {why}"),
             unknown => {
-                let error = Error::new(format!("cannot determine which cluster the existing {display} points at"));
-                let error = match unknown {
-                    Err(cause) => error.because(cause),
-                    Ok(_) => error.because(
-                        "there is nothing that both may read, and their addresses or certificate authorities differ",
-                    ),
-                };
-                return Err(error.hint(format!("choose another name for {}", clusters.run.display())));
+                return Err(undetermined(&display, &clusters.run.display(), unknown.err()));
             }
         },
     };
@@ -55,6 +48,18 @@ pub(super) async fn same_cluster(
         .because(other)
         .because("pointing it at this one would leave everything on the other without an owner")
         .hint(format!("choose another name for {}", clusters.run.display())))
+}
+
+/// Says that a credential may point at another cluster than `run`; `cause` is why it cannot be asked.
+fn undetermined(credential: &str, run: &str, cause: Option<Error>) -> Error {
+    let error = Error::new(format!("cannot determine which cluster the existing {credential} points at"));
+    match cause {
+        Some(cause) => error.because(cause),
+        None => {
+            error.because("there is nothing that both may read, and their addresses or certificate authorities differ")
+        }
+    }
+    .hint(format!("choose another name for {run}"))
 }
 
 /// Asks the cluster that a credential of somebody else's points at whether it is the one that the user means.
@@ -227,7 +232,7 @@ pub(super) async fn same_install(
     if let Some(kustomization) = &directory.kustomization {
         return Err(Error::new(format!("{kustomization} decides what Flux applies from {}", directory.path))
             .because("files that it does not list would be ignored")
-            .hint("list packageinstall.yaml and params.yaml in it and manage the directory by hand, or remove it"));
+            .hint("list packageinstall.yaml and params.yaml in it and manage the directory yourself, or remove it"));
     }
     let name = directory.install.as_ref().map_or(package.name.as_str(), |install| install.name.as_str());
     let existing: Option<PackageInstall> =
@@ -260,4 +265,17 @@ pub(super) async fn same_install(
         }));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::errors::assert_printed;
+
+    #[test]
+    fn a_cluster_that_cannot_be_told_apart_is_not_guessed() {
+        let error = |cause| undetermined("Secret dev/prod1-kubeconfig", "the run cluster `prod1`", cause);
+        assert_printed("nothing_to_compare", &error(None));
+        assert_printed("cluster_that_does_not_answer", &error(Some(Error::new("connection refused"))));
+    }
 }

@@ -34,7 +34,7 @@ pub(super) fn add_credential(plan: &mut Plan, request: &Request, facts: &Facts) 
         Authentication::WorkloadIdentity(identity) => add_workload_identity(plan, request, facts, identity),
         Authentication::Stored(Method::ByHand) => {
             let object = request.credential_reference(facts.credential_kind()).display();
-            plan.warnings.push(format!("{object} was made by hand and is used as it is"));
+            plan.warnings.push(format!("{object} is not managed by this plugin and is used as it is"));
             Ok(())
         }
         Authentication::Stored(_) => Ok(()),
@@ -129,7 +129,7 @@ fn note_expiry(plan: &mut Plan, request: &Request, facts: &Facts, stored: &Store
 /// Says that the stored credential has expired, and that a new one takes more than one more delivery.
 fn expired(request: &Request, facts: &Facts) -> Error {
     let secret = request.credential_reference(RunCredential::Secret).display();
-    Error::new(format!("{} does not let in the credential of {secret}: it is expired or revoked", facts.run_display))
+    Error::new(format!("{} refuses the credential of {secret}: it is expired or revoked", facts.run_display))
         .hint(format!("renew it: kubectl carvelflux rotate {} -n {}", request.run_cluster, request.namespace))
 }
 

@@ -82,7 +82,7 @@ fn a_token_that_expired_is_not_made_again_for_another_namespace() {
     scene.facts.working_token = None;
     scene.deliver("bye.default.tap", "other");
     insta::assert_snapshot!(scene.refusals(), @r"
-    the run cluster `prod1` does not let in the credential of Secret dev/prod1-kubeconfig: it is expired or revoked: its account is in namespace web
+    the run cluster `prod1` refuses the credential of Secret dev/prod1-kubeconfig: it is expired or revoked: its account is in namespace web
     → renew it: kubectl carvelflux rotate prod1 -n dev
     ");
 }
@@ -96,7 +96,7 @@ fn a_token_that_was_revoked_is_not_stored_again() {
     scene.put(Place::Run, filled);
     scene.facts.working_token = None;
     insta::assert_snapshot!(scene.refusals(), @r"
-    the run cluster `prod1` does not let in the credential of Secret dev/prod1-kubeconfig: it is expired or revoked
+    the run cluster `prod1` refuses the credential of Secret dev/prod1-kubeconfig: it is expired or revoked
     → renew it: kubectl carvelflux rotate prod1 -n dev
     ");
 }

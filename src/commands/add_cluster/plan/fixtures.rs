@@ -18,11 +18,10 @@ use crate::commands::add_cluster::plan::plan;
 use crate::commands::add_cluster::request::{KubeconfigFile, Request};
 use crate::error::Error;
 use crate::flux::{FluxVersions, RunCredential, WorkloadIdentity};
-use crate::gitops::checkout::GitAccess;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::{PackageDirectory, PackageManifest};
 use crate::identities::Preset;
-use crate::kubeconfig::{Endpoint, EndpointOverrides};
+use crate::kubeconfig::Endpoint;
 use crate::names;
 use crate::object::ObjectReference;
 use crate::plan::show::{Headings, lines};
@@ -53,7 +52,7 @@ impl Scene {
     pub(super) fn new() -> Self {
         let repository = tempfile::tempdir().expect("a directory for the repository");
         let facts = facts(&repository);
-        Self { request: request(), facts, objects: Vec::new(), repository }
+        Self { request: Request::example(), facts, objects: Vec::new(), repository }
     }
 
     /// The same with another method to authenticate.
@@ -222,29 +221,6 @@ fn endpoint() -> Endpoint {
         certificate_authority_data: None,
         tls_server_name: None,
         proxy_url: None,
-    }
-}
-
-fn request() -> Request {
-    Request {
-        run_cluster: "prod1".to_owned(),
-        package: PACKAGE.to_owned(),
-        namespace: "dev".to_owned(),
-        target_namespace: "web".to_owned(),
-        version_constraints: None,
-        values: None,
-        authentication: None,
-        impersonate: None,
-        installer: None,
-        registry_secret: None,
-        create_namespace: false,
-        endpoint: EndpointOverrides::default(),
-        allow_loopback: false,
-        labels: Vec::new(),
-        force_conflicts: false,
-        git: GitAccess::default(),
-        commit_message: None,
-        warnings: Vec::new(),
     }
 }
 

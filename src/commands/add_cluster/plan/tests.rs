@@ -239,7 +239,7 @@ mod adoption {
             ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
             + Kustomization dev/hello.default.tap-prod1-packages
             + Kustomization dev/hello.default.tap-prod1-packageinstalls
-        warning: Secret dev/prod1-kubeconfig was made by hand and is used as it is
+        warning: Secret dev/prod1-kubeconfig is not managed by this plugin and is used as it is
         ");
     }
 }
