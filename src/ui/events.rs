@@ -3,8 +3,7 @@
 //! Fields and kinds are only ever added under one version; what is renamed or removed makes a new one.
 
 mod deliveries;
-mod removal;
-mod rotation;
+mod results;
 
 use std::io::{self, Write};
 
@@ -15,8 +14,7 @@ use super::text::drives_a_terminal;
 use crate::error::{Error, ErrorKind};
 use crate::observe::Stage;
 pub use deliveries::{Conclusion, DeliveryName, Progress, SourceResult};
-pub use removal::Removal;
-pub use rotation::Rotation;
+pub use results::{Removal, Rotation};
 
 /// The name and version of the schema, which every line carries.
 pub const SCHEMA: &str = "carvelflux.events/v1";

@@ -1,8 +1,9 @@
-//! What `remove-cluster` has removed, and what it has not.
+//! The results of `remove-cluster` and `rotate`.
 
 use serde::Serialize;
 
-use super::DeliveryName;
+use super::{DeliveryName, Part};
+use crate::error::Error;
 use crate::observe::Delivery;
 
 /// What became of a removal.
@@ -57,5 +58,56 @@ impl Removal {
         }
         lines.extend(self.orphaned.iter().map(|object| format!("{}  orphaned  {object}", self.run_cluster)));
         lines
+    }
+}
+
+/// What became of a rotation.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rotation {
+    namespace: String,
+    run_cluster: String,
+    /// `rotated` or `failed`.
+    outcome: &'static str,
+    /// When the new credential expires (RFC 3339).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<String>,
+    /// The Kustomizations that use it once they are resumed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    suspended: Vec<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Part>,
+}
+
+impl Rotation {
+    /// Describes a rotation that completed.
+    #[must_use]
+    pub fn done(namespace: &str, run_cluster: &str, expires: Option<String>, suspended: Vec<String>) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            run_cluster: run_cluster.to_owned(),
+            outcome: "rotated",
+            expires,
+            suspended,
+            failure: None,
+        }
+    }
+
+    /// Describes a rotation that failed.
+    #[must_use]
+    pub fn failed(namespace: &str, run_cluster: &str, error: &Error) -> Self {
+        Self {
+            outcome: "failed",
+            failure: Some(Part::of(error)),
+            ..Self::done(namespace, run_cluster, None, Vec::new())
+        }
+    }
+
+    /// Returns the line that says it to a person.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let end = self.expires.as_ref().map(|expires| format!("  expires {expires}")).unwrap_or_default();
+        format!("{}  {}{end}", self.run_cluster, self.outcome)
     }
 }
