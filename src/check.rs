@@ -84,7 +84,7 @@ impl Checks {
         self.add(name, Outcome::Failed(error));
     }
 
-    /// Takes in a check that passed, with what it found.
+    /// Adds a check that passed, with what it found.
     pub fn pass(&mut self, name: impl Into<String>, detail: impl Into<String>) {
         self.add(name, Outcome::Passed(detail.into()));
     }
@@ -105,7 +105,7 @@ impl Checks {
         (checks, found)
     }
 
-    /// Takes in what checks have found that were made apart, after what is there: the order is the same in each run.
+    /// Adds the findings of other checks after those that are there: the order is the same in each run.
     pub(crate) fn take_in<T>(&mut self, (apart, found): (Self, T)) -> T {
         self.findings.extend(apart.findings);
         found

@@ -66,7 +66,7 @@ pub fn token_secret(owner: Owner<'_>, namespace: &str, name: &str, service_accou
     })
 }
 
-/// Builds the empty Secret that tokens of a ServiceAccount are bound to: they end with it.
+/// Builds the empty Secret that tokens of a ServiceAccount are bound to: its deletion revokes them.
 #[must_use]
 pub fn binding_secret(owner: Owner<'_>, namespace: &str, name: &str, service_account: &str) -> Value {
     let mut metadata = owner.metadata(namespace, name);

@@ -21,7 +21,7 @@ pub const AUTHENTICATION: &str = "carvelflux.dev/authentication";
 /// kubeconfig Secret.
 pub const TOKEN_SECRET: &str = "carvelflux.dev/token-secret";
 
-/// When the credential ends (RFC 3339), written on the kubeconfig Secret; missing where it does not end.
+/// When the credential expires (RFC 3339), written on the kubeconfig Secret; missing where it does not.
 pub const EXPIRES: &str = "carvelflux.dev/expires";
 
 /// For how long the credential was granted, such as `86400s`, beside [`EXPIRES`].

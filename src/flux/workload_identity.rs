@@ -128,7 +128,7 @@ impl WorkloadIdentity {
                 || self.certificate_authority.is_none() && self.provider != Provider::Generic =>
             {
                 Err(Error::usage(format!(
-                    "the provider {provider} needs the cluster's name, or its address and authority"
+                    "the provider {provider} needs the cluster's name, or its address and CA"
                 ))
                 .hint(format!("give it: --cluster-resource {}", self.provider.cluster_name("").0)))
             }

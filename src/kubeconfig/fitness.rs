@@ -155,7 +155,7 @@ impl File<'_> {
     }
 
     fn failed(&self, cause: impl fmt::Display) -> Error {
-        Error::usage(format!("cannot take in what {} names as {}", self.entry, self.field)).because(cause)
+        Error::usage(format!("cannot inline what {} names as {}", self.entry, self.field)).because(cause)
     }
 }
 

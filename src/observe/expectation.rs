@@ -23,7 +23,7 @@ impl Expectation {
         Self { request, ..Self::default() }
     }
 
-    /// Takes in the source's revision, and tells whether it counts: with a commit to be reached, that one and every
+    /// Records the source's revision, and tells whether it counts: with a commit to be reached, that one and every
     /// revision that the source is seen with after it.
     pub fn reaches(&mut self, revision: &str) -> bool {
         let is_awaited = self.commit.as_ref().is_none_or(|commit| commit_of(revision).starts_with(commit.as_str()));

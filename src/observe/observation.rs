@@ -126,7 +126,7 @@ impl Observation {
         installs
     }
 
-    /// Takes in what was read of a run cluster.
+    /// Adds what was read of a run cluster.
     pub(crate) fn take_targets(&mut self, run_cluster: RunClusterKey, targets: Targets) {
         self.targets.entry(run_cluster).or_default().extend(targets);
     }

@@ -210,7 +210,7 @@ mod tests {
         steps.extend(Step::use_credential("prod1", vec![kustomization()]));
         let secret = ObjectReference::secret("dev", "prod1-kubeconfig");
         steps.push(CredentialUnchanged { secret, token_secret: "new".to_owned() }.into());
-        let note = Some("its token ends".to_owned());
+        let note = Some("its token is revoked".to_owned());
         steps.push(Step::Delete(Delete { place: Place::Run, reference: old, uid: None, note }));
         let tokens = vec![SecretString::from("not-a-real-token")];
         let (run_cluster, namespace) = ("prod1".to_owned(), "apps".to_owned());
@@ -221,7 +221,7 @@ mod tests {
             ~ Secret dev/prod1-kubeconfig (kubeconfig for deployer at https://run) (data)
             ~ Kustomization dev/hello (reconciled with it)
           prod1 at https://run
-            - Secret apps/old-token (its token ends)
+            - Secret apps/old-token (its token is revoked)
         ");
     }
 

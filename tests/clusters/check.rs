@@ -1,4 +1,4 @@
-//! `check`: what holds, what does not, and what to beware of, for clusters that were added already.
+//! `check`: what holds, what does not, and warnings, for clusters that were added already.
 
 use serde_json::{Value, json};
 use testbed::Testbed;

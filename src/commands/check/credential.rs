@@ -1,4 +1,4 @@
-//! The credential that Flux has for a run cluster: its kind, its age, its end, and what is wrong with it.
+//! The credential that Flux has for a run cluster: its kind, its age, when it expires, and what is wrong with it.
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;

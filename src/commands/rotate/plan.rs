@@ -101,7 +101,7 @@ fn revoke(secret: &TokenSecret) -> Step {
         place: Place::Run,
         reference: secret.reference.clone(),
         uid: secret.uid.clone(),
-        note: Some("its token ends".to_owned()),
+        note: Some("its token is revoked".to_owned()),
     })
 }
 

@@ -72,7 +72,7 @@ fn a_token_that_does_not_expire_is_replaced_by_another() {
       mint    build Secret dev/prod1-kubeconfig: the token in Secret apps/token-new, which works in apps
       await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
-      delete  run Secret apps/token-old (its token ends)
+      delete  run Secret apps/token-old (its token is revoked)
       prove   1 tokens are refused in apps
     ");
 }
@@ -85,7 +85,7 @@ fn a_token_that_expires_is_replaced_by_one_that_lives_as_long() {
       mint    build Secret dev/prod1-kubeconfig: a token of dev-prod1-deployer for 3h, bound to Secret apps/token-new, which works in apps
       await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
-      delete  run Secret apps/token-old (its token ends)
+      delete  run Secret apps/token-old (its token is revoked)
       prove   1 tokens are refused in apps
     ");
 }
@@ -99,7 +99,7 @@ fn the_flag_makes_a_token_that_expires_of_one_that_does_not() {
       mint    build Secret dev/prod1-kubeconfig: a token of dev-prod1-deployer for 24h, bound to Secret apps/token-new, which works in apps
       await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
-      delete  run Secret apps/token-old (its token ends)
+      delete  run Secret apps/token-old (its token is revoked)
       prove   1 tokens are refused in apps
     ");
 }
@@ -118,7 +118,7 @@ fn all_deliveries_that_share_the_credential_must_use_it_and_suspended_ones_are_n
       mint    build Secret dev/prod1-kubeconfig: the token in Secret apps/token-new, which works in apps
       await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs, Kustomization dev/other-packages
       prove   Secret dev/prod1-kubeconfig names token-new
-      delete  run Secret apps/token-old (its token ends)
+      delete  run Secret apps/token-old (its token is revoked)
       prove   1 tokens are refused in apps
     ");
 }
@@ -153,8 +153,8 @@ fn interrupted_when_the_secret_is_made() {
       mint    build Secret dev/prod1-kubeconfig: the token in Secret apps/token-new, which works in apps
       await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
-      delete  run Secret apps/token-old (its token ends)
-      delete  run Secret apps/token-half (its token ends)
+      delete  run Secret apps/token-old (its token is revoked)
+      delete  run Secret apps/token-half (its token is revoked)
       prove   2 tokens are refused in apps
     ");
 }
@@ -170,8 +170,8 @@ fn interrupted_when_the_credential_is_stored_and_when_flux_uses_it() {
       mint    build Secret dev/prod1-kubeconfig: the token in Secret apps/token-new, which works in apps
       await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
-      delete  run Secret apps/token-old (its token ends)
-      delete  run Secret apps/token-half (its token ends)
+      delete  run Secret apps/token-old (its token is revoked)
+      delete  run Secret apps/token-half (its token is revoked)
       prove   2 tokens are refused in apps
     ");
 }
@@ -186,7 +186,7 @@ fn interrupted_when_the_old_token_is_revoked() {
       mint    build Secret dev/prod1-kubeconfig: the token in Secret apps/token-new, which works in apps
       await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
-      delete  run Secret apps/token-half (its token ends)
+      delete  run Secret apps/token-half (its token is revoked)
       prove   1 tokens are refused in apps
     ");
 }

@@ -70,7 +70,7 @@ impl Board {
         Self { is_wordy, entries: deliveries.iter().map(entry).collect() }
     }
 
-    /// Takes in a new verdict, at a time since the beginning.
+    /// Records a new verdict, at a time since the beginning.
     pub fn change(&mut self, index: usize, verdict: &Verdict, elapsed: Duration) {
         let Some(entry) = self.entries.get_mut(index) else { return };
         let state = match verdict {
