@@ -127,13 +127,15 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
     let credentials = read_repository(ui, request, limits, has_secret, &existing).await;
     if let Ok((credentials, doubts)) = checks.take_silently("GitOps repository", credentials) {
         request.credentials = credentials;
-        doubts.into_iter().for_each(|doubt| checks.warn("GitOps repository", doubt));
+        for doubt in doubts {
+            checks.warn("GitOps repository", doubt);
+        }
     }
     if let Ok(secret) = &secret {
         let access = git_access(request, limits, has_secret);
         let trust = trust(&request.git_url, &access).await;
         let secret = GitSecret::of(&secret_reference, secret.as_ref(), is_readable);
-        secret.check(&mut checks, &request.git_url, request.credentials.is_some(), trust);
+        secret.check(&mut checks, &request.git_url, request.credentials.is_some(), trust.as_ref().ok().copied());
     }
     if let Ok(version) = version {
         permissions::take(&mut checks, build, missing(build, needs(version, request)).await);

@@ -100,7 +100,7 @@ mod tests {
             let reading = tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_secs(20)));
             tokio::select! {
                 _ = reading => Ok(()),
-                () = tokio::time::sleep(Duration::from_millis(50)) => Err(Error::new("interrupted")),
+                () = crate::waiting::pause(Duration::from_millis(50)) => Err(Error::new("interrupted")),
             }
         });
         assert!(result.is_err());

@@ -119,7 +119,7 @@ impl Artifact {
         let files = tree::manifests(root, &format!("{path}/{PACKAGES}"))?.files;
         let left_out = self.all_left_out(&files);
         if !files.is_empty() && left_out.len() == files.len() {
-            return Err(self.missing(&format!("{path}/{PACKAGES}"), &left_out));
+            return Err(Self::missing(&format!("{path}/{PACKAGES}"), &left_out));
         }
         for file in files.iter().filter(|file| self.left_out(file).is_none()) {
             // What is no text is told by whoever reads it as such.
@@ -135,7 +135,7 @@ impl Artifact {
         package.kustomizations.retain(|file| holds(file));
         package.others.retain(|other| holds(other.split_once(" holds a ").map_or(other, |(file, _)| file)));
         if package.packages.is_empty() {
-            return Err(self.missing(&format!("{path}/{PACKAGES}"), &left_out));
+            return Err(Self::missing(&format!("{path}/{PACKAGES}"), &left_out));
         }
         Ok(package)
     }
@@ -144,7 +144,7 @@ impl Artifact {
     pub fn check<'a>(&self, files: impl IntoIterator<Item = &'a str>, directory: &str) -> Result<()> {
         let files: Vec<String> = files.into_iter().map(str::to_owned).collect();
         let left_out = self.all_left_out(&files);
-        if left_out.is_empty() { Ok(()) } else { Err(self.missing(directory, &left_out)) }
+        if left_out.is_empty() { Ok(()) } else { Err(Self::missing(directory, &left_out)) }
     }
 
     /// Says what cannot be told, or may not be meant, about a package that was read.
@@ -166,7 +166,7 @@ impl Artifact {
         files.iter().filter_map(|file| Some(format!("{file} is left out {}", self.left_out(file)?))).collect()
     }
 
-    fn missing(&self, directory: &str, left_out: &[String]) -> Error {
+    fn missing(directory: &str, left_out: &[String]) -> Error {
         let error = Error::new(format!("Flux's artifact does not hold what is needed of {directory}"));
         let error = listed(error, left_out);
         if left_out.iter().any(|reason| reason.contains("spec.")) {

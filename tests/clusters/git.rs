@@ -158,7 +158,9 @@ fn settings_for_other_purposes(testbed: &Testbed) {
         ("GIT_PAGER_IN_USE", "true"),
         ("GIT_TRACE", "1"),
     ];
-    variables.iter().for_each(|(name, value)| user.set(name, value));
+    for (name, value) in variables {
+        user.set(name, value);
+    }
     user.bootstrap().expect_code(0);
     user.add_cluster("prod1").expect_code(0).says("ready");
     let url = user.workspace.repository().url().to_owned();

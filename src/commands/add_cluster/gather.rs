@@ -64,7 +64,9 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
     let existing = checks.take("credential", existing);
     let git = match git {
         Ok(Ok((checkout, package, directory, doubts))) => {
-            doubts.into_iter().for_each(|doubt| checks.warn("GitOps repository", doubt));
+            for doubt in doubts {
+                checks.warn("GitOps repository", doubt);
+            }
             checks.take("GitOps repository", Ok((checkout, package, directory)))
         }
         Ok(Err(error)) => checks.take("GitOps repository", Err(error)),

@@ -1,4 +1,5 @@
-//! The plan of `add-cluster`: identities, credential, files, Kustomizations, in the order in which each finds what it needs.
+//! The plan of `add-cluster`: files, identities, credential, Kustomizations, in the order in which each finds what it needs and
+//! a refusal leaves the least behind.
 //!
 //! A function of the request and the facts, which asks nobody. What the objects look like lives in [`super::manifests`], how
 //! Flux gets its credential in [`credential`].

@@ -59,7 +59,7 @@ impl GitSecret {
 
     /// Refuses a repository that Flux will not be able to read: it has no SSH keys and no certificates but those of the Secret,
     /// whatever the user's own `git` has (source-controller v1.9.3, `git.AuthOptions`).
-    pub(super) fn check(&self, checks: &mut Checks, url: &GitUrl, gives_password: bool, trust: Result<Trust>) {
+    pub(super) fn check(&self, checks: &mut Checks, url: &GitUrl, gives_password: bool, trust: Option<Trust>) {
         let (name, namespace) = (&self.reference.name, self.reference.namespace.as_deref().unwrap_or_default());
         if url.is_ssh() {
             let result = match self.lacks(&["identity", "known_hosts"]) {
@@ -91,18 +91,18 @@ impl GitSecret {
             ))
         };
         match trust {
-            Ok(Trust::Private) => checks.check(
+            Some(Trust::Private) => checks.check(
                 "certificate of the Git server",
                 Err(error(format!(
                     "Flux does not trust the certificate of {url}, which only settings of your own git accept"
                 ))),
             ),
-            Ok(Trust::Unknown) => checks.warn(
+            Some(Trust::Unknown) => checks.warn(
                 "certificate of the Git server",
                 error(format!("your git has settings about certificates for {url}, which Flux does not have")),
             ),
             // That the repository cannot be read is told already.
-            Ok(Trust::Public) | Err(_) => {}
+            Some(Trust::Public) | None => {}
         }
     }
 }
@@ -116,7 +116,7 @@ mod tests {
         let outcome = |url: &str, keys: Option<&[&str]>, trust: Trust| {
             let mut checks = Checks::default();
             let reference = ObjectReference::secret("dev", "hello.default.tap-gitops-auth");
-            GitSecret::with(reference, keys).check(&mut checks, &GitUrl::parse(url), false, Ok(trust));
+            GitSecret::with(reference, keys).check(&mut checks, &GitUrl::parse(url), false, Some(trust));
             let warnings = checks.warnings().len();
             (checks.into_failures().first().map(ToString::to_string).unwrap_or_default(), warnings)
         };

@@ -40,7 +40,7 @@ pub async fn trust(url: &GitUrl, access: &GitAccess) -> Result<Trust> {
     let settings = Git::new(access, url).run(temporary.path(), &["config", "--get-urlmatch", "http", &address]).await?;
     let is_unchecked = std::env::var_os("GIT_SSL_NO_VERIFY").is_some();
     let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if !is_unchecked && !names_authority(&settings.stdout) && !VARIABLES.iter().any(|name| is_set(&name)) {
+    if !is_unchecked && !names_authority(&settings.stdout) && !VARIABLES.iter().any(is_set) {
         return Ok(Trust::Public);
     }
     let Some(bundle) = BUNDLES.iter().find(|bundle| Path::new(bundle).is_file()).filter(|_| !is_unchecked) else {

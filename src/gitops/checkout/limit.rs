@@ -181,7 +181,7 @@ mod tests {
         let started = Instant::now();
         while runs() {
             assert!(started.elapsed() < SILENCE, "{grandchild} still runs");
-            tokio::time::sleep(SHORT / 10).await;
+            waiting::pause(SHORT / 10).await;
         }
     }
 

@@ -248,7 +248,8 @@ mod tests {
     use super::*;
 
     fn refused(said: &str) -> Error {
-        let remote: String = said.lines().map(|line| format!("remote: {line}\n")).collect();
+        let remote: Vec<String> = said.lines().map(|line| format!("remote: {line}\n")).collect();
+        let remote = remote.concat();
         let stderr = format!(
             "{remote}To https://h/a\n ! [remote rejected] HEAD -> main (pre-receive hook declined)\nerror: failed to push some refs to 'https://h/a'\n"
         );
@@ -318,7 +319,7 @@ mod tests {
         let silent = " ! [remote rejected] HEAD -> main (shallow update not allowed)\n";
         let error = error(&GitUrl::parse("https://h/a"), "main", silent);
         assert_eq!(error.causes(), ["shallow update not allowed"]);
-        let long: String = (0..30).map(|line| format!("remote: line {line}\n")).collect();
-        assert_eq!(remote_lines(&long).len(), LINES + 1);
+        let long: Vec<String> = (0..30).map(|line| format!("remote: line {line}\n")).collect();
+        assert_eq!(remote_lines(&long.concat()).len(), LINES + 1);
     }
 }
