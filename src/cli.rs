@@ -20,7 +20,7 @@ pub use self::commands::{
     BootstrapArgs, CheckArgs, CheckFormat, RemoveClusterArgs, RotateArgs, StatusArgs, StatusFormat, WaitArgs,
 };
 use self::parse::parse_duration;
-pub use self::shared::{CommitArgs, GitCredentialArgs};
+pub use self::shared::GitCredentialArgs;
 use crate::error::{Error, ErrorKind};
 use crate::ui::{self, Format, Verbosity};
 

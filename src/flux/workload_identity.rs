@@ -127,10 +127,8 @@ impl WorkloadIdentity {
             None if self.address.is_none()
                 || self.certificate_authority.is_none() && self.provider != Provider::Generic =>
             {
-                Err(Error::usage(format!(
-                    "the provider {provider} needs the cluster's name, or its address and CA"
-                ))
-                .hint(format!("give it: --cluster-resource {}", self.provider.cluster_name("").0)))
+                Err(Error::usage(format!("the provider {provider} needs the cluster's name, or its address and CA"))
+                    .hint(format!("give it: --cluster-resource {}", self.provider.cluster_name("").0)))
             }
             None => Ok(()),
         }

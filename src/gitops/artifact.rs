@@ -133,7 +133,8 @@ impl Artifact {
         package.packages.retain(|version| holds(&version.file));
         package.invalid.retain(|(file, _)| holds(file));
         package.kustomizations.retain(|file| holds(file));
-        package.others.retain(|other| holds(other.split_once(" holds a ").map_or(other, |(file, _)| file)));
+        package.with_variables.retain(|file| holds(file));
+        package.others.retain(|other| holds(&other.file));
         if package.packages.is_empty() {
             return Err(Self::missing(&format!("{path}/{PACKAGES}"), &left_out));
         }
@@ -200,7 +201,6 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::flux::Include;
 
     const FILE: &str = "apps/hello.default.tap/packages/1.0.0.yaml";
     const PACKAGE: &str = "apiVersion: data.packaging.carvel.dev/v1alpha1\nkind: Package\nmetadata: {name: hello.default.tap.1.0.0}\nspec: {refName: hello.default.tap, version: 1.0.0}\n";
@@ -248,8 +248,8 @@ mod tests {
         assert_eq!(package.packages.iter().map(|version| version.file.as_str()).collect::<Vec<_>>(), [FILE]);
         let doubts = artifact.doubts(root.path(), &package);
         insta::assert_snapshot!(doubts[0], @"Flux's artifact does not hold all versions of hello.default.tap: apps/hello.default.tap/packages/2.0.0.yaml is left out by `2.0.0.yaml` of .sourceignore");
-        let include = Include { to_path: Some("apps".to_owned()), ..Include::default() };
-        let source = GitRepositorySpec { include: vec![include], ..GitRepositorySpec::default() };
+        let source = serde_json::json!({"include": [{"repository": {"name": "other"}, "toPath": "apps"}]});
+        let source: GitRepositorySpec = serde_json::from_value(source).expect("the fixture is a spec");
         let artifact = Artifact::of(root.path(), &source).expect("an artifact");
         assert_eq!(artifact.doubts(root.path(), &package).len(), 2);
     }

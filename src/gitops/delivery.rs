@@ -197,6 +197,8 @@ pub struct ExistingInstall {
 pub struct ExistingSecret {
     /// The file, relative to the root of the repository.
     pub file: String,
+    /// `metadata.name`.
+    pub name: String,
     /// Whether SOPS has encrypted it; the contents are then ciphertext as it stands.
     pub encrypted: bool,
     /// The decoded contents per key; `stringData` wins over `data`, and contents that are no text are left out.
@@ -230,7 +232,12 @@ impl ExistingSecret {
         });
         let plain =
             entries("stringData").filter_map(|(key, value)| Some((key.clone(), SecretString::from(value.as_str()?))));
-        Self { file: file.to_owned(), encrypted, contents: decoded.chain(plain).collect() }
+        Self {
+            file: file.to_owned(),
+            name: text(document, "/metadata/name").unwrap_or_default(),
+            encrypted,
+            contents: decoded.chain(plain).collect(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use kube::api::DynamicObject;
 
 use crate::check::Checks;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::gitops::checkout::Trust;
 use crate::gitops::url::GitUrl;
 use crate::object::ObjectReference;
