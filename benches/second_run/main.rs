@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use shared::{Times, in_sandbox, milliseconds, print_table, progress, row};
 use support::User;
-use testbed::{BUILD, Gateway, Options, Testbed};
+use testbed::{BUILD, Behaviour, Gateway, Options, Testbed};
 
 const RUNS: usize = 10;
 const RUN_CLUSTER: &str = "prod1";
@@ -93,7 +93,8 @@ fn measure(user: &User<'_>, arguments: &[&str], gateways: &[Gateway; 2], number:
 /// Puts a gateway that counts before a cluster of the user's kubeconfig.
 fn put_before(user: &mut User<'_>, context: &str) -> Gateway {
     let authority = std::fs::read_to_string(user.authority_of(context)).expect("PEM");
-    let gateway = Gateway::start(&user.server_of(context), &authority, usize::MAX).expect("a gateway");
+    let gateway =
+        Gateway::start(&user.server_of(context), &authority, Behaviour::Unreliable(usize::MAX)).expect("a gateway");
     let file = user.variable("KUBECONFIG").expect("a kubeconfig").to_owned();
     let text = std::fs::read_to_string(file).expect("a kubeconfig");
     let mut kubeconfig: Value = serde_yaml::from_str(&text).expect("YAML");

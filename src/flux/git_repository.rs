@@ -127,15 +127,6 @@ impl GitReference {
             Followed::Branch(if given(branch) { text(branch) } else { "master" })
         }
     }
-
-    /// Returns the branch that Flux follows; `None` where it follows something else.
-    #[must_use]
-    pub fn followed_branch(&self) -> Option<&str> {
-        match self.followed() {
-            Followed::Branch(branch) => Some(branch),
-            _ => None,
-        }
-    }
 }
 
 /// The name of an object in the same namespace.
