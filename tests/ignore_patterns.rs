@@ -129,7 +129,7 @@ fn artifacts_hold_what_they_hold_in_go() {
         requests.push(request(&[("app.tap/.sourceignore", pattern)], None));
         requests.push(request(&[(".sourceignore", &format!("*\n{pattern}"))], Some("!*.yaml")));
     }
-    for _ in 0..1500 {
+    for _ in 0..600 {
         let mut list = |most: usize| {
             let lines: Vec<&str> = (0..=random.below(most)).map(|_| PATTERNS[random.below(PATTERNS.len())]).collect();
             let end = ["\n", "\r\n"][random.below(2)];

@@ -177,9 +177,9 @@ pub(super) fn without_values(text: &str, changes: &[FileChange]) -> String {
     values.iter().fold(text.to_owned(), |text, value| without_word(&text, value))
 }
 
-/// Returns what a line such as `key: "value"` says.
+/// Returns what a line such as `key: "value"` or `# remark` says.
 fn value_of(line: &str) -> &str {
-    let line = line.trim();
+    let line = line.trim().trim_start_matches(['#', ' ']);
     let value = line.split_once(": ").map_or(line, |(_, value)| value).trim().trim_start_matches("- ");
     let unquoted = value.strip_prefix(['"', '\'']).and_then(|value| value.strip_suffix(['"', '\'']));
     unquoted.unwrap_or(value)

@@ -243,12 +243,12 @@ async fn a_server_that_wants_another_message_is_obeyed() {
     judge(
         &server,
         "read old new name; git log --format=%B $old..$new | grep -q OPS- && exit 0
-         printf '\\033[31mERROR:\\033[0m the commit message has no ticket, and fake-password is known\\n' >&2; exit 1",
+         printf '\\033[31mERROR:\\033[0m the commit message has no ticket, and fake-password (fake-remark) is known\\n' >&2; exit 1",
     );
-    let values = "kind: Secret\nstringData:\n  values.yml: |\n    token: \"fake-password\"\n    name: ticket\n";
+    let values = "kind: Secret\nstringData:\n  values.yml: |\n    token: \"fake-password\"\n    name: ticket\n    # fake-remark\n";
     let change = || [write("c.yaml", values)];
     let error = server.clone().await.commit_and_push(&change(), "Deliver").await.unwrap_err();
-    assert_eq!(error.causes(), ["the server says: ERROR: the commit message has no ***, and *** is known"]);
+    assert_eq!(error.causes(), ["the server says: ERROR: the commit message has no ***, and *** (***) is known"]);
     assert!(error.hints()[0].contains("--commit-message"), "{error:?}");
     let outcome = server.clone().await.commit_and_push(&change(), "OPS-7: Deliver").await.unwrap();
     assert_eq!(outcome.sha(), server.head());
