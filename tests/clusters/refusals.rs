@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testbed::{Testbed, Webhook};
 
 use crate::Test;
-use crate::support::{NEXT_VERSION, Output, PACKAGE, User, eventually};
+use crate::support::{Output, PACKAGE, User, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("refusals::a_used_up_quota", quotas),
@@ -13,7 +13,6 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("refusals::a_webhook_that_denies", denying_webhook),
     ("refusals::a_webhook_that_is_down", webhook_that_is_down),
     ("refusals::a_namespace_that_is_being_deleted", terminating_namespace),
-    ("refusals::pods_that_the_namespace_does_not_take", refused_pods),
     ("refusals::an_aggregated_api_that_is_down", api_that_is_down),
 ];
 
@@ -302,61 +301,4 @@ fn api_that_is_down(testbed: &Testbed) {
     user.add_cluster("prod1").expect_code(0).says("ready");
     user.run(&["check", "prod1"]).expect_code(0);
     testbed.kubectl("build", &["delete", "apiservice", &build_name]).expect("kubectl delete");
-}
-
-/// A package whose only object is a Pod, so that the API server's words reach the status.
-fn package_with_pod() -> String {
-    let pod = json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "greedy"},
-        "spec": {"containers": [{
-            "name": "greedy",
-            "image": "registry.example.com/greedy:1",
-            "resources": {"limits": {"cpu": "2"}},
-        }]},
-    });
-    let schema = "#@data/values-schema\n---\nworkload_name: ''\nreplicas: 1\n";
-    json!({
-        "apiVersion": "data.packaging.carvel.dev/v1alpha1",
-        "kind": "Package",
-        "metadata": {"name": format!("{PACKAGE}.{NEXT_VERSION}")},
-        "spec": {"refName": PACKAGE, "version": NEXT_VERSION, "template": {"spec": {
-            "fetch": [{"inline": {"paths": {"schema.yml": schema, "pod.yml": pod.to_string()}}}],
-            "template": [{"ytt": {}}],
-            "deploy": [{"kapp": {}}],
-        }}},
-    })
-    .to_string()
-}
-
-fn refused_pods(testbed: &Testbed) {
-    let user = bootstrapped(testbed, "pods");
-    let target = user.workspace.target_namespace();
-    let file = format!("{PACKAGE}/packages/pod.yaml");
-    user.workspace.repository().commit(&[(&file, Some(&package_with_pod()))], "Add a pod").expect("a commit");
-    user.target(&["create", "serviceaccount", "tenant"]);
-    let account = format!("--serviceaccount={target}:tenant");
-    user.target(&["create", "rolebinding", "tenant", "--clusterrole=edit", &account]);
-    let level = "pod-security.kubernetes.io/enforce";
-    testbed.kubectl("prod1", &["label", "namespace", target, &format!("{level}=restricted")]).expect("kubectl");
-    let mut arguments = user.add_cluster_arguments("prod1", "prod1");
-    arguments.extend(["--installer-service-account", "tenant"]);
-    user.run(&arguments)
-        .expect_code(1)
-        .says("Pod Security level restricted:latest of the namespace refuses it")
-        .says("must set securityContext.allowPrivilegeEscalation=false");
-
-    testbed.kubectl("prod1", &["label", "namespace", target, &format!("{level}-")]).expect("kubectl");
-    let range = json!({
-        "apiVersion": "v1",
-        "kind": "LimitRange",
-        "metadata": {"name": "modest", "namespace": target},
-        "spec": {"limits": [{"type": "Container", "max": {"cpu": "1"}}]},
-    });
-    testbed.apply("prod1", &range.to_string()).expect("kubectl apply");
-    user.run(&["wait", "--timeout", "3m"])
-        .expect_code(1)
-        .says("a LimitRange of the namespace refuses it")
-        .says("maximum cpu usage per Container is 1, but limit is 2");
 }
