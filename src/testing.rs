@@ -8,9 +8,10 @@ pub use crate::carvel::{app_resource, package_install_resource};
 pub use crate::commands::{block_on, outcome::report};
 pub use crate::error::{Error, ErrorKind};
 pub use crate::flux::{
-    KubeConfigReference, KustomizationRequest, Provider, RunCredential, WorkloadIdentity, kustomization,
-    kustomization_resource,
+    GitRepositorySpec, KubeConfigReference, KustomizationRequest, Provider, RunCredential, WorkloadIdentity,
+    kustomization, kustomization_resource,
 };
+pub use crate::gitops::artifact::Artifact;
 pub use crate::kubeconfig::{
     Effective, Finding, FluxBehaviour, Severity, base64, effective, inline_files, lint, of_secret,
 };

@@ -18,8 +18,7 @@ mod random;
 use std::fs;
 use std::process::Command;
 
-use carvelflux::flux::GitRepositorySpec;
-use carvelflux::gitops::artifact::Artifact;
+use carvelflux::testing::{Artifact, GitRepositorySpec};
 use random::Random;
 use serde_json::{Value, json};
 
