@@ -1,4 +1,4 @@
-//! The ways in which Flux authenticates on a run cluster, as they are recorded on the build cluster.
+//! The methods with which Flux authenticates on a run cluster, as they are recorded on the build cluster.
 //!
 //! The Secret that holds it lives in [`stored`], which addresses accept a token in [`acceptance`]. Which one `add-cluster` is asked for lives in its own `request`; how each is set up in its plan.
 
@@ -26,7 +26,7 @@ pub enum Method {
     /// With a workload identity, and no stored credential.
     WorkloadIdentity,
     /// With a kubeconfig that was stored without this plugin.
-    ByHand,
+    Unmanaged,
 }
 
 impl Method {
@@ -41,7 +41,7 @@ impl Method {
             Self::BoundedToken => "bounded-token",
             Self::KubeconfigFile => "kubeconfig-file",
             Self::WorkloadIdentity => "workload-identity",
-            Self::ByHand => "by hand",
+            Self::Unmanaged => "unmanaged",
         }
     }
 
@@ -57,7 +57,7 @@ impl Method {
             Self::WorkloadIdentity => {
                 "nothing is stored: the tokens of a workload identity renew themselves".to_owned()
             }
-            Self::ByHand => format!(
+            Self::Unmanaged => format!(
                 "replace the kubeconfig in {} by hand; with the label {}={} Flux uses it at once",
                 secret.display(),
                 WATCH_LABEL.0,
@@ -73,9 +73,9 @@ impl Method {
     pub fn of(object: &impl ResourceExt) -> Self {
         let annotations = object.annotations();
         match annotations.get(labels::AUTHENTICATION) {
-            Some(name) => Self::RECORDED.into_iter().find(|method| method.name() == name).unwrap_or(Self::ByHand),
+            Some(name) => Self::RECORDED.into_iter().find(|method| method.name() == name).unwrap_or(Self::Unmanaged),
             None if annotations.contains_key(labels::DEPLOYER_NAMESPACE) => Self::Token,
-            None => Self::ByHand,
+            None => Self::Unmanaged,
         }
     }
 }
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn secrets_of_older_versions_hold_tokens() {
-        assert_eq!(method(&json!({})), Method::ByHand);
+        assert_eq!(method(&json!({})), Method::Unmanaged);
         assert_eq!(method(&json!({labels::DEPLOYER_NAMESPACE: "apps"})), Method::Token);
     }
 
@@ -119,7 +119,7 @@ mod tests {
         let renewal = |method: Method| method.renewal("prod1", &secret);
         assert!(renewal(Method::BoundedToken).ends_with("kubectl carvelflux rotate prod1 -n dev"));
         assert!(renewal(Method::KubeconfigFile).ends_with("add-cluster prod1 -n dev --kubeconfig-file FILE"));
-        assert!(renewal(Method::ByHand).starts_with("replace the kubeconfig in Secret dev/prod1-kubeconfig"));
+        assert!(renewal(Method::Unmanaged).starts_with("replace the kubeconfig in Secret dev/prod1-kubeconfig"));
     }
 
     #[test]

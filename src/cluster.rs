@@ -21,7 +21,7 @@ pub(crate) use clock::ServerClock;
 pub use connect::{Connection, load_kubeconfig};
 pub use failure::{Remedy, WatchFailure};
 pub use retry::report_retries;
-pub use token::TokenWish;
+pub use token::TokenSpec;
 pub use user::User;
 
 use std::collections::BTreeMap;

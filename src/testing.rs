@@ -17,7 +17,7 @@ pub use crate::kubeconfig::{
 };
 pub use crate::object::ObjectReference;
 pub use crate::observe::wait::{Outcome, Reporter};
-pub use crate::observe::{Cause, Delivery, Failure, Patience, RunAccess, Stage, Verdict};
+pub use crate::observe::{Cause, Delivery, Failure, GracePeriod, RunAccess, Stage, Verdict};
 pub use crate::ui::clock::Clock;
 pub use crate::ui::events::{Body, Event, Removal, Rotation, SourceResult};
 pub use crate::ui::progress::{lines::Lines, reporter_with_clock};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::cluster::{Cluster, TokenWish};
+use crate::cluster::{Cluster, TokenSpec};
 use crate::error::{Error, Result};
 use crate::kubeconfig::Endpoint;
 
@@ -107,7 +107,7 @@ impl Addresses {
     ///
     /// Requesting a token leaves nothing behind on the cluster.
     pub async fn probe(&self, namespace: &str, account: &str) -> Option<Verdict<()>> {
-        let wish = TokenWish { namespace, account, audiences: &[], lifetime: PROBE_LIFETIME, bound_to: None };
+        let wish = TokenSpec { namespace, account, audiences: &[], lifetime: PROBE_LIFETIME, bound_to: None };
         let granted = self.run.request_token(wish).await.ok()?;
         self.know(&granted.token, namespace).await.ok()
     }

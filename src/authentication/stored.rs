@@ -108,7 +108,7 @@ impl DeployerSecret<'_> {
     }
 }
 
-/// Writes down on the Secret when its credential ends.
+/// Records on the Secret when its credential expires.
 pub fn note_end(manifest: &mut Value, expires: Timestamp, lifetime: Duration) {
     let annotations = &mut manifest["metadata"]["annotations"];
     annotations[labels::EXPIRES] = json!(format!("{expires:.0}"));

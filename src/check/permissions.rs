@@ -117,7 +117,7 @@ pub fn refuse_missing(cluster: &Cluster, missing: &[Need]) -> Result<()> {
     Err(error.hint(format!("ask for the missing permissions; docs/permissions/{file} has all that is needed")))
 }
 
-/// Takes in which permissions are missing, and leaves out failures that say no more than that.
+/// Adds which permissions are missing, and leaves out failures that say no more than that.
 pub fn take(checks: &mut Checks, cluster: &Cluster, missing: Result<Vec<Need>>) {
     let name = format!("permissions on {}", cluster.display());
     let refused = missing.and_then(|missing| {

@@ -25,7 +25,7 @@ pub struct WatchFailure {
 pub enum Remedy {
     /// Time: a restart, a network, an expired list.
     Time,
-    /// Somebody must grant something, or log in again; a grant may also be only just on its way.
+    /// Somebody must grant something, or log in again; a grant may also just be in progress.
     Grant,
     /// Lists may be read, but not watched.
     Lists,

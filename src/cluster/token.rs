@@ -17,7 +17,7 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// What token is requested.
 #[derive(Clone, Copy)]
-pub struct TokenWish<'a> {
+pub struct TokenSpec<'a> {
     /// The namespace of the service account.
     pub namespace: &'a str,
     /// The name of the service account.
@@ -30,12 +30,12 @@ pub struct TokenWish<'a> {
     pub bound_to: Option<&'a DynamicObject>,
 }
 
-/// A token with an end.
+/// A token that expires.
 #[derive(Clone, Debug)]
 pub struct ExpiringToken {
     /// The token.
     pub token: SecretString,
-    /// When it ends.
+    /// When it expires.
     pub expires: Timestamp,
     /// For how long it was granted, by the API server's own clock.
     pub lifetime: Duration,
@@ -49,18 +49,18 @@ impl Cluster {
         service_account: &str,
         audiences: &[String],
     ) -> Result<SecretString> {
-        let wish = TokenWish { namespace, account: service_account, audiences, lifetime: HOUR, bound_to: None };
-        self.request_token(wish).await.map(|granted| granted.token)
+        let spec = TokenSpec { namespace, account: service_account, audiences, lifetime: HOUR, bound_to: None };
+        self.request_token(spec).await.map(|granted| granted.token)
     }
 
     /// Requests a token of a service account. The API server may grant it for a shorter or longer time than was asked for
     /// (kubernetes `pkg/registry/core/serviceaccount/storage/token.go`, v1.35).
-    pub async fn request_token(&self, wish: TokenWish<'_>) -> Result<ExpiringToken> {
+    pub async fn request_token(&self, spec: TokenSpec<'_>) -> Result<ExpiringToken> {
         let request = TokenRequest {
             spec: TokenRequestSpec {
-                audiences: wish.audiences.to_vec(),
-                expiration_seconds: Some(i64::try_from(wish.lifetime.as_secs()).unwrap_or(i64::MAX)),
-                bound_object_ref: wish.bound_to.map(|secret| BoundObjectReference {
+                audiences: spec.audiences.to_vec(),
+                expiration_seconds: Some(i64::try_from(spec.lifetime.as_secs()).unwrap_or(i64::MAX)),
+                bound_object_ref: spec.bound_to.map(|secret| BoundObjectReference {
                     api_version: Some("v1".to_owned()),
                     kind: Some("Secret".to_owned()),
                     name: Some(secret.name_any()),
@@ -70,11 +70,11 @@ impl Cluster {
             ..TokenRequest::default()
         };
         let asked = Timestamp::now();
-        let api = Api::<ServiceAccount>::namespaced(self.client.clone(), wish.namespace);
-        let what = format!("cannot request a token of ServiceAccount {}/{}", wish.namespace, wish.account);
+        let api = Api::<ServiceAccount>::namespaced(self.client.clone(), spec.namespace);
+        let what = format!("cannot request a token of ServiceAccount {}/{}", spec.namespace, spec.account);
         let parameters = PostParams::default();
-        let request = api.create_token_request(wish.account, &parameters, &request);
-        let answer = self.call_in(Some(wish.namespace), &what, request).await?;
+        let request = api.create_token_request(spec.account, &parameters, &request);
+        let answer = self.call_in(Some(spec.namespace), &what, request).await?;
         let issued = answer.metadata.creation_timestamp.map_or(asked, |time| time.0);
         let status = answer.status.ok_or_else(|| Error::new(format!("{what}: the answer holds none")))?;
         let expires = status.expiration_timestamp.0;
@@ -86,7 +86,7 @@ impl Cluster {
     }
 
     /// Tells whether the API server knows whoever this cluster is reached as; what they may do does not matter.
-    pub async fn lets_in(&self, namespace: &str) -> Result<bool> {
+    pub async fn authenticates(&self, namespace: &str) -> Result<bool> {
         match self.authenticate(namespace).await {
             Ok(()) => Ok(true),
             Err(error) if error.status() == Some(401) => Ok(false),

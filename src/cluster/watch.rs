@@ -58,7 +58,7 @@ impl Cluster {
             .chain(self.clone().poll(resource.clone(), namespace.map(str::to_owned)))
     }
 
-    /// Reads a list every few seconds, in the form of a watch that begins anew each time.
+    /// Reads a list every few seconds, in the form of a watch that starts again each time.
     fn poll<K>(
         self,
         resource: ApiResource,

@@ -60,7 +60,7 @@ pub(super) async fn run(
         commit: None,
         requests_fetch: true,
         fails_fast: false,
-        way: plan::endpoint_change(&plan, &preview),
+        endpoint_change: plan::endpoint_change(&plan, &preview),
     };
     let outcomes = wait(&clusters.build, facts.versions, wait_request, progress::reporter(ui).as_mut()).await?;
     outcome::report(ui, &deliveries, &outcomes)

@@ -7,7 +7,7 @@ use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, kustomization_resource};
 use crate::observe::delivery::find;
-use crate::observe::wait::{WaitRequest, Way, wait};
+use crate::observe::wait::{EndpointChange, WaitRequest, wait};
 use crate::ui::{Ui, progress};
 
 pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String>, arguments: WaitArgs) -> Result<()> {
@@ -35,7 +35,7 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
         commit: arguments.revision,
         requests_fetch: !arguments.no_reconcile,
         fails_fast: arguments.fail_fast,
-        way: Way::Known,
+        endpoint_change: EndpointChange::Unchanged,
     };
     let outcomes = wait(&build, versions, request, progress::reporter(ui).as_mut()).await?;
     outcome::report(ui, &deliveries, &outcomes)

@@ -1,4 +1,4 @@
-//! The `PackageInstall` of a delivery: built anew, or brought up to date in what a user wrote by hand.
+//! The `PackageInstall` of a delivery: built, or brought up to date where a user wrote it.
 //!
 //! Its values Secret lives in [`super::values`]; the file it goes to, in [`super::delivery`].
 
@@ -62,7 +62,7 @@ pub fn update_package_install(existing: &Value, spec: &PackageInstallSpec) -> Va
     edit(&mut install, &["spec", "packageRef", "versionSelection"], |selection| {
         selection.insert("constraints".to_owned(), json!(spec.constraints));
         if spec.prereleases {
-            // Identifiers chosen by hand stay.
+            // Identifiers that a user chose stay.
             selection.entry("prereleases").or_insert_with(|| json!({}));
         } else {
             selection.shift_remove("prereleases");

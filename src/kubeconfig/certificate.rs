@@ -1,4 +1,4 @@
-//! Whether certificates and keys are such, for Go and for us, and when they end. Pure.
+//! Whether certificates and keys are such, for Go and for us, and when they expire. Pure.
 //!
 //! Go's decision is in client-go `transport/transport.go` (`TLSConfigFor`): at least one certificate authority, and a
 //! client certificate that fits its key (`crypto/tls`, `X509KeyPair`). The cryptography is that of kube's TLS library,
@@ -64,7 +64,7 @@ pub(super) fn check_pair(certificate: &[u8], key: &[u8]) -> Result<(), Problem> 
     }
 }
 
-/// Returns when the first certificate ends.
+/// Returns when the first certificate expires.
 pub(super) fn end_of_certificate(pem: &[u8]) -> Option<Timestamp> {
     let certificate = CertificateDer::from_pem_slice(pem).ok()?;
     let (_, certificate) = parse_x509_certificate(&certificate).ok()?;

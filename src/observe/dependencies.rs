@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use super::delivery::source_of;
 use super::expectation::Expectation;
 use super::kustomization;
-use super::{Cause, Failure, Key, Patience, Stage};
+use super::{Cause, Failure, GracePeriod, Key, Stage};
 use crate::conditions::{Condition, find};
 use crate::flux::{DependencyReference, Kustomization};
 
@@ -131,7 +131,7 @@ impl Search<'_> {
         }
         if let Some(failure) = kustomization::not_reconciled(dependency, self.stage, "is not ready") {
             let message = failure.message;
-            return Some((Failure { hint: failure.hint, ..self.failure(&key, &message, failure.patience) }, None));
+            return Some((Failure { hint: failure.hint, ..self.failure(&key, &message, failure.grace_period) }, None));
         }
         let ready = ready.filter(|ready| ready.is_false() && ready.reason != NOT_READY)?;
         let attempted = dependency.status.as_ref().map(|status| status.last_attempted_revision.as_str());
@@ -142,17 +142,18 @@ impl Search<'_> {
         {
             return None;
         }
-        let (_, patience, hint) = kustomization::explain(ready, dependency);
+        let (_, grace_period, hint) = kustomization::explain(ready, dependency);
         // Another source may have the remedy already.
-        let patience = if patience == Patience::None && !is_of_source { Patience::Short } else { patience };
-        let failure = Failure { hint, ..self.failure(&key, ready.message.trim(), patience) };
+        let grace_period =
+            if grace_period == GracePeriod::None && !is_of_source { GracePeriod::Short } else { grace_period };
+        let failure = Failure { hint, ..self.failure(&key, ready.message.trim(), grace_period) };
         Some((failure, Some(key)))
     }
 
     fn missing(&self, (namespace, name): &Key) -> Failure {
         let waiting = self.path.last().map(display).unwrap_or_default();
         let hint = format!("create it, or take {namespace}/{name} out of spec.dependsOn of {waiting}");
-        Failure { hint, ..self.failure(&(namespace.clone(), name.clone()), "it does not exist", Patience::Long) }
+        Failure { hint, ..self.failure(&(namespace.clone(), name.clone()), "it does not exist", GracePeriod::Long) }
     }
 
     fn circle(&self, key: &Key) -> Failure {
@@ -161,11 +162,11 @@ impl Search<'_> {
             self.path[begin..].iter().chain([key]).map(|(namespace, name)| format!("{namespace}/{name}")).collect();
         let message = format!("it waits for itself: {}", circle.join(" → "));
         let hint = "take one of them out of the other's spec.dependsOn: Flux never applies Kustomizations that wait for each other";
-        Failure { hint: hint.to_owned(), ..self.failure(key, &message, Patience::Short) }
+        Failure { hint: hint.to_owned(), ..self.failure(key, &message, GracePeriod::Short) }
     }
 
     /// Words a failure of the Kustomization with this key for the delivery that waits for it.
-    fn failure(&self, key: &Key, message: &str, patience: Patience) -> Failure {
+    fn failure(&self, key: &Key, message: &str, grace_period: GracePeriod) -> Failure {
         let through: Vec<String> = self.path.iter().skip(1).map(display).collect();
         let through = if through.is_empty() { String::new() } else { format!(", through {}", through.join(" and ")) };
         Failure {
@@ -174,7 +175,7 @@ impl Search<'_> {
             object: display(key),
             message: format!("{message}\n{} depends on it{through}", display(&key_of(self.waiting))),
             hint: String::new(),
-            patience,
+            grace_period,
             attempt: None,
         }
     }
@@ -272,7 +273,7 @@ mod tests {
         assert_eq!((failure.cause, failure.object.as_str()), (Cause::DependencyFailed, "Kustomization dev/infra"));
         assert_eq!(failure.message, "no such file\nKustomization dev/app depends on it");
         assert!(failure.hint.contains("correct the files in infra"), "{}", failure.hint);
-        assert_eq!((failure.patience, retry), (Patience::None, Some(("dev".to_owned(), "infra".to_owned()))));
+        assert_eq!((failure.grace_period, retry), (GracePeriod::None, Some(("dev".to_owned(), "infra".to_owned()))));
     }
 
     #[test]
@@ -285,7 +286,7 @@ mod tests {
     fn a_failure_of_another_source_is_given_time() {
         let mut broken = kustomization("infra", &[], &ready("False", "BuildFailed", "no such file"), "main@sha1:a");
         broken.spec.source_ref.name = "another".to_owned();
-        assert_eq!(failure([broken], "dev/infra").0.patience, Patience::Short);
+        assert_eq!(failure([broken], "dev/infra").0.grace_period, GracePeriod::Short);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::expectation::Expectation;
 use super::source::{self, Source};
-use super::{Cause, Failure, Patience, Verdict};
+use super::{Cause, Failure, GracePeriod, Verdict};
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flux::{GitRepository, RECONCILE_REQUESTED_AT};
@@ -36,7 +36,7 @@ pub(crate) async fn ask(
     freshness: Freshness,
     limit: Duration,
 ) -> Result<Option<String>> {
-    match request(build, source, token, limit.min(Patience::Long.duration())).await {
+    match request(build, source, token, limit.min(GracePeriod::Long.duration())).await {
         Err(error) if is_refusal(&error) && freshness == Freshness::CurrentSpec => Ok(None),
         answer => answer.map(|()| Some(token.to_owned())),
     }
@@ -61,7 +61,7 @@ pub(crate) async fn until_fetched(
             request = ask(build, source, &jiff::Timestamp::now().to_string(), freshness, left).await?;
         }
         match fetch_once(build, source, Expectation::after_request(request.clone()), left).await {
-            Ok(Err(failure)) if began.elapsed() < failure.patience.duration().min(limit) => {
+            Ok(Err(failure)) if began.elapsed() < failure.grace_period.duration().min(limit) => {
                 last = Some(failure);
                 Ok(Look::NotYet)
             }

@@ -14,7 +14,7 @@ use kube::ResourceExt;
 pub use self::installed::{Installed, ValuesSecret};
 use self::selected::DOWNGRADE_REFUSED;
 use self::stages::{Place, last_lines, waiting_on};
-use super::{Cause, Failure, Patience, Stage, Verdict};
+use super::{Cause, Failure, GracePeriod, Stage, Verdict};
 use crate::carvel::{
     App, AppStatus, MANUALLY_CONTROLLED_ANNOTATION, PACKAGE_VERSION_ANNOTATION, PackageInstall, PackageInstallStatus,
     PackageSpec,
@@ -126,7 +126,7 @@ fn judge_deletion(install: &PackageInstall, status: &PackageInstallStatus, app: 
     };
     Verdict::Failed(Failure {
         message,
-        patience: Patience::Short,
+        grace_period: GracePeriod::Short,
         ..Failure::new(Cause::DeleteFailed, Stage::Install, object, hint)
     })
 }
@@ -182,7 +182,7 @@ fn judge_values(installed: &Installed<'_>, status: &AppStatus, object: &str) -> 
 fn missing_values(secret: &ValuesSecret, object: &str) -> Failure {
     Failure {
         message: format!("the values Secret {} does not exist", secret.name),
-        patience: Patience::Short,
+        grace_period: GracePeriod::Short,
         ..Failure::new(
             Cause::NoValuesSecret,
             Stage::Template,

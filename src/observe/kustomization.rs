@@ -9,7 +9,7 @@ use kube::ResourceExt;
 pub(super) use self::explain::{explain, renewal, untrusted_identity};
 use super::expectation::{Expectation, short_revision};
 use super::unobserved::{self, Kind};
-use super::{Cause, Failure, Patience, Stage, Verdict};
+use super::{Cause, Failure, GracePeriod, Stage, Verdict};
 use crate::conditions::find;
 use crate::flux::Kustomization;
 
@@ -37,7 +37,7 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
             object: format!("Kustomization {name}"),
             message: "it does not exist: the delivery was only half made, or half removed".to_owned(),
             hint: "complete it with the same kubectl carvelflux add-cluster command again".to_owned(),
-            patience: Patience::Short,
+            grace_period: GracePeriod::Short,
             attempt: None,
         }));
     };
@@ -75,14 +75,14 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
         }
         // A missing source or path, or a refused one, fails before any revision is attempted.
         Some(ready) if ready.is_false() && (attempted || fails_before_attempt(&ready.reason)) => {
-            let (cause, patience, hint) = explain(ready, object);
+            let (cause, grace_period, hint) = explain(ready, object);
             Applied::Not(Verdict::Failed(Failure {
                 cause,
                 stage,
                 object: display,
                 message: ready.message.trim().to_owned(),
                 hint,
-                patience,
+                grace_period,
                 attempt: None,
             }))
         }
@@ -111,7 +111,7 @@ pub(crate) fn not_reconciled(object: &Kustomization, stage: Stage, consequence: 
             object: format!("Kustomization {namespace}/{name}"),
             message: format!("it is suspended, and {consequence}"),
             hint: format!("flux resume kustomization {name} -n {namespace}"),
-            patience: Patience::None,
+            grace_period: GracePeriod::None,
             attempt: None,
         });
     }

@@ -125,7 +125,7 @@ pub struct Failure {
     /// What to do next.
     pub hint: String,
     /// How long the failure may last before it counts.
-    pub patience: Patience,
+    pub grace_period: GracePeriod,
     /// When the attempt began that failed; `None` where the failure was found out by reading.
     ///
     /// What failed before somebody was looking may be repaired since: such a failure counts only when a later attempt
@@ -137,13 +137,13 @@ impl Failure {
     /// Makes a failure that counts at once, still without the words of who reports it.
     fn new(cause: Cause, stage: Stage, object: &str, hint: String) -> Self {
         let object = object.to_owned();
-        Self { cause, stage, object, message: String::new(), hint, patience: Patience::None, attempt: None }
+        Self { cause, stage, object, message: String::new(), hint, grace_period: GracePeriod::None, attempt: None }
     }
 }
 
 /// How long a failure may last before it counts: some pass by themselves, because all controllers try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
+pub enum GracePeriod {
     /// It counts at once: trying again gives the same.
     None,
     /// It may be a race between controllers, or a permission that is only just being granted.
@@ -154,7 +154,7 @@ pub enum Patience {
     Turn,
 }
 
-impl Patience {
+impl GracePeriod {
     /// Returns how long the failure may last.
     #[must_use]
     pub fn duration(self) -> Duration {
@@ -235,10 +235,10 @@ pub enum Cause {
 
 /// Explains what an API server refuses for another reason than a missing permission, and what fails because an aggregated API of
 /// somebody else is down; `namespace` is the one on the run cluster.
-fn explain_refusal(message: &str, namespace: &str) -> Option<(Cause, Patience, String)> {
+fn explain_refusal(message: &str, namespace: &str) -> Option<(Cause, GracePeriod, String)> {
     if let Some(admission) = Admission::find(message) {
-        let patience = if admission.may_pass() { Patience::Long } else { Patience::Short };
-        return Some((Cause::AdmissionDenied, patience, admission.hint(namespace)));
+        let grace_period = if admission.may_pass() { GracePeriod::Long } else { GracePeriod::Short };
+        return Some((Cause::AdmissionDenied, grace_period, admission.hint(namespace)));
     }
     let apis = refusal::unavailable_apis(message);
     let is_kapp_controllers = |api: &String| {
@@ -255,7 +255,7 @@ fn explain_refusal(message: &str, namespace: &str) -> Option<(Cause, Patience, S
         apis.join(", "),
         services.join(" ")
     );
-    Some((Cause::ApiUnavailable, Patience::Long, hint))
+    Some((Cause::ApiUnavailable, GracePeriod::Long, hint))
 }
 
 #[cfg(test)]
@@ -269,8 +269,9 @@ mod tests {
                 "unable to retrieve the complete list of server APIs: {api}: the server is currently unable to handle the request"
             )
         };
-        let (cause, patience, hint) = explain_refusal(&said("metrics.k8s.io/v1beta1"), "apps").expect("it is named");
-        assert_eq!((cause, patience), (Cause::ApiUnavailable, Patience::Long));
+        let (cause, grace_period, hint) =
+            explain_refusal(&said("metrics.k8s.io/v1beta1"), "apps").expect("it is named");
+        assert_eq!((cause, grace_period), (Cause::ApiUnavailable, GracePeriod::Long));
         assert!(hint.ends_with("kubectl get apiservice v1beta1.metrics.k8s.io"), "{hint}");
         assert_eq!(explain_refusal(&said("data.packaging.carvel.dev/v1alpha1"), "apps"), None);
     }

@@ -8,7 +8,7 @@ use kube::config::Kubeconfig;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::delivery::{Delivery, RunAccess};
-use super::{Cause, Failure, Patience, Stage, Verdict};
+use super::{Cause, Failure, GracePeriod, Stage, Verdict};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::flux::{Provider, RunCredential, WorkloadIdentity, canonical_address};
@@ -55,7 +55,7 @@ pub(crate) async fn reach(
                 quoted(&delivery.package),
                 quoted(&delivery.namespace)
             ),
-            patience: Patience::None,
+            grace_period: GracePeriod::None,
             attempt: None,
         })
     };

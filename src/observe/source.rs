@@ -4,7 +4,7 @@ use kube::ResourceExt;
 
 use super::expectation::{Expectation, short_revision};
 use super::unobserved::{self, Kind};
-use super::{Cause, Failure, Patience, Stage, Verdict};
+use super::{Cause, Failure, GracePeriod, Stage, Verdict};
 use crate::conditions::find;
 use crate::flux::{Followed, GitRepository, RECONCILE_REQUESTED_AT};
 use crate::gitops::url::{GitUrl, without_credentials};
@@ -55,10 +55,10 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
     match (ready, status.artifact) {
         (Some(ready), Some(artifact)) if ready.is_true() => Source::At(artifact.revision),
         (Some(ready), _) if ready.is_false() => {
-            let (patience, hint) = explain(&ready.message, object);
+            let (grace_period, hint) = explain(&ready.message, object);
             let failure =
                 failure(Cause::SourceNotFetched, &display, shown(ready.message.trim(), &object.spec.url), &hint);
-            Source::Not(Verdict::Failed(Failure { patience, ..failure }))
+            Source::Not(Verdict::Failed(Failure { grace_period, ..failure }))
         }
         (_, Some(artifact)) => Source::Not(Verdict::pending(
             Stage::Source,
@@ -79,7 +79,7 @@ fn is_answered(object: &GitRepository, handled: Option<&String>, expectation: &E
 /// Says how long a failed fetch may last, and what to do about it.
 ///
 /// The words are go-git's and those of source-controller v1.9.3 (`internal/controller/gitrepository_controller.go`).
-fn explain(message: &str, object: &GitRepository) -> (Patience, String) {
+fn explain(message: &str, object: &GitRepository) -> (GracePeriod, String) {
     let says = |words: &[&str]| words.iter().any(|word| message.to_lowercase().contains(word));
     let name = object.name_any();
     let namespace = object.namespace().unwrap_or_default();
@@ -91,16 +91,16 @@ fn explain(message: &str, object: &GitRepository) -> (Patience, String) {
         let hint = format!(
             "Flux does not trust the certificate of {url}: put the authority's into Secret {namespace}/{secret} as ca.crt, and name the Secret in spec.secretRef"
         );
-        (Patience::Short, hint)
+        (GracePeriod::Short, hint)
     } else if says(&["authentication", "authorization", "secret", "unauthorized", "invalid credentials"]) {
-        (Patience::Short, working_credentials(object, namespace.as_str(), package))
+        (GracePeriod::Short, working_credentials(object, namespace.as_str(), package))
     } else if says(&["reference not found", "couldn't find remote ref", "repository is empty"]) {
         (
-            Patience::Short,
+            GracePeriod::Short,
             format!("{followed} of {url} does not exist; push it or correct spec.ref of the GitRepository"),
         )
     } else if says(&["repository not found"]) {
-        (Patience::Short, format!("is {url} the repository's address, and may the user in the credentials read it?"))
+        (GracePeriod::Short, format!("is {url} the repository's address, and may the user in the credentials read it?"))
     } else if says(&[
         "dial tcp",
         "connection refused",
@@ -110,9 +110,9 @@ fn explain(message: &str, object: &GitRepository) -> (Patience, String) {
         " 50",
         "unavailable",
     ]) {
-        (Patience::Long, format!("can Flux reach {url}? It tries again by itself"))
+        (GracePeriod::Long, format!("can Flux reach {url}? It tries again by itself"))
     } else {
-        (Patience::Short, format!("see the whole status: kubectl -n {namespace} get gitrepository {name} -o yaml"))
+        (GracePeriod::Short, format!("see the whole status: kubectl -n {namespace} get gitrepository {name} -o yaml"))
     }
 }
 
@@ -147,7 +147,7 @@ fn failure(cause: Cause, object: &str, message: String, hint: &str) -> Failure {
         object: object.to_owned(),
         message,
         hint: hint.to_owned(),
-        patience: Patience::None,
+        grace_period: GracePeriod::None,
         attempt: None,
     }
 }

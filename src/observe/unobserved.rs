@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::{Cause, Failure, Patience, Stage};
+use super::{Cause, Failure, GracePeriod, Stage};
 use crate::conditions::Condition;
 
 /// The label that shards a Flux installation (Flux documentation, "Sharding and horizontal scaling").
@@ -50,7 +50,7 @@ pub(crate) fn explain(
         hint: format!(
             "is {controller} running, and does its --watch-label-selector, if it has one, select these labels? kubectl get deployments -A -l app.kubernetes.io/part-of=flux -o yaml | grep -E 'watch-label-selector|{controller}|availableReplicas'; on a sharded installation, name the shard with --label {SHARD_LABEL}=SHARD"
         ),
-        patience: Patience::Turn,
+        grace_period: GracePeriod::Turn,
         attempt: None,
     })
 }

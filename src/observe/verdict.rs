@@ -6,7 +6,7 @@ use super::expectation::{Expectation, short_revision};
 use super::install::{self, Installed};
 use super::kustomization::{self, Applied};
 use super::source::{self, Source};
-use super::{Cause, Failure, Key, Patience, Stage, Verdict};
+use super::{Cause, Failure, GracePeriod, Key, Stage, Verdict};
 use crate::flux::{GitRepository, Kustomization};
 
 /// The Flux objects of a delivery, as read.
@@ -195,7 +195,7 @@ fn judge_installs<'a>(
                 "add packageinstall.yaml to {}/{} in the GitOps repository",
                 delivery.package, delivery.run_cluster
             ),
-            patience: Patience::None,
+            grace_period: GracePeriod::None,
             attempt: None,
         })
     })

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use futures::stream::StreamExt;
 
 use self::follower::Follower;
-pub use self::request::{Outcome, Reporter, WaitRequest, Way};
+pub use self::request::{EndpointChange, Outcome, Reporter, WaitRequest};
 use super::Verdict;
 use crate::cluster::Cluster;
 use crate::error::Result;

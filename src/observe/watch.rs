@@ -136,7 +136,7 @@ impl<K> Default for Store<K> {
 }
 
 impl<K: ResourceExt> Store<K> {
-    /// Takes in an event, and returns what it concerns; nothing while a list is in progress.
+    /// Handles an event, and returns what it concerns; nothing while a list is in progress.
     pub(crate) fn apply(&mut self, namespace: &str, event: Event<K>, now: Instant) -> Option<Names> {
         match event {
             Event::Init => {

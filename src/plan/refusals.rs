@@ -1,4 +1,4 @@
-//! What API servers refuse of a plan, told once for each that refuses, and the way out that only the plan knows. Pure.
+//! What API servers refuse of a plan, told once for each that refuses, and the remedy that only the plan knows. Pure.
 
 use serde_json::Value;
 

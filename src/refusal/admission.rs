@@ -1,4 +1,4 @@
-//! What an API server's admission refuses although it is permitted: the kind of the refusal, whose it is, and the way out. Pure.
+//! What an API server's admission refuses although it is permitted: the kind of the refusal, whose it is, and the remedy. Pure.
 
 use super::unescaped;
 use crate::shell::quoted;

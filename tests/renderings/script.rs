@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use carvelflux::testing::{
-    Cause, Clock, Delivery, Error, Failure, KubeConfigReference, Outcome, Patience, Reporter, RunAccess, Stage, Verdict,
+    Cause, Clock, Delivery, Error, Failure, GracePeriod, KubeConfigReference, Outcome, Reporter, RunAccess, Stage,
+    Verdict,
 };
 
 /// Something that happens.
@@ -173,7 +174,7 @@ fn failed(stage: Stage, cause: Cause, message: &str) -> Verdict {
         object: "App apps/broken-app.default.tap".to_owned(),
         message: message.to_owned(),
         hint: "correct the values in params.yaml, or the package's templates, in the GitOps repository".to_owned(),
-        patience: Patience::None,
+        grace_period: GracePeriod::None,
         attempt: None,
     })
 }

@@ -29,7 +29,7 @@ use crate::labels;
 use crate::names;
 use crate::object::ObjectReference;
 use crate::observe::fetch::Freshness;
-use crate::observe::wait::Way;
+use crate::observe::wait::EndpointChange;
 use crate::plan::{Apply, Change, Commit, Place, Plan, Preview, Step};
 
 /// Computes the plan.
@@ -167,7 +167,7 @@ fn same_owner(request: &Request, facts: &Facts, manifest: &Value, live: &Dynamic
 }
 
 /// Tells whether the plan gives Flux another credential or endpoint for the run cluster, or its first one.
-pub(super) fn endpoint_change(plan: &Plan, preview: &Preview) -> Way {
+pub(super) fn endpoint_change(plan: &Plan, preview: &Preview) -> EndpointChange {
     let stores = |(step, change): (&Step, &Change)| match step {
         Step::Mint(_) => *change != Change::None,
         Step::Apply(apply) => {
@@ -178,8 +178,8 @@ pub(super) fn endpoint_change(plan: &Plan, preview: &Preview) -> Way {
     };
     let creates = |(step, change): &(&Step, &Change)| matches!(step, Step::Apply(apply) if apply.manifest["kind"] == "Kustomization" && **change == Change::Create);
     match (preview.steps(plan).any(stores), preview.steps(plan).filter(creates).count()) {
-        (false, _) => Way::Known,
-        (true, 2) => Way::New,
-        (true, _) => Way::Changed,
+        (false, _) => EndpointChange::Unchanged,
+        (true, 2) => EndpointChange::First,
+        (true, _) => EndpointChange::Changed,
     }
 }

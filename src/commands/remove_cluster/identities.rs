@@ -163,7 +163,7 @@ impl Identities {
             let display = reference.display();
             if let Some(consumer) = build.consumer_of(reference) {
                 identities.left.push(format!("{display} stays: {}", consumer.reason()));
-            } else if Method::of(object) == Method::ByHand {
+            } else if Method::of(object) == Method::Unmanaged {
                 let is_ours_to_name = build.removed.iter().any(|one| one.credential == reference.name);
                 identities
                     .left

@@ -67,7 +67,7 @@ fn of_credential(
             }
         }
         Method::WorkloadIdentity => {}
-        Method::KubeconfigFile | Method::ByHand => return names,
+        Method::KubeconfigFile | Method::Unmanaged => return names,
     }
     names.extend(targets.iter().map(|namespace| format!("Role {namespace}/{deployer}")));
     names

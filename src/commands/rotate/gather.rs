@@ -141,7 +141,7 @@ fn refuse_unmanaged(stored: &StoredCredential, run_cluster: &str, secret: &Objec
             error.because(format!("{} holds a kubeconfig that was given as a file", secret.display()))
         }
         Method::WorkloadIdentity => error.because("Flux uses a workload identity, and stores no credential"),
-        Method::ByHand => error.because(format!("{} is not managed by this plugin", secret.display())),
+        Method::Unmanaged => error.because(format!("{} is not managed by this plugin", secret.display())),
     };
     Err(error.hint(stored.method.renewal(run_cluster, secret)))
 }
@@ -314,7 +314,7 @@ mod tests {
         the credential for prod1 cannot be rotated here: Flux uses a workload identity, and stores no credential
         nothing is stored: the tokens of a workload identity renew themselves
         ");
-        insta::assert_snapshot!(refusal(Method::ByHand), @r"
+        insta::assert_snapshot!(refusal(Method::Unmanaged), @r"
         the credential for prod1 cannot be rotated here: Secret dev/prod1-kubeconfig is not managed by this plugin
         replace the kubeconfig in Secret dev/prod1-kubeconfig by hand; with the label reconcile.fluxcd.io/watch=Enabled Flux uses it at once
         ");

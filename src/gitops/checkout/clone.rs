@@ -104,7 +104,7 @@ impl Checkout {
         self.read(&["rev-parse", "--verify", "HEAD"], "read the revision of").await
     }
 
-    /// Checks that a push would be let in, without changing anything.
+    /// Checks that a push would be accepted, without changing anything.
     ///
     /// Finds credentials that may only read. A server applies the rules of protected branches and its hooks only to a real push, so these cannot be seen here.
     pub async fn check_can_push(&self) -> Result<()> {

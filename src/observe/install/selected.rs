@@ -7,7 +7,7 @@ use crate::carvel::selection::{self, Prereleases, SelectionError, VersionRequest
 use crate::carvel::version::Version;
 use crate::carvel::{PackageInstall, PackageInstallStatus, PackageSpec};
 use crate::conditions::Condition;
-use crate::observe::{Cause, Failure, Patience, Stage, explain_refusal};
+use crate::observe::{Cause, Failure, GracePeriod, Stage, explain_refusal};
 use crate::refusal::MissingRule;
 
 /// How kapp-controller begins to say that it installs no lower version (`pkg/packageinstall/packageinstall.go`, v0.53.1).
@@ -123,35 +123,35 @@ pub(super) fn rejected(
     let (namespace, name) = (install.namespace().unwrap_or_default(), install.name_any());
     let account = &install.spec.service_account_name;
     // A Package that arrives a moment later resolves most of them: it queues a new reconcile.
-    let (cause, patience, hint) = if message.contains(DOWNGRADE_REFUSED) {
+    let (cause, grace_period, hint) = if message.contains(DOWNGRADE_REFUSED) {
         let hint = format!(
             "raise the constraints in packageinstall.yaml, or allow it: kubectl -n {namespace} annotate packageinstall {name} packaging.carvel.dev/downgradable="
         );
-        (Cause::DowngradeRefused, Patience::None, hint)
+        (Cause::DowngradeRefused, GracePeriod::None, hint)
     } else if message.contains("Expected to find at least one version") {
-        (Cause::NoVersionMatches, Patience::Short, filter_hint(message, &namespace))
+        (Cause::NoVersionMatches, GracePeriod::Short, filter_hint(message, &namespace))
     } else if message.starts_with("Package ") && message.trim_end().ends_with("not found") {
         let hint = format!("the Packages of the namespace: kubectl -n {namespace} get packages");
-        (Cause::NoVersionMatches, Patience::Short, hint)
+        (Cause::NoVersionMatches, GracePeriod::Short, hint)
     } else if message.contains("Parsing version constraint") {
-        (Cause::InvalidConstraints, Patience::Short, constraints_hint())
+        (Cause::InvalidConstraints, GracePeriod::Short, constraints_hint())
     } else if message.contains("Getting service account") {
         let hint = format!("create the service account: kubectl -n {namespace} create serviceaccount {account}");
-        (Cause::NoServiceAccount, Patience::Short, hint)
+        (Cause::NoServiceAccount, GracePeriod::Short, hint)
     } else if let Some(explained) = explain_refusal(message, &namespace) {
         explained
     } else if let Some(rule) = MissingRule::find(message) {
-        (Cause::Forbidden, Patience::Short, format!("add {rule} to {}", rule.place()))
+        (Cause::Forbidden, GracePeriod::Short, format!("add {rule} to {}", rule.place()))
     } else if message.contains("unable to handle the request") {
         let hint = "is kapp-controller's API available? kubectl get apiservice v1alpha1.data.packaging.carvel.dev";
-        (Cause::InstallRejected, Patience::Long, hint.to_owned())
+        (Cause::InstallRejected, GracePeriod::Long, hint.to_owned())
     } else if message.contains("Invalid fields") {
         let hint = "give every entry of spec.values in packageinstall.yaml a secretRef with a name";
-        (Cause::InstallRejected, Patience::Short, hint.to_owned())
+        (Cause::InstallRejected, GracePeriod::Short, hint.to_owned())
     } else {
-        (Cause::InstallRejected, Patience::Short, "correct packageinstall.yaml in the GitOps repository".to_owned())
+        (Cause::InstallRejected, GracePeriod::Short, "correct packageinstall.yaml in the GitOps repository".to_owned())
     };
-    Failure { message: message.clone(), patience, ..Failure::new(cause, Stage::Install, object, hint) }
+    Failure { message: message.clone(), grace_period, ..Failure::new(cause, Stage::Install, object, hint) }
 }
 
 fn constraints_hint() -> String {

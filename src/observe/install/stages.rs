@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::carvel::AppStatus;
-use crate::observe::{Cause, Failure, Patience, Stage, Verdict, explain_refusal};
+use crate::observe::{Cause, Failure, GracePeriod, Stage, Verdict, explain_refusal};
 use crate::refusal::{Escalation, MissingRule};
 
 /// Lines of a tool's output that a failure quotes at most.
@@ -80,8 +80,8 @@ pub(super) fn failure(status: &AppStatus, place: Place<'_>) -> Failure {
     } else {
         words
     };
-    let (cause, patience, hint) = explain(stage, &message, place);
-    Failure { cause, stage, object, message: last_lines(&message), hint, patience, attempt: attempt(status) }
+    let (cause, grace_period, hint) = explain(stage, &message, place);
+    Failure { cause, stage, object, message: last_lines(&message), hint, grace_period, attempt: attempt(status) }
 }
 
 /// Returns when the last run began.
@@ -132,23 +132,23 @@ pub(super) struct Place<'a> {
 }
 
 /// Names the cause, how long it may last, and what to do.
-pub(super) fn explain(stage: Stage, message: &str, place: Place<'_>) -> (Cause, Patience, String) {
+pub(super) fn explain(stage: Stage, message: &str, place: Place<'_>) -> (Cause, GracePeriod, String) {
     let Place { namespace, service_account, .. } = place;
     if message.contains("Getting service account")
         || message.contains("serviceaccounts") && message.contains("not found")
     {
         return (
             Cause::NoServiceAccount,
-            Patience::Short,
+            GracePeriod::Short,
             format!("create the service account: kubectl -n {namespace} create serviceaccount {service_account}"),
         );
     }
     if stage != Stage::Template
-        && let Some((cause, patience, hint)) = explain_refusal(message, namespace)
+        && let Some((cause, grace_period, hint)) = explain_refusal(message, namespace)
     {
         let ignore = "; or let kapp pass over it with `rawOptions: [--dangerous-ignore-failing-api-services=true]` in deploy.kapp of the Package";
         let hint = if cause == Cause::ApiUnavailable { hint + ignore } else { hint };
-        return (cause, patience, hint);
+        return (cause, grace_period, hint);
     }
     if let Some(rule) = MissingRule::find(message) {
         let hint = format!(
@@ -156,7 +156,7 @@ pub(super) fn explain(stage: Stage, message: &str, place: Place<'_>) -> (Cause, 
             rule.place(),
             rule.review()
         );
-        return (Cause::Forbidden, Patience::Short, hint);
+        return (Cause::Forbidden, GracePeriod::Short, hint);
     }
     match stage {
         Stage::Fetch => fetch(message),
@@ -165,32 +165,38 @@ pub(super) fn explain(stage: Stage, message: &str, place: Place<'_>) -> (Cause, 
     }
 }
 
-fn fetch(message: &str) -> (Cause, Patience, String) {
+fn fetch(message: &str) -> (Cause, GracePeriod, String) {
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    let (patience, hint) = if says(&["x509:"]) {
-        (Patience::Short, "give kapp-controller the registry's certificate authority: `caCerts` in its configuration")
+    let (grace_period, hint) = if says(&["x509:"]) {
+        (
+            GracePeriod::Short,
+            "give kapp-controller the registry's certificate authority: `caCerts` in its configuration",
+        )
     } else if says(&["UNAUTHORIZED", "401 Unauthorized", "403 Forbidden", "DENIED"]) {
         (
-            Patience::Short,
+            GracePeriod::Short,
             "may kapp-controller read the registry? Name a Secret with its credentials in `fetch`, or export one with a SecretExport",
         )
     } else if says(&["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "404 Not Found"]) {
-        (Patience::Short, "push the bundle to the registry, or correct the image in `fetch` of the Package")
+        (GracePeriod::Short, "push the bundle to the registry, or correct the image in `fetch` of the Package")
     } else if says(PASSING) {
-        (Patience::Long, "is the registry in `fetch` of the Package reachable from the run cluster?")
+        (GracePeriod::Long, "is the registry in `fetch` of the Package reachable from the run cluster?")
     } else {
-        (Patience::Short, "is the bundle in the registry, and may kapp-controller read it? See `fetch` in the Package")
+        (
+            GracePeriod::Short,
+            "is the bundle in the registry, and may kapp-controller read it? See `fetch` in the Package",
+        )
     };
-    (Cause::FetchFailed, patience, hint.to_owned())
+    (Cause::FetchFailed, grace_period, hint.to_owned())
 }
 
-fn template(message: &str, place: Place<'_>) -> (Cause, Patience, String) {
+fn template(message: &str, place: Place<'_>) -> (Cause, GracePeriod, String) {
     let Place { namespace, name, .. } = place;
     if message.contains("Preparing template values") && message.contains("not found") {
         let hint = format!(
             "add the Secret beside packageinstall.yaml, or correct its `values`; there are: kubectl -n {namespace} get secrets"
         );
-        return (Cause::NoValuesSecret, Patience::Short, hint);
+        return (Cause::NoValuesSecret, GracePeriod::Short, hint);
     }
     let hint = if message.contains("data value") || message.contains("Data value") {
         format!(
@@ -201,31 +207,31 @@ fn template(message: &str, place: Place<'_>) -> (Cause, Patience, String) {
             "correct the values in params.yaml or the package's templates, in the GitOps repository; all of it: kubectl -n {namespace} get app {name} -o yaml"
         )
     };
-    (Cause::TemplateFailed, Patience::None, hint)
+    (Cause::TemplateFailed, GracePeriod::None, hint)
 }
 
-fn deploy(message: &str, place: Place<'_>) -> (Cause, Patience, String) {
+fn deploy(message: &str, place: Place<'_>) -> (Cause, GracePeriod, String) {
     let Place { namespace, name, service_account } = place;
     if message.contains("Ownership errors") {
         let hint = format!(
             "another app of kapp deployed that resource; remove it there, or let this one take it with `rawOptions: [--dangerous-override-ownership-of-existing-resources]` in deploy.kapp of the Package. Who owns what: kubectl -n {namespace} get apps,deployments,configmaps -L kapp.k14s.io/app"
         );
-        return (Cause::OwnershipConflict, Patience::Short, hint);
+        return (Cause::OwnershipConflict, GracePeriod::Short, hint);
     }
     if Escalation::find(message).is_some() {
         let hint = format!(
             "nobody may grant what they do not hold: add the listed rules to a Role of the service account {service_account} in namespace {namespace}"
         );
-        return (Cause::Forbidden, Patience::Short, hint);
+        return (Cause::Forbidden, GracePeriod::Short, hint);
     }
     let see = format!("kubectl -n {namespace} get app {name} -o jsonpath='{{.status.deploy.stdout}}'");
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if says(&["is forbidden"]) {
         let hint = format!("change what the message names, or the policy of namespace {namespace}. All of it: {see}");
-        return (Cause::Forbidden, Patience::Short, hint);
+        return (Cause::Forbidden, GracePeriod::Short, hint);
     }
-    let patience = if says(PASSING) { Patience::Long } else { Patience::Short };
-    (Cause::DeployFailed, patience, format!("see the whole output: {see}"))
+    let grace_period = if says(PASSING) { GracePeriod::Long } else { GracePeriod::Short };
+    (Cause::DeployFailed, grace_period, format!("see the whole output: {see}"))
 }
 
 #[cfg(test)]

@@ -206,7 +206,7 @@ fn a_failed_template_quotes_ytt() {
     let Verdict::Failed(failure) = fixture.judge() else { panic!("ytt failed") };
     assert_eq!((failure.cause, failure.stage), (Cause::TemplateFailed, Stage::Template));
     assert_eq!(failure.message, "ytt: Error: unexpected key");
-    assert_eq!(failure.patience, Patience::None);
+    assert_eq!(failure.grace_period, GracePeriod::None);
 }
 
 #[test]

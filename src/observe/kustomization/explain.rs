@@ -2,7 +2,7 @@
 
 use kube::ResourceExt;
 
-use super::{Cause, Patience};
+use super::{Cause, GracePeriod};
 use crate::conditions::Condition;
 use crate::flux::Kustomization;
 use crate::identities::delivers_resource;
@@ -14,21 +14,21 @@ use crate::shell::quoted;
 /// Names the cause of a failed Kustomization, how long it may last, and what to do.
 ///
 /// The reasons are those of kustomize-controller v1.9.3 (`internal/controller/kustomization_controller.go`).
-pub(in crate::observe) fn explain(ready: &Condition, object: &Kustomization) -> (Cause, Patience, String) {
+pub(in crate::observe) fn explain(ready: &Condition, object: &Kustomization) -> (Cause, GracePeriod, String) {
     let message = ready.message.as_str();
     let path = object.spec.path.trim_start_matches("./");
     if message.contains("kustomization path not found") {
         let hint = format!(
             "add the directory {path} to the GitOps repository, or correct spec.path; if it is there, see what leaves it out of Flux's artifact: .sourceignore, or ignore and sparseCheckout of the GitRepository"
         );
-        return (Cause::NoDirectory, Patience::Short, hint);
+        return (Cause::NoDirectory, GracePeriod::Short, hint);
     }
     if ["decrypt", "SOPS encrypted"].iter().any(|word| message.contains(word)) {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         let hint = format!(
             "does spec.decryption of the Kustomization name a Secret with the right key? kubectl -n {namespace} get kustomizations.kustomize.toolkit.fluxcd.io {name} -o jsonpath='{{.spec.decryption}}'"
         );
-        return (Cause::BuildFailed, Patience::Short, hint);
+        return (Cause::BuildFailed, GracePeriod::Short, hint);
     }
     if ready.reason == "BuildFailed" {
         let hint = format!(
@@ -36,7 +36,7 @@ pub(in crate::observe) fn explain(ready: &Condition, object: &Kustomization) -> 
             quoted(path)
         );
         // The same files give the same error again.
-        return (Cause::BuildFailed, Patience::None, hint);
+        return (Cause::BuildFailed, GracePeriod::None, hint);
     }
     let target = object.spec.target_namespace.clone().or_else(|| object.namespace()).unwrap_or_default();
     // Webhooks that cannot be reached speak of networks and certificates, too.
@@ -48,19 +48,19 @@ pub(in crate::observe) fn explain(ready: &Condition, object: &Kustomization) -> 
     let granted = || {
         let rule = MissingRule::find(message)?;
         let hint = format!("add {rule} to {}. Check: {}", rule.place(), rule.review());
-        Some((Cause::Forbidden, Patience::Short, hint))
+        Some((Cause::Forbidden, GracePeriod::Short, hint))
     };
     reached.or_else(granted).unwrap_or_else(|| {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         let hint = format!(
             "see all of it: kubectl -n {namespace} get kustomizations.kustomize.toolkit.fluxcd.io {name} -o yaml"
         );
-        (Cause::NotApplied, Patience::Short, hint)
+        (Cause::NotApplied, GracePeriod::Short, hint)
     })
 }
 
 /// Explains what keeps Flux from acting on the run cluster.
-fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, String)> {
+fn access(message: &str, object: &Kustomization) -> Option<(Cause, GracePeriod, String)> {
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     let namespace = object.namespace().unwrap_or_default();
     let target = object.spec.target_namespace.as_deref().unwrap_or_default();
@@ -76,12 +76,12 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
             "let kustomize-controller use service accounts of namespaces: start it with --feature-gates=ObjectLevelWorkloadIdentity=true; {place} names one"
         );
         // Nothing but another start of the controller changes it.
-        (Cause::FeatureDisabled, Patience::None, hint)
+        (Cause::FeatureDisabled, GracePeriod::None, hint)
     } else if says(&["x509:", "certificate signed by unknown authority"]) {
         let hint = format!(
             "correct the certificate authority in {place}: {again} --certificate-authority FILE, or --tls-server-name NAME where only the name differs"
         );
-        (Cause::CertificateRefused, Patience::Short, hint)
+        (Cause::CertificateRefused, GracePeriod::Short, hint)
     } else if says(&[
         "dial tcp",
         "connection refused",
@@ -94,7 +94,7 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
         let hint = format!(
             "can Flux reach the address in {place}? Name one that it can: {again} --server https://HOST:PORT, or --proxy-url URL"
         );
-        (Cause::RunClusterUnreachable, Patience::Long, hint)
+        (Cause::RunClusterUnreachable, GracePeriod::Long, hint)
     } else if says(&["Unauthorized", "the server has asked for the client to provide credentials"]) {
         let hint = match credential {
             Credential::Secret(_) => {
@@ -105,7 +105,7 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
             }
             Credential::ConfigMap(name) => untrusted_identity(&namespace, name),
         };
-        (Cause::CredentialRefused, Patience::Short, hint)
+        (Cause::CredentialRefused, GracePeriod::Short, hint)
     } else if let Credential::ConfigMap(_) = credential
         && says(&[
             "failed to get configmap",
@@ -115,24 +115,24 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
         ])
     {
         let hint = format!("complete {place} and the service account that it names: kubectl carvelflux add-cluster");
-        (Cause::NoCredential, Patience::Short, hint)
+        (Cause::NoCredential, GracePeriod::Short, hint)
     } else if says(&["kubeconfig", "KubeConfig", &format!("secrets \"{}\" not found", credential.name())]) {
         let hint = format!("store a kubeconfig in {}: kubectl carvelflux add-cluster", credential.object(&namespace));
-        (Cause::NoCredential, Patience::Short, hint)
+        (Cause::NoCredential, GracePeriod::Short, hint)
     } else if message.contains("User \"system:anonymous\"") {
         let hint = format!(
             "{place} holds no credential that Flux uses: it drops exec and auth-provider plugins and files; store one with a token: kubectl carvelflux add-cluster"
         );
-        (Cause::NoCredential, Patience::Short, hint)
+        (Cause::NoCredential, GracePeriod::Short, hint)
     } else if let Some(rule) = MissingRule::find(message) {
-        (Cause::Forbidden, Patience::Short, grant(&rule, object, target))
+        (Cause::Forbidden, GracePeriod::Short, grant(&rule, object, target))
     } else if says(&["(Forbidden): failed to get server groups"]) {
         // Every known user may ask which API groups there are, so that even this is refused means that the impersonation is;
         // client-go loses the words of such a refusal.
-        (Cause::Forbidden, Patience::Short, grant_impersonation(None, object))
+        (Cause::Forbidden, GracePeriod::Short, grant_impersonation(None, object))
     } else if says(&["namespaces \""]) && says(&["not found"]) {
         let hint = format!("create the namespace on the run cluster: kubectl create namespace {target}");
-        (Cause::NoNamespace, Patience::Short, hint)
+        (Cause::NoNamespace, GracePeriod::Short, hint)
     } else if says(&[
         "unable to handle the request",
         "service unavailable",
@@ -140,10 +140,10 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, Patience, Str
         "failed to get API group resources",
     ]) {
         let hint = "does kapp-controller run on the run cluster, and does its API answer? kubectl get apiservice v1alpha1.data.packaging.carvel.dev";
-        (Cause::KappControllerUnavailable, Patience::Long, hint.to_owned())
+        (Cause::KappControllerUnavailable, GracePeriod::Long, hint.to_owned())
     } else if says(&["is forbidden"]) {
         let hint = format!("change what the message names, or the policy of namespace {target} on the run cluster");
-        (Cause::Forbidden, Patience::Short, hint)
+        (Cause::Forbidden, GracePeriod::Short, hint)
     } else {
         return None;
     })

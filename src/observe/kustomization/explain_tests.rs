@@ -36,12 +36,12 @@ fn a_workload_identity_is_told_from_a_kubeconfig() {
             message: message.to_owned(),
             ..Condition::default()
         };
-        let (cause, patience, hint) = explain(&ready, &object);
+        let (cause, grace_period, hint) = explain(&ready, &object);
         assert!(hint.contains("ConfigMap dev/prod1-kubeconfig"), "{hint}");
-        (cause, patience)
+        (cause, grace_period)
     };
     let gate = "failed to get access token for cluster: ObjectLevelWorkloadIdentity feature gate is not enabled";
-    assert_eq!(explained(gate), (Cause::FeatureDisabled, Patience::None));
+    assert_eq!(explained(gate), (Cause::FeatureDisabled, GracePeriod::None));
     let missing = "failed to get configmap dev/prod1-kubeconfig: configmaps \"prod1-kubeconfig\" not found";
     assert_eq!(explained(missing).0, Cause::NoCredential);
     assert_eq!(explained("failed to get server groups: Unauthorized").0, Cause::CredentialRefused);

@@ -41,7 +41,7 @@ impl Ancestry {
         self.asked.next().await
     }
 
-    /// Takes in what git said, and tells whether it proves anything.
+    /// Handles what git said, and tells whether it proves anything.
     pub(super) fn take(&mut self, proof: Proof) -> bool {
         self.known.insert(proof.pair, Some(proof.is_descendant));
         proof.is_descendant

@@ -91,7 +91,7 @@ impl Fetches {
         self.unanswered.get(source)
     }
 
-    /// Takes in what came of a request, and returns what is expected of the source now; nothing yet where it is asked again.
+    /// Handles what came of a request, and returns what is expected of the source now; nothing yet where it is asked again.
     pub(super) fn take(&mut self, answer: Answer, reporter: &mut dyn Reporter) -> (Key, Option<Expectation>) {
         let Answer { mut request, earlier } = answer;
         let source = request.source.clone();

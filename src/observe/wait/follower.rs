@@ -32,7 +32,7 @@ const SETTLED: Duration = Duration::from_secs(10);
 /// How many run clusters are reached at a time when the wait begins.
 const REACHED_AT_A_TIME: usize = 16;
 
-/// How many run clusters are read afresh at a time.
+/// How many run clusters are read again at a time.
 const AT_A_TIME: usize = 8;
 
 /// Everything that a wait knows.
@@ -139,12 +139,12 @@ impl Follower {
         for delivery in &request.deliveries {
             let Some(view) = views.get(&delivery.run_cluster_key()) else { continue };
             let mut track = Track::new(delivery.clone(), view.clone(), Instant::now());
-            track.way = request.way;
+            track.endpoint_change = request.endpoint_change;
             self.tracks.push(track);
         }
     }
 
-    /// Takes in what came of a request to look for new commits.
+    /// Handles what came of a request to look for new commits.
     pub(super) fn fetch_requested(&mut self, answer: fetches::Answer, reporter: &mut dyn Reporter) {
         match self.fetches.take(answer, reporter) {
             (source, Some(expectation)) => self.expect(source, expectation),
@@ -174,7 +174,7 @@ impl Follower {
         }
     }
 
-    /// Takes in what git said, for all sources that it concerns.
+    /// Handles what git said, for all sources that it concerns.
     pub(super) fn proven(&mut self, proof: Proof) {
         if self.ancestry.take(proof) {
             self.request_proof(&Names::All);
@@ -272,7 +272,7 @@ impl Follower {
         }
     }
 
-    /// Has everything read afresh about the deliveries that wait for it, the ones of a run cluster together.
+    /// Has everything read again about the deliveries that wait for it, the ones of a run cluster together.
     fn confirm(&mut self, now: Instant, reporter: &mut dyn Reporter) {
         while self.asked.len() < AT_A_TIME {
             let free = self.unconfirmed.keys().find(|view| !self.asked.contains(view)).copied();
@@ -280,7 +280,7 @@ impl Follower {
             self.asked.insert(view);
             let inquiry = self.inquiry(view, &indices, now);
             for question in &inquiry.questions {
-                reporter.detail(&format!("reading everything about {} afresh", question.delivery.display()));
+                reporter.detail(&format!("reading everything about {} again", question.delivery.display()));
             }
             self.confirmations.push(Box::pin(inquiry.make()));
         }
@@ -307,7 +307,7 @@ impl Follower {
         }
     }
 
-    /// Takes in what was read afresh.
+    /// Handles the result of fresh reads.
     pub(super) fn confirmed(&mut self, confirmation: Confirmation, reporter: &mut dyn Reporter) {
         self.asked.remove(&confirmation.view);
         for answer in confirmation.answers {
@@ -323,14 +323,14 @@ impl Follower {
         if track.outcome.is_some() {
             return;
         }
-        let standing = match assessment {
+        let pending = match assessment {
             Err(error) => {
                 reporter.detail(&format!("{error}; retrying"));
-                let (view, standing) = (track.view, track.unreadable(&error.to_string(), now));
+                let (view, pending) = (track.view, track.unreadable(&error.to_string(), now));
                 if let (Some(view), Some(401)) = (view, error.status()) {
                     self.renew(view);
                 }
-                standing
+                pending
             }
             Ok(assessment) => {
                 let is_stale = track.view.is_some_and(|view| self.views[view].is_stale(&assessment.verdict));
@@ -340,15 +340,15 @@ impl Follower {
                         track.outcome = Some(verdict);
                         return;
                     }
-                    Next::Retry(kustomization, standing) => {
+                    Next::Retry(kustomization, pending) => {
                         self.request_retry(index, kustomization, reporter);
-                        standing
+                        pending
                     }
-                    Next::Wait(standing) => standing,
+                    Next::Wait(pending) => pending,
                 }
             }
         };
-        show(index, &mut self.tracks[index], standing, reporter);
+        show(index, &mut self.tracks[index], pending, reporter);
     }
 
     /// Asks a Kustomization that failed at the expected revision to try again: its failure may be older than the remedy.

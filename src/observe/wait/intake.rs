@@ -1,4 +1,4 @@
-//! Takes in what watches bring, their failures included, and marks the deliveries that it concerns. A credential that is
+//! Handles what watches bring, their failures included, and marks the deliveries that it concerns. A credential that is
 //! refused is read again.
 
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::observe::following::{Event, Renewal};
 use crate::observe::kustomization::{renewal, untrusted_identity};
 use crate::observe::verdict::{DependencyState, FluxPart};
 use crate::observe::watch::Update;
-use crate::observe::{Cause, Failure, Patience, Stage, Verdict, watch};
+use crate::observe::{Cause, Failure, GracePeriod, Stage, Verdict, watch};
 
 impl Follower {
     /// Takes in what has happened, and marks the deliveries that it concerns.
@@ -86,7 +86,7 @@ impl Follower {
         reporter.notice(&format!("{}; {remedy}", failure.error));
         if failure.remedy == Remedy::Grant {
             let refused = view.map_or(&mut self.refused, |view| &mut self.views[view].refused);
-            if now.duration_since(*refused.get_or_insert(now)) >= Patience::Short.duration() {
+            if now.duration_since(*refused.get_or_insert(now)) >= GracePeriod::Short.duration() {
                 self.give_up(view, &failure.error, reporter);
             }
         }
@@ -167,7 +167,7 @@ impl Follower {
                 object,
                 message: error.to_string(),
                 hint: remedy,
-                patience: Patience::None,
+                grace_period: GracePeriod::None,
                 attempt: None,
             }),
             _ => Verdict::Unknown { why: error.to_string(), hint },

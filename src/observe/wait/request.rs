@@ -24,20 +24,20 @@ pub struct WaitRequest {
     pub requests_fetch: bool,
     /// Whether the first failure ends the wait for all.
     pub fails_fast: bool,
-    /// What is known about Flux's way to the run clusters.
-    pub way: Way,
+    /// Whether Flux was just given another endpoint or credential for the run cluster.
+    pub endpoint_change: EndpointChange,
 }
 
-/// What is known about Flux's way to a run cluster: its address, and the certificates there.
+/// Whether the plan that was just carried out changed how Flux reaches a run cluster: its address, or the certificates there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Way {
-    /// It has been open, so that a failure may be a restart.
+pub enum EndpointChange {
+    /// It worked before, so that a failure may be a restart.
     #[default]
-    Known,
-    /// Flux was just told another one: what its next try says counts.
+    Unchanged,
+    /// Flux was given another one: the result of its next try counts.
     Changed,
-    /// Flux was just told its first one: what it says counts.
-    New,
+    /// Flux was given its first one: its first result counts.
+    First,
 }
 
 /// How a delivery ended.

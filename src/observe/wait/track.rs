@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::request::{Outcome, Way};
+use super::request::{EndpointChange, Outcome};
 use crate::observe::delivery::Delivery;
 use crate::observe::verdict::{Assessment, DependencyState};
-use crate::observe::{Cause, Failure, Key, Patience, Stage, Verdict};
+use crate::observe::{Cause, Failure, GracePeriod, Key, Stage, Verdict};
 
-/// The first pause between two fresh reads that disagree with the watches; it doubles, and begins anew with any change.
+/// The first pause between two fresh reads that disagree with the watches; it doubles, and starts again with any change.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -40,18 +40,18 @@ pub(super) struct Track {
     pub(super) is_dirty: bool,
     /// Whether it was waiting for other Kustomizations when it was last judged.
     pub(super) dependency: DependencyState,
-    /// Whether fresh reads are on their way.
+    /// Whether fresh reads are in progress.
     pub(super) is_confirming: bool,
     /// The retry that was requested, and when.
     pub(super) retry: Option<(Retry, Instant)>,
     /// Whether no retry can be requested, so that Flux's own must do.
     pub(super) is_retry_refused: bool,
-    /// What is known about Flux's way to the run cluster.
-    pub(super) way: Way,
+    /// Whether Flux was just given another endpoint or credential for the run cluster.
+    pub(super) endpoint_change: EndpointChange,
     /// What fresh reads said, while the watches say more.
-    held: Option<Verdict>,
+    confirmed: Option<Verdict>,
     /// The failure that fresh reads found last, and that does not count yet.
-    standing: Option<Failure>,
+    unconfirmed: Option<Failure>,
     not_before: Instant,
     pause: Duration,
     /// Which failure fresh reads have been finding, since when, and when last.
@@ -90,9 +90,9 @@ impl Track {
             is_confirming: false,
             retry: None,
             is_retry_refused: false,
-            way: Way::Known,
-            held: None,
-            standing: None,
+            endpoint_change: EndpointChange::Unchanged,
+            confirmed: None,
+            unconfirmed: None,
             not_before: now,
             pause: FIRST_PAUSE,
             failing: None,
@@ -101,7 +101,7 @@ impl Track {
 
     /// Returns how it ended; `open` makes an outcome of what is not decided.
     pub(super) fn into_outcome(self, open: fn(Verdict) -> Outcome) -> Outcome {
-        match (self.outcome, self.standing) {
+        match (self.outcome, self.unconfirmed) {
             (Some(verdict), _) => Outcome::Decided(verdict),
             // What it was waiting to be repaired says more than that it was waiting.
             (None, Some(failure)) => open(Verdict::Failed(failure)),
@@ -112,7 +112,7 @@ impl Track {
     /// Takes note of a change that may concern it.
     pub(super) fn touch(&mut self, now: Instant) {
         self.is_dirty = true;
-        self.held = None;
+        self.confirmed = None;
         self.pause = FIRST_PAUSE;
         self.not_before = now;
     }
@@ -121,22 +121,22 @@ impl Track {
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.outcome.is_none()
             && !self.is_confirming
-            && (self.is_dirty || (self.held.is_some() && now >= self.not_before))
+            && (self.is_dirty || (self.confirmed.is_some() && now >= self.not_before))
     }
 
     /// Returns what to show for what the watches say, which fresh reads may have contradicted.
     pub(super) fn presentable(&self, watched: &Verdict) -> Verdict {
-        match (watched, &self.held) {
+        match (watched, &self.confirmed) {
             // The watches do not show what it waits for.
-            (_, Some(held)) if self.dependency == DependencyState::NotRead => held.clone(),
+            (_, Some(confirmed)) if self.dependency == DependencyState::NotRead => confirmed.clone(),
             (Verdict::Pending { .. } | Verdict::Unknown { .. }, _) => watched.clone(),
-            (_, Some(held)) => held.clone(),
+            (_, Some(confirmed)) => confirmed.clone(),
             (Verdict::Ready { .. }, None) => Verdict::pending(Stage::Deploy, "confirming"),
             (Verdict::Failed(failure), None) => may_pass(failure),
         }
     }
 
-    /// Takes in what fresh reads say.
+    /// Handles what fresh reads say.
     pub(super) fn conclude(&mut self, assessment: Assessment, evidence: Evidence, now: Instant) -> Next {
         self.is_confirming = false;
         self.not_before = now + self.pause;
@@ -145,8 +145,8 @@ impl Track {
             if matches!(assessment.verdict, Verdict::Ready { .. }) {
                 return Next::Decided(assessment.verdict);
             }
-            self.standing = None;
-            self.held = Some(assessment.verdict.clone());
+            self.unconfirmed = None;
+            self.confirmed = Some(assessment.verdict.clone());
             return Next::Wait(assessment.verdict);
         };
         let since = match self.failing {
@@ -155,36 +155,39 @@ impl Track {
             _ => now,
         };
         self.failing = Some((failure.cause, since, now));
-        let is_stale = evidence.is_stale && failure.patience != Patience::None;
-        let standing = if is_stale { tries_again(&failure) } else { may_pass(&failure) };
-        self.held = Some(standing.clone());
-        self.standing = Some(failure.clone());
-        let is_way_barred = matches!(failure.cause, Cause::RunClusterUnreachable | Cause::CertificateRefused);
-        // A way that was never open is not closed for a moment only.
-        let patience =
-            if is_way_barred && self.way != Way::Known { Duration::ZERO } else { failure.patience.duration() };
-        let is_untried = is_way_barred && self.way == Way::New;
+        let is_stale = evidence.is_stale && failure.grace_period != GracePeriod::None;
+        let pending = if is_stale { tries_again(&failure) } else { may_pass(&failure) };
+        self.confirmed = Some(pending.clone());
+        self.unconfirmed = Some(failure.clone());
+        let is_unreachable = matches!(failure.cause, Cause::RunClusterUnreachable | Cause::CertificateRefused);
+        // An endpoint that never worked does not fail for a moment only.
+        let grace_period = if is_unreachable && self.endpoint_change != EndpointChange::Unchanged {
+            Duration::ZERO
+        } else {
+            failure.grace_period.duration()
+        };
+        let is_untried = is_unreachable && self.endpoint_change == EndpointChange::First;
         // A suspended one does not try, and nobody but a person resumes it; one that nobody has looked at has not tried.
         let is_idle = matches!(failure.cause, Cause::Suspended | Cause::NotObserved);
         let can_retry = !self.is_retry_refused && !is_idle && !is_untried;
         if let Some(kustomization) = assessment.retry.filter(|_| can_retry) {
             match &self.retry {
                 Some((retry, _)) if retry.kustomization == kustomization && !evidence.is_answered => {
-                    return Next::Wait(standing);
+                    return Next::Wait(pending);
                 }
                 Some((retry, requested)) if retry.kustomization == kustomization => {
-                    if now.duration_since(since) < patience {
+                    if now.duration_since(since) < grace_period {
                         let is_time = now.duration_since(*requested) >= RETRY_PAUSE;
-                        return if is_time { Next::Retry(kustomization, standing) } else { Next::Wait(standing) };
+                        return if is_time { Next::Retry(kustomization, pending) } else { Next::Wait(pending) };
                     }
                 }
-                _ => return Next::Retry(kustomization, standing),
+                _ => return Next::Retry(kustomization, pending),
             }
         }
-        if !is_stale && now.duration_since(since) >= patience {
+        if !is_stale && now.duration_since(since) >= grace_period {
             return Next::Decided(Verdict::Failed(failure));
         }
-        Next::Wait(standing)
+        Next::Wait(pending)
     }
 
     /// Takes note that fresh reads failed.
@@ -193,7 +196,7 @@ impl Track {
         self.not_before = now + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         let verdict = Verdict::pending(Stage::Install, why);
-        self.held = Some(verdict.clone());
+        self.confirmed = Some(verdict.clone());
         verdict
     }
 }

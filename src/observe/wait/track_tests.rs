@@ -18,14 +18,14 @@ fn track(now: Instant) -> Track {
     Track::new(delivery, Ok(0), now)
 }
 
-fn failed(patience: Patience, retry: Option<&str>) -> Assessment {
+fn failed(grace_period: GracePeriod, retry: Option<&str>) -> Assessment {
     let failure = Failure {
         cause: Cause::NotApplied,
         stage: Stage::Install,
         object: "Kustomization dev/installs".to_owned(),
         message: "words".to_owned(),
         hint: String::new(),
-        patience,
+        grace_period,
         attempt: None,
     };
     Assessment { retry: retry.map(|name| ("dev".to_owned(), name.to_owned())), ..Verdict::Failed(failure).into() }
@@ -42,9 +42,9 @@ fn is_decided(next: &Next) -> bool {
 fn a_failure_that_may_pass_counts_only_when_it_lasts() {
     let start = Instant::now();
     let mut track = track(start);
-    assert!(!is_decided(&track.conclude(failed(Patience::Short, None), ANSWERED, start)));
-    assert!(!is_decided(&track.conclude(failed(Patience::Short, None), ANSWERED, start + Duration::from_secs(14))));
-    assert!(is_decided(&track.conclude(failed(Patience::Short, None), ANSWERED, start + Duration::from_secs(15))));
+    assert!(!is_decided(&track.conclude(failed(GracePeriod::Short, None), ANSWERED, start)));
+    assert!(!is_decided(&track.conclude(failed(GracePeriod::Short, None), ANSWERED, start + Duration::from_secs(14))));
+    assert!(is_decided(&track.conclude(failed(GracePeriod::Short, None), ANSWERED, start + Duration::from_secs(15))));
 }
 
 #[test]
@@ -52,18 +52,18 @@ fn a_failure_from_before_counts_only_when_a_later_attempt_repeats_it() {
     let start = Instant::now();
     let mut track = track(start);
     let stale = Evidence { is_answered: true, is_stale: true };
-    assert!(!is_decided(&track.conclude(failed(Patience::Short, None), stale, start)));
+    assert!(!is_decided(&track.conclude(failed(GracePeriod::Short, None), stale, start)));
     let late = start + Duration::from_secs(40);
-    let next = track.conclude(failed(Patience::Short, None), stale, late);
+    let next = track.conclude(failed(GracePeriod::Short, None), stale, late);
     assert!(matches!(&next, Next::Wait(Verdict::Pending { why, .. }) if why.contains("will try again")), "{next:?}");
-    assert!(is_decided(&track.conclude(failed(Patience::Short, None), ANSWERED, late)));
+    assert!(is_decided(&track.conclude(failed(GracePeriod::Short, None), ANSWERED, late)));
 }
 
 #[test]
-fn at_the_deadline_a_standing_failure_says_why() {
+fn at_the_deadline_an_unconfirmed_failure_says_why() {
     let start = Instant::now();
     let mut track = track(start);
-    let _ = track.conclude(failed(Patience::Long, None), ANSWERED, start);
+    let _ = track.conclude(failed(GracePeriod::Long, None), ANSWERED, start);
     let outcome = track.into_outcome(Outcome::TimedOut);
     assert!(matches!(outcome, Outcome::TimedOut(Verdict::Failed(_))), "{outcome:?}");
 }
@@ -74,13 +74,13 @@ fn a_failure_is_the_same_one_after_a_try_and_another_one_after_a_while() {
     let again = |track: &mut Track, seconds| {
         let now = start + Duration::from_secs(seconds);
         let _ = track.conclude(Verdict::pending(Stage::Fetch, "again").into(), ANSWERED, now);
-        track.conclude(failed(Patience::Short, None), ANSWERED, now + Duration::from_secs(10))
+        track.conclude(failed(GracePeriod::Short, None), ANSWERED, now + Duration::from_secs(10))
     };
     let mut tries = track(start);
-    let _ = tries.conclude(failed(Patience::Short, None), ANSWERED, start);
+    let _ = tries.conclude(failed(GracePeriod::Short, None), ANSWERED, start);
     assert!(is_decided(&again(&mut tries, 10)));
     let mut rests = track(start);
-    let _ = rests.conclude(failed(Patience::Short, None), ANSWERED, start);
+    let _ = rests.conclude(failed(GracePeriod::Short, None), ANSWERED, start);
     assert!(!is_decided(&again(&mut rests, 60)));
 }
 
@@ -88,38 +88,38 @@ fn a_failure_is_the_same_one_after_a_try_and_another_one_after_a_while() {
 fn a_kustomizations_failure_counts_only_after_it_has_tried_again() {
     let start = Instant::now();
     let mut track = track(start);
-    let next = track.conclude(failed(Patience::Short, Some("installs")), UNANSWERED, start);
+    let next = track.conclude(failed(GracePeriod::Short, Some("installs")), UNANSWERED, start);
     assert!(matches!(next, Next::Retry(..)), "{next:?}");
     track.retry =
         Some((Retry { kustomization: ("dev".to_owned(), "installs".to_owned()), token: "t".to_owned() }, start));
     let later = start + Duration::from_secs(30);
-    assert!(!is_decided(&track.conclude(failed(Patience::Short, Some("installs")), UNANSWERED, later)));
-    assert!(is_decided(&track.conclude(failed(Patience::Short, Some("installs")), ANSWERED, later)));
+    assert!(!is_decided(&track.conclude(failed(GracePeriod::Short, Some("installs")), UNANSWERED, later)));
+    assert!(is_decided(&track.conclude(failed(GracePeriod::Short, Some("installs")), ANSWERED, later)));
 }
 
 #[test]
-fn a_new_way_that_is_barred_counts_at_once_and_a_changed_one_after_a_try() {
+fn a_first_endpoint_that_is_unreachable_counts_at_once_and_a_changed_one_after_a_try() {
     let start = Instant::now();
-    let barred = || {
-        let mut assessment = failed(Patience::Long, Some("installs"));
+    let unreachable = || {
+        let mut assessment = failed(GracePeriod::Long, Some("installs"));
         if let Verdict::Failed(failure) = &mut assessment.verdict {
             failure.cause = Cause::RunClusterUnreachable;
         }
         assessment
     };
     let mut new = track(start);
-    new.way = Way::New;
-    assert!(is_decided(&new.conclude(barred(), UNANSWERED, start)));
+    new.endpoint_change = EndpointChange::First;
+    assert!(is_decided(&new.conclude(unreachable(), UNANSWERED, start)));
     let mut changed = track(start);
-    changed.way = Way::Changed;
-    assert!(matches!(changed.conclude(barred(), UNANSWERED, start), Next::Retry(..)));
+    changed.endpoint_change = EndpointChange::Changed;
+    assert!(matches!(changed.conclude(unreachable(), UNANSWERED, start), Next::Retry(..)));
     changed.retry =
         Some((Retry { kustomization: ("dev".to_owned(), "installs".to_owned()), token: "t".to_owned() }, start));
-    assert!(!is_decided(&changed.conclude(barred(), UNANSWERED, start)));
-    assert!(is_decided(&changed.conclude(barred(), ANSWERED, start)));
+    assert!(!is_decided(&changed.conclude(unreachable(), UNANSWERED, start)));
+    assert!(is_decided(&changed.conclude(unreachable(), ANSWERED, start)));
     let mut other = track(start);
-    other.way = Way::New;
-    assert!(!is_decided(&other.conclude(failed(Patience::Long, None), ANSWERED, start)));
+    other.endpoint_change = EndpointChange::First;
+    assert!(!is_decided(&other.conclude(failed(GracePeriod::Long, None), ANSWERED, start)));
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl Executor<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            if began.elapsed() >= failure.patience.duration() {
+            if began.elapsed() >= failure.grace_period.duration() {
                 return Ok(Look::Found(Err(CredentialInUse::unusable(failure))));
             }
             last = Some(failure);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::proving::{Proven, prove_credential};
 use crate::authentication::acceptance::{Address, Addresses};
 use crate::authentication::stored::note_end;
-use crate::cluster::TokenWish;
+use crate::cluster::TokenSpec;
 use crate::error::{Error, Result};
 use crate::object::ObjectReference;
 use crate::plan::executor::Executor;
@@ -17,7 +17,7 @@ use crate::plan::mint::{Mint, TokenSource, deviation, readable, token_of};
 use crate::plan::steps::Change;
 use crate::waiting::may_pass;
 
-/// How long the control plane may take to fill in a token: its controllers elect a leader anew after an API server has restarted.
+/// How long the control plane may take to fill in a token: its controllers elect a leader again after an API server has restarted.
 const FILL_LIMIT: Duration = Duration::from_secs(90);
 
 /// Why there is no credential.
@@ -99,14 +99,14 @@ impl Executor<'_> {
                     .get(bound_to)
                     .await?
                     .ok_or_else(|| Error::new(format!("{} is gone from {}", bound_to.display(), run.display())))?;
-                let wish = TokenWish {
+                let spec = TokenSpec {
                     namespace: bound_to.namespace.as_deref().unwrap_or_default(),
                     account,
                     audiences: &[],
                     lifetime: *lifetime,
                     bound_to: Some(&secret),
                 };
-                let granted = run.request_token(wish).await?;
+                let granted = run.request_token(spec).await?;
                 Ok((granted.token, Some((granted.expires, granted.lifetime))))
             }
         }

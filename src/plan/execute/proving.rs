@@ -104,7 +104,7 @@ impl Executor<'_> {
         for token in &proof.tokens {
             let holder = addresses.holder(address, token)?;
             let refused = waiting::until(deadline, PAUSE, async || {
-                let authenticates = holder.lets_in(&proof.namespace).await?;
+                let authenticates = holder.authenticates(&proof.namespace).await?;
                 Ok(if authenticates { Look::NotYet } else { Look::Found(()) })
             });
             if let Waited::Overdue(error) = refused.await? {

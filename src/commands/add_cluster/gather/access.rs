@@ -257,7 +257,7 @@ async fn account_to_impersonate(
         .because("the roles of the one would stay behind")
         .hint("leave --impersonate out to keep it")),
         (Some(asked), _) => Ok(Some(asked.clone())),
-        (None, Some(_)) if matches!(authentication, Authentication::Stored(Method::ByHand)) => Ok(None),
+        (None, Some(_)) if matches!(authentication, Authentication::Stored(Method::Unmanaged)) => Ok(None),
         (None, existing) => Ok(existing),
     }
 }

@@ -100,9 +100,10 @@ pub(super) fn authentication(
         (Some(Method::BoundedToken), None | Some(AuthenticationRequest::Token { .. })) => {
             Ok(Authentication::Token { duration: stored.and_then(StoredCredential::granted) })
         }
-        (None | Some(Method::ByHand | Method::KubeconfigFile), Some(AuthenticationRequest::KubeconfigFile(file))) => {
-            Ok(Authentication::KubeconfigFile(file.clone()))
-        }
+        (
+            None | Some(Method::Unmanaged | Method::KubeconfigFile),
+            Some(AuthenticationRequest::KubeconfigFile(file)),
+        ) => Ok(Authentication::KubeconfigFile(file.clone())),
         (None | Some(Method::WorkloadIdentity), Some(AuthenticationRequest::WorkloadIdentity(asked))) => {
             identity(asked)
         }

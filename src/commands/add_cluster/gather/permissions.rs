@@ -109,7 +109,7 @@ fn on_run_cluster(request: &Request, writes: PlannedWrites<'_>) -> RunNeeds {
             run.needs.extend(to_apply_role(namespace, &name));
             run.granted.push(deployer_rules(has_metadata));
             // Whom an unmanaged kubeconfig belongs to is not known, and nothing granted to them.
-            if *needs_grant && !matches!(authentication, Authentication::Stored(Method::ByHand)) {
+            if *needs_grant && !matches!(authentication, Authentication::Stored(Method::Unmanaged)) {
                 let name = names::impersonator(&request.namespace, &request.run_cluster, account);
                 run.needs.extend(to_apply_role(&request.namespace, &name));
             }

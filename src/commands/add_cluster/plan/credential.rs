@@ -32,7 +32,7 @@ pub(super) fn add_credential(plan: &mut Plan, request: &Request, facts: &Facts) 
         Authentication::Token { duration } => add_token(plan, request, facts, *duration),
         Authentication::KubeconfigFile(file) => add_kubeconfig_file(plan, request, facts, file),
         Authentication::WorkloadIdentity(identity) => add_workload_identity(plan, request, facts, identity),
-        Authentication::Stored(Method::ByHand) => {
+        Authentication::Stored(Method::Unmanaged) => {
             let object = request.credential_reference(facts.credential_kind()).display();
             plan.warnings.push(format!("{object} is not managed by this plugin and is used as it is"));
             Ok(())

@@ -13,7 +13,7 @@ use crate::flux::RunCredential;
 use crate::identities::{Preset, grants_package_metadata};
 use crate::labels;
 use crate::object::{ObjectReference, api_resource};
-use crate::observe::wait::Way;
+use crate::observe::wait::EndpointChange;
 use crate::plan::Place;
 
 #[test]
@@ -42,14 +42,14 @@ fn the_first_run_makes_identities_credential_files_and_kustomizations_in_this_or
 fn a_second_run_has_nothing_to_change() {
     let mut scene = Scene::new();
     let first = scene.plan();
-    assert_eq!(endpoint_change(&first, &scene.preview(&first)), Way::New);
+    assert_eq!(endpoint_change(&first, &scene.preview(&first)), EndpointChange::First);
     scene.carry_out();
     insta::assert_snapshot!(scene.shown(), @r"
     nothing to change:
       10 more are there already and stay as they are
     ");
     let second = scene.plan();
-    assert_eq!(endpoint_change(&second, &scene.preview(&second)), Way::Known);
+    assert_eq!(endpoint_change(&second, &scene.preview(&second)), EndpointChange::Unchanged);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn another_address_of_the_user_is_no_other_address_for_flux() {
     assert!(scene.facts.needs_user_context_to_read());
     scene.facts.endpoint = scene.facts.user_endpoint.clone();
     let plan = scene.plan();
-    assert_eq!(endpoint_change(&plan, &scene.preview(&plan)), Way::Changed);
+    assert_eq!(endpoint_change(&plan, &scene.preview(&plan)), EndpointChange::Changed);
     assert!(!scene.facts.needs_user_context_to_read());
 }
 
@@ -222,7 +222,7 @@ mod adoption {
 
     #[test]
     fn an_unmanaged_kubeconfig_is_used_as_it_is() {
-        let mut scene = Scene::with(Authentication::Stored(Method::ByHand));
+        let mut scene = Scene::with(Authentication::Stored(Method::Unmanaged));
         let secret =
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "prod1-kubeconfig", "namespace": "dev"}});
         scene.facts.existing_credential =

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn explained(stage: Stage, message: &str) -> (Cause, Patience, String) {
+fn explained(stage: Stage, message: &str) -> (Cause, GracePeriod, String) {
     explain(stage, message, Place { namespace: "apps", name: "hello", service_account: "installer" })
 }
 
@@ -45,8 +45,8 @@ fn each_cause_has_its_words() {
 
 #[test]
 fn forbidden_names_the_rule_and_the_role() {
-    let (_, patience, hint) = explained(Stage::Deploy, RULE);
-    assert_eq!(patience, Patience::Short);
+    let (_, grace_period, hint) = explained(Stage::Deploy, RULE);
+    assert_eq!(grace_period, GracePeriod::Short);
     assert!(hint.contains("{apiGroups: [\"\"], resources: [\"configmaps\"], verbs: [\"list\"]}"), "{hint}");
     assert!(hint.contains("a Role of system:serviceaccount:apps:installer in namespace apps"), "{hint}");
 }
@@ -71,8 +71,8 @@ fn what_refuses_is_named_with_the_way_out() {
         assert_eq!(cause, Cause::AdmissionDenied, "{message}");
         assert!(hint.contains(words), "{hint}");
     }
-    let (_, patience, hint) = explained(Stage::Deploy, "failed calling webhook \"a.b\": connection refused");
-    assert_eq!(patience, Patience::Long);
+    let (_, grace_period, hint) = explained(Stage::Deploy, "failed calling webhook \"a.b\": connection refused");
+    assert_eq!(grace_period, GracePeriod::Long);
     assert!(hint.starts_with("admission webhook a.b does not answer"), "{hint}");
 }
 
@@ -82,10 +82,10 @@ fn what_may_be_a_restart_is_given_time() {
         ["dial tcp 127.0.0.1:1: connect: connection refused", "etcdserver: leader changed", "503 Service Unavailable"]
     {
         for stage in [Stage::Fetch, Stage::Deploy] {
-            assert_eq!(explained(stage, message).1, Patience::Long, "{message}");
+            assert_eq!(explained(stage, message).1, GracePeriod::Long, "{message}");
         }
     }
-    assert_eq!(explained(Stage::Template, "ytt: Error: x").1, Patience::None);
+    assert_eq!(explained(Stage::Template, "ytt: Error: x").1, GracePeriod::None);
 }
 
 #[test]
