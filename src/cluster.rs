@@ -9,19 +9,26 @@ mod client;
 mod conflict;
 mod connect;
 mod delete;
+mod entries;
 mod escalation;
 mod exec_plugin;
 mod failure;
 mod forbidden;
+mod go_url;
+mod pod;
+mod proxy;
 mod retry;
+mod tls;
 mod token;
+mod unreachable;
 mod user;
 mod watch;
 
 pub use access::Access;
-pub use connect::{Connection, load_kubeconfig};
+pub use connect::{Connection, find_kubeconfig, load_kubeconfig};
 pub use failure::{Remedy, WatchFailure};
 pub use forbidden::MissingRule;
+pub use proxy::{Proxy, ProxyRules};
 pub use retry::report_retries;
 pub use token::TokenWish;
 pub use user::User;
@@ -33,10 +40,11 @@ use std::time::Duration;
 
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{DynamicResourceScope, PartialObjectMeta};
-use kube::{Client, Config, Resource};
+use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use self::client::Route;
 use crate::error::{Error, Result};
 use crate::object::{ObjectReference, api_resource};
 
@@ -59,7 +67,7 @@ pub struct Cluster {
     context: String,
     server: String,
     default_namespace: String,
-    config: Arc<Config>,
+    route: Arc<Route>,
     client: Client,
     request_timeout: Option<Duration>,
     takes_over: bool,

@@ -14,14 +14,14 @@ mod wait;
 
 use kube::config::Kubeconfig;
 
-use crate::cli::{Cli, Command, ConnectionArgs};
-use crate::cluster::{Connection, load_kubeconfig, report_retries};
+use crate::cli::{Cli, Command};
+use crate::cluster::{Connection, find_kubeconfig, report_retries};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ui::{Ui, Verbosity, prompt};
 
 /// Runs the command of the command line.
 pub fn run(ui: Ui, cli: Cli) -> Result<()> {
-    let connection = connection(&cli.connection);
+    let connection = Connection { login_timeout: cli.timeout(), ..cli.connection.connection() };
     let namespace = cli.connection.namespace.clone();
     if ui.verbosity >= Verbosity::Details {
         report_retries(move |line| ui.status(line));
@@ -76,25 +76,14 @@ async fn interrupted() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-fn connection(arguments: &ConnectionArgs) -> Connection {
-    Connection {
-        kubeconfig: arguments.kubeconfig.clone(),
-        context: arguments.context.clone(),
-        cluster: arguments.cluster.clone(),
-        user: arguments.user.clone(),
-        impersonate: arguments.impersonate.clone(),
-        impersonate_groups: arguments.impersonate_groups.clone(),
-        request_timeout: arguments.request_timeout,
-    }
-}
-
 /// Asks for the build cluster's context where the kubeconfig has no current one.
 fn choose_context(ui: Ui, connection: &mut Connection) -> Result<()> {
     if connection.context.is_some() || !ui.is_interactive {
         return Ok(());
     }
-    let kubeconfig = load_kubeconfig(connection.kubeconfig.as_deref())?;
-    if kubeconfig.current_context.as_ref().is_none_or(String::is_empty) {
+    // In a pod, or with the address of the API server, there may be none.
+    let Some(kubeconfig) = find_kubeconfig(connection.kubeconfig.as_deref())? else { return Ok(()) };
+    if connection.server.is_none() && kubeconfig.current_context.as_ref().is_none_or(String::is_empty) {
         connection.context = Some(prompt::choice("Context of the build cluster", &context_names(&kubeconfig))?);
     }
     Ok(())
@@ -105,14 +94,7 @@ fn namespace(ui: Ui, connection: &Connection, given: Option<String>) -> Result<S
     if let Some(given) = given {
         return Ok(given);
     }
-    let kubeconfig = load_kubeconfig(connection.kubeconfig.as_deref())?;
-    let context = connection.context.as_ref().or(kubeconfig.current_context.as_ref());
-    let configured = kubeconfig
-        .contexts
-        .iter()
-        .find(|entry| Some(&entry.name) == context)
-        .and_then(|entry| entry.context.as_ref()?.namespace.clone());
-    match configured {
+    match connection.namespace()? {
         Some(namespace) => Ok(namespace),
         None if ui.is_interactive => prompt::text("Namespace on the build cluster", Some("default")),
         None => Ok("default".to_owned()),
