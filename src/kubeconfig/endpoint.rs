@@ -152,7 +152,7 @@ impl EndpointOverrides {
         if let Some(server) = &self.server {
             let url = plain_url(server).filter(|url| url.scheme_str() == Some("https") && !has_login(url));
             if url.is_none() {
-                return Err(Error::usage("--server is no address of an API server")
+                return Err(Error::usage("--flux-server is no address of an API server")
                     .because(
                         "Flux sends a credential only to https://, and a login in the URL would win over the token",
                     )
@@ -161,18 +161,18 @@ impl EndpointOverrides {
         }
         if let Some(proxy) = self.proxy_url.as_ref().filter(|proxy| !proxy.is_empty()) {
             if proxy.contains('@') {
-                return Err(Error::usage("--proxy-url holds a login")
+                return Err(Error::usage("--flux-proxy-url holds a login")
                     .because("other users of this machine can read the arguments of a command")
                     .hint("put the URL into the run cluster's context instead: `proxy-url` of its cluster entry"));
             }
             let url = plain_url(proxy);
             if !url.is_some_and(|url| matches!(url.scheme_str(), Some("http" | "https" | "socks5"))) {
-                return Err(Error::usage("--proxy-url is no address of a proxy")
+                return Err(Error::usage("--flux-proxy-url is no address of a proxy")
                     .hint("write it as http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"));
             }
         }
         if self.certificate_authority.as_deref().is_some_and(is_no_authority) {
-            return Err(Error::usage("the file of --certificate-authority holds no certificate authority")
+            return Err(Error::usage("the file of --flux-certificate-authority holds no certificate authority")
                 .hint("name a file with PEM blocks that begin with -----BEGIN CERTIFICATE-----"));
         }
         Ok(())

@@ -37,7 +37,7 @@ fn entry<'a>(kubeconfig: &'a mut Value, list: &str, name: &str) -> &'a mut Value
 fn direct(user: &User<'_>) -> Vec<String> {
     let authority = user.authority_of("prod1").display().to_string();
 
-    vec!["--server".to_owned(), user.server_of("prod1"), "--certificate-authority".to_owned(), authority]
+    vec!["--flux-server".to_owned(), user.server_of("prod1"), "--flux-certificate-authority".to_owned(), authority]
 }
 
 fn unreliable(testbed: &Testbed) {

@@ -81,7 +81,7 @@ impl Executor<'_> {
                 mint.endpoint.server
             ))
             .because("it belongs to another cluster, or authenticates only its own users")
-            .hint("name the address of the run cluster's API server: --server https://HOST:PORT"));
+            .hint("name the address of the run cluster's API server: --flux-server https://HOST:PORT"));
         }
         Ok(())
     }
