@@ -3,11 +3,11 @@
 
 mod add_cluster;
 mod commands;
+mod connection;
 mod parse;
 mod shared;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub use self::add_cluster::{
 pub use self::commands::{
     BootstrapArgs, CheckArgs, CheckFormat, RemoveClusterArgs, RotateArgs, StatusArgs, StatusFormat, WaitArgs,
 };
-use self::parse::parse_duration;
+pub use self::connection::ConnectionArgs;
 pub use self::shared::GitCredentialArgs;
 use crate::error::{Error, ErrorKind};
 use crate::ui::{self, Format, Verbosity};
@@ -52,6 +52,19 @@ impl Cli {
     /// printed, and the error is the exit code.
     pub fn read() -> Result<Self, ExitCode> {
         Self::try_parse().map_err(|answer| answer_without_command(&answer))
+    }
+
+    /// Returns the deadline of the command; `None` where it has none.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        match &self.command {
+            Command::AddCluster(arguments) => Some(arguments.timeout),
+            Command::Bootstrap(BootstrapArgs { timeout, .. })
+            | Command::RemoveCluster(RemoveClusterArgs { timeout, .. })
+            | Command::Rotate(RotateArgs { timeout, .. })
+            | Command::Wait(WaitArgs { timeout, .. }) => Some(*timeout),
+            Command::Status(_) | Command::Check(_) | Command::Version => None,
+        }
     }
 
     /// Returns the format of the result.
@@ -111,36 +124,6 @@ pub enum Command {
     Status(StatusArgs),
     /// Print the version
     Version,
-}
-
-/// How to reach the build cluster: kubectl's own flags.
-#[derive(Args, Debug, Default)]
-#[command(next_help_heading = "Build cluster")]
-pub struct ConnectionArgs {
-    /// Path of the kubeconfig file (default: $KUBECONFIG, then ~/.kube/config)
-    #[arg(long, global = true, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// Kubeconfig context of the build cluster
-    #[arg(long, global = true, value_name = "NAME")]
-    pub context: Option<String>,
-    /// Kubeconfig cluster of the build cluster
-    #[arg(long, global = true, value_name = "NAME")]
-    pub cluster: Option<String>,
-    /// Kubeconfig user for the build cluster
-    #[arg(long, global = true, value_name = "NAME")]
-    pub user: Option<String>,
-    /// Namespace of the Flux objects on the build cluster
-    #[arg(short, long, global = true, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
-    /// User to impersonate on the build cluster
-    #[arg(long = "as", global = true, value_name = "USER")]
-    pub impersonate: Option<String>,
-    /// Group to impersonate on the build cluster; may be repeated
-    #[arg(long = "as-group", global = true, value_name = "GROUP")]
-    pub impersonate_groups: Vec<String>,
-    /// Time to wait for a single request (such as 10s; 0 means no limit)
-    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration)]
-    pub request_timeout: Option<Duration>,
 }
 
 /// Prints the help that was asked for, or what is wrong with the command line, which a program is told in its own format.

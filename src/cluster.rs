@@ -9,17 +9,24 @@ mod client;
 mod clock;
 mod connect;
 mod delete;
+mod entries;
 mod exec_plugin;
 mod failure;
+mod go_url;
+mod pod;
+mod proxy;
 mod retry;
+mod tls;
 mod token;
+mod unreachable;
 mod user;
 mod watch;
 
 pub use access::Access;
 pub(crate) use clock::ServerClock;
-pub use connect::{Connection, load_kubeconfig};
+pub use connect::{Connection, find_kubeconfig, load_kubeconfig};
 pub use failure::{Remedy, WatchFailure};
+pub use proxy::{Proxy, ProxyRules};
 pub use retry::report_retries;
 pub use token::TokenSpec;
 pub use user::User;
@@ -31,10 +38,11 @@ use std::time::Duration;
 
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::{DynamicResourceScope, PartialObjectMeta};
-use kube::{Client, Config, Resource};
+use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use self::client::Route;
 use crate::error::{Error, Result};
 use crate::object::{ObjectReference, api_resource};
 
@@ -57,7 +65,7 @@ pub struct Cluster {
     context: String,
     server: String,
     default_namespace: String,
-    config: Arc<Config>,
+    route: Arc<Route>,
     client: Client,
     clock: ServerClock,
     request_timeout: Option<Duration>,

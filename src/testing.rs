@@ -5,6 +5,7 @@ pub use crate::carvel::selection::{Prereleases, SelectionError, VersionRequest, 
 pub use crate::carvel::validation::{of_package, of_package_metadata};
 pub use crate::carvel::version::Version;
 pub use crate::carvel::{app_resource, package_install_resource};
+pub use crate::cluster::{Proxy, ProxyRules};
 pub use crate::commands::{block_on, outcome::report};
 pub use crate::error::{Error, ErrorKind};
 pub use crate::flux::{

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         progress("making a delivery");
         user.bootstrap().expect_code(0);
         let mut arguments = user.add_cluster_arguments(RUN_CLUSTER, RUN_CLUSTER);
-        arguments.extend(["--server", &direct[0], "--certificate-authority", &direct[1]]);
+        arguments.extend(["--flux-server", &direct[0], "--flux-certificate-authority", &direct[1]]);
         user.run(&arguments).expect_code(0);
         let runs: Vec<Run> = (1..=RUNS).map(|number| measure(&user, &arguments, &gateways, number)).collect();
         let cells = |taken: fn(&Run) -> &Taken| -> Vec<Vec<String>> {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::kubeconfig::Endpoint;
 
 /// The flag of `add-cluster` that names Flux's own address of a run cluster.
-pub const SERVER_FLAG: &str = "--server";
+pub const SERVER_FLAG: &str = "--flux-server";
 
 /// How long a token lives that is only tried; API servers grant no less.
 const PROBE_LIFETIME: Duration = Duration::from_mins(10);
@@ -127,7 +127,7 @@ impl Addresses {
         let error = words.causes().iter().fold(Error::new(what), Error::because).because(owner);
         error
             .hint(format!(
-                "give add-cluster an address of the run cluster's own API server: {SERVER_FLAG} https://HOST:PORT, and its --certificate-authority FILE"
+                "give add-cluster an address of the run cluster's own API server: {SERVER_FLAG} https://HOST:PORT, and its --flux-certificate-authority FILE"
             ))
             .hint(format!("or a kubeconfig with which Flux gets in at {server}: --kubeconfig-file FILE"))
     }

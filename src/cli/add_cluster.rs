@@ -96,7 +96,7 @@ pub struct AuthenticationArgs {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["auth", "token_duration", "server", "proxy_url", "tls_server_name", "certificate_authority"]
+        conflicts_with_all = ["auth", "token_duration", "flux_server", "flux_proxy_url", "flux_tls_server_name", "flux_certificate_authority"]
     )]
     pub kubeconfig_file: Option<PathBuf>,
     /// Inline the files that the kubeconfig names, which Flux cannot read
@@ -119,16 +119,16 @@ pub struct AuthenticationArgs {
 pub struct EndpointArgs {
     /// Address of the API server, `https://HOST:PORT`
     #[arg(long, value_name = "URL")]
-    pub server: Option<String>,
+    pub flux_server: Option<String>,
     /// Proxy to go through (http://, https:// or socks5://); an empty text for none
-    #[arg(long, value_name = "URL")]
-    pub proxy_url: Option<String>,
+    #[arg(long, alias = "proxy-url", value_name = "URL")]
+    pub flux_proxy_url: Option<String>,
     /// Name in the API server's certificate, where it is not the address's; an empty text for none
     #[arg(long, value_name = "NAME")]
-    pub tls_server_name: Option<String>,
+    pub flux_tls_server_name: Option<String>,
     /// File with the certificates of the CA that signed that of the API server
     #[arg(long, value_name = "FILE")]
-    pub certificate_authority: Option<PathBuf>,
+    pub flux_certificate_authority: Option<PathBuf>,
     /// Let Flux reach the run cluster at an address of its own machine, such as 127.0.0.1
     #[arg(long)]
     pub allow_loopback: bool,

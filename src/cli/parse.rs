@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
+use secrecy::SecretString;
 
 use crate::flux::Provider;
 use crate::identities::Preset;
@@ -69,6 +70,20 @@ pub(super) fn parse_commit(text: &str) -> Result<String, String> {
     } else {
         Err("expected a commit, such as the output of git rev-parse HEAD".to_owned())
     }
+}
+
+/// Reads an extra field of a user.
+pub(super) fn parse_extra(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE, such as scopes=development".to_owned()),
+    }
+}
+
+/// Reads a secret, which no message shows.
+#[expect(clippy::unnecessary_wraps, reason = "clap's parsers return results")]
+pub(super) fn parse_secret(text: &str) -> Result<SecretString, String> {
+    Ok(SecretString::from(text))
 }
 
 /// Reads a run cluster and the context to reach it through.

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::Config;
-use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, Kubeconfig};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::client::client;
+use super::client::{Route, client};
+use super::entries::Entries;
 use super::exec_plugin::Plugin;
-use super::failure::root_cause;
+use super::pod::Pod;
 use super::{Cluster, Role, ServerClock};
 use crate::error::{Error, Result};
-use crate::kubeconfig::{Endpoint, base64};
+use crate::kubeconfig::Endpoint;
 
 /// Time to establish a connection; an unreachable cluster is reported after it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one request may take where the user says nothing else; watches are not concerned.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Which kubeconfig entries to use, and as whom.
+/// Which kubeconfig entries to use, and what flags say instead of them: the meaning of each is kubectl's.
 #[derive(Clone, Debug, Default)]
 pub struct Connection {
     /// Kubeconfig file; `None` means `$KUBECONFIG`, then `~/.kube/config`.
@@ -32,12 +32,36 @@ pub struct Connection {
     pub cluster: Option<String>,
     /// User entry instead of the context's.
     pub user: Option<String>,
+    /// Address of the API server.
+    pub server: Option<String>,
+    /// Name in the API server's certificate.
+    pub tls_server_name: Option<String>,
+    /// File with the certificates of the authority that signed the API server's.
+    pub certificate_authority: Option<String>,
+    /// Whether the API server's certificate is not verified.
+    pub insecure_skip_tls_verify: bool,
+    /// Bearer token.
+    pub token: Option<SecretString>,
+    /// User name for basic authentication.
+    pub username: Option<String>,
+    /// Password for basic authentication.
+    pub password: Option<SecretString>,
+    /// File with a client certificate.
+    pub client_certificate: Option<String>,
+    /// File with the key of the client certificate.
+    pub client_key: Option<String>,
     /// User to impersonate.
     pub impersonate: Option<String>,
+    /// UID to impersonate.
+    pub impersonate_uid: Option<String>,
     /// Groups to impersonate.
     pub impersonate_groups: Vec<String>,
+    /// Extra fields to impersonate, each with one value.
+    pub impersonate_extra: Vec<(String, String)>,
     /// Longest time for one request: zero means no limit, `None` the default of 30 s.
     pub request_timeout: Option<Duration>,
+    /// Longest time for a credential plugin, which may ask its user to log in; `None` means no limit.
+    pub login_timeout: Option<Duration>,
 }
 
 impl Connection {
@@ -48,8 +72,18 @@ impl Connection {
         Self {
             kubeconfig: file.or(self.kubeconfig.as_ref()).cloned(),
             request_timeout: self.request_timeout,
+            login_timeout: self.login_timeout,
             ..Self::default()
         }
+    }
+
+    /// Returns the namespace that the kubeconfig's context or the pod has; `None` where neither says one.
+    pub fn namespace(&self) -> Result<Option<String>> {
+        let kubeconfig = find_kubeconfig(self.kubeconfig.as_deref())?;
+        let context = self.context.as_ref().or(kubeconfig.as_ref().and_then(|read| read.current_context.as_ref()));
+        let named = kubeconfig.iter().flat_map(|read| &read.contexts).find(|entry| Some(&entry.name) == context);
+        let namespace = named.and_then(|entry| entry.context.as_ref()?.namespace.clone());
+        Ok(namespace.filter(|namespace| !namespace.is_empty()).or_else(|| Pod::current().map(|pod| pod.namespace())))
     }
 
     /// Returns the same with another context.
@@ -60,88 +94,88 @@ impl Connection {
 }
 
 impl Cluster {
-    /// Makes a client from kubeconfig files; no request is sent yet.
+    /// Makes a client from kubeconfig files and flags; in a pod without either, as its service account. No request is sent yet.
     pub async fn connect(role: Role, connection: &Connection) -> Result<Self> {
-        let kubeconfig = load_kubeconfig(connection.kubeconfig.as_deref())?;
-        let context = connection.context.clone().or_else(|| kubeconfig.current_context.clone()).unwrap_or_default();
-        if !context.is_empty() && !kubeconfig.contexts.iter().any(|entry| entry.name == context) {
-            return Err(unknown_context(&role, &context, &kubeconfig));
-        }
-        let options = KubeConfigOptions {
-            context: connection.context.clone(),
-            cluster: connection.cluster.clone(),
-            user: connection.user.clone(),
-        };
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| {
-            Error::usage(format!("the kubeconfig has no usable entry for {}", describe(&role)))
-                .because(error)
-                .hint("see what there is: kubectl config get-contexts")
-        })?;
-        if connection.impersonate.is_some() {
-            config.auth_info.impersonate.clone_from(&connection.impersonate);
-        }
-        if !connection.impersonate_groups.is_empty() {
-            config.auth_info.impersonate_groups = Some(connection.impersonate_groups.clone());
-        }
         let limit = Some(connection.request_timeout.unwrap_or(REQUEST_TIMEOUT)).filter(|limit| !limit.is_zero());
-        Self::from_config(role, context, config, limit).await
+        let kubeconfig = find_kubeconfig(connection.kubeconfig.as_deref())?;
+        let entries = Entries::of(&role, connection, &kubeconfig.clone().unwrap_or_default())?;
+        if entries.names_no_server() && entries.context.is_empty() {
+            if let Some(pod) = Pod::current() {
+                return Self::from_config(role, String::new(), Route::of(pod.config(connection)?, None)?, limit, None)
+                    .await;
+            }
+            if kubeconfig.is_none() {
+                load_kubeconfig(connection.kubeconfig.as_deref())?;
+            }
+        }
+        let mut route = Route::of(entries.config(&role)?, entries.cluster.proxy_url.as_deref())?;
+        if entries.namespace.is_none()
+            && let Some(pod) = Pod::current()
+        {
+            route.config.default_namespace = pod.namespace();
+        }
+        Self::from_config(role, entries.context, route, limit, connection.login_timeout).await
     }
 
     /// Makes a client from one self-contained kubeconfig, as Flux does from a Secret.
     pub async fn from_kubeconfig(role: Role, kubeconfig: Kubeconfig, impersonate: Option<String>) -> Result<Self> {
-        let mut config = configuration(&role, kubeconfig).await?;
-        config.auth_info.impersonate = impersonate;
-        Self::from_config(role, String::new(), config, Some(REQUEST_TIMEOUT)).await
+        let mut route = self_contained(&role, &kubeconfig)?;
+        route.config.auth_info.impersonate = impersonate;
+        Self::from_config(role, String::new(), route, Some(REQUEST_TIMEOUT), None).await
     }
 
     /// Makes a client as a user may be configured: with a credential plugin, which is run here unless it was already.
-    async fn from_config(role: Role, context: String, config: Config, limit: Option<Duration>) -> Result<Self> {
-        let Some(plugin) = Plugin::of(&config.auth_info) else {
-            return Self::assemble(role, context, config, None, limit);
+    async fn from_config(
+        role: Role,
+        context: String,
+        route: Route,
+        limit: Option<Duration>,
+        login_limit: Option<Duration>,
+    ) -> Result<Self> {
+        let Some(plugin) = Plugin::of(&route.config.auth_info) else {
+            return Self::assemble(role, context, route, None, limit);
         };
-        let credential = plugin.credential().await.map_err(|error| {
+        plugin.prepare(login_limit).await.map_err(|error| {
             let place = match context.as_str() {
                 "" => describe(&role),
                 context => format!("{} (context `{context}`)", describe(&role)),
             };
-            let outer = Error::new(format!("no credential could be obtained for {place}")).because(error.message());
+            let outer = Error::of_kind(error.kind(), format!("no credential could be obtained for {place}"));
+            let outer = outer.because(error.message());
             let outer = error.causes().iter().fold(outer, Error::because);
             error.hints().iter().fold(outer, Error::hint)
         })?;
         // kube's client would run the plugin as well.
-        let mut own = config.clone();
-        own.auth_info.exec = None;
-        if let Some((certificate, key)) = &credential.certificate {
-            own.auth_info.client_certificate_data = Some(base64(certificate.as_bytes()));
-            own.auth_info.client_key_data = Some(base64(key.expose_secret().as_bytes()).into());
-        }
-        let cluster = Self::assemble(role, context, own, credential.token.and(Some(plugin)), limit)?;
+        let mut own = route.clone();
+        own.config.auth_info.exec = None;
+        let cluster = Self::assemble(role, context, own, Some(plugin), limit)?;
         // Another address for the same user needs the plugin again.
-        Ok(Self { config: Arc::new(config), ..cluster })
+        Ok(Self { route: Arc::new(route), ..cluster })
     }
 
     fn assemble(
         role: Role,
         context: String,
-        mut config: Config,
+        mut route: Route,
         plugin: Option<Arc<Plugin>>,
         request_timeout: Option<Duration>,
     ) -> Result<Self> {
-        config.connect_timeout = Some(CONNECT_TIMEOUT);
-        // kube would try again for minutes, in silence; what is tried again here says `retry`.
-        config.default_retry = false;
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let default_namespace = config.default_namespace.clone();
+        route.config.connect_timeout = Some(CONNECT_TIMEOUT);
+        let server = route.config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let default_namespace = route.config.default_namespace.clone();
         let clock = ServerClock::default();
-        let client = client(&config, plugin, request_timeout, &clock).map_err(|error| {
-            Error::new(format!("no client can be made for {} at {server}", describe(&role))).because(root_cause(&error))
+        let client = client(&route, plugin, request_timeout, &clock).map_err(|error| {
+            let outer = Error::usage(format!("no client can be made for {} at {server}", describe(&role)));
+            let outer = outer.because(error.message());
+            let outer = error.causes().iter().fold(outer, Error::because);
+            error.hints().iter().fold(outer, Error::hint)
         })?;
         Ok(Self {
             role,
             context,
             server,
             default_namespace,
-            config: Arc::new(config),
+            route: Arc::new(route),
             client,
             clock,
             request_timeout,
@@ -152,10 +186,10 @@ impl Cluster {
     /// Reaches the same API server in the same way, but with a token instead of the user's own credential, and perhaps
     /// impersonating another user with it.
     pub fn with_token(&self, token: &SecretString, impersonate: Option<&str>) -> Result<Self> {
-        let mut config = Config::clone(&self.config);
-        config.auth_info =
+        let mut route = Route::clone(&self.route);
+        route.config.auth_info =
             AuthInfo { token: Some(token.clone()), impersonate: impersonate.map(str::to_owned), ..AuthInfo::default() };
-        Self::assemble(self.role.clone(), String::new(), config, None, self.request_timeout)
+        Self::assemble(self.role.clone(), String::new(), route, None, self.request_timeout)
     }
 
     /// Reaches an API server in the way that Flux is told to, but with the user's own credential.
@@ -163,22 +197,30 @@ impl Cluster {
         let text = endpoint.kubeconfig("run-cluster", "user", &SecretString::default());
         let unreadable = |_| Error::new("the kubeconfig that was built cannot be read");
         let kubeconfig: Kubeconfig = serde_yaml::from_str(text.expose_secret()).map_err(unreadable)?;
-        let mut config = configuration(&self.role, kubeconfig).await?;
-        config.auth_info = self.config.auth_info.clone();
-        Self::from_config(self.role.clone(), self.context.clone(), config, self.request_timeout).await
+        let mut route = self_contained(&self.role, &kubeconfig)?;
+        route.config.auth_info = self.route.config.auth_info.clone();
+        Self::from_config(self.role.clone(), self.context.clone(), route, self.request_timeout, None).await
     }
 }
 
 /// Takes from one self-contained kubeconfig how a cluster is reached.
-async fn configuration(role: &Role, kubeconfig: Kubeconfig) -> Result<Config> {
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .map_err(|error| Error::new(format!("the kubeconfig for {} is not usable", describe(role))).because(error))
+fn self_contained(role: &Role, kubeconfig: &Kubeconfig) -> Result<Route> {
+    let entries = Entries::of(role, &Connection::default(), kubeconfig)?;
+    Route::of(entries.config(role)?, entries.cluster.proxy_url.as_deref())
 }
 
 /// Reads and merges kubeconfig files as kubectl does: `path`, else the files of `$KUBECONFIG` that exist, else
 /// `~/.kube/config`. The first file that defines a name wins.
 pub fn load_kubeconfig(path: Option<&Path>) -> Result<Kubeconfig> {
+    find_kubeconfig(path)?.ok_or_else(|| {
+        let names: Vec<String> = default_files().iter().map(|file| file.display().to_string()).collect();
+        Error::usage(format!("there is no kubeconfig: {} does not exist", names.join(", ")))
+            .hint("name one with --kubeconfig or in $KUBECONFIG")
+    })
+}
+
+/// Does the same; `None` where no file was named and there is none.
+pub fn find_kubeconfig(path: Option<&Path>) -> Result<Option<Kubeconfig>> {
     let files = match path {
         Some(path) => vec![path.to_owned()],
         None => default_files(),
@@ -196,11 +238,7 @@ pub fn load_kubeconfig(path: Option<&Path>) -> Result<Kubeconfig> {
             None => next,
         });
     }
-    merged.ok_or_else(|| {
-        let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-        Error::usage(format!("there is no kubeconfig: {} does not exist", names.join(", ")))
-            .hint("name one with --kubeconfig or in $KUBECONFIG")
-    })
+    Ok(merged)
 }
 
 fn default_files() -> Vec<PathBuf> {
@@ -212,19 +250,7 @@ fn default_files() -> Vec<PathBuf> {
     }
 }
 
-fn unknown_context(role: &Role, context: &str, kubeconfig: &Kubeconfig) -> Error {
-    let names: Vec<&str> = kubeconfig.contexts.iter().map(|entry| entry.name.as_str()).collect();
-    let flag = if *role == Role::Build { "--context" } else { "--run-context" };
-    Error::usage(format!("the kubeconfig has no context `{context}` for {}", describe(role))).hint(
-        if names.is_empty() {
-            "it has no contexts at all; name another file with --kubeconfig".to_owned()
-        } else {
-            format!("name one of these with {flag}: {}", names.join(", "))
-        },
-    )
-}
-
-fn describe(role: &Role) -> String {
+pub(super) fn describe(role: &Role) -> String {
     match role {
         Role::Build => "the build cluster".to_owned(),
         Role::Run(name) => format!("the run cluster `{name}`"),

@@ -10,7 +10,7 @@ use super::*;
 async fn connect(exec: &Value) -> Result<Cluster> {
     let kubeconfig = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:9"}}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
         "users": [{"name": "c", "user": {"exec": exec}}],
     });
@@ -63,7 +63,8 @@ async fn a_token_is_sent() {
     let exec = script(r#"echo '{"status":{"token":"secret"}}'"#);
     let user = AuthInfo { exec: serde_json::from_value(exec).expect("a plugin"), ..AuthInfo::default() };
     let plugin = Plugin::of(&user).expect("there is one");
-    let request = plugin.authorize(Request::new(())).await.expect("it is authorized");
+    let mut request = Request::new(());
+    plugin.authorize(&mut request).await.expect("it is authorized");
     assert_eq!(request.headers()[AUTHORIZATION], "Bearer secret");
 }
 
@@ -96,4 +97,26 @@ async fn a_slow_plugin_holds_up_nothing_else() {
     let started = std::time::Instant::now();
     tokio::time::timeout(limit, connect(&exec)).await.err().expect("the deadline holds");
     assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn a_refused_credential_is_replaced_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let runs = directory.path().join("runs");
+    let exec = serde_json::from_value(counting(&runs, "2999-01-01T00:00:00Z")).expect("a plugin");
+    let user = AuthInfo { exec: Some(exec), ..AuthInfo::default() };
+    let plugin = Plugin::of(&user).expect("there is one");
+    let authorize = async || plugin.authorize(&mut Request::new(())).await.expect("it is authorized");
+    let first = authorize().await;
+    assert!(plugin.refused(first).await);
+    let second = authorize().await;
+    // Another request with the first one, which was answered later.
+    assert!(plugin.refused(first).await);
+    assert!(!plugin.refused(second).await);
+    authorize().await;
+    assert_eq!(count(&runs), 2);
+    plugin.accepted();
+    assert!(plugin.refused(second).await);
+    authorize().await;
+    assert_eq!(count(&runs), 3);
 }

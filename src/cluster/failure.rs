@@ -44,12 +44,7 @@ impl Cluster {
             kube::Error::Auth(error) => Error::new(format!("no credential could be obtained for {place}"))
                 .because(root_cause(&error))
                 .hint(self.credential_hint()),
-            error => Error::new(format!("{place} is not reachable at {}", self.server()))
-                .because(root_cause(&error))
-                .hint(match self.role() {
-                    Role::Build => "check the address and the network: kubectl cluster-info",
-                    Role::Run(_) => "check the address in the run cluster's kubeconfig context, and the network",
-                }),
+            error => self.unreachable(&error),
         }
     }
 
@@ -130,6 +125,7 @@ impl Cluster {
                 "the credential that Flux uses for `{name}` is refused; read it through your own with --run-context {}=CONTEXT",
                 quoted(name)
             ),
+            _ if self.context().is_empty() => "check the credential: kubectl auth whoami".to_owned(),
             _ => format!("log in again, then try: kubectl --context {} auth whoami", quoted(self.context())),
         }
     }

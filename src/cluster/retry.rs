@@ -6,12 +6,13 @@
 use std::error::Error;
 use std::hash::BuildHasher;
 use std::io::ErrorKind;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Bytes;
@@ -19,7 +20,9 @@ use kube::client::Body;
 use serde_json::Value;
 use tower::{BoxError, Service, ServiceExt};
 
+use super::client::IDLE_CONNECTIONS;
 use super::clock::ServerClock;
+use super::exec_plugin::Plugin;
 
 /// How often a request is sent at most.
 const TRIES: u32 = 5;
@@ -136,25 +139,27 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 type Answer<B> = Either<B, Full<Bytes>>;
 
 /// Sends requests again by the policy.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Retry<S> {
     inner: S,
     /// How long a request may take with all its tries.
     limit: Option<Duration>,
+    /// Who gives the credential of each try.
+    plugin: Option<Arc<Plugin>>,
     /// What learns the server's time from its answers.
     clock: ServerClock,
 }
 
 impl<S> Retry<S> {
     /// Wraps a service whose requests may take so long.
-    pub(super) fn new(inner: S, limit: Option<Duration>, clock: &ServerClock) -> Self {
-        Self { inner, limit, clock: clock.clone() }
+    pub(super) fn new(inner: S, limit: Option<Duration>, plugin: Option<Arc<Plugin>>, clock: &ServerClock) -> Self {
+        Self { inner, limit, plugin, clock: clock.clone() }
     }
 }
 
 impl<S, B> Service<Request<Body>> for Retry<S>
 where
-    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError>,
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
@@ -170,71 +175,98 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(send(self.clone(), request))
+        Box::pin(self.clone().send(request))
     }
 }
 
-async fn send<S, B>(service: Retry<S>, request: Request<Body>) -> Result<Response<Answer<B>>, BoxError>
-where
-    S: Service<Request<Body>, Response = Response<B>> + Clone,
-    S::Error: Into<BoxError>,
-    B: hyper::body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    let Retry { inner, limit, clock } = service;
-    let query = request.uri().query().unwrap_or_default();
-    if query.split('&').any(|pair| pair == "watch=true") {
-        let answer = inner.oneshot(request).await.map_err(Into::into)?;
-        clock.learn(answer.headers());
-        return Ok(answer.map(Either::Left));
+impl<S> Retry<S> {
+    async fn send<B>(self, request: Request<Body>) -> Result<Response<Answer<B>>, BoxError>
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone,
+        S::Error: Into<BoxError>,
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let is_watch = request.uri().query().unwrap_or_default().split('&').any(|pair| pair == "watch=true");
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        if is_watch {
+            return Ok(self.answer(&parts, &body).await?.map(Either::Left));
+        }
+        let started = Instant::now();
+        let query = parts.uri.query().unwrap_or_default();
+        let is_idempotent = is_idempotent(&parts.method, parts.uri.path(), query, &parts.headers, &body);
+        let mut attempt = 1;
+        loop {
+            // Read whole, so that an interruption in its middle counts as well.
+            let answer = match self.answer(&parts, &body).await {
+                Ok(answer) => read(answer).await,
+                Err(error) => Err(error),
+            };
+            let (outcome, asked, reason) = match &answer {
+                Ok(answer) if !answer.status().is_success() => {
+                    let status = answer.status();
+                    (Outcome::Status(status), retry_after(answer.headers()), format!("answered {status}"))
+                }
+                Err(error) if is_interruption(error.as_ref()) => {
+                    (Outcome::Interrupted, None, "closed the connection".to_owned())
+                }
+                _ => return answer.map(whole),
+            };
+            let pause = pause(is_idempotent, outcome, attempt, asked, random())
+                // The user learns more from the answer than from "no answer within 30 s".
+                .filter(|pause| self.limit.is_none_or(|limit| started.elapsed() + *pause < limit));
+            let Some(pause) = pause else {
+                return answer.map(whole);
+            };
+            if let Some(report) = REPORT.get() {
+                let (method, host, path) = (&parts.method, parts.uri.host().unwrap_or_default(), parts.uri.path());
+                let pause = pause.as_secs_f32();
+                report(&format!("{host} {reason} to {method} {path}; retrying in {pause:.1} s"));
+            }
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
     }
-    let started = Instant::now();
-    let (parts, body) = request.into_parts();
-    let body = body.collect().await?.to_bytes();
-    let query = parts.uri.query().unwrap_or_default();
-    let is_idempotent = is_idempotent(&parts.method, parts.uri.path(), query, &parts.headers, &body);
-    let mut attempt = 1;
-    loop {
-        let request = Request::from_parts(parts.clone(), Body::from(body.clone()));
-        let answer = answer(inner.clone(), request).await;
-        if let Ok(answer) = &answer {
-            clock.learn(answer.headers());
-        }
-        let (outcome, asked, reason) = match &answer {
-            Ok(answer) if !answer.status().is_success() => {
-                let status = answer.status();
-                (Outcome::Status(status), retry_after(answer.headers()), format!("answered {status}"))
+
+    /// Sends a request once, with the credential of the plugin where there is one, and again with its next one where the API
+    /// server does not know the user: such a request was not looked at.
+    async fn answer<B>(&self, parts: &Parts, body: &Bytes) -> Result<Response<B>, BoxError>
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone,
+        S::Error: Into<BoxError>,
+    {
+        let mut refusals = 0;
+        loop {
+            let mut request = Request::from_parts(parts.clone(), Body::from(body.clone()));
+            let run = match &self.plugin {
+                Some(plugin) => plugin.authorize(&mut request).await?,
+                None => 0,
+            };
+            let answer = self.inner.clone().oneshot(request).await.map_err(Into::into)?;
+            self.clock.learn(answer.headers());
+            let Some(plugin) = &self.plugin else { return Ok(answer) };
+            if answer.status() != StatusCode::UNAUTHORIZED {
+                plugin.accepted();
+                return Ok(answer);
             }
-            Err(error) if is_interruption(error.as_ref()) => {
-                (Outcome::Interrupted, None, "closed the connection".to_owned())
+            let is_renewed = plugin.refused(run).await;
+            // The connections that are kept show an older certificate, where the plugin gives one.
+            let is_stale = plugin.has_certificate() && refusals > 0;
+            if refusals > IDLE_CONNECTIONS || !(is_renewed || is_stale) {
+                return Ok(answer);
             }
-            _ => return answer.map(whole),
-        };
-        let pause = pause(is_idempotent, outcome, attempt, asked, random())
-            // The user learns more from the answer than from "no answer within 30 s".
-            .filter(|pause| limit.is_none_or(|limit| started.elapsed() + *pause < limit));
-        let Some(pause) = pause else {
-            return answer.map(whole);
-        };
-        if let Some(report) = REPORT.get() {
-            let (method, host, path) = (&parts.method, parts.uri.host().unwrap_or_default(), parts.uri.path());
-            let pause = pause.as_secs_f32();
-            report(&format!("{host} {reason} to {method} {path}; retrying in {pause:.1} s"));
+            refusals += 1;
         }
-        tokio::time::sleep(pause).await;
-        attempt += 1;
     }
 }
 
-/// Sends a request once and reads the whole answer, so that an interruption in its middle counts as well.
-async fn answer<S, B>(inner: S, request: Request<Body>) -> Result<Response<Bytes>, BoxError>
+async fn read<B>(answer: Response<B>) -> Result<Response<Bytes>, BoxError>
 where
-    S: Service<Request<Body>, Response = Response<B>>,
-    S::Error: Into<BoxError>,
     B: hyper::body::Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let (parts, body) = inner.oneshot(request).await.map_err(Into::into)?.into_parts();
+    let (parts, body) = answer.into_parts();
     let content = body.collect().await.map_err(Into::into)?.to_bytes();
     Ok(Response::from_parts(parts, content))
 }

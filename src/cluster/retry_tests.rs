@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use kube::Config;
 use kube::api::{Api, DeleteParams, PostParams};
 
-use super::super::client::client;
+use super::super::client::{Route, client};
 use super::*;
 use k8s_openapi::api::core::v1::ConfigMap;
 
@@ -115,7 +115,9 @@ fn server(acts: &'static [Act]) -> (SocketAddr, std::thread::JoinHandle<()>) {
 
 fn config_maps(address: SocketAddr, limit: Option<Duration>) -> Api<ConfigMap> {
     let config = Config::new(format!("http://{address}").parse().expect("a URL"));
-    Api::namespaced(client(&config, None, limit, &ServerClock::default()).expect("a client"), "default")
+    let route = Route { config, proxy: None };
+    let clock = ServerClock::default();
+    Api::namespaced(client(&route, None, limit, &clock).expect("a client"), "default")
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use kube::config::Kubeconfig;
 
-use crate::cluster::{Connection, load_kubeconfig};
+use crate::cluster::{Connection, find_kubeconfig};
 use crate::error::Result;
 use crate::ui::{Ui, prompt};
 
@@ -11,8 +11,9 @@ pub(super) fn choose(ui: Ui, connection: &mut Connection) -> Result<()> {
     if connection.context.is_some() || !ui.is_interactive {
         return Ok(());
     }
-    let kubeconfig = load_kubeconfig(connection.kubeconfig.as_deref())?;
-    if kubeconfig.current_context.as_ref().is_none_or(String::is_empty) {
+    // In a pod, or with the address of the API server, there may be none.
+    let Some(kubeconfig) = find_kubeconfig(connection.kubeconfig.as_deref())? else { return Ok(()) };
+    if connection.server.is_none() && kubeconfig.current_context.as_ref().is_none_or(String::is_empty) {
         connection.context = Some(prompt::choice("Context of the build cluster", &names(&kubeconfig))?);
     }
     Ok(())
@@ -23,14 +24,7 @@ pub(super) fn namespace(ui: Ui, connection: &Connection, given: Option<String>) 
     if let Some(given) = given {
         return Ok(given);
     }
-    let kubeconfig = load_kubeconfig(connection.kubeconfig.as_deref())?;
-    let context = connection.context.as_ref().or(kubeconfig.current_context.as_ref());
-    let configured = kubeconfig
-        .contexts
-        .iter()
-        .find(|entry| Some(&entry.name) == context)
-        .and_then(|entry| entry.context.as_ref()?.namespace.clone());
-    match configured {
+    match connection.namespace()? {
         Some(namespace) => Ok(namespace),
         None if ui.is_interactive => prompt::text("Namespace on the build cluster", Some("default")),
         None => Ok("default".to_owned()),

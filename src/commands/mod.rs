@@ -13,14 +13,14 @@ mod rotate;
 mod status;
 mod wait;
 
-use crate::cli::{Cli, Command, ConnectionArgs};
+use crate::cli::{Cli, Command};
 use crate::cluster::{Connection, report_retries};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ui::{Ui, Verbosity};
 
 /// Runs the command of the command line.
 pub fn run(ui: Ui, cli: Cli) -> Result<()> {
-    let connection = connection(&cli.connection);
+    let connection = Connection { login_timeout: cli.timeout(), ..cli.connection.connection() };
     let namespace = cli.connection.namespace.clone();
     if ui.verbosity >= Verbosity::Details {
         report_retries(move |line| ui.status(line));
@@ -73,18 +73,6 @@ async fn interrupted() {
         }
     }
     let _ = tokio::signal::ctrl_c().await;
-}
-
-fn connection(arguments: &ConnectionArgs) -> Connection {
-    Connection {
-        kubeconfig: arguments.kubeconfig.clone(),
-        context: arguments.context.clone(),
-        cluster: arguments.cluster.clone(),
-        user: arguments.user.clone(),
-        impersonate: arguments.impersonate.clone(),
-        impersonate_groups: arguments.impersonate_groups.clone(),
-        request_timeout: arguments.request_timeout,
-    }
 }
 
 #[cfg(test)]

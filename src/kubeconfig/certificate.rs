@@ -5,20 +5,28 @@
 //! whose PEM reader is used here too; what it cannot read, Go perhaps can.
 
 use jiff::Timestamp;
-use kube::client::ConfigExt;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use x509_parser::parse_x509_certificate;
-
-use super::encoding::base64;
 
 /// What keeps a certificate, or a certificate and its key, from being used.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Problem {
+pub(crate) enum Problem {
     /// Flux refuses it, for this reason.
     Refused(&'static str),
     /// It cannot be used here, for this reason; Flux perhaps can use it.
     Undecided(&'static str),
+}
+
+impl Problem {
+    /// Returns why.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Refused(why) | Self::Undecided(why) => why,
+        }
+    }
 }
 
 /// Checks that at least one of the PEM blocks is a certificate.
@@ -47,21 +55,31 @@ pub(super) fn check_pair(certificate: &[u8], key: &[u8]) -> Result<(), Problem> 
     if is_encrypted(key) {
         return Err(Problem::Refused("the key is encrypted"));
     }
-    let unusable = Problem::Undecided("this plugin cannot use this kind of certificate or key");
-    let Some(mut config) = "https://kubernetes.invalid".parse().ok().map(kube::Config::new) else {
-        return Err(unusable);
-    };
-    config.root_cert = Some(Vec::new());
-    config.auth_info.client_certificate_data = Some(base64(certificate));
-    config.auth_info.client_key_data = Some(base64(key).into());
-    match config.rustls_client_config() {
-        Ok(_) if is_simple(certificate) && is_simple(key) => Ok(()),
-        // The library's own error type is not among our dependencies.
-        Err(error) if error.to_string().contains("KeyMismatch") && is_simple(certificate) && is_simple(key) => {
-            Err(Problem::Refused("the key is not that of the certificate"))
-        }
-        _ => Err(unusable),
+    match client_identity(certificate, key) {
+        Err(problem @ Problem::Undecided(_)) => Err(problem),
+        verdict if is_simple(certificate) && is_simple(key) => verdict.map(drop),
+        _ => Err(UNUSABLE),
     }
+}
+
+const UNUSABLE: Problem = Problem::Undecided("this plugin cannot use this kind of certificate or key");
+
+/// Reads a client certificate and its key as Go does (`crypto/tls`, `X509KeyPair`).
+///
+/// The TLS library itself refuses certificates of X.509 version 1, which `openssl x509 -req` makes unless it is told
+/// extensions: that is for the server to judge. It also goes by the label of a key, and not by what the key is.
+pub(crate) fn client_identity(certificate: &[u8], key: &[u8]) -> Result<CertifiedKey, Problem> {
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(certificate).filter_map(Result::ok).collect();
+    let first = chain.first().ok_or(Problem::Undecided("there is no certificate in it that can be read"))?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| UNUSABLE)?;
+    let by_content = PrivateKeyDer::try_from(key.secret_der().to_vec()).map_err(|_| UNUSABLE)?;
+    let key = any_supported_type(&by_content).map_err(|_| UNUSABLE)?;
+    let (_, parsed) = parse_x509_certificate(first).map_err(|_| UNUSABLE)?;
+    if key.public_key().is_some_and(|public| public.as_ref() != parsed.public_key().raw) {
+        return Err(Problem::Refused("the key is not that of the certificate"));
+    }
+    Ok(CertifiedKey::new(chain, key))
 }
 
 /// Returns when the first certificate expires.

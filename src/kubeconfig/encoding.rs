@@ -25,7 +25,7 @@ pub(crate) fn decoded(encoded: &str) -> Option<String> {
 }
 
 /// Decodes the standard alphabet with padding; line breaks may be anywhere, as in Go.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let symbols: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
     DATA.decode(symbols).ok()
 }

@@ -152,26 +152,27 @@ impl EndpointOverrides {
         if let Some(server) = &self.server {
             let url = plain_url(server).filter(|url| url.scheme_str() == Some("https") && !has_login(url));
             if url.is_none() {
-                return Err(Error::usage("invalid --server: expected https://HOST:PORT, without credentials").because(
-                    "Flux sends a credential only to https://, and a login in the URL would win over the token",
-                ));
+                return Err(Error::usage("invalid --flux-server: expected https://HOST:PORT, without credentials")
+                    .because(
+                        "Flux sends a credential only to https://, and a login in the URL would win over the token",
+                    ));
             }
         }
         if let Some(proxy) = self.proxy_url.as_ref().filter(|proxy| !proxy.is_empty()) {
             if proxy.contains('@') {
-                return Err(Error::usage("--proxy-url must not contain credentials")
+                return Err(Error::usage("--flux-proxy-url must not contain credentials")
                     .because("other users of this machine can read the arguments of a command")
                     .hint("put the URL into the run cluster's context instead: `proxy-url` of its cluster entry"));
             }
             let url = plain_url(proxy);
             if !url.is_some_and(|url| matches!(url.scheme_str(), Some("http" | "https" | "socks5"))) {
                 return Err(Error::usage(
-                    "invalid --proxy-url: expected http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT",
+                    "invalid --flux-proxy-url: expected http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT",
                 ));
             }
         }
         if self.certificate_authority.as_deref().is_some_and(is_no_authority) {
-            return Err(Error::usage("the file of --certificate-authority contains no certificate")
+            return Err(Error::usage("the file of --flux-certificate-authority contains no certificate")
                 .hint("name a file with PEM blocks that begin with -----BEGIN CERTIFICATE-----"));
         }
         Ok(())

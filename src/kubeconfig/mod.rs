@@ -19,9 +19,10 @@ mod url;
 mod user;
 mod yaml;
 
+pub(crate) use self::certificate::client_identity;
 pub use self::effective::Effective;
 pub use self::encoding::base64;
-pub(crate) use self::encoding::{claims, decoded};
+pub(crate) use self::encoding::{claims, decode as decode_base64, decoded};
 pub use self::endpoint::{Endpoint, EndpointOverrides};
 pub use self::finding::{Finding, Severity};
 pub(crate) use self::fitness::Fitness;

@@ -207,24 +207,24 @@ fn address_of_choice(testbed: &Testbed) {
     let user = User::new(testbed, "address");
     user.bootstrap().expect_code(0);
     for (flags, says) in [
-        (["--server", "http://127.0.0.1:1"], "https://HOST:PORT"),
-        (["--proxy-url", "http://me:fake-password@127.0.0.1:1"], "must not contain credentials"),
-        (["--certificate-authority", "values.yaml"], "contains no certificate"),
-        (["--certificate-authority", "missing.pem"], "cannot read the certificate authority"),
+        (["--flux-server", "http://127.0.0.1:1"], "https://HOST:PORT"),
+        (["--flux-proxy-url", "http://me:fake-password@127.0.0.1:1"], "must not contain credentials"),
+        (["--flux-certificate-authority", "values.yaml"], "contains no certificate"),
+        (["--flux-certificate-authority", "missing.pem"], "cannot read the certificate authority"),
     ] {
         add_cluster(&user, &flags).expect_code(2).says(says).does_not_say("fake-password");
     }
     let other = user.server_of("prod2");
     let authority = user.authority_of("prod2");
     let before = user.state();
-    add_cluster(&user, &["--server", &other, "--certificate-authority", authority.to_str().expect("UTF-8")])
+    add_cluster(&user, &["--flux-server", &other, "--flux-certificate-authority", authority.to_str().expect("UTF-8")])
         .expect_code(1)
         .says("belongs to another cluster, or knows only its own users")
-        .says("--server https://HOST:PORT");
+        .says("--flux-server https://HOST:PORT");
     assert_eq!(before, user.state(), "an address of another cluster was found out too late");
 
     let server = user.server_of("prod1").replace("127.0.0.1", "localhost");
-    add_cluster(&user, &["--server", &server, "--tls-server-name", "127.0.0.1"]).expect_code(0);
+    add_cluster(&user, &["--flux-server", &server, "--flux-tls-server-name", "127.0.0.1"]).expect_code(0);
     let cluster = kubeconfig(&secret(&user))["clusters"][0]["cluster"].clone();
     assert_eq!((&cluster["server"], &cluster["tls-server-name"]), (&json!(server), &json!("127.0.0.1")));
 
@@ -235,7 +235,7 @@ fn address_of_choice(testbed: &Testbed) {
         .says("nothing to change")
         .says("goes on reaching prod1 at https://localhost");
     let server = user.server_of("prod1");
-    add_cluster(&user, &["--server", &server, "--tls-server-name", ""]).expect_code(0).says("updated Secret");
+    add_cluster(&user, &["--flux-server", &server, "--flux-tls-server-name", ""]).expect_code(0).says("updated Secret");
     let stored = kubeconfig(&secret(&user));
     assert_eq!(stored["clusters"][0]["cluster"]["server"], server);
     assert!(stored["clusters"][0]["cluster"]["tls-server-name"].is_null(), "an empty text takes nothing away");
@@ -246,25 +246,25 @@ fn unreachable_address(testbed: &Testbed) {
     let user = User::new(testbed, "nowhere");
     user.bootstrap().expect_code(0);
     let began = std::time::Instant::now();
-    add_cluster(&user, &["--server", "https://127.0.0.1:1"])
+    add_cluster(&user, &["--flux-server", "https://127.0.0.1:1"])
         .expect_code(1)
         .says("dial tcp 127.0.0.1:1: connect: connection refused")
-        .says("add-cluster prod1 --server");
+        .says("add-cluster prod1 --flux-server");
     let refused = began.elapsed();
     // Another address, and with it a certificate that nobody trusts.
     let authority = user.authority_of("prod2");
     let server = user.server_of("prod1");
     let began = std::time::Instant::now();
-    add_cluster(&user, &["--server", &server, "--certificate-authority", authority.to_str().expect("UTF-8")])
+    add_cluster(&user, &["--flux-server", &server, "--flux-certificate-authority", authority.to_str().expect("UTF-8")])
         .expect_code(1)
         .says("x509: certificate signed by unknown authority")
-        .says("--certificate-authority FILE");
+        .says("--flux-certificate-authority FILE");
     let distrusted = began.elapsed();
     for (what, took) in [("a refused connection", refused), ("an unknown authority", distrusted)] {
         assert!(took < std::time::Duration::from_secs(45), "{what} took {took:?}");
     }
     let authority = user.authority_of("prod1");
-    add_cluster(&user, &["--server", &server, "--certificate-authority", authority.to_str().expect("UTF-8")])
+    add_cluster(&user, &["--flux-server", &server, "--flux-certificate-authority", authority.to_str().expect("UTF-8")])
         .expect_code(0);
 }
 
@@ -296,7 +296,7 @@ fn loopback(testbed: &Testbed) {
     let server = user.server_of("prod1");
     let allowed = add_cluster(&user, &["--allow-loopback"]);
     let again = user.add_cluster("prod1");
-    let named = add_cluster(&user, &["--server", &server]);
+    let named = add_cluster(&user, &["--flux-server", &server]);
     testbed.kubectl("build", &["delete", "namespace", namespace]).expect("kubectl");
     refused
         .expect_code(1)

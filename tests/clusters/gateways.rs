@@ -57,7 +57,7 @@ fn entry<'a>(kubeconfig: &'a mut Value, list: &str, name: &str) -> &'a mut Value
 
 fn direct(user: &User<'_>) -> Vec<String> {
     let authority = user.authority_of("prod1").display().to_string();
-    vec!["--server".to_owned(), user.server_of("prod1"), "--certificate-authority".to_owned(), authority]
+    vec!["--flux-server".to_owned(), user.server_of("prod1"), "--flux-certificate-authority".to_owned(), authority]
 }
 
 fn unreliable(testbed: &Testbed) {
@@ -97,7 +97,7 @@ fn only_own_users(testbed: &Testbed) {
         let output = add_cluster(&user, &[])
             .expect_code(1)
             .says("knows only its own users")
-            .says("--server https://HOST:PORT")
+            .says("--flux-server https://HOST:PORT")
             .says("--kubeconfig-file FILE")
             .does_not_say("completes the rest")
             .does_not_say(OWN_TOKEN);
@@ -147,7 +147,7 @@ fn beside_own_users(testbed: &Testbed) {
     // An address that knows nobody is refused, whatever else is known.
     let authority = user.write("gateway.pem", gateway.authority()).display().to_string();
     let before = user.state();
-    add_cluster(&user, &["--server", gateway.server(), "--certificate-authority", &authority])
+    add_cluster(&user, &["--flux-server", gateway.server(), "--flux-certificate-authority", &authority])
         .expect_code(1)
         .says("knows only its own users");
     assert_eq!(before, user.state());

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod check;
+mod connection;
 mod corpus;
 mod credentials;
 mod delivery;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
     let ordinary = [
         bad_input::TESTS,
         check::TESTS,
+        connection::TESTS,
         credentials::TESTS,
         delivery::TESTS,
         gateways::TESTS,

@@ -319,7 +319,7 @@ fn add_cluster_killed(testbed: &Testbed) {
     user.bootstrap().expect_code(0);
     let (build, target) = (user.workspace.build_namespace(), user.workspace.target_namespace());
     let server = user.server_of("prod1");
-    let flags = ["--token-duration", "1h", "--server", &server];
+    let flags = ["--token-duration", "1h", "--flux-server", &server];
     let arguments = [&user.add_cluster_arguments("prod1", "prod1")[..], &flags].concat();
     let deployer = format!("{build}-prod1-deployer");
     for step in [

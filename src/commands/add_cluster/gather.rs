@@ -85,7 +85,16 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
     let is_new_namespace = creates_namespace.unwrap_or_default();
     let (credential, access, kustomizations, delivery, registry) = join!(
         Checks::apart(async |checks| {
-            check_credential(request, clusters, checks, &existing, &authentication, &run_uid, is_new_namespace).await
+            Box::pin(check_credential(
+                request,
+                clusters,
+                checks,
+                &existing,
+                &authentication,
+                &run_uid,
+                is_new_namespace,
+            ))
+            .await
         }),
         Checks::apart(async |checks| {
             let (versions, existing) = (versions?, known(&existing)?);

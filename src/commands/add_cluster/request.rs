@@ -252,10 +252,10 @@ pub(super) fn endpoint_overrides(arguments: &EndpointArgs) -> Result<EndpointOve
         })
     };
     let overrides = EndpointOverrides {
-        server: arguments.server.clone(),
-        proxy_url: arguments.proxy_url.clone(),
-        tls_server_name: arguments.tls_server_name.clone(),
-        certificate_authority: arguments.certificate_authority.as_ref().map(read).transpose()?,
+        server: arguments.flux_server.clone(),
+        proxy_url: arguments.flux_proxy_url.clone(),
+        tls_server_name: arguments.flux_tls_server_name.clone(),
+        certificate_authority: arguments.flux_certificate_authority.as_ref().map(read).transpose()?,
     };
     overrides.check()?;
     Ok(overrides)

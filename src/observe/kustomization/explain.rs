@@ -79,7 +79,7 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, GracePeriod, 
         (Cause::FeatureDisabled, GracePeriod::None, hint)
     } else if says(&["x509:", "certificate signed by unknown authority"]) {
         let hint = format!(
-            "correct the certificate authority in {place}: {again} --certificate-authority FILE, or --tls-server-name NAME where only the name differs"
+            "correct the certificate authority in {place}: {again} --flux-certificate-authority FILE, or --flux-tls-server-name NAME where only the name differs"
         );
         (Cause::CertificateRefused, GracePeriod::Short, hint)
     } else if says(&[
@@ -92,7 +92,7 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, GracePeriod, 
         "socks connect",
     ]) {
         let hint = format!(
-            "can Flux reach the address in {place}? Name one that it can: {again} --server https://HOST:PORT, or --proxy-url URL"
+            "can Flux reach the address in {place}? Name one that it can: {again} --flux-server https://HOST:PORT, or --flux-proxy-url URL"
         );
         (Cause::RunClusterUnreachable, GracePeriod::Long, hint)
     } else if says(&["Unauthorized", "the server has asked for the client to provide credentials"]) {

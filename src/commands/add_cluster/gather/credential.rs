@@ -150,7 +150,7 @@ fn identity(
         if endpoint.tls_server_name.is_some() || endpoint.proxy_url.is_some() {
             return Err(Error::usage("Flux cannot use a TLS server name or a proxy with a workload identity")
                 .because(format!("{} is reached with one", endpoint.server))
-                .hint("reach the API server without (an empty --tls-server-name or --proxy-url), or choose another method to authenticate"));
+                .hint("reach the API server without (an empty --flux-tls-server-name or --flux-proxy-url), or choose another method to authenticate"));
         }
         workload.address = Some(endpoint.server);
         workload.certificate_authority = endpoint.certificate_authority_data.as_deref().and_then(decoded);
@@ -202,7 +202,7 @@ pub(super) async fn check_endpoint(
     match clusters.run.through(endpoint).await?.uid().await {
         Ok(uid) if uid != run_uid => Err(Error::new(format!("another cluster answers at {}", endpoint.server))
             .because(format!("it has the kube-system UID {uid}, {} has {run_uid}", clusters.run.display()))
-            .hint("name an address of the same cluster: --server https://HOST:PORT")),
+            .hint("name an address of the same cluster: --flux-server https://HOST:PORT")),
         _ => Ok(()),
     }
 }
@@ -211,7 +211,7 @@ pub(super) async fn check_endpoint(
 fn not_ours(request: &Request) -> Error {
     Error::usage(format!("cannot change the address of {}: its kubeconfig is yours", request.run_cluster))
         .because(format!("{} is used as it is", request.credential_reference(RunCredential::Secret).display()))
-        .hint("change it there, and leave --server, --proxy-url, --tls-server-name and --certificate-authority out")
+        .hint("change it there, and leave the flags that begin with --flux- out")
 }
 
 /// Refuses a kubeconfig of the user's own with an address of the machine itself, where that would be the controller's pod.
@@ -237,7 +237,7 @@ async fn refuse_where_flux_runs_as_pods(build: &Cluster, run_cluster: &str, endp
         .because(format!(
             "Flux runs as a pod (Deployment {namespace}/{CONTROLLER}), for which a loopback address is the pod itself"
         ))
-        .hint("name the address that Flux reaches: --server https://HOST:PORT, or in the kubeconfig that you give")
+        .hint("name the address that Flux reaches: --flux-server https://HOST:PORT, or in the kubeconfig that you give")
         .hint("or, where the pod uses the network of its node: --allow-loopback"))
 }
 

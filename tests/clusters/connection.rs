@@ -1,0 +1,283 @@
+//! How the plugin reaches clusters, beside kubectl: proxies, flags, pods, certificates and credential plugins.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use testbed::{Behaviour, Gateway, Proxy, Testbed};
+
+use crate::Test;
+use crate::support::{Output, PACKAGE, User};
+
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("connection::a_proxy_of_the_environment_counts_where_it_does_for_kubectl", environment),
+    ("connection::a_run_goes_through_a_proxy", through_a_proxy),
+    ("connection::flags_mean_what_they_mean_to_kubectl", flags),
+    ("connection::a_pod_is_its_service_account", pod),
+    ("connection::a_certificate_that_is_not_trusted_is_named", certificates),
+    ("connection::a_refused_credential_is_asked_for_once_more", refused_credential),
+];
+
+const PASSWORD: &str = "fake-proxy-password";
+
+/// Reads a cluster as kubectl does with the same environment; tells whether it can.
+fn kubectl_can(user: &User<'_>, arguments: &[&str]) -> bool {
+    let mut command = Command::new(user.testbed.tools().kubectl());
+    command.env_clear().envs(user.command().get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.args(["get", "serviceaccounts", "--request-timeout", "5s"]).args(arguments).output();
+    output.expect("kubectl").status.success()
+}
+
+/// Asserts that the build cluster is reached; it has no deliveries to show.
+fn reaches(user: &User<'_>, arguments: &[&str]) -> Output {
+    status(user, arguments).expect_code(1).says("there are no deliveries in namespace")
+}
+
+/// Looks at the deliveries of the user's namespace.
+fn status(user: &User<'_>, arguments: &[&str]) -> Output {
+    let mut all = vec!["status", "--request-timeout", "5s"];
+    all.extend(arguments);
+    user.run(&all)
+}
+
+fn kubeconfig(user: &User<'_>) -> Value {
+    let path = user.variable("KUBECONFIG").map(PathBuf::from).expect("a kubeconfig");
+    serde_yaml::from_str(&std::fs::read_to_string(path).expect("a kubeconfig")).expect("YAML")
+}
+
+/// Gives the user a kubeconfig that is changed.
+fn change_kubeconfig(user: &mut User<'_>, change: impl Fn(&mut Value)) {
+    let mut kubeconfig = kubeconfig(user);
+    change(&mut kubeconfig);
+    let path = user.write("changed-kubeconfig.json", &kubeconfig.to_string());
+    user.set("KUBECONFIG", &path.display().to_string());
+}
+
+fn entry<'a>(kubeconfig: &'a mut Value, list: &str, name: &str) -> &'a mut Value {
+    let entries = kubeconfig[list].as_array_mut().expect("a list");
+    entries.iter_mut().find(|entry| entry["name"] == name).expect("an entry")
+}
+
+/// Returns the address, the file with the certificate authority and the token of the user on the build cluster.
+fn build_cluster(user: &User<'_>) -> (String, String, String) {
+    let mut kubeconfig = kubeconfig(user);
+    let of_user = entry(&mut kubeconfig, "contexts", "build")["context"]["user"].as_str().expect("a user").to_owned();
+    let token = entry(&mut kubeconfig, "users", &of_user)["user"]["token"].as_str().expect("a token").to_owned();
+    (user.server_of("build"), user.authority_of("build").display().to_string(), token)
+}
+
+fn environment(testbed: &Testbed) {
+    let environments: [&[(&str, &str)]; 7] = [
+        &[("HTTPS_PROXY", "http://127.0.0.1:9")],
+        &[("HTTPS_PROXY", "http://127.0.0.1:9"), ("NO_PROXY", "127.0.0.1")],
+        &[("HTTPS_PROXY", "http://127.0.0.1:9"), ("NO_PROXY", "localhost,")],
+        &[("HTTPS_PROXY", "proxy:3128"), ("NO_PROXY", "127.0.0.0/8")],
+        &[("https_proxy", "no URL at all")],
+        &[("HTTPS_PROXY", "socks9://proxy"), ("no_proxy", "*")],
+        &[("ALL_PROXY", "http://127.0.0.1:9"), ("HTTP_PROXY", "http://127.0.0.1:9")],
+    ];
+    let mut user = User::new(testbed, "environment");
+    for variables in environments {
+        for (name, value) in variables {
+            user.set(name, value);
+        }
+        assert!(kubectl_can(&user, &[]), "{variables:?}");
+        reaches(&user, &[]);
+        for (name, _) in variables {
+            user.set(name, "");
+        }
+    }
+    // A server elsewhere is reached through the proxy by both: the proxy is not there.
+    user.set("HTTPS_PROXY", &format!("http://me:{PASSWORD}@127.0.0.1:9"));
+    let arguments = ["--server", "https://prod.example:6443"];
+    assert!(!kubectl_can(&user, &arguments));
+    status(&user, &arguments)
+        .expect_code(1)
+        .says("the connection goes through the proxy http://127.0.0.1:9")
+        .says("NO_PROXY=prod.example")
+        .does_not_say(PASSWORD);
+}
+
+fn through_a_proxy(testbed: &Testbed) {
+    for scheme in ["http", "socks5"] {
+        let proxy = Proxy::start("me", PASSWORD).expect("a proxy");
+        let mut user = User::new(testbed, "proxy");
+        let set = |user: &mut User<'_>, password: &str| {
+            let url = format!("{scheme}://me:{password}@{}", proxy.address());
+            change_kubeconfig(user, |kubeconfig| {
+                for cluster in kubeconfig["clusters"].as_array_mut().expect("clusters") {
+                    cluster["cluster"]["proxy-url"] = json!(url);
+                }
+            });
+        };
+        set(&mut user, PASSWORD);
+        let before = proxy.connections();
+        let output = user.run(&[
+            "bootstrap",
+            PACKAGE,
+            "--git-url",
+            user.workspace.repository().url(),
+            "--branch",
+            "main",
+            "--yes",
+            "-vv",
+        ]);
+        output.expect_code(0).does_not_say(PASSWORD);
+        let mut arguments = user.add_cluster_arguments("prod1", "prod1");
+        arguments.push("-vv");
+        user.run(&arguments).expect_code(0).does_not_say(PASSWORD);
+        user.run(&["wait", "-vv"]).expect_code(0).does_not_say(PASSWORD);
+        // One connection to each cluster at the least for each command; Flux goes through it as well.
+        assert!(proxy.connections() > before + 4, "{} connections", proxy.connections());
+        assert_eq!(proxy.refused(), 0);
+        set(&mut user, "another-password");
+        assert!(!kubectl_can(&user, &[]));
+        user.run(&["status"])
+            .expect_code(1)
+            .says(&format!("the connection goes through the proxy {scheme}://{}", proxy.address()))
+            .says("check the proxy")
+            .does_not_say("another-password");
+    }
+}
+
+fn flags(testbed: &Testbed) {
+    let mut user = User::new(testbed, "flags");
+    let (server, authority, token) = build_cluster(&user);
+    let namespace = user.workspace.build_namespace().to_owned();
+    let port = server.rsplit_once(':').expect("a port").1;
+    let other = format!("https://localhost:{port}");
+    for arguments in [
+        vec!["--server", &other],
+        vec!["-s", &other, "--cache-dir", "/nowhere", "--disable-compression"],
+        vec!["--tls-server-name", "kubernetes"],
+        vec!["--token", &token],
+        vec!["--certificate-authority", &authority],
+        vec!["--insecure-skip-tls-verify"],
+        vec!["--cluster", "build", "--request-timeout=20s"],
+    ] {
+        assert!(kubectl_can(&user, &arguments), "{arguments:?}");
+        reaches(&user, &arguments);
+    }
+    for (arguments, words) in [
+        (vec!["--token", "fake-token"], "Unauthorized"),
+        (vec!["--tls-server-name", "other.example"], "is not for other.example"),
+        (vec!["--as", "nobody"], "cannot impersonate"),
+        (vec!["--as-group", "somebody"], "name the user with --as"),
+        (vec!["--cluster", "nowhere"], "no cluster `nowhere`"),
+        (vec!["--user", "nobody"], "no user `nobody`"),
+        (vec!["--client-certificate", "/nowhere"], "cannot read the client certificate /nowhere"),
+        (vec!["--certificate-authority", &authority, "--insecure-skip-tls-verify"], "leave one of both out"),
+    ] {
+        assert!(!kubectl_can(&user, &arguments), "{arguments:?}");
+        let output = status(&user, &arguments).says(words);
+        assert_ne!(output.code, 0, "{output}");
+    }
+    // Without any kubeconfig, flags are enough.
+    user.set("KUBECONFIG", "/nowhere");
+    status(&user, &[]).expect_code(2).says("there is no kubeconfig");
+    let arguments = ["--server", &server, "--certificate-authority", &authority, "--token", &token, "-n", &namespace];
+    assert!(kubectl_can(&user, &arguments));
+    reaches(&user, &arguments).does_not_say(&token);
+    user.run(&["add-cluster", "prod1", "--server", &server, "--package", PACKAGE])
+        .expect_code(2)
+        .says("give --flux-server");
+}
+
+fn pod(testbed: &Testbed) {
+    let user = User::new(testbed, "pod");
+    let (server, authority, token) = build_cluster(&user);
+    let (host, port) = server.trim_start_matches("https://").split_once(':').expect("a port");
+    let namespace = user.workspace.build_namespace().to_owned();
+    let token = user.write("token", &token);
+    let namespace_file = user.write("namespace", &namespace);
+    let mounted = "/run/secrets/kubernetes.io/serviceaccount";
+    // As in a container: a file system of its own below /run, where /var/run leads.
+    let script = format!(
+        "mount -t tmpfs tmpfs /run && mkdir -p {mounted} && cp \"$1\" {mounted}/ca.crt && cp \"$2\" {mounted}/token && \
+         cp \"$3\" {mounted}/namespace && shift 3 && exec \"$@\""
+    );
+    let run = |program: &std::path::Path, arguments: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh", &authority]);
+        command.arg(&token).arg(&namespace_file).arg(program).args(arguments).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", "/nowhere");
+        command.env("KUBERNETES_SERVICE_HOST", host).env("KUBERNETES_SERVICE_PORT", port);
+        command.output().expect("it runs")
+    };
+    let kubectl = run(user.testbed.tools().kubectl(), &["get", "serviceaccounts", "-o", "name"]);
+    assert!(String::from_utf8_lossy(&kubectl.stdout).contains(testbed::USER), "{kubectl:?}");
+    user.bootstrap().expect_code(0);
+    user.add_cluster("prod1").expect_code(0);
+    let output = run(env!("CARGO_BIN_EXE_kubectl-carvelflux").as_ref(), &["wait"]);
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains(&format!("{PACKAGE} on prod1  ready")), "{text}");
+}
+
+fn certificates(testbed: &Testbed) {
+    let mut user = User::new(testbed, "certificates");
+    let authority = std::fs::read_to_string(user.authority_of("build")).expect("PEM");
+    let gateway =
+        Gateway::start(&user.server_of("build"), &authority, Behaviour::Unreliable(usize::MAX)).expect("a gateway");
+    let pem = user.write("gateway.pem", gateway.authority());
+    // A bundle with something that is no certificate is a bundle all the same.
+    let odd = "-----BEGIN CERTIFICATE-----\nZmFrZQ==\n-----END CERTIFICATE-----\n";
+    let bundle = user.write("bundle.pem", &format!("{odd}{}", gateway.authority()));
+    let server = gateway.server().to_owned();
+    for file in [pem, bundle] {
+        let arguments = ["--server", &server, "--certificate-authority", &file.display().to_string()];
+        assert!(kubectl_can(&user, &arguments), "{arguments:?}");
+        reaches(&user, &arguments);
+    }
+    assert!(!kubectl_can(&user, &["--server", &server]));
+    status(&user, &["--server", &server])
+        .expect_code(1)
+        .says("there is no secure connection to the build cluster")
+        .says("subject CN=gateway")
+        .says("signed by no certificate authority that is trusted here")
+        .does_not_say("check the address and the network");
+    let git = user.workspace.repository().url().to_owned();
+    let git = git.split('/').nth(2).expect("a host").to_owned();
+    status(&user, &["--server", &format!("https://{git}")]).expect_code(1).says("does not speak TLS");
+    change_kubeconfig(&mut user, |kubeconfig| {
+        entry(kubeconfig, "clusters", "build")["cluster"]["proxy-url"] = json!(format!("ftp://me:{PASSWORD}@proxy"));
+    });
+    assert!(!kubectl_can(&user, &[]));
+    status(&user, &[]).expect_code(2).says("the proxy-url in the kubeconfig cannot be used").does_not_say(PASSWORD);
+}
+
+fn refused_credential(testbed: &Testbed) {
+    let mut user = User::new(testbed, "refused");
+    let (_, _, token) = build_cluster(&user);
+    let good = user.write("good-token", token.trim());
+    let runs = user.write("runs", "");
+    let answer = r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}"#;
+    let script = |first: &str| {
+        format!(
+            "echo run >> {runs}; if [ $(wc -l < {runs}) = 1 ]; then {first}; else printf '{answer}' $(cat {good}); fi",
+            runs = runs.display(),
+            good = good.display()
+        )
+    };
+    let plugin = |user: &mut User<'_>, command: &str, script: &str| {
+        std::fs::write(&runs, "").expect("a file");
+        change_kubeconfig(user, |kubeconfig| {
+            let name = entry(kubeconfig, "contexts", "build")["context"]["user"].as_str().expect("a user").to_owned();
+            entry(kubeconfig, "users", &name)["user"] = json!({"exec": {
+                "apiVersion": "client.authentication.k8s.io/v1", "command": command, "args": ["-c", script],
+                "interactiveMode": "Never", "installHint": "brew install fake-plugin",
+            }});
+        });
+    };
+    plugin(&mut user, "/bin/sh", &script(&format!("printf '{answer}' fake-token")));
+    reaches(&user, &[]);
+    assert_eq!(std::fs::read_to_string(&runs).expect("a file").lines().count(), 2);
+    plugin(&mut user, "no-such-plugin", "");
+    status(&user, &[]).says("executable no-such-plugin not found").says("brew install fake-plugin");
+    // A plugin that does not end is not waited for beyond the deadline of the command.
+    plugin(&mut user, "/bin/sh", "exec sleep 60");
+    let started = Instant::now();
+    user.run(&["wait", "--timeout", "3s"]).expect_code(3);
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+}
