@@ -147,14 +147,15 @@ fn flags(testbed: &Testbed) {
     let namespace = user.workspace.build_namespace().to_owned();
     let port = server.rsplit_once(':').expect("a port").1;
     let other = format!("https://localhost:{port}");
+    let cache = user.write("cache", "").with_extension("d").display().to_string();
     for arguments in [
         vec!["--server", &other],
-        vec!["-s", &other, "--cache-dir", "/nowhere", "--disable-compression"],
+        vec!["-s", &other, "--cache-dir", &cache, "--disable-compression"],
         vec!["--tls-server-name", "kubernetes"],
         vec!["--token", &token],
         vec!["--certificate-authority", &authority],
         vec!["--insecure-skip-tls-verify"],
-        vec!["--cluster", "build", "--request-timeout=20s"],
+        vec!["--cluster", "build"],
     ] {
         assert!(kubectl_can(&user, &arguments), "{arguments:?}");
         reaches(&user, &arguments);
@@ -201,7 +202,9 @@ fn pod(testbed: &Testbed) {
         let mut command = Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh", &authority]);
         command.arg(&token).arg(&namespace_file).arg(program).args(arguments).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", "/nowhere");
+        command
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", user.variable("HOME").expect("a directory"));
         command.env("KUBERNETES_SERVICE_HOST", host).env("KUBERNETES_SERVICE_PORT", port);
         command.output().expect("it runs")
     };
