@@ -8,6 +8,7 @@ mod change;
 mod client;
 mod clock;
 mod connect;
+mod connection;
 mod delete;
 mod entries;
 mod exec_plugin;
@@ -24,7 +25,7 @@ mod watch;
 
 pub use access::Access;
 pub(crate) use clock::ServerClock;
-pub use connect::{Connection, find_kubeconfig, load_kubeconfig};
+pub use connection::{Connection, find_kubeconfig, load_kubeconfig};
 pub use failure::{Remedy, WatchFailure};
 pub use proxy::{Proxy, ProxyRules};
 pub use retry::report_retries;

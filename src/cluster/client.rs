@@ -22,7 +22,7 @@ use tower::ServiceBuilder;
 use super::clock::ServerClock;
 use super::exec_plugin::{Plugin, PluginIdentity};
 use super::proxy::{Proxy, ProxyRules};
-use super::retry::Retry;
+use super::retry::{IDLE_CONNECTIONS, Retry};
 use super::tls::tls;
 use crate::error::{Error, Result};
 
@@ -30,9 +30,6 @@ use crate::error::{Error, Result};
 ///
 /// hyper's own buffers grow with each long answer and never shrink: with the watches of 100 run clusters to more than 50 MB.
 const BUFFER: usize = 16 * 1024;
-
-/// How many connections that nobody uses are kept for the next request.
-pub(super) const IDLE_CONNECTIONS: usize = 2;
 
 /// The route to an API server, and as whom it is taken.
 #[derive(Clone)]

@@ -1,6 +1,5 @@
-//! How a cluster is reached: kubeconfig files, contexts and kubectl's connection flags.
+//! Makes the client of a cluster: from kubeconfig files and flags, from one kubeconfig as Flux does, or as the account of a pod.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use kube::config::{AuthInfo, Kubeconfig};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::client::{Route, client};
+use super::connection::{Connection, describe, find_kubeconfig, load_kubeconfig};
 use super::entries::Entries;
 use super::exec_plugin::Plugin;
 use super::pod::Pod;
@@ -21,62 +21,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one request may take where the user says nothing else; watches are not concerned.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Which kubeconfig entries to use, and what flags say instead of them: the meaning of each is kubectl's.
-#[derive(Clone, Debug, Default)]
-pub struct Connection {
-    /// Kubeconfig file; `None` means `$KUBECONFIG`, then `~/.kube/config`.
-    pub kubeconfig: Option<PathBuf>,
-    /// Context; `None` means the current one.
-    pub context: Option<String>,
-    /// Cluster entry instead of the context's.
-    pub cluster: Option<String>,
-    /// User entry instead of the context's.
-    pub user: Option<String>,
-    /// Address of the API server.
-    pub server: Option<String>,
-    /// Name in the API server's certificate.
-    pub tls_server_name: Option<String>,
-    /// File with the certificates of the authority that signed the API server's.
-    pub certificate_authority: Option<String>,
-    /// Whether the API server's certificate is not verified.
-    pub insecure_skip_tls_verify: bool,
-    /// Bearer token.
-    pub token: Option<SecretString>,
-    /// User name for basic authentication.
-    pub username: Option<String>,
-    /// Password for basic authentication.
-    pub password: Option<SecretString>,
-    /// File with a client certificate.
-    pub client_certificate: Option<String>,
-    /// File with the key of the client certificate.
-    pub client_key: Option<String>,
-    /// User to impersonate.
-    pub impersonate: Option<String>,
-    /// UID to impersonate.
-    pub impersonate_uid: Option<String>,
-    /// Groups to impersonate.
-    pub impersonate_groups: Vec<String>,
-    /// Extra fields to impersonate, each with one value.
-    pub impersonate_extra: Vec<(String, String)>,
-    /// Longest time for one request: zero means no limit, `None` the default of 30 s.
-    pub request_timeout: Option<Duration>,
-    /// Longest time for a credential plugin, which may ask its user to log in; `None` means no limit.
-    pub login_timeout: Option<Duration>,
-}
-
 impl Connection {
-    /// Returns how run clusters are reached where this is how the build cluster is: through contexts of `file`, else of the
-    /// same files. As whom the build cluster is reached says nothing about them.
-    #[must_use]
-    pub fn of_run_clusters(&self, file: Option<&PathBuf>) -> Self {
-        Self {
-            kubeconfig: file.or(self.kubeconfig.as_ref()).cloned(),
-            request_timeout: self.request_timeout,
-            login_timeout: self.login_timeout,
-            ..Self::default()
-        }
-    }
-
     /// Returns the namespace that the kubeconfig's context or the pod has; `None` where neither says one.
     pub fn namespace(&self) -> Result<Option<String>> {
         let kubeconfig = find_kubeconfig(self.kubeconfig.as_deref())?;
@@ -84,12 +29,6 @@ impl Connection {
         let named = kubeconfig.iter().flat_map(|read| &read.contexts).find(|entry| Some(&entry.name) == context);
         let namespace = named.and_then(|entry| entry.context.as_ref()?.namespace.clone());
         Ok(namespace.filter(|namespace| !namespace.is_empty()).or_else(|| Pod::current().map(|pod| pod.namespace())))
-    }
-
-    /// Returns the same with another context.
-    #[must_use]
-    pub fn in_context(&self, context: &str) -> Self {
-        Self { context: Some(context.to_owned()), ..self.clone() }
     }
 }
 
@@ -207,52 +146,4 @@ impl Cluster {
 fn self_contained(role: &Role, kubeconfig: &Kubeconfig) -> Result<Route> {
     let entries = Entries::of(role, &Connection::default(), kubeconfig)?;
     Route::of(entries.config(role)?, entries.cluster.proxy_url.as_deref())
-}
-
-/// Reads and merges kubeconfig files as kubectl does: `path`, else the files of `$KUBECONFIG` that exist, else
-/// `~/.kube/config`. The first file that defines a name wins.
-pub fn load_kubeconfig(path: Option<&Path>) -> Result<Kubeconfig> {
-    find_kubeconfig(path)?.ok_or_else(|| {
-        let names: Vec<String> = default_files().iter().map(|file| file.display().to_string()).collect();
-        Error::usage(format!("there is no kubeconfig: {} does not exist", names.join(", ")))
-            .hint("name one with --kubeconfig or in $KUBECONFIG")
-    })
-}
-
-/// Does the same; `None` where no file was named and there is none.
-pub fn find_kubeconfig(path: Option<&Path>) -> Result<Option<Kubeconfig>> {
-    let files = match path {
-        Some(path) => vec![path.to_owned()],
-        None => default_files(),
-    };
-    let mut merged: Option<Kubeconfig> = None;
-    for file in &files {
-        // kube refuses a missing file of $KUBECONFIG; kubectl skips it.
-        if path.is_none() && !file.exists() {
-            continue;
-        }
-        let unreadable = |error| Error::usage(format!("cannot read the kubeconfig {}", file.display())).because(error);
-        let next = Kubeconfig::read_from(file).map_err(unreadable)?;
-        merged = Some(match merged {
-            Some(merged) => merged.merge(next).map_err(unreadable)?,
-            None => next,
-        });
-    }
-    Ok(merged)
-}
-
-fn default_files() -> Vec<PathBuf> {
-    match std::env::var_os("KUBECONFIG") {
-        Some(value) if !value.is_empty() => {
-            std::env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect()
-        }
-        _ => std::env::home_dir().map(|home| home.join(".kube").join("config")).into_iter().collect(),
-    }
-}
-
-pub(super) fn describe(role: &Role) -> String {
-    match role {
-        Role::Build => "the build cluster".to_owned(),
-        Role::Run(name) => format!("the run cluster `{name}`"),
-    }
 }

@@ -1,7 +1,7 @@
 //! Which entries of kubeconfig files a connection uses, and what flags say instead, by kubectl's rules.
 //!
 //! They are those of client-go `clientcmd/client_config.go` (`getContext`, `getCluster`, `getAuthInfo` and `ClientConfig`) and
-//! `clientcmd/validation.go`, v0.36. The files are read in [`super::connect`].
+//! `clientcmd/validation.go`, v0.36. The files are read in [`super::connection`].
 
 use http::Uri;
 use kube::Config;
@@ -10,8 +10,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use secrecy::ExposeSecret;
 
-use super::connect::describe;
-use super::{Connection, Role};
+use super::Role;
+use super::connection::{Connection, describe};
 use crate::error::{Error, Result};
 
 /// What counts for one connection.

@@ -9,7 +9,7 @@ use http::Uri;
 use kube::Config;
 use kube::config::AuthInfo;
 
-use super::Connection;
+use super::connection::Connection;
 use super::entries::authorities;
 use crate::error::{Error, Result};
 

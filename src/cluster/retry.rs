@@ -20,9 +20,11 @@ use kube::client::Body;
 use serde_json::Value;
 use tower::{BoxError, Service, ServiceExt};
 
-use super::client::IDLE_CONNECTIONS;
 use super::clock::ServerClock;
 use super::exec_plugin::Plugin;
+
+/// How many connections that nobody uses are kept for the next request.
+pub(super) const IDLE_CONNECTIONS: usize = 2;
 
 /// How often a request is sent at most.
 const TRIES: u32 = 5;
