@@ -10,6 +10,7 @@ use k8s_openapi::ByteString;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::edit::edit;
 use super::install::{INSTALL_API_VERSION, values_secret_names};
 use super::layout::{OtherObject, PACKAGES};
 use super::manifest;
@@ -96,17 +97,19 @@ impl RunClusterDirectory {
     /// Computes the files that hold the given `PackageInstall` and, if any, its values Secret.
     ///
     /// Each takes the place of its predecessor, whatever the file; otherwise it goes to `packageinstall.yaml` or `params.yaml`.
-    /// All other documents and files stay. Only files that change are returned: none when all is as it should be.
-    pub fn with_delivery(&self, install: &Value, secret: Option<&Value>) -> Result<Vec<FileChange>> {
+    /// All other documents and files stay, and what is not changed of a document stays as it is written. Only files that
+    /// change are returned: none when all is as it should be.
+    pub fn with_delivery(&self, install: &Value, secret: Option<&Value>) -> Result<DeliveryFiles> {
         let secret_name = secret.and_then(|secret| text(secret, "/metadata/name"));
         let is_earlier = |document: &Value| {
             is_secret(document)
                 && matches!((text(document, "/metadata/name"), &secret_name), (Some(old), Some(new)) if is_same_values_secret(&old, new))
         };
         let mut wanted = self.parsed()?;
-        replace(&mut wanted, &format!("{}/{INSTALL_FILE}", self.path), is_install, install);
+        replace(&mut wanted, &format!("{}/{INSTALL_FILE}", self.path), is_install, |_| install.clone(), install);
         if let Some(secret) = secret {
-            replace(&mut wanted, &format!("{}/{VALUES_FILE}", self.path), is_earlier, secret);
+            let updated = |earlier: &Value| with_content_of(earlier, secret);
+            replace(&mut wanted, &format!("{}/{VALUES_FILE}", self.path), is_earlier, updated, secret);
         }
         self.differences(wanted)
     }
@@ -126,44 +129,91 @@ impl RunClusterDirectory {
         files
     }
 
-    fn parsed(&self) -> Result<Vec<(String, Vec<Value>)>> {
-        self.files.iter().map(|file| Ok((file.path.clone(), documents(file)?))).collect()
+    fn parsed(&self) -> Result<Vec<WantedFile>> {
+        let wanted = self.files.iter().map(|file| {
+            let documents = documents(file)?.into_iter().map(Some).collect();
+            Ok(WantedFile { path: file.path.clone(), documents, added: Vec::new() })
+        });
+        wanted.collect()
     }
 
-    fn differences(&self, wanted: Vec<(String, Vec<Value>)>) -> Result<Vec<FileChange>> {
-        let mut changes = Vec::new();
-        for (path, documents) in wanted {
-            let before = self.files.iter().find(|file| file.path == path).map(self::documents).transpose()?;
-            // A file is left alone when its documents are, comments and all.
-            if before.as_ref() != Some(&documents) {
-                let content =
-                    if documents.is_empty() { None } else { Some(manifest::write_documents(&documents)?.into()) };
-                changes.push(FileChange { path, content });
+    fn differences(&self, wanted: Vec<WantedFile>) -> Result<DeliveryFiles> {
+        let mut files = DeliveryFiles::default();
+        for WantedFile { path, documents: wanted, added } in wanted {
+            let existing = self.files.iter().find(|file| file.path == path);
+            let before = existing.map(documents).transpose()?.unwrap_or_default();
+            let is_unchanged = added.is_empty() && wanted.iter().map(Option::as_ref).eq(before.iter().map(Some));
+            if is_unchanged {
+                continue;
             }
+            let content = if added.is_empty() && wanted.iter().all(Option::is_none) {
+                None
+            } else {
+                let before = existing.map(|file| file.content.expose_secret()).unwrap_or_default();
+                let edited = edit(before, &wanted, &added)?;
+                if edited.is_rewritten {
+                    files.rewritten.push(path.clone());
+                }
+                Some(edited.text.into())
+            };
+            files.changes.push(FileChange { path, content });
         }
-        Ok(changes)
+        Ok(files)
     }
 }
 
-/// Puts a document in the place of the first that matches and drops the other matches; otherwise adds it to the file named.
-fn replace(files: &mut Vec<(String, Vec<Value>)>, path: &str, matches: impl Fn(&Value) -> bool, document: &Value) {
+/// The files of a delivery as they should be.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFiles {
+    /// The files that change.
+    pub changes: Vec<FileChange>,
+    /// Those of them, by path, that could not be changed in place: their comments are lost, and their order and quotes.
+    pub rewritten: Vec<String>,
+}
+
+/// What a file is to hold.
+struct WantedFile {
+    path: String,
+    /// What becomes of each document that is there: nothing, where it goes.
+    documents: Vec<Option<Value>>,
+    added: Vec<Value>,
+}
+
+/// Updates the first document that matches and drops the other matches; otherwise adds one to the file named.
+fn replace(
+    files: &mut Vec<WantedFile>,
+    path: &str,
+    matches: impl Fn(&Value) -> bool,
+    updated: impl Fn(&Value) -> Value,
+    new: &Value,
+) {
     let mut placed = false;
-    for (_, documents) in files.iter_mut() {
-        documents.retain_mut(|existing| {
-            if !matches(existing) {
-                return true;
-            }
-            existing.clone_from(document);
-            !std::mem::replace(&mut placed, true)
-        });
+    for place in files.iter_mut().flat_map(|file| &mut file.documents) {
+        if let Some(existing) = place.as_ref().filter(|document| matches(document)) {
+            *place = (!placed).then(|| updated(existing));
+            placed = true;
+        }
     }
     if placed {
         return;
     }
-    match files.iter_mut().find(|(existing, _)| existing == path) {
-        Some((_, documents)) => documents.push(document.clone()),
-        None => files.push((path.to_owned(), vec![document.clone()])),
+    match files.iter_mut().find(|file| file.path == path) {
+        Some(file) => file.added.push(new.clone()),
+        None => files.push(WantedFile { path: path.to_owned(), documents: Vec::new(), added: vec![new.clone()] }),
     }
+}
+
+/// Gives an earlier values Secret the name and the content of a new one; its labels and all else stay.
+fn with_content_of(earlier: &Value, secret: &Value) -> Value {
+    let mut updated = earlier.clone();
+    if let (Some(entries), Some(content)) = (updated.as_object_mut(), secret.get("stringData")) {
+        entries.shift_remove("data");
+        entries.insert("stringData".to_owned(), content.clone());
+    }
+    if let (Some(old), Some(new)) = (updated.pointer_mut("/metadata/name"), secret.pointer("/metadata/name")) {
+        old.clone_from(new);
+    }
+    updated
 }
 
 /// Parses a file that may hold secrets: the error names the place only.

@@ -105,7 +105,8 @@ fn a_missing_directory_is_empty_and_a_wrong_one_is_refused() {
 #[test]
 fn a_first_delivery_writes_both_files() {
     let install = crate::gitops::install::package_install(&spec(&directory(&[("i.yaml", INSTALL)]).unwrap(), "v"));
-    let changes = directory(&[]).unwrap().with_delivery(&install, Some(&values_secret("v", &"a: 1\n".into()))).unwrap();
+    let files = directory(&[]).unwrap().with_delivery(&install, Some(&values_secret("v", &"a: 1\n".into()))).unwrap();
+    let changes = files.changes;
     let paths: Vec<_> = changes.iter().map(|change| change.path.as_str()).collect();
     assert_eq!(paths, ["hello/prod1/packageinstall.yaml", "hello/prod1/params.yaml"]);
     assert!(content(&changes[1]).unwrap().ends_with("  values.yml: |\n    a: 1\n"));
@@ -116,25 +117,51 @@ fn new_values_replace_the_old_and_keep_all_else() {
     let name = |values: &str| values_secret_name("hello", &values.into()).unwrap();
     let before = directory(&[("all.yaml", &format!("{INSTALL}{PARAMS}"))]).unwrap();
     let install = update_package_install(&before.install.as_ref().unwrap().document, &spec(&before, &name("a: 1\n")));
-    let changes = before.with_delivery(&install, Some(&values_secret(&name("a: 1\n"), &"a: 1\n".into()))).unwrap();
-    let [all, params] = changes.as_slice() else { panic!("{changes:?}") };
-    assert!(
-        content(all).unwrap().contains("kind: ConfigMap") && content(all).unwrap().contains("name: hello-app-values\n")
-    );
+    let files = before.with_delivery(&install, Some(&values_secret(&name("a: 1\n"), &"a: 1\n".into()))).unwrap();
+    let [all, params] = files.changes.as_slice() else { panic!("{files:?}") };
+    let added = format!("  - secretRef:\n      name: {}\n", name("a: 1\n"));
+    assert_eq!(content(all), Some(format!("{INSTALL}{added}{PARAMS}").as_str()));
 
-    let after = directory(&[("all.yaml", content(all).unwrap()), ("params.yaml", content(params).unwrap())]).unwrap();
+    let labelled =
+        content(params).unwrap().replace("stringData:", "  labels: {team: a} # ours\nstringData: # all of it");
+    let after = directory(&[("all.yaml", content(all).unwrap()), ("params.yaml", &labelled)]).unwrap();
     let install = &after.install.as_ref().unwrap().document;
-    assert!(after.with_delivery(install, Some(&values_secret(&name("a: 1\n"), &"a: 1\n".into()))).unwrap().is_empty());
+    let unchanged = after.with_delivery(install, Some(&values_secret(&name("a: 1\n"), &"a: 1\n".into()))).unwrap();
+    assert!(unchanged.changes.is_empty());
     let next = update_package_install(install, &spec(&after, &name("a: 2\n")));
-    let changes = after.with_delivery(&next, Some(&values_secret(&name("a: 2\n"), &"a: 2\n".into()))).unwrap();
-    assert_eq!(changes.len(), 2);
-    assert!(!content(&changes[1]).unwrap().contains("a: 1"));
+    let files = after.with_delivery(&next, Some(&values_secret(&name("a: 2\n"), &"a: 2\n".into()))).unwrap();
+    assert!(files.rewritten.is_empty());
+    let [all_next, params] = files.changes.as_slice() else { panic!("{files:?}") };
+    let renamed = |text: &str| text.replace(&name("a: 1\n"), &name("a: 2\n"));
+    assert_eq!(content(all_next), Some(renamed(content(all).unwrap()).as_str()));
+    assert_eq!(content(params), Some(renamed(&labelled).replace("a: 1", "a: 2").as_str()));
 }
 
 #[test]
-fn unchanged_files_keep_their_comments() {
+fn files_keep_what_is_not_changed_of_them() {
     let read = directory(&[("packageinstall.yaml", INSTALL), ("params.yaml", PARAMS)]).unwrap();
-    assert!(read.with_delivery(&read.install.as_ref().unwrap().document, None).unwrap().is_empty());
+    let install = &read.install.as_ref().unwrap().document;
+    assert!(read.with_delivery(install, None).unwrap().changes.is_empty());
+    let wanted = update_package_install(
+        install,
+        &PackageInstallSpec { constraints: ">=2.0.0".to_owned(), ..spec(&read, "hello-app-values") },
+    );
+    let files = read.with_delivery(&wanted, None).unwrap();
+    let [change] = files.changes.as_slice() else { panic!("{files:?}") };
+    assert_eq!(content(change), Some(INSTALL.replace("1.0.0", "\">=2.0.0\"").as_str()));
+}
+
+#[test]
+fn a_file_that_cannot_be_changed_in_place_is_named() {
+    let anchored = INSTALL.replace("    versionSelection:\n", "    versionSelection:\n      <<: {prereleases: {}}\n");
+    let read = directory(&[("packageinstall.yaml", &anchored)]).unwrap();
+    let wanted = update_package_install(
+        &read.install.as_ref().unwrap().document,
+        &PackageInstallSpec { prereleases: false, ..spec(&read, "hello-app-values") },
+    );
+    let files = read.with_delivery(&wanted, None).unwrap();
+    assert_eq!(files.rewritten, ["hello/prod1/packageinstall.yaml"]);
+    assert!(!content(&files.changes[0]).unwrap().contains("by hand"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod artifact;
 pub mod checkout;
 pub mod credentials;
 pub mod delivery;
+mod edit;
 mod ignore;
 pub mod install;
 pub mod layout;

@@ -42,7 +42,8 @@ pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
         ..Plan::default()
     };
     let mut checks = Checks::default();
-    let commit = checks.take("files", commit(request, facts)).ok().filter(|commit| !commit.changes.is_empty());
+    let commit = commit(&mut checks, request, facts);
+    let commit = checks.take("files", commit).ok().filter(|commit| !commit.changes.is_empty());
     let source = git_repository_resource(facts.versions.source);
     let source = ObjectReference::namespaced(&source, &request.namespace, &names::git_repository(package));
     let fetch = commit.as_ref().map(|_| Step::fetch(source, Freshness::NewCommits)).into_iter().flatten();
@@ -98,7 +99,7 @@ fn add_kustomizations(plan: &mut Plan, request: &Request, facts: &Facts) {
 }
 
 /// Computes the files of the delivery: the PackageInstall, and the values where there are new ones.
-fn commit(request: &Request, facts: &Facts) -> Result<Commit> {
+fn commit(checks: &mut Checks, request: &Request, facts: &Facts) -> Result<Commit> {
     let existing = facts.directory.install.as_ref();
     let secret = match &request.values {
         Some(values) => {
@@ -128,9 +129,15 @@ fn commit(request: &Request, facts: &Facts) -> Result<Commit> {
     };
     let install =
         existing.map_or_else(|| package_install(&spec), |existing| update_package_install(&existing.document, &spec));
+    let files = facts.directory.with_delivery(&install, secret.as_ref().map(|(_, secret)| secret))?;
+    for path in files.rewritten {
+        let warning = Error::new(format!("{path} is rewritten as a whole, and loses its comments"))
+            .because("an anchor or a merge key of YAML is where it has to change");
+        checks.warn("files", warning);
+    }
     let subject = Subject { operation: DELIVER, package: &facts.package.name, run_cluster: &request.run_cluster };
     Ok(Commit {
-        changes: facts.directory.with_delivery(&install, secret.as_ref().map(|(_, secret)| secret))?,
+        changes: files.changes,
         message: subject.message(request.commit_message.as_ref()),
         repository: facts.repository.clone(),
     })
