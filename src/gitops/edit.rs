@@ -6,6 +6,7 @@ mod change;
 #[cfg(test)]
 mod corpus;
 mod render;
+mod replace;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 //!
 //! Where it goes is decided in [`super::change`].
 
+use std::fmt::Write;
+
 use serde_json::Value;
 use serde_yaml::granit_parser::ScalarStyle;
 
@@ -92,7 +94,7 @@ fn double_quoted(text: &str) -> String {
             // As JSON writes it, which YAML reads, too.
             other if needs_escape(other) => {
                 for unit in other.encode_utf16(&mut [0; 2]) {
-                    quoted.push_str(&format!("\\u{unit:04x}"));
+                    let _ = write!(quoted, "\\u{unit:04x}");
                 }
             }
             other => quoted.push(other),

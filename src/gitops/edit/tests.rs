@@ -62,7 +62,7 @@ fn cases(source: &Source<'_>, whole: &Value, pointer: &str, node: &Node, slot: R
             let end = if *style == Style::Flow { end_of(node.range.end) } else { slot.end };
             for wanted in [json!("x"), json!({ "a": ["b"], "c": "d\ne\n" }), json!("l\nm"), json!(null)] {
                 add("add to", last..end, &|value| {
-                    drop(value.as_object_mut().unwrap().insert("new/key".to_owned(), wanted.clone()))
+                    drop(value.as_object_mut().unwrap().insert("new/key".to_owned(), wanted.clone()));
                 });
             }
             for (index, entry) in entries.iter().enumerate() {
@@ -85,7 +85,7 @@ fn cases(source: &Source<'_>, whole: &Value, pointer: &str, node: &Node, slot: R
             }
             for (index, item) in items.iter().enumerate() {
                 add(&format!("remove item {index} of"), slot.clone(), &|value| {
-                    drop(value.as_array_mut().unwrap().remove(index))
+                    drop(value.as_array_mut().unwrap().remove(index));
                 });
                 let slot = item.start..end_of(item.value.end.max(item.start)).max(item.value.end);
                 self::cases(source, whole, &format!("{pointer}/{index}"), &item.value, slot, cases);
