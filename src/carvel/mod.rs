@@ -2,8 +2,10 @@
 
 pub mod constraints;
 mod resources;
+pub mod schema;
 pub mod selection;
 pub mod validation;
+pub mod values;
 pub mod version;
 
 pub use resources::{
