@@ -14,10 +14,12 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use self::add_cluster::{
-    AddClusterArgs, AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, WorkloadIdentityArgs,
+    AddClusterArgs, AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, PackageValuesArgs,
+    WorkloadIdentityArgs,
 };
 pub use self::commands::{
-    BootstrapArgs, CheckArgs, CheckFormat, RemoveClusterArgs, RotateArgs, StatusArgs, StatusFormat, WaitArgs,
+    BootstrapArgs, CheckArgs, CheckFormat, RemoveClusterArgs, RotateArgs, StatusArgs, StatusFormat, ValuesArgs,
+    ValuesFormat, WaitArgs,
 };
 pub use self::connection::ConnectionArgs;
 pub use self::shared::GitCredentialArgs;
@@ -63,7 +65,7 @@ impl Cli {
             | Command::RemoveCluster(RemoveClusterArgs { timeout, .. })
             | Command::Rotate(RotateArgs { timeout, .. })
             | Command::Wait(WaitArgs { timeout, .. }) => Some(*timeout),
-            Command::Status(_) | Command::Check(_) | Command::Version => None,
+            Command::Status(_) | Command::Check(_) | Command::Values(_) | Command::Version => None,
         }
     }
 
@@ -77,8 +79,9 @@ impl Cli {
             | Command::Rotate(RotateArgs { output, .. })
             | Command::Wait(WaitArgs { output, .. }) => output.output,
             Command::Status(StatusArgs { output: StatusFormat::Json, .. })
-            | Command::Check(CheckArgs { output: CheckFormat::Json, .. }) => Format::Json,
-            Command::Status(_) | Command::Check(_) | Command::Version => Format::Text,
+            | Command::Check(CheckArgs { output: CheckFormat::Json, .. })
+            | Command::Values(ValuesArgs { output: Some(ValuesFormat::Json), .. }) => Format::Json,
+            Command::Status(_) | Command::Check(_) | Command::Values(_) | Command::Version => Format::Text,
         }
     }
 }
@@ -122,6 +125,8 @@ pub enum Command {
     Wait(WaitArgs),
     /// Show all deliveries as they are now, on all run clusters
     Status(StatusArgs),
+    /// Show which values a package takes, or which ones Git holds for a delivery
+    Values(ValuesArgs),
     /// Print the version
     Version,
 }

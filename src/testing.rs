@@ -1,8 +1,10 @@
 //! What the project's own tests and benchmarks need of it. No API: any of it may change with any commit.
 
 pub use crate::carvel::constraints::{Constraints, ConstraintsError};
+pub use crate::carvel::schema::ValuesSchema;
 pub use crate::carvel::selection::{Prereleases, SelectionError, VersionRequest, select};
 pub use crate::carvel::validation::{of_package, of_package_metadata};
+pub use crate::carvel::values::{read as read_values, validate::judge};
 pub use crate::carvel::version::Version;
 pub use crate::carvel::{app_resource, package_install_resource};
 pub use crate::cluster::{Proxy, ProxyRules};

@@ -9,8 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use carvelflux::carvel::schema::ValuesSchema;
-use carvelflux::carvel::values::{read, validate};
+use carvelflux::testing::{ValuesSchema, judge, read_values};
 use fastrand::Rng;
 use serde_json::Value;
 use testbed::Tools;
@@ -79,10 +78,10 @@ fn compare(ytt: &Path, seed: u64) -> Vec<Outcome> {
                 let said = String::from_utf8_lossy(&theirs.stderr);
                 format!("schema {seed}:\n{}\n{exported}\nvalues:\n{values}\nytt:\n{said}", generated.write())
             };
-            let (is_refused, is_decided) = match read(&values, "values.yml") {
+            let (is_refused, is_decided) = match read_values(&values, "values.yml") {
                 Err(_) => (true, true),
                 Ok(documents) => {
-                    let judgement = validate::judge(&schema, &documents);
+                    let judgement = judge(&schema, &documents);
                     let is_refused = !judgement.findings.is_empty();
                     (is_refused, is_refused || judgement.doubts.is_empty())
                 }

@@ -32,6 +32,11 @@ impl Constraints {
             || self.alternatives.iter().any(|all| all.iter().all(|comparison| comparison.holds_for(version)))
     }
 
+    /// Returns the versions that comparisons are made with.
+    pub fn named_versions(&self) -> impl Iterator<Item = &Version> {
+        self.alternatives.iter().flatten().map(|comparison| &comparison.version)
+    }
+
     /// Returns the versions which the constraints name exactly, alone in their alternative: both of `1.0.0 || =2.0.0`.
     pub fn pinned_versions(&self) -> impl Iterator<Item = &Version> {
         self.alternatives.iter().filter_map(|all| match all.as_slice() {

@@ -73,6 +73,8 @@ pub enum SelectionError {
         after_prereleases: usize,
         /// All versions, the lowest first.
         available: Vec<Version>,
+        /// The versions around those that the constraints name, the highest first; the highest ones where they name none.
+        nearest: Vec<Version>,
         /// The highest available version that differs only in `+build` from one the constraints name exactly, and that
         /// the install would accept if they named it instead.
         hint_build: Option<Box<Version>>,
@@ -104,9 +106,28 @@ pub fn select<'a>(
         all: available.len(),
         after_prereleases: remaining.len(),
         hint_build: find_other_build(&available, &filter, request).map(Box::new),
+        nearest: find_nearest(&available, &filter.constraints),
         available: available.into_iter().cloned().collect(),
     })
 }
+
+/// Finds the versions just below and above each that the constraints name.
+fn find_nearest(sorted: &[&Version], constraints: &Constraints) -> Vec<Version> {
+    let around = constraints.named_versions().flat_map(|named| {
+        let above = sorted.partition_point(|version| *version < named);
+        [above.checked_sub(1), Some(above)]
+    });
+    let mut indexes: Vec<usize> = around.flatten().filter(|index| *index < sorted.len()).collect();
+    if indexes.is_empty() {
+        indexes = (sorted.len().saturating_sub(NEAREST)..sorted.len()).collect();
+    }
+    indexes.sort_unstable();
+    indexes.dedup();
+    indexes.into_iter().rev().take(NEAREST).map(|index| sorted[index].clone()).collect()
+}
+
+/// How many versions are named where none matches.
+const NEAREST: usize = 5;
 
 /// Holds a request once it is read.
 struct Filter {
@@ -218,9 +239,25 @@ mod tests {
                 all: 3,
                 after_prereleases: 2,
                 available: versions(&["1.0.0", "1.1.0-rc.1", "2.0.0"]),
+                nearest: versions(&["2.0.0"]),
                 hint_build: None,
             })
         );
+    }
+
+    #[test]
+    fn the_nearest_versions_are_around_those_that_are_named() {
+        let available = versions(&["1.0.0", "1.1.0", "1.2.0", "2.0.0", "2.1.0", "3.0.0", "4.0.0"]);
+        let nearest = |constraints: &str| match select(&available, &request(constraints, None)) {
+            Err(SelectionError::NoneMatches { nearest, .. }) => {
+                nearest.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(nearest("1.1.5"), "1.2.0 1.1.0");
+        assert_eq!(nearest(">1.2.0 <2.0.0"), "2.0.0 1.2.0 1.1.0");
+        assert_eq!(nearest(">9.0.0"), "4.0.0");
+        assert_eq!(nearest("0.1.0"), "1.0.0");
     }
 
     #[test]

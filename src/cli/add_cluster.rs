@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::parse::{parse_duration, parse_token_duration};
+use super::parse::{parse_duration, parse_sync_period, parse_token_duration};
 use super::shared::{CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
 use crate::flux::Provider;
 use crate::identities::Preset;
@@ -32,9 +32,6 @@ pub struct AddClusterArgs {
     /// Versions to choose from, as in `versionSelection.constraints` (default: the highest)
     #[arg(long, value_name = "CONSTRAINTS")]
     pub version_constraints: Option<String>,
-    /// File with the package's values, a YAML mapping
-    #[arg(long, value_name = "FILE")]
-    pub values: Option<PathBuf>,
     /// Confirmation.
     #[command(flatten)]
     pub confirm: ConfirmArgs,
@@ -44,6 +41,12 @@ pub struct AddClusterArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// What is installed.
+    #[command(flatten)]
+    pub selection: VersionArgs,
+    /// The values.
+    #[command(flatten)]
+    pub values: PackageValuesArgs,
     /// As whom the package is installed.
     #[command(flatten)]
     pub installer: InstallerArgs,
@@ -62,6 +65,42 @@ pub struct AddClusterArgs {
     /// How objects are written.
     #[command(flatten)]
     pub write: WriteArgs,
+}
+
+/// Which versions are chosen from, and when kapp-controller looks.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Which version is installed")]
+pub struct VersionArgs {
+    /// Accept prereleases: all, or those with one of these identifiers, such as `--prereleases=rc,beta`
+    #[arg(long, value_name = "IDENTIFIERS", value_delimiter = ',', num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub prereleases: Option<Vec<String>>,
+    /// Let kapp-controller install a lower version than the installed one
+    #[arg(long)]
+    pub downgradable: bool,
+    /// Time after which kapp-controller looks again by itself, such as 10m; at least 30s
+    #[arg(long, value_name = "DURATION", value_parser = parse_sync_period)]
+    pub sync_period: Option<String>,
+}
+
+/// The package's values: checked against its schema, and never shown.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Values of the package (see them with `values PACKAGE`)")]
+pub struct PackageValuesArgs {
+    /// File with values, a YAML mapping, in place of what Git holds; may be repeated: later ones win
+    #[arg(long, value_name = "FILE")]
+    pub values: Vec<PathBuf>,
+    /// Set one value, read as YAML, and keep what Git holds of the others; may be repeated
+    #[arg(long, value_name = "KEY.PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Set one value to text, whatever it looks like; may be repeated
+    #[arg(long, value_name = "KEY.PATH=TEXT")]
+    pub set_string: Vec<String>,
+    /// Set one value to the text of a file, best for secrets; may be repeated
+    #[arg(long, value_name = "KEY.PATH=FILE")]
+    pub set_file: Vec<String>,
+    /// Name of the Secret that holds the values (default: one that changes with them, so that Flux sees the change)
+    #[arg(long, value_name = "NAME")]
+    pub values_secret_name: Option<String>,
 }
 
 /// As whom a package is installed.

@@ -191,3 +191,43 @@ pub struct StatusArgs {
     #[arg(short, long, value_name = "FORMAT", default_value = "tree", hide_possible_values = true)]
     pub output: StatusFormat,
 }
+
+/// How `values` shows what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ValuesFormat {
+    /// A table of what can be set.
+    Table,
+    /// A file of values.
+    Yaml,
+    /// The schema, or the values that Git holds.
+    Json,
+}
+
+/// Arguments of `values`.
+#[derive(Args, Debug)]
+pub struct ValuesArgs {
+    /// Directory of the package in the GitOps repository, such as hello-app.default.tap (default: list all packages)
+    #[arg(value_name = "PACKAGE")]
+    pub package: Option<String>,
+    /// Version whose values are shown (default: the highest release; with --run-cluster the selected one)
+    #[arg(long, value_name = "VERSION", requires = "package")]
+    pub version: Option<String>,
+    /// Print the values that Git holds for the delivery to this run cluster
+    #[arg(long, value_name = "RUN_CLUSTER", requires = "package")]
+    pub run_cluster: Option<String>,
+    /// URL of the GitOps repository (default: the one that `bootstrap` made known to Flux)
+    #[arg(long, value_name = "URL", requires = "branch")]
+    pub git_url: Option<String>,
+    /// Branch of the GitOps repository
+    #[arg(long, value_name = "BRANCH", requires = "git_url")]
+    pub branch: Option<String>,
+    /// Directory with a checkout of the GitOps repository, read as it is
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["git_url", "branch"])]
+    pub repo_dir: Option<PathBuf>,
+    /// Format: table, yaml or json (default: table; with --run-cluster yaml)
+    #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
+    pub output: Option<ValuesFormat>,
+    /// Credentials.
+    #[command(flatten)]
+    pub credentials: GitCredentialArgs,
+}

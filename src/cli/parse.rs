@@ -62,6 +62,15 @@ pub(super) fn parse_token_duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// Reads how often kapp-controller is to look: every 30 seconds at most (kapp-controller v0.53.1 `pkg/app/reconcile_timer.go`).
+pub(super) fn parse_sync_period(text: &str) -> Result<String, String> {
+    if parse_duration(text)? < Duration::from_secs(30) {
+        return Err("kapp-controller looks every 30s at most".to_owned());
+    }
+    let text = text.trim();
+    Ok(if text.bytes().all(|byte| byte.is_ascii_digit()) { format!("{text}s") } else { text.to_owned() })
+}
+
 /// Reads a commit: at least seven characters of its hash; a revision as Flux writes it, `main@sha1:<hash>`, will do.
 pub(super) fn parse_commit(text: &str) -> Result<String, String> {
     let commit = text.rsplit_once(':').map_or(text, |(_, commit)| commit).to_lowercase();

@@ -11,6 +11,7 @@ mod outline;
 mod remove_cluster;
 mod rotate;
 mod status;
+mod values;
 mod wait;
 
 use crate::cli::{Cli, Command};
@@ -33,6 +34,7 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
         Command::Rotate(arguments) => block_on(rotate::run(ui, connection, namespace, arguments)),
         Command::RemoveCluster(arguments) => block_on(remove_cluster::run(ui, connection, namespace, arguments)),
         Command::Status(arguments) => block_on(status::run(ui, connection, namespace, arguments)),
+        Command::Values(arguments) => block_on(values::run(ui, connection, namespace, arguments)),
         Command::Wait(arguments) => block_on(wait::run(ui, connection, namespace, arguments)),
     }
 }

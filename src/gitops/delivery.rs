@@ -234,6 +234,8 @@ pub struct ExistingInstall {
     pub constraints: Option<String>,
     /// Whether `spec.packageRef.versionSelection.prereleases` is set.
     pub prereleases: bool,
+    /// `spec.packageRef.versionSelection.prereleases.identifiers`.
+    pub identifiers: Vec<String>,
     /// `spec.serviceAccountName`.
     pub service_account: Option<String>,
     /// The names in `spec.values[].secretRef`, in order.
@@ -265,6 +267,11 @@ impl ExistingInstall {
             prereleases: document
                 .pointer("/spec/packageRef/versionSelection/prereleases")
                 .is_some_and(|value| !value.is_null()),
+            identifiers: document
+                .pointer("/spec/packageRef/versionSelection/prereleases/identifiers")
+                .and_then(Value::as_array)
+                .map(|identifiers| identifiers.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+                .unwrap_or_default(),
             service_account: text(&document, "/spec/serviceAccountName"),
             values_secrets: values_secret_names(&document),
             document,
@@ -282,12 +289,8 @@ impl ExistingSecret {
         });
         let plain =
             entries("stringData").filter_map(|(key, value)| Some((key.clone(), SecretString::from(value.as_str()?))));
-        Self {
-            file: file.to_owned(),
-            name: text(document, "/metadata/name").unwrap_or_default(),
-            encrypted,
-            contents: decoded.chain(plain).collect(),
-        }
+        let name = text(document, "/metadata/name").unwrap_or_default();
+        Self { file: file.to_owned(), name, encrypted, contents: decoded.chain(plain).collect() }
     }
 }
 

@@ -65,7 +65,7 @@ fn spec(directory: &RunClusterDirectory, values_secret: &str) -> PackageInstallS
         constraints: install.constraints.clone().unwrap(),
         values_secret: Some(values_secret.to_owned()),
         prereleases: install.prereleases,
-        fetch_secret: None,
+        ..PackageInstallSpec::default()
     }
 }
 

@@ -9,8 +9,11 @@ use super::values::is_same_values_secret;
 /// The API version of a `PackageInstall`.
 pub const INSTALL_API_VERSION: &str = "packaging.carvel.dev/v1alpha1";
 
+/// The annotation that lets kapp-controller go back to a lower version (v0.53.1, `pkg/packageinstall/packageinstall.go`).
+const DOWNGRADABLE: &str = "packaging.carvel.dev/downgradable";
+
 /// What a delivery asks of its `PackageInstall`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackageInstallSpec {
     /// The name of the `PackageInstall`.
     pub name: String,
@@ -24,6 +27,12 @@ pub struct PackageInstallSpec {
     pub values_secret: Option<String>,
     /// Whether prereleases may be selected.
     pub prereleases: bool,
+    /// The identifiers of which a prerelease must have one; none leaves what is there.
+    pub identifiers: Vec<String>,
+    /// Whether a lower version may replace the installed one; `false` leaves what is there.
+    pub is_downgradable: bool,
+    /// How often kapp-controller looks by itself; `None` leaves what is there.
+    pub sync_period: Option<String>,
     /// The Secret with a registry's credentials, and the fetch steps that need it; `None` leaves what is there.
     pub fetch_secret: Option<(String, Vec<usize>)>,
 }
@@ -53,8 +62,16 @@ pub fn update_package_install(existing: &Value, spec: &PackageInstallSpec) -> Va
             }
         });
     }
+    if spec.is_downgradable {
+        edit(&mut install, &["metadata", "annotations"], |annotations| {
+            annotations.entry(DOWNGRADABLE).or_insert_with(|| json!(""));
+        });
+    }
     edit(&mut install, &["spec"], |entries| {
         entries.insert("serviceAccountName".to_owned(), json!(spec.service_account));
+        if let Some(period) = &spec.sync_period {
+            entries.insert("syncPeriod".to_owned(), json!(period));
+        }
     });
     edit(&mut install, &["spec", "packageRef"], |reference| {
         reference.insert("refName".to_owned(), json!(spec.ref_name));
@@ -64,6 +81,9 @@ pub fn update_package_install(existing: &Value, spec: &PackageInstallSpec) -> Va
         if spec.prereleases {
             // Identifiers that a user chose stay.
             selection.entry("prereleases").or_insert_with(|| json!({}));
+            if !spec.identifiers.is_empty() {
+                selection.insert("prereleases".to_owned(), json!({ "identifiers": spec.identifiers }));
+            }
         } else {
             selection.shift_remove("prereleases");
         }
@@ -129,8 +149,28 @@ mod tests {
             constraints: ">=0.0.0".to_owned(),
             values_secret: Some("hello-app-values-0123456789".to_owned()),
             prereleases: false,
-            fetch_secret: None,
+            ..PackageInstallSpec::default()
         }
+    }
+
+    #[test]
+    fn what_flags_ask_for_is_added_once() {
+        let asked = PackageInstallSpec {
+            prereleases: true,
+            identifiers: vec!["rc".to_owned()],
+            is_downgradable: true,
+            sync_period: Some("5m".to_owned()),
+            ..spec()
+        };
+        let install = package_install(&asked);
+        assert_eq!(
+            install.pointer("/spec/packageRef/versionSelection/prereleases"),
+            Some(&json!({"identifiers": ["rc"]}))
+        );
+        assert_eq!(install.pointer("/metadata/annotations"), Some(&json!({ DOWNGRADABLE: "" })));
+        assert_eq!(install["spec"]["syncPeriod"], "5m");
+        let left_open = PackageInstallSpec { prereleases: true, ..spec() };
+        assert_eq!(update_package_install(&install, &left_open), install);
     }
 
     #[test]

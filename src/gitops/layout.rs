@@ -32,6 +32,10 @@ pub struct PackageManifest {
     pub version: String,
     /// Which of its fetch steps read from a registry.
     pub registry_fetches: Vec<usize>,
+    /// `spec.valuesSchema.openAPIv3`.
+    pub values_schema: Option<Value>,
+    /// Whether ytt takes the values: the first template step does (kapp-controller `pkg/packageinstall/app.go`, v0.53).
+    pub is_rendered_by_ytt: bool,
 }
 
 /// A package of the repository with its versions.
@@ -180,6 +184,8 @@ impl PackageManifest {
             ref_name: text("/spec/refName", "spec.refName")?,
             version: text("/spec/version", "spec.version")?,
             registry_fetches: registry_fetches(document),
+            values_schema: document.pointer("/spec/valuesSchema/openAPIv3").filter(|schema| !schema.is_null()).cloned(),
+            is_rendered_by_ytt: document.pointer("/spec/template/spec/template/0/ytt").is_some(),
         })
     }
 }

@@ -13,6 +13,7 @@ pub mod progress;
 pub mod prompt;
 pub mod status;
 pub mod text;
+pub mod values;
 
 use std::io::{IsTerminal, Write};
 

@@ -79,7 +79,8 @@ mod tests {
         for text in ["yes", "y", "Off", "N", "TRUE"] {
             assert_eq!(plain(text).kind(), "a boolean", "{text}");
         }
-        for text in ["tRUE", "2024-01-31", "12:30", "0x", "0xg", "1e999", "-", "+", "_1", "1.2.3", "--1", ".", "..5", "e5"]
+        for text in
+            ["tRUE", "2024-01-31", "12:30", "0x", "0xg", "1e999", "-", "+", "_1", "1.2.3", "--1", ".", "..5", "e5"]
         {
             assert_eq!(plain(text).kind(), "text", "{text}");
         }

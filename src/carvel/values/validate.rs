@@ -60,7 +60,9 @@ pub fn judge(schema: &ValuesSchema, documents: &[Node]) -> Judgement {
     for document in documents {
         match &document.content {
             Content::Mapping(_) => judge.overlay(&mut all, document, ""),
-            Content::Unknown => judge.doubt(document.place.as_ref(), "", "have a tag, or a comment for ytt's templates"),
+            Content::Unknown => {
+                judge.doubt(document.place.as_ref(), "", "have a tag, or a comment for ytt's templates")
+            }
             other => judge.find(document.place.as_ref(), "", &format!("are {}, not a mapping", other.kind())),
         }
         judge.types(&schema.root, &mut all, "");
@@ -218,13 +220,7 @@ impl Judge {
     }
 
     /// Says what must be instead; nothing where all is well, or the value is null or of another type.
-    fn broken_limits(
-        &mut self,
-        schema: &Schema,
-        content: &Content,
-        place: Option<&Place>,
-        path: &str,
-    ) -> Vec<String> {
+    fn broken_limits(&mut self, schema: &Schema, content: &Content, place: Option<&Place>, path: &str) -> Vec<String> {
         let limits = &schema.limits;
         let mut broken = Vec::new();
         let length = match content {
@@ -242,7 +238,9 @@ impl Judge {
         };
         let is_typed = matches!(
             (&schema.kind, content),
-            (Kind::Text, Content::Text(_)) | (Kind::List(_), Content::List(_)) | (Kind::Mapping { .. }, Content::Mapping(_))
+            (Kind::Text, Content::Text(_))
+                | (Kind::List(_), Content::List(_))
+                | (Kind::Mapping { .. }, Content::Mapping(_))
         );
         if let Some(length) = length.and_then(|length| u64::try_from(length).ok()).filter(|_| is_typed) {
             if limits.shortest.is_some_and(|shortest| length < shortest)

@@ -73,5 +73,8 @@ extra: {b: 1}
 
 #[test]
 fn null_and_a_mapping_in_the_place_of_something_else_are_refused() {
-    assert_eq!(findings("workload_name: ~"), ["v.yaml line 1: workload_name must not be null; it is text: put it in quotes"]);
+    assert_eq!(
+        findings("workload_name: ~"),
+        ["v.yaml line 1: workload_name must not be null; it is text: put it in quotes"]
+    );
 }

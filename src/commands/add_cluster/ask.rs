@@ -5,7 +5,7 @@
 use kube::ResourceExt;
 
 use super::clusters::{Clusters, endpoint_of_context};
-use super::request::{self, AuthenticationRequest, InstallerRequest, Request};
+use super::request::{self, AuthenticationRequest, InstallerRequest, Request, ValuesRequest};
 use crate::check;
 use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
@@ -34,7 +34,7 @@ pub(super) async fn ask(
         ],
     )?;
     let endpoint = request::endpoint_overrides(&arguments.endpoint)?;
-    let values = arguments.values.as_deref().map(request::values).transpose()?;
+    let values = ValuesRequest::of(&arguments.values)?;
     let version_constraints = request::version_constraints(arguments.version_constraints.as_ref())?;
     let authentication = AuthenticationRequest::of(&arguments.authentication).await?;
     if let Some(account) = &arguments.authentication.impersonated {
@@ -86,6 +86,12 @@ pub(super) async fn ask(
         namespace,
         target_namespace,
         version_constraints,
+        prereleases: arguments.selection.prereleases.clone().map(|mut identifiers| {
+            identifiers.retain(|identifier| !identifier.is_empty());
+            identifiers
+        }),
+        is_downgradable: arguments.selection.downgradable,
+        sync_period: arguments.selection.sync_period.clone(),
         values,
         authentication,
         impersonate: arguments.authentication.impersonated.clone(),

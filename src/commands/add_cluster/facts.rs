@@ -41,6 +41,12 @@ pub(super) struct Facts {
     pub(super) directory: RunClusterDirectory,
     /// The constraints in effect.
     pub(super) version_constraints: String,
+    /// Which prereleases may be selected in effect; `None` for none.
+    pub(super) prereleases: Option<Vec<String>>,
+    /// The version that they select, where that can be told.
+    pub(super) version: Option<String>,
+    /// The values to store; `None` keeps what the repository has.
+    pub(super) values: Option<SecretString>,
     /// What Flux has already to reach the run cluster with.
     pub(super) existing_credential: Option<ExistingCredential>,
     /// What the Secret says of it, where it is one.

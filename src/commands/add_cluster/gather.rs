@@ -9,6 +9,7 @@ mod installer;
 mod permissions;
 mod repository;
 mod retarget;
+mod values;
 
 use futures::future::try_join_all;
 use futures::join;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use self::repository::Selected;
 use super::clusters::Clusters;
 use super::facts::{Authentication, ExistingCredential, Facts, Installer};
 use super::manifests::{kustomizations, references};
@@ -122,7 +124,7 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
             authentication,
             existing: existing.as_ref().ok().and_then(Option::as_ref),
             impersonated: access.as_ref().ok().and_then(|(_, impersonated)| impersonated.as_ref()),
-            installer: delivery.as_ref().ok().map(|(_, installer)| installer),
+            installer: delivery.as_ref().ok().map(|(_, _, installer)| installer),
             creates_namespace: is_new_namespace,
             has_metadata: git.as_ref().is_ok_and(|(_, package, _)| package.has_metadata),
         };
@@ -142,12 +144,14 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
         checks.take_in(advised);
     }
     if let (Ok((_, package, directory)), Ok(substituting)) = (known(&git), known(&kustomizations)) {
-        let constraints = delivery.as_ref().ok().map(|(constraints, _)| constraints.as_str());
-        repository::check_variables(&mut checks, request, package, directory, constraints, substituting);
+        let delivery = delivery.as_ref().ok();
+        let constraints = delivery.map(|(selected, ..)| selected.constraints.as_str());
+        let values = delivery.and_then(|(_, values, _)| values.as_ref());
+        repository::check_variables(&mut checks, package, directory, constraints, values, substituting);
     }
     let warnings = [request.warnings.clone(), checks.warnings()].concat();
     let found = || {
-        let ((checkout, package, directory), (version_constraints, installer)) = (git?, delivery?);
+        let ((checkout, package, directory), (selected, values, installer)) = (git?, delivery?);
         let ((endpoint, working_token), (proof, impersonated)) = (credential?, access?);
         kustomizations?;
         let facts = Facts {
@@ -159,7 +163,10 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
             repository: checkout.display(),
             package,
             directory,
-            version_constraints,
+            version_constraints: selected.constraints,
+            prereleases: selected.prereleases,
+            version: selected.version,
+            values,
             existing_credential: existing?,
             stored,
             working_token,
@@ -246,12 +253,19 @@ async fn check_delivery(
     package: &PackageDirectory,
     directory: &RunClusterDirectory,
     creates_namespace: bool,
-) -> Result<(String, Installer), Skipped> {
+) -> Result<(Selected, Option<SecretString>, Installer), Skipped> {
     checks.check("PackageInstall", retarget::same_install(run, request, package, directory).await);
-    let constraints = repository::choose_constraints(checks, request, package, directory);
-    let constraints = checks.take("version", constraints);
-    let installer = installer::installer(run, request, directory, creates_namespace).await;
-    Ok((constraints?, checks.take("installer", installer)?))
+    let selected = repository::select_version(checks, request, package, directory);
+    let selected = checks.take("version", selected);
+    let values = values::to_store(request, package, directory);
+    let values = checks.take_silently("values", values);
+    if let (Ok(selected), Ok(values)) = (&selected, &values) {
+        values::check(checks, request, package, directory, selected, values.as_ref());
+    }
+    let values = values.map(|values| values.map(|values| values.text));
+    let new_text = values.as_ref().ok().and_then(Option::as_ref);
+    let installer = installer::installer(run, request, directory, new_text, creates_namespace).await;
+    Ok((selected?, values?, checks.take("installer", installer)?))
 }
 
 /// Checks the target namespace, and tells whether it has to be created.

@@ -37,7 +37,12 @@ use crate::plan::{Apply, Change, Commit, Place, Plan, Preview, Step};
 pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
     let package = &facts.package.name;
     let mut plan = Plan {
-        purpose: format!("deliver {package} to {}, namespace {}", facts.run_display, request.target_namespace),
+        purpose: format!(
+            "deliver {package}{} to {}, namespace {}",
+            facts.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default(),
+            facts.run_display,
+            request.target_namespace
+        ),
         warnings: facts.warnings.clone(),
         ..Plan::default()
     };
@@ -101,7 +106,7 @@ fn add_kustomizations(plan: &mut Plan, request: &Request, facts: &Facts) {
 /// Computes the files of the delivery: the PackageInstall, and the values where there are new ones.
 fn commit(checks: &mut Checks, request: &Request, facts: &Facts) -> Result<Commit> {
     let existing = facts.directory.install.as_ref();
-    let secret = match &request.values {
+    let secret = match &facts.values {
         Some(values) => {
             if let Some(encrypted) = facts.directory.secrets.iter().find(|secret| secret.encrypted) {
                 return Err(Error::new(format!(
@@ -110,7 +115,10 @@ fn commit(checks: &mut Checks, request: &Request, facts: &Facts) -> Result<Commi
                 ))
                 .hint("change the values with sops, and leave --values out"));
             }
-            let name = values_secret_name(&facts.package.name, values)?;
+            let name = match &request.values.secret_name {
+                Some(name) => name.clone(),
+                None => values_secret_name(&facts.package.name, values)?,
+            };
             Some((name.clone(), values_secret(&name, values)))
         }
         None => None,
@@ -125,7 +133,10 @@ fn commit(checks: &mut Checks, request: &Request, facts: &Facts) -> Result<Commi
             .map(|(name, _)| name.clone())
             .or_else(|| existing.and_then(|install| install.values_secrets.last().cloned())),
         fetch_secret: request.registry_secret.clone().map(|secret| (secret, facts.package.registry_fetches())),
-        prereleases: existing.is_some_and(|install| install.prereleases),
+        prereleases: facts.prereleases.is_some(),
+        identifiers: facts.prereleases.clone().unwrap_or_default(),
+        is_downgradable: request.is_downgradable,
+        sync_period: request.sync_period.clone(),
     };
     let install =
         existing.map_or_else(|| package_install(&spec), |existing| update_package_install(&existing.document, &spec));

@@ -11,7 +11,10 @@ use kube::config::Kubeconfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::cli::{AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, WorkloadIdentityArgs};
+use crate::carvel::values::set::{Assignment, Reading};
+use crate::cli::{
+    AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, PackageValuesArgs, WorkloadIdentityArgs,
+};
 use crate::error::{Error, Result};
 use crate::flux::{Provider, RunCredential};
 use crate::gitops::checkout::GitAccess;
@@ -35,8 +38,14 @@ pub(super) struct Request {
     pub(super) target_namespace: String,
     /// Which versions may be installed; `None` keeps what the repository has.
     pub(super) version_constraints: Option<String>,
-    /// The package's values, a YAML mapping; `None` keeps what the repository has.
-    pub(super) values: Option<SecretString>,
+    /// Whether prereleases are accepted, and with which identifiers; `None` keeps what the repository has.
+    pub(super) prereleases: Option<Vec<String>>,
+    /// Whether a lower version may be installed; `false` keeps what the repository has.
+    pub(super) is_downgradable: bool,
+    /// How often kapp-controller looks by itself; `None` keeps what the repository has.
+    pub(super) sync_period: Option<String>,
+    /// The package's values.
+    pub(super) values: ValuesRequest,
     /// How Flux authenticates; `None` keeps what is stored.
     pub(super) authentication: Option<AuthenticationRequest>,
     /// The service account that Flux impersonates; `None` keeps that of the delivery.
@@ -73,7 +82,10 @@ impl Request {
             namespace: "dev".to_owned(),
             target_namespace: "web".to_owned(),
             version_constraints: None,
-            values: None,
+            prereleases: None,
+            is_downgradable: false,
+            sync_period: None,
+            values: ValuesRequest::default(),
             authentication: None,
             impersonate: None,
             installer: None,
@@ -98,6 +110,26 @@ impl Request {
     pub(super) fn credential_reference(&self, kind: RunCredential) -> ObjectReference {
         kind.reference(&self.namespace, &names::kubeconfig(&self.run_cluster))
     }
+}
+
+/// What the flags say about values; nothing keeps what the repository has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ValuesRequest {
+    /// The files that take the place of what the repository has; later ones win.
+    pub(super) files: Vec<ValuesFile>,
+    /// The single values that are set, in order.
+    pub(super) assignments: Vec<Assignment>,
+    /// The name of the Secret; `None` for one that changes with its content.
+    pub(super) secret_name: Option<String>,
+}
+
+/// A file of values.
+#[derive(Clone, Debug)]
+pub(super) struct ValuesFile {
+    /// The file, as messages name it.
+    pub(super) origin: String,
+    /// YAML with a mapping in every document.
+    pub(super) text: SecretString,
 }
 
 /// How Flux is to authenticate on the run cluster.
@@ -270,17 +302,61 @@ pub(super) fn version_constraints(given: Option<&String>) -> Result<Option<Strin
     }
 }
 
-/// Reads a values file: it must be a YAML mapping. Its content may be secret, so no error quotes it.
-pub(super) fn values(path: &Path) -> Result<SecretString> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Error::usage(format!("cannot read the values file {}", path.display()))
-            .because(error)
-            .hint("name a file with the package's values, a YAML mapping: --values FILE")
-    })?;
-    // ytt takes the byte order mark of some editors for a part of the first name.
-    let text = SecretString::from(text.trim_start_matches('\u{feff}'));
-    check_values(text.expose_secret(), &path.display().to_string())?;
-    Ok(text)
+impl ValuesRequest {
+    /// Tells whether there are new values.
+    pub(super) fn is_given(&self) -> bool {
+        !self.files.is_empty() || !self.assignments.is_empty()
+    }
+
+    /// Reads the flags, and the files that they name. Values may be secret, so no error quotes one.
+    pub(super) fn of(arguments: &PackageValuesArgs) -> Result<Self> {
+        let mut assignments = Vec::new();
+        for (flag, texts, reading) in [
+            ("--set", &arguments.set, Reading::Yaml),
+            ("--set-string", &arguments.set_string, Reading::Text),
+            ("--set-file", &arguments.set_file, Reading::Text),
+        ] {
+            for text in texts {
+                let (path, value) = text.split_once('=').ok_or_else(|| {
+                    Error::usage(format!("{flag} needs a path, `=` and what goes there"))
+                        .hint(format!("write {flag} server.port=8080"))
+                })?;
+                let assignment = if flag == "--set-file" {
+                    let content = std::fs::read_to_string(value).map_err(|error| {
+                        Error::usage(format!("cannot read the file of {flag} {path}")).because(error)
+                    })?;
+                    Assignment::new(flag, path, &content, reading)
+                } else {
+                    Assignment::new(flag, path, value, reading)
+                };
+                assignments.push(assignment?);
+            }
+        }
+        if let Some(name) = &arguments.values_secret_name
+            && !names::is_subdomain(name)
+        {
+            return Err(Error::usage(format!("{name} is not a name that Kubernetes accepts for a Secret"))
+                .hint("choose another one: --values-secret-name hello-app-values"));
+        }
+        let files = arguments.values.iter().map(|path| ValuesFile::read(path)).collect::<Result<_>>()?;
+        Ok(Self { files, assignments, secret_name: arguments.values_secret_name.clone() })
+    }
+}
+
+impl ValuesFile {
+    /// Reads a values file: it must be a YAML mapping.
+    fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::usage(format!("cannot read the values file {}", path.display()))
+                .because(error)
+                .hint("name a file with the package's values, a YAML mapping: --values FILE")
+        })?;
+        // ytt takes the byte order mark of some editors for a part of the first name.
+        let text = SecretString::from(text.trim_start_matches('\u{feff}'));
+        let origin = path.display().to_string();
+        check_values(text.expose_secret(), &origin)?;
+        Ok(Self { origin, text })
+    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ use fastrand::Rng;
 
 const KEYS: &[&str] = &["name", "replicas", "port", "host", "level", "ratio", "items", "extra", "server", "a.b", "n"];
 
-const TEXTS: &[&str] = &["''", "a", "\"abc\"", "abcdef", "'5'", "äöü", "2024-01-01", "12:30", "!!str 5", "\"yes\"", "debug"];
-const INTEGERS: &[&str] = &["0", "1", "3", "6", "-2", "0x1F", "0o7", "010", "1_000", "+4", "0b11", "18446744073709551615"];
+const TEXTS: &[&str] =
+    &["''", "a", "\"abc\"", "abcdef", "'5'", "äöü", "2024-01-01", "12:30", "!!str 5", "\"yes\"", "debug"];
+const INTEGERS: &[&str] =
+    &["0", "1", "3", "6", "-2", "0x1F", "0o7", "010", "1_000", "+4", "0b11", "18446744073709551615"];
 const NUMBERS: &[&str] = &["1.5", "80.0", "-2.25", "1e3", ".5", "3.", "08", "18446744073709551616"];
 const BOOLEANS: &[&str] = &["true", "False", "yes", "off", "y", "N"];
 const OTHERS: &[&str] = &["~", "null", "", "[]", "{}", "[1]", "[a, b]", "{a: 1}", "{port: 80}"];
@@ -63,7 +65,9 @@ fn member(random: &mut Rng, depth: usize) -> Member {
                 member.rules.push(format!("max_len={}", 3 + limit(random)));
             }
             if random.u8(..4) == 0 {
-                member.rules.push(pick(random, &["one_of=[\"a\", \"debug\"]", "min=\"b\"", "one_of=[\"yes\", \"5\"]"]).to_owned());
+                member.rules.push(
+                    pick(random, &["one_of=[\"a\", \"debug\"]", "min=\"b\"", "one_of=[\"yes\", \"5\"]"]).to_owned(),
+                );
             }
         }
         3 => {

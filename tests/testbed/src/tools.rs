@@ -27,8 +27,8 @@ impl Tools {
         Self::prepare_groups(group::ALL)
     }
 
-    /// Builds, or finds in the cache, what is needed beside clusters that somebody else runs.
-    pub(crate) fn prepare_for_packages() -> Result<Self> {
+    /// Builds, or finds in the cache, what makes packages: all that is needed beside clusters that somebody else runs.
+    pub fn prepare_for_packages() -> Result<Self> {
         Self::prepare_groups(&[&group::KREW_AND_CRANE, &group::CARVEL_TOOLS])
     }
 

@@ -6,7 +6,7 @@
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::check::Checks;
@@ -33,6 +33,7 @@ pub(super) async fn installer(
     run: &Cluster,
     request: &Request,
     directory: &RunClusterDirectory,
+    values: Option<&SecretString>,
     creates_namespace: bool,
 ) -> Result<Installer> {
     let own = names::installer(request.package_name());
@@ -41,7 +42,7 @@ pub(super) async fn installer(
         rules: preset.rules(with_http_route),
         origin: preset.name(),
     };
-    let with_http_route = asks_for_route(request, directory);
+    let with_http_route = asks_for_route(values, directory);
     Ok(match (&request.installer, in_git) {
         (Some(InstallerRequest::ServiceAccount(account)), _) => {
             account_exists(run, request, account).await?;
@@ -97,8 +98,8 @@ fn grants_http_routes(role: &DynamicObject) -> bool {
 }
 
 /// Tells whether the values, the new ones or those in the repository, ask for an `HTTPRoute`.
-fn asks_for_route(request: &Request, directory: &RunClusterDirectory) -> bool {
-    match &request.values {
+fn asks_for_route(values: Option<&SecretString>, directory: &RunClusterDirectory) -> bool {
+    match values {
         Some(values) => asks_for_http_route(values.expose_secret()),
         None => directory
             .secrets

@@ -1,8 +1,8 @@
 //! What `add-cluster` reads of the GitOps repository: that Flux follows it, the package, and which version is selected.
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::carvel::selection::{SelectionError, VersionRequest, select};
+use crate::carvel::selection::{Prereleases, SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
 use crate::check::Checks;
 use crate::cluster::Cluster;
@@ -65,56 +65,83 @@ pub(super) async fn git(
     let package = artifact.package(checkout.root(), &request.package)?;
     package.check()?;
     let directory = RunClusterDirectory::read(checkout.root(), &package.path, &request.run_cluster)?;
-    let files = directory.files_of_delivery(request.values.is_some());
+    let files = directory.files_of_delivery(request.values.is_given());
     artifact.check(files.iter().map(String::as_str), &directory.path)?;
     let doubts = artifact.doubts(checkout.root(), &package);
     Ok((checkout, package, directory, doubts))
 }
 
+/// Which versions are chosen from, and which one is.
+pub(super) struct Selected {
+    /// The constraints.
+    pub(super) constraints: String,
+    /// The identifiers of accepted prereleases; `None` for no prereleases.
+    pub(super) prereleases: Option<Vec<String>>,
+    /// The version; `None` where only kapp-controller can tell.
+    pub(super) version: Option<String>,
+}
+
 /// Takes the constraints of the flag, else those in the repository, else any; they must select a version, or be such that
 /// only kapp-controller can tell.
-pub(super) fn choose_constraints(
+pub(super) fn select_version(
     checks: &mut Checks,
     request: &Request,
     package: &PackageDirectory,
     directory: &RunClusterDirectory,
-) -> Result<String> {
+) -> Result<Selected> {
     let install = directory.install.as_ref();
     let constraints = request
         .version_constraints
         .clone()
         .or_else(|| install.and_then(|install| install.constraints.clone()))
         .unwrap_or_else(|| ANY_VERSION.to_owned());
-    let versions: Vec<Version> = package.packages.iter().filter_map(|manifest| manifest.version.parse().ok()).collect();
-    let request = VersionRequest {
+    let in_git = install.filter(|install| install.prereleases).map(|install| install.identifiers.clone());
+    let prereleases = request.prereleases.clone().or(in_git);
+    let wanted = VersionRequest {
         constraints: constraints.clone(),
-        prereleases: install.is_some_and(|install| install.prereleases).then(Default::default),
+        prereleases: prereleases.clone().map(|identifiers| Prereleases { identifiers }),
+    };
+    let selected = |version: Option<Version>| Selected {
+        constraints: constraints.clone(),
+        prereleases: prereleases.clone(),
+        version: version.map(|version| version.to_string()),
     };
     if has_variable(&constraints) {
         // Whether Flux replaces it, its Kustomization says: see `check_variables`.
-        return Ok(constraints);
+        return Ok(selected(None));
     }
-    match select(&versions, &request) {
-        Ok(_) => Ok(constraints),
+    match select(&versions_of(package), &wanted) {
+        Ok(version) => Ok(selected(Some(version))),
         Err(SelectionError::Undecided { source, .. }) => {
             checks.warn("version constraints", Error::new(source.to_string()).hint(CONSTRAINTS_HINT));
-            Ok(constraints)
+            Ok(selected(None))
         }
-        Err(error) => {
-            let hint = match &error {
-                SelectionError::NoneMatches { hint_build: Some(version), .. } => {
-                    format!("name the whole version: --version-constraints '{version}'")
-                }
-                SelectionError::NoneMatches { available, .. } => {
-                    let newest: Vec<String> = available.iter().rev().take(5).map(ToString::to_string).collect();
-                    format!("the repository offers: {}", newest.join(", "))
-                }
-                SelectionError::InvalidConstraint { .. } | SelectionError::Undecided { .. } => {
-                    CONSTRAINTS_HINT.to_owned()
-                }
+        Err(error) => Err(none_selected(&package.name, error)),
+    }
+}
+
+/// Returns the versions that can be read; [`PackageDirectory::check`] names the others.
+fn versions_of(package: &PackageDirectory) -> Vec<Version> {
+    package.packages.iter().filter_map(|manifest| manifest.version.parse().ok()).collect()
+}
+
+/// Says why no version is selected, and what is near.
+fn none_selected(package: &str, error: SelectionError) -> Error {
+    let failed = Error::usage(format!("no version of {package} can be selected")).because(&error);
+    match error {
+        SelectionError::NoneMatches { hint_build: Some(version), .. } => {
+            failed.hint(format!("name the whole version: --version-constraints '{version}'"))
+        }
+        SelectionError::NoneMatches { after_prereleases, nearest, all, .. } => {
+            let nearest: Vec<String> = nearest.iter().map(ToString::to_string).collect();
+            let failed = if nearest.is_empty() {
+                failed
+            } else {
+                failed.hint(format!("the nearest versions in the repository: {}", nearest.join(", ")))
             };
-            Err(Error::usage(format!("no version of {} can be selected", package.name)).because(error).hint(hint))
+            if after_prereleases < all { failed.hint("accept prereleases, too: --prereleases") } else { failed }
         }
+        SelectionError::InvalidConstraint { .. } | SelectionError::Undecided { .. } => failed.hint(CONSTRAINTS_HINT),
     }
 }
 
@@ -159,10 +186,10 @@ pub(super) fn check_kinds(
 /// Kustomizations of the delivery that do.
 pub(super) fn check_variables(
     checks: &mut Checks,
-    request: &Request,
     package: &PackageDirectory,
     directory: &RunClusterDirectory,
     constraints: Option<&str>,
+    new_values: Option<&SecretString>,
     substituting: &[String],
 ) {
     let constraints = constraints.filter(|constraints| has_variable(constraints));
@@ -183,7 +210,7 @@ pub(super) fn check_variables(
     places.extend(
         directory.files.iter().filter(|file| has_variable(file.content.expose_secret())).map(|file| file.path.clone()),
     );
-    if request.values.as_ref().is_some_and(|values| has_variable(values.expose_secret())) {
+    if new_values.is_some_and(|values| has_variable(values.expose_secret())) {
         places.push("the new values".to_owned());
     }
     if constraints.is_some() {

@@ -235,6 +235,9 @@ fn facts(repository: &TempDir) -> Facts {
         package: package_directory(PACKAGE),
         directory: directory(repository, PACKAGE),
         version_constraints: ">=0.0.0".to_owned(),
+        prereleases: None,
+        version: None,
+        values: None,
         existing_credential: None,
         stored: None,
         working_token: None,
@@ -260,6 +263,8 @@ fn package_directory(path: &str) -> PackageDirectory {
         ref_name: name.to_owned(),
         version: "1.0.0".to_owned(),
         registry_fetches: vec![0],
+        values_schema: None,
+        is_rendered_by_ytt: true,
     };
     PackageDirectory {
         path: path.to_owned(),

@@ -280,7 +280,7 @@ mod files {
     fn registry_versions_and_values_are_written_to_git() {
         let mut scene = Scene::new();
         scene.request.registry_secret = Some("registry".to_owned());
-        scene.request.values = Some(SecretString::from("replicas: 2\n"));
+        scene.facts.values = Some(SecretString::from("replicas: 2\n"));
         scene.facts.version_constraints = "1.0.0".to_owned();
         insta::assert_snapshot!(scene.committed(), @r#"
         # apps/hello.default.tap/prod1/packageinstall.yaml
@@ -317,10 +317,10 @@ mod files {
     #[test]
     fn what_flags_leave_open_stays_as_it_is_in_git() {
         let mut scene = Scene::new();
-        scene.request.values = Some(SecretString::from("replicas: 2\n"));
+        scene.facts.values = Some(SecretString::from("replicas: 2\n"));
         scene.request.registry_secret = Some("registry".to_owned());
         scene.carry_out();
-        scene.request.values = None;
+        scene.facts.values = None;
         scene.request.registry_secret = None;
         assert_eq!(scene.committed(), "");
     }
@@ -328,7 +328,7 @@ mod files {
     #[test]
     fn encrypted_values_are_not_replaced_by_plain_text() {
         let mut scene = Scene::new();
-        scene.request.values = Some(SecretString::from("password: fake-password\n"));
+        scene.facts.values = Some(SecretString::from("password: fake-password\n"));
         let encrypted = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: hello.default.tap-values\nstringData:\n  params.yaml: \"ENC[fake]\"\nsops:\n  version: \"3\"\n";
         scene.write(&format!("{PACKAGE}/prod1/params.yaml"), encrypted);
         insta::assert_snapshot!(scene.refusals(), @r"

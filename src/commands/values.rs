@@ -1,0 +1,257 @@
+//! `values`: which values a package takes, which Git holds for a delivery, and which packages a repository has.
+//!
+//! Reads the repository alone; a cluster is asked only for its address, where no flag names it.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret;
+
+use super::git;
+use crate::carvel::schema::ValuesSchema;
+use crate::carvel::selection::{Prereleases, VersionRequest, select};
+use crate::carvel::values::{Content, Node, read, template};
+use crate::carvel::version::Version;
+use crate::check;
+use crate::cli::{ValuesArgs, ValuesFormat};
+use crate::cluster::{Cluster, Connection, Role};
+use crate::error::{Error, Result};
+use crate::flux::{Followed, GitRepository, git_repository_resource};
+use crate::gitops::checkout::{Checkout, GitAccess};
+use crate::gitops::delivery::RunClusterDirectory;
+use crate::gitops::layout::{PackageDirectory, PackageManifest, package_directories};
+use crate::gitops::url::GitUrl;
+use crate::names;
+use crate::shell::quoted;
+use crate::ui::{Ui, values};
+
+/// How many versions are named.
+const NAMED: usize = 10;
+
+pub(super) async fn run(
+    ui: Ui,
+    connection: Connection,
+    namespace: Option<String>,
+    arguments: ValuesArgs,
+) -> Result<()> {
+    let repository = Repository::open(ui, &connection, namespace, &arguments).await?;
+    let root = repository.root();
+    let Some(package) = &arguments.package else { return list(ui, root, arguments.output) };
+    let package = PackageDirectory::read(root, names::normalised_path(package))?;
+    if let (Some(run_cluster), None) = (&arguments.run_cluster, &arguments.version) {
+        return delivered(ui, root, &package, run_cluster, arguments.output);
+    }
+    let manifest = chosen(&package, arguments.version.as_deref())?;
+    describe(ui, &package, manifest, arguments.output)
+}
+
+/// Where packages are read.
+enum Repository {
+    Checkout(Checkout),
+    Directory(PathBuf),
+}
+
+impl Repository {
+    /// Clones what flags name, or what Flux follows for the package; a directory is taken as it is.
+    async fn open(ui: Ui, connection: &Connection, namespace: Option<String>, arguments: &ValuesArgs) -> Result<Self> {
+        if let Some(directory) = &arguments.repo_dir {
+            return if directory.is_dir() {
+                Ok(Self::Directory(directory.clone()))
+            } else {
+                Err(Error::usage(format!("{} is no directory", directory.display()))
+                    .hint("name a checkout of the GitOps repository: --repo-dir DIR"))
+            };
+        }
+        let (url, branch) = match (&arguments.git_url, &arguments.branch, &arguments.package) {
+            (Some(url), Some(branch), _) => (GitUrl::parse(url), branch.clone()),
+            (_, _, Some(package)) => followed(connection, namespace, package).await?,
+            _ => {
+                return Err(Error::usage("neither a package nor a repository is named")
+                    .hint("name a package, or a repository: --git-url URL --branch BRANCH, or --repo-dir DIR"));
+            }
+        };
+        let credentials = git::given(ui, &arguments.credentials).await?;
+        let mut access = GitAccess { credentials, ..GitAccess::default() };
+        Ok(Self::Checkout(git::checkout(ui, &url, &branch, &mut access).await?))
+    }
+
+    fn root(&self) -> &Path {
+        match self {
+            Self::Checkout(checkout) => checkout.root(),
+            Self::Directory(directory) => directory,
+        }
+    }
+}
+
+/// Reads which repository Flux follows for a package.
+async fn followed(connection: &Connection, namespace: Option<String>, package: &str) -> Result<(GitUrl, String)> {
+    let build = Cluster::connect(Role::Build, connection).await?;
+    let versions = check::flux(&build, &build.served_versions().await?)?;
+    let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
+    let name = names::git_repository(names::of_package(names::normalised_path(package)));
+    let repository: Option<GitRepository> =
+        build.read(&git_repository_resource(versions.source), &namespace, &name).await?;
+    let repository = repository.ok_or_else(|| {
+        Error::new(format!("GitRepository {namespace}/{name} does not exist on {}", build.display())).hint(format!(
+            "name the repository: kubectl carvelflux values {} --git-url URL --branch BRANCH",
+            quoted(package)
+        ))
+    })?;
+    let url = GitUrl::parse(&repository.spec.url);
+    match repository.spec.reference.followed() {
+        Followed::Branch(branch) => Ok((url, branch.to_owned())),
+        pinned => Err(Error::new(format!("Flux follows {pinned} of {url}, and no branch"))
+            .hint("name the one to read: --git-url URL --branch BRANCH")),
+    }
+}
+
+/// Lists the packages of a repository.
+fn list(ui: Ui, root: &Path, format: Option<ValuesFormat>) -> Result<()> {
+    let mut rows = Vec::new();
+    for path in package_directories(root)? {
+        let package = PackageDirectory::read(root, &path)?;
+        let highest = highest(&package).map_or_else(|| "-".to_owned(), |manifest| manifest.version.clone());
+        rows.push([path, package.packages.len().to_string(), highest]);
+    }
+    if rows.is_empty() {
+        return Err(Error::new("the repository has no packages")
+            .hint("the supply chain writes a package when a workload is built; check the branch"));
+    }
+    let documents = || {
+        rows.iter().map(|[name, versions, highest]| {
+        serde_json::json!({"package": name, "versions": versions.parse::<usize>().unwrap_or_default(), "highest": highest})
+    })
+    };
+    match format {
+        None | Some(ValuesFormat::Table) => print_lines(ui, values::packages(&rows)),
+        Some(ValuesFormat::Json) => print_json(ui, &serde_json::Value::Array(documents().collect())),
+        Some(ValuesFormat::Yaml) => {
+            print_text(ui, &crate::gitops::manifest::write_documents(&documents().collect::<Vec<_>>())?)
+        }
+    }
+}
+
+/// Finds the version that is asked for; else the highest release, else the highest of all.
+fn chosen<'package>(package: &'package PackageDirectory, version: Option<&str>) -> Result<&'package PackageManifest> {
+    match version {
+        None => highest(package).ok_or_else(|| Error::new(format!("{} has no version that can be read", package.name))),
+        Some(version) => package.packages.iter().find(|manifest| manifest.version == version).ok_or_else(|| {
+            Error::usage(format!("{} has no version {version}", package.name))
+                .hint(format!("the repository has these versions: {}", versions_in_words(package)))
+        }),
+    }
+}
+
+fn highest(package: &PackageDirectory) -> Option<&PackageManifest> {
+    let versions: Vec<Version> = sorted(package).into_iter().map(|(version, _)| version).collect();
+    let releases = VersionRequest::default();
+    let all = VersionRequest { prereleases: Some(Prereleases::default()), ..VersionRequest::default() };
+    let highest = select(&versions, &releases).or_else(|_| select(&versions, &all)).ok()?.to_string();
+    package.packages.iter().find(|manifest| manifest.version == highest)
+}
+
+/// Sorts the versions, the highest first.
+fn sorted(package: &PackageDirectory) -> Vec<(Version, &PackageManifest)> {
+    let mut versions: Vec<(Version, &PackageManifest)> =
+        package.packages.iter().filter_map(|manifest| Some((manifest.version.parse().ok()?, manifest))).collect();
+    versions.sort_by(|(left, _), (right, _)| right.cmp(left));
+    versions
+}
+
+fn versions_in_words(package: &PackageDirectory) -> String {
+    let versions = sorted(package);
+    let named: Vec<&str> = versions.iter().take(NAMED).map(|(_, manifest)| manifest.version.as_str()).collect();
+    match versions.len().saturating_sub(NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+/// Shows what can be set.
+fn describe(
+    ui: Ui,
+    package: &PackageDirectory,
+    manifest: &PackageManifest,
+    format: Option<ValuesFormat>,
+) -> Result<()> {
+    let name = format!("{} {}", package.name, manifest.version);
+    let Some(openapi) = &manifest.values_schema else {
+        return Err(Error::new(format!("{name} does not say which values it takes"))
+            .because(format!("{} has no spec.valuesSchema.openAPIv3", manifest.file)));
+    };
+    let schema = || {
+        ValuesSchema::read(openapi).ok_or_else(|| {
+            Error::new(format!("the schema of the values of {name} cannot be read"))
+                .because(format!("{} has something else in spec.valuesSchema.openAPIv3", manifest.file))
+                .hint("see it as it is: -o json")
+        })
+    };
+    match format {
+        Some(ValuesFormat::Json) => print_json(ui, openapi),
+        Some(ValuesFormat::Yaml) => print_text(ui, &template::values_file(&schema()?, &format!("values of {name}"))?),
+        None | Some(ValuesFormat::Table) => {
+            ui.result(&name)?;
+            ui.result(&format!("versions: {}", versions_in_words(package)))?;
+            ui.result("")?;
+            let terminal = console::Term::stdout();
+            let screen = terminal.is_term().then(|| usize::from(terminal.size().1));
+            print_lines(ui, values::table(&schema()?, screen))
+        }
+    }
+}
+
+/// Prints the values that Git holds for a delivery.
+fn delivered(
+    ui: Ui,
+    root: &Path,
+    package: &PackageDirectory,
+    run_cluster: &str,
+    format: Option<ValuesFormat>,
+) -> Result<()> {
+    let directory = RunClusterDirectory::read(root, &package.path, run_cluster)?;
+    let Some(install) = &directory.install else {
+        return Err(Error::new(format!("{} is not delivered to {run_cluster}", package.name))
+            .because(format!("{} holds no PackageInstall", directory.path)));
+    };
+    if format == Some(ValuesFormat::Table) {
+        return Err(
+            Error::usage("values that are set have no table").hint("print them as they are in Git: -o yaml or -o json")
+        );
+    }
+    let mut texts = Vec::new();
+    for name in &install.values_secrets {
+        let secret = directory.secrets.iter().find(|secret| secret.name == *name).ok_or_else(|| {
+            Error::new(format!("the values of Secret {name} are not in {}", directory.path))
+                .hint("look for it on the run cluster, or where it is managed")
+        })?;
+        if secret.encrypted {
+            return Err(Error::new(format!("the values in {} are encrypted", secret.file))
+                .hint(format!("read them with the private key: sops decrypt {}", quoted(&secret.file))));
+        }
+        texts.extend(secret.contents.values().map(|text| (secret.file.as_str(), text.expose_secret())));
+    }
+    if let ([(_, text)], true) = (texts.as_slice(), format != Some(ValuesFormat::Json)) {
+        return print_text(ui, text);
+    }
+    let mut all = Node { place: None, content: Content::Mapping(Vec::new()) };
+    for (file, text) in texts {
+        let documents = read(text, file).map_err(|unreadable| {
+            Error::new(format!("{} cannot be read as values", unreadable.place)).because(unreadable.reason)
+        })?;
+        documents.iter().for_each(|document| all.merge(document));
+    }
+    if format == Some(ValuesFormat::Json) { print_json(ui, &all) } else { print_text(ui, &template::yaml(&all)?) }
+}
+
+fn print_lines(ui: Ui, lines: Vec<String>) -> Result<()> {
+    lines.iter().try_for_each(|line| ui.result_styled(line))
+}
+
+fn print_text(ui: Ui, text: &str) -> Result<()> {
+    text.lines().try_for_each(|line| ui.result(line))
+}
+
+fn print_json(ui: Ui, document: &impl serde::Serialize) -> Result<()> {
+    let text =
+        serde_json::to_string_pretty(document).map_err(|error| Error::new("cannot write JSON").because(error))?;
+    ui.result_styled(&text)
+}
