@@ -15,7 +15,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use self::add_cluster::{
     AddClusterArgs, AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, PackageValuesArgs,
-    WorkloadIdentityArgs,
+    VersionArgs, WorkloadIdentityArgs,
 };
 pub use self::commands::{
     BootstrapArgs, CheckArgs, CheckFormat, RemoveClusterArgs, RotateArgs, StatusArgs, StatusFormat, ValuesArgs,

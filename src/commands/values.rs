@@ -46,7 +46,7 @@ pub(super) async fn run(
 
 /// Where packages are read.
 enum Repository {
-    Checkout(Checkout),
+    Checkout(Box<Checkout>),
     Directory(PathBuf),
 }
 
@@ -71,7 +71,7 @@ impl Repository {
         };
         let credentials = git::given(ui, &arguments.credentials).await?;
         let mut access = GitAccess { credentials, ..GitAccess::default() };
-        Ok(Self::Checkout(git::checkout(ui, &url, &branch, &mut access).await?))
+        Ok(Self::Checkout(Box::new(git::checkout(ui, &url, &branch, &mut access).await?)))
     }
 
     fn root(&self) -> &Path {
@@ -122,7 +122,7 @@ fn list(ui: Ui, root: &Path, format: Option<ValuesFormat>) -> Result<()> {
     })
     };
     match format {
-        None | Some(ValuesFormat::Table) => print_lines(ui, values::packages(&rows)),
+        None | Some(ValuesFormat::Table) => print_lines(ui, &values::packages(&rows)),
         Some(ValuesFormat::Json) => print_json(ui, &serde_json::Value::Array(documents().collect())),
         Some(ValuesFormat::Yaml) => {
             print_text(ui, &crate::gitops::manifest::write_documents(&documents().collect::<Vec<_>>())?)
@@ -194,7 +194,7 @@ fn describe(
             ui.result("")?;
             let terminal = console::Term::stdout();
             let screen = terminal.is_term().then(|| usize::from(terminal.size().1));
-            print_lines(ui, values::table(&schema()?, screen))
+            print_lines(ui, &values::table(&schema()?, screen))
         }
     }
 }
@@ -237,12 +237,14 @@ fn delivered(
         let documents = read(text, file).map_err(|unreadable| {
             Error::new(format!("{} cannot be read as values", unreadable.place)).because(unreadable.reason)
         })?;
-        documents.iter().for_each(|document| all.merge(document));
+        for document in &documents {
+            all.merge(document);
+        }
     }
     if format == Some(ValuesFormat::Json) { print_json(ui, &all) } else { print_text(ui, &template::yaml(&all)?) }
 }
 
-fn print_lines(ui: Ui, lines: Vec<String>) -> Result<()> {
+fn print_lines(ui: Ui, lines: &[String]) -> Result<()> {
     lines.iter().try_for_each(|line| ui.result_styled(line))
 }
 

@@ -1,8 +1,9 @@
 //! How a package's values look: what can be set as a table, and the packages of a repository with their versions. Pure.
 
 use super::text::{escape, one_line, width};
-use crate::carvel::schema::{ValuesSchema, in_one_line};
+use crate::carvel::schema::ValuesSchema;
 use crate::carvel::values::validate::judge;
+use crate::carvel::values::words::{in_one_line, limits, type_name};
 
 const HEADER: [&str; 5] = ["KEY", "TYPE", "DEFAULT", "LIMITS", "DESCRIPTION"];
 
@@ -25,8 +26,8 @@ pub fn table(schema: &ValuesSchema, screen: Option<usize>) -> Vec<String> {
         let deprecated = if entry.is_deprecated { "deprecated: " } else { "" };
         let words = [entry.title.as_deref(), entry.description.as_deref()];
         let words = words.into_iter().flatten().collect::<Vec<_>>().join(": ");
-        let limits = entry.limits_in_words().join("; ");
-        rows.push([path, entry.type_name(), default, limits, format!("{deprecated}{words}")]);
+        let limits = limits(entry).join("; ");
+        rows.push([path, type_name(entry), default, limits, format!("{deprecated}{words}")]);
     }
     wrapped(&rows, screen, NARROWEST)
 }

@@ -31,6 +31,7 @@ mod status;
 mod support;
 mod terminal;
 mod truth;
+mod values;
 mod workload_identity;
 
 use std::process::ExitCode;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         secrets::TESTS,
         status::TESTS,
         truth::TESTS,
+        values::TESTS,
         workload_identity::TESTS,
     ];
     let mut trials: Vec<Trial> = ordinary

@@ -13,7 +13,7 @@ use testbed::Testbed;
 use crate::Test;
 use crate::credentials::as_flux;
 use crate::kubeconfig_file::{own_kubeconfig, rules_of_the_guide};
-use crate::support::{PACKAGE, User, eventually};
+use crate::support::{PACKAGE, User, VALUES_FILE, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] =
     &[("secrets::never_come_out", never_come_out), ("secrets::password_in_the_url_of_a_source", password_in_url)];
@@ -180,7 +180,15 @@ fn never_come_out(testbed: &Testbed) {
     };
     run(added("values.yaml", &[]), &[("GIT_PASSWORD", WRONG_PASSWORD)], 1);
     run(added("values.yaml", &["--kubeconfig-file", "broken.yaml"]), &[], 2);
-    run(added("bad-values.yaml", &["-o", "json"]), &[], 1);
+    run(added("bad-values.yaml", &["-o", "json"]), &[], 2);
+    run(added("values.yaml", &[]), &[], 0);
+    // What only ytt gets to see is committed by hand.
+    searched.user.edit(VALUES_FILE, |text| text.replace("hostname:", "no_such_value:"));
+    searched.run(&["wait", "-o", "json"], 1);
+    let mut run = |arguments: Vec<String>, environment: &[(&str, &str)], code| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        searched.run_with(&arguments, environment, code);
+    };
     run(added("values.yaml", &[]), &[], 0);
     for format in ["tree", "wide", "json", "yaml", "name"] {
         searched.run(&["status", "-o", format], 0);

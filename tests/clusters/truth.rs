@@ -4,7 +4,7 @@ use serde_json::json;
 use testbed::Testbed;
 
 use crate::Test;
-use crate::support::{INSTALL_FILE, INSTALLS, PACKAGE, User, eventually};
+use crate::support::{INSTALL_FILE, INSTALLS, PACKAGE, User, VALUES_FILE, eventually};
 
 const INSTALLER: &str = "hello-app.default.tap-installer";
 
@@ -18,7 +18,9 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
 fn templates_fail_and_are_mended(testbed: &Testbed) {
     let user = User::delivered(testbed, "template");
     user.write("values.yaml", "workload_name: hello-app\nno_such_value: 1\n");
-    user.add_cluster("prod1").expect_code(1).says("template").says("ytt: Error").says("no_such_value");
+    user.add_cluster("prod1").expect_code(2).says("no_such_value is no key of this package");
+    user.edit(VALUES_FILE, |text| text.replace("replicas: 2", "no_such_value: 2"));
+    user.run(&["wait", "--timeout", "3m"]).expect_code(1).says("template").says("ytt: Error").says("no_such_value");
     user.write("values.yaml", "workload_name: hello-app\nreplicas: 1\n");
     user.add_cluster("prod1").expect_code(0).says("ready");
     user.assert_replicas(1);

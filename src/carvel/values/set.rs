@@ -2,7 +2,8 @@
 //!
 //! A path is keys with dots between them, each followed by indexes in brackets; `\.` is a dot that belongs to a key.
 
-use super::{Content, Entry, Key, Node, Place, read};
+use super::node::{Content, Entry, Key, Node, Place};
+use super::reader::read;
 use crate::error::{Error, Result};
 
 /// A path with the value that goes there.

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Content, Entry, Key, Node, plain_scalar};
-use crate::carvel::schema::{Kind, Schema, ValuesSchema, in_one_line};
+use super::node::{Content, Entry, Key, Node};
+use super::words::{self, in_one_line};
+use crate::carvel::schema::{Kind, Schema, ValuesSchema};
 use crate::error::{Error, Result};
 
 /// Characters that end a comment for some reader of YAML.
@@ -80,7 +81,7 @@ fn name(key: &str) -> Result<String> {
 
 fn written(key: &str, content: Content) -> Result<String> {
     // A key such as `n` is a boolean to ytt, and exported as `false`.
-    let key = Key { text: key.to_owned(), is_text: matches!(plain_scalar(key), Content::Text(_)) };
+    let key = Key { text: key.to_owned(), is_text: matches!(Content::of_plain(key), Content::Text(_)) };
     let entry = Entry { key, place: None, node: Node { place: None, content } };
     yaml(&Node { place: None, content: Content::Mapping(vec![entry]) })
 }
@@ -104,8 +105,8 @@ fn about(schema: &Schema) -> String {
     if schema.is_deprecated {
         facts.push("deprecated".to_owned());
     }
-    facts.push(schema.type_name());
-    facts.extend(schema.limits_in_words());
+    facts.push(words::type_name(schema));
+    facts.extend(words::limits(schema));
     if facts != ["mapping"] {
         lines.push(format!("({})", facts.join("; ")));
     }

@@ -9,8 +9,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Content, Entry, Key, Node, Place};
-use crate::carvel::schema::{Kind, Limits, Schema, ValuesSchema, child, in_one_line};
+use super::node::{Content, Entry, Key, Node, Place};
+use super::words::{self, in_one_line};
+use crate::carvel::schema::{Kind, Limits, Schema, ValuesSchema, child};
 
 /// How much alike two keys must be for one to be proposed for the other, from 0 to 1.
 const ALIKE: f64 = 0.75;
@@ -61,7 +62,7 @@ pub fn judge(schema: &ValuesSchema, documents: &[Node]) -> Judgement {
         match &document.content {
             Content::Mapping(_) => judge.overlay(&mut all, document, ""),
             Content::Unknown => {
-                judge.doubt(document.place.as_ref(), "", "have a tag, or a comment for ytt's templates")
+                judge.doubt(document.place.as_ref(), "", "have a tag, or a comment for ytt's templates");
             }
             other => judge.find(document.place.as_ref(), "", &format!("are {}, not a mapping", other.kind())),
         }
@@ -236,36 +237,31 @@ impl Judge {
             Content::Mapping(entries) => Some(entries.len()),
             _ => None,
         };
-        let is_typed = matches!(
-            (&schema.kind, content),
-            (Kind::Text, Content::Text(_))
-                | (Kind::List(_), Content::List(_))
-                | (Kind::Mapping { .. }, Content::Mapping(_))
-        );
-        if let Some(length) = length.and_then(|length| u64::try_from(length).ok()).filter(|_| is_typed) {
-            if limits.shortest.is_some_and(|shortest| length < shortest)
-                || limits.longest.is_some_and(|longest| length > longest)
-            {
-                broken.push(length_in_words(schema));
-            }
-        }
-        if !self.is_right_type(schema, content) {
+        if !is_right_type(schema, content) {
             return broken;
+        }
+        if let Some(length) = length.and_then(|length| u64::try_from(length).ok())
+            && (limits.shortest.is_some_and(|shortest| length < shortest)
+                || limits.longest.is_some_and(|longest| length > longest))
+        {
+            broken.push(length_in_words(schema));
         }
         for (limit, wrong, word) in
             [(&limits.minimum, Ordering::Less, "at least"), (&limits.maximum, Ordering::Greater, "at most")]
         {
             let Some(limit) = limit else { continue };
             match compare(content, limit) {
-                Some(Some(order)) if order != wrong => {}
-                Some(_) => broken.push(format!("must be {word} {}", in_one_line(limit))),
-                None => self.doubt(place, path, "has a limit that is no number and no text"),
+                Standing::Ordered(order) if order != wrong => {}
+                Standing::Undecided => self.doubt(place, path, "has a limit that is no number and no text"),
+                _ => broken.push(format!("must be {word} {}", in_one_line(limit))),
             }
         }
         if let Some(allowed) = &limits.allowed {
-            let found: Vec<Option<Option<Ordering>>> = allowed.iter().map(|each| compare(content, each)).collect();
-            if found.contains(&Some(Some(Ordering::Equal))) {
-            } else if found.contains(&None) {
+            let standings: Vec<Standing> = allowed.iter().map(|each| compare(content, each)).collect();
+            if standings.contains(&Standing::Ordered(Ordering::Equal)) {
+                return broken;
+            }
+            if standings.contains(&Standing::Undecided) {
                 self.doubt(place, path, "has to be one of values that are no numbers and no texts");
             } else {
                 let words: Vec<String> = allowed.iter().map(in_one_line).collect();
@@ -274,19 +270,19 @@ impl Judge {
         }
         broken
     }
+}
 
-    fn is_right_type(&self, schema: &Schema, content: &Content) -> bool {
-        matches!(
-            (&schema.kind, content),
-            (Kind::Any, _)
-                | (Kind::Text, Content::Text(_))
-                | (Kind::Integer, Content::Integer(_))
-                | (Kind::Number, Content::Integer(_) | Content::Number(_))
-                | (Kind::Boolean, Content::Boolean(_))
-                | (Kind::List(_), Content::List(_))
-                | (Kind::Mapping { .. }, Content::Mapping(_))
-        )
-    }
+fn is_right_type(schema: &Schema, content: &Content) -> bool {
+    matches!(
+        (&schema.kind, content),
+        (Kind::Any, _)
+            | (Kind::Text, Content::Text(_))
+            | (Kind::Integer, Content::Integer(_))
+            | (Kind::Number, Content::Integer(_) | Content::Number(_))
+            | (Kind::Boolean, Content::Boolean(_))
+            | (Kind::List(_), Content::List(_))
+            | (Kind::Mapping { .. }, Content::Mapping(_))
+    )
 }
 
 const DOUBTFUL_KEY: &str = "has a key that may be a number or a boolean to ytt";
@@ -312,25 +308,48 @@ fn article(schema: &Schema) -> String {
 
 fn length_in_words(schema: &Schema) -> String {
     let only_lengths = Limits { shortest: schema.limits.shortest, longest: schema.limits.longest, ..Limits::default() };
-    let words = Schema { limits: only_lengths, ..schema.clone() }.limits_in_words().join(", ");
+    let words = words::limits(&Schema { limits: only_lengths, ..schema.clone() }).join(", ");
     if words == "not empty" { "must not be empty".to_owned() } else { format!("must have {words}") }
 }
 
-/// Compares as Starlark does: numbers with numbers, text with text by bytes; `Some(None)` where the two cannot be compared, and
-/// `None` where it is not decided here.
-fn compare(content: &Content, limit: &Value) -> Option<Option<Ordering>> {
-    Some(match (content, &Node::of_schema(limit).content) {
+/// How a value stands to a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Ordered(Ordering),
+    /// ytt cannot compare the two, and refuses the value.
+    Incomparable,
+    /// It is not decided here.
+    Undecided,
+}
+
+/// Compares as Starlark does: numbers with numbers, text with text by bytes.
+fn compare(content: &Content, limit: &Value) -> Standing {
+    let order = match (content, &Node::of_schema(limit).content) {
         (Content::Text(left), Content::Text(right)) => Some(left.as_bytes().cmp(right.as_bytes())),
         (Content::Integer(left), Content::Integer(right)) => Some(left.cmp(right)),
-        (Content::Number(left), _) if !left.is_finite() => return None,
-        (Content::Integer(left), Content::Number(right)) => as_float(*left)?.partial_cmp(right),
-        (Content::Number(left), Content::Integer(right)) => left.partial_cmp(&as_float(*right)?),
-        (Content::Number(left), Content::Number(right)) => left.partial_cmp(right),
         (Content::Boolean(left), Content::Boolean(right)) => Some(left.cmp(right)),
-        (Content::Null | Content::List(_) | Content::Mapping(_) | Content::Unknown, _)
-        | (_, Content::Null | Content::List(_) | Content::Mapping(_) | Content::Unknown) => return None,
-        _ => None,
-    })
+        (Content::Number(left), Content::Number(right)) if left.is_finite() => left.partial_cmp(right),
+        (Content::Number(left), Content::Integer(right)) if left.is_finite() => match as_float(*right) {
+            Some(right) => left.partial_cmp(&right),
+            None => return Standing::Undecided,
+        },
+        (Content::Integer(left), Content::Number(right)) => match as_float(*left) {
+            Some(left) => left.partial_cmp(right),
+            None => return Standing::Undecided,
+        },
+        (left, right) if is_simple(left) && is_simple(right) => None,
+        _ => return Standing::Undecided,
+    };
+    order.map_or(Standing::Incomparable, Standing::Ordered)
+}
+
+/// Tells whether it is certain that a value cannot be compared with one of another kind.
+fn is_simple(content: &Content) -> bool {
+    match content {
+        Content::Text(_) | Content::Integer(_) | Content::Boolean(_) => true,
+        Content::Number(number) => number.is_finite(),
+        Content::Null | Content::List(_) | Content::Mapping(_) | Content::Unknown => false,
+    }
 }
 
 /// Returns an integer as a number with a fraction, where nothing is lost.

@@ -5,7 +5,7 @@
 use kube::ResourceExt;
 
 use super::clusters::{Clusters, endpoint_of_context};
-use super::request::{self, AuthenticationRequest, InstallerRequest, Request, ValuesRequest};
+use super::request::{self, AuthenticationRequest, InstallRequest, InstallerRequest, Request, ValuesRequest};
 use crate::check;
 use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
@@ -86,12 +86,7 @@ pub(super) async fn ask(
         namespace,
         target_namespace,
         version_constraints,
-        prereleases: arguments.selection.prereleases.clone().map(|mut identifiers| {
-            identifiers.retain(|identifier| !identifier.is_empty());
-            identifiers
-        }),
-        is_downgradable: arguments.selection.downgradable,
-        sync_period: arguments.selection.sync_period.clone(),
+        install: InstallRequest::of(&arguments.selection),
         values,
         authentication,
         impersonate: arguments.authentication.impersonated.clone(),

@@ -257,10 +257,10 @@ async fn check_delivery(
     checks.check("PackageInstall", retarget::same_install(run, request, package, directory).await);
     let selected = repository::select_version(checks, request, package, directory);
     let selected = checks.take("version", selected);
-    let values = values::to_store(request, package, directory);
+    let values = values::to_store(&request.values, package, directory);
     let values = checks.take_silently("values", values);
     if let (Ok(selected), Ok(values)) = (&selected, &values) {
-        values::check(checks, request, package, directory, selected, values.as_ref());
+        values::check(checks, &request.values, package, directory, selected, values.as_ref());
     }
     let values = values.map(|values| values.map(|values| values.text));
     let new_text = values.as_ref().ok().and_then(Option::as_ref);

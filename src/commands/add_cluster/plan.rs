@@ -135,8 +135,8 @@ fn commit(checks: &mut Checks, request: &Request, facts: &Facts) -> Result<Commi
         fetch_secret: request.registry_secret.clone().map(|secret| (secret, facts.package.registry_fetches())),
         prereleases: facts.prereleases.is_some(),
         identifiers: facts.prereleases.clone().unwrap_or_default(),
-        is_downgradable: request.is_downgradable,
-        sync_period: request.sync_period.clone(),
+        is_downgradable: request.install.is_downgradable,
+        sync_period: request.install.sync_period.clone(),
     };
     let install =
         existing.map_or_else(|| package_install(&spec), |existing| update_package_install(&existing.document, &spec));

@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use crate::carvel::values::set::{Assignment, Reading};
 use crate::cli::{
-    AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, PackageValuesArgs, WorkloadIdentityArgs,
+    AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, PackageValuesArgs, VersionArgs,
+    WorkloadIdentityArgs,
 };
 use crate::error::{Error, Result};
 use crate::flux::{Provider, RunCredential};
@@ -38,12 +39,8 @@ pub(super) struct Request {
     pub(super) target_namespace: String,
     /// Which versions may be installed; `None` keeps what the repository has.
     pub(super) version_constraints: Option<String>,
-    /// Whether prereleases are accepted, and with which identifiers; `None` keeps what the repository has.
-    pub(super) prereleases: Option<Vec<String>>,
-    /// Whether a lower version may be installed; `false` keeps what the repository has.
-    pub(super) is_downgradable: bool,
-    /// How often kapp-controller looks by itself; `None` keeps what the repository has.
-    pub(super) sync_period: Option<String>,
+    /// What else the PackageInstall says.
+    pub(super) install: InstallRequest,
     /// The package's values.
     pub(super) values: ValuesRequest,
     /// How Flux authenticates; `None` keeps what is stored.
@@ -82,9 +79,7 @@ impl Request {
             namespace: "dev".to_owned(),
             target_namespace: "web".to_owned(),
             version_constraints: None,
-            prereleases: None,
-            is_downgradable: false,
-            sync_period: None,
+            install: InstallRequest::default(),
             values: ValuesRequest::default(),
             authentication: None,
             impersonate: None,
@@ -109,6 +104,29 @@ impl Request {
     /// Names the object on the build cluster that holds Flux's credential.
     pub(super) fn credential_reference(&self, kind: RunCredential) -> ObjectReference {
         kind.reference(&self.namespace, &names::kubeconfig(&self.run_cluster))
+    }
+}
+
+/// What the PackageInstall is to say beside constraints and values.
+#[derive(Clone, Debug, Default)]
+pub(super) struct InstallRequest {
+    /// Whether prereleases are accepted, and with which identifiers; `None` keeps what the repository has.
+    pub(super) prereleases: Option<Vec<String>>,
+    /// Whether a lower version may be installed; `false` keeps what the repository has.
+    pub(super) is_downgradable: bool,
+    /// How often kapp-controller looks by itself; `None` keeps what the repository has.
+    pub(super) sync_period: Option<String>,
+}
+
+impl InstallRequest {
+    /// Takes the flags.
+    pub(super) fn of(arguments: &VersionArgs) -> Self {
+        let prereleases = arguments.prereleases.clone().map(|mut identifiers| {
+            // Without identifiers, all are accepted.
+            identifiers.retain(|identifier| !identifier.is_empty());
+            identifiers
+        });
+        Self { prereleases, is_downgradable: arguments.downgradable, sync_period: arguments.sync_period.clone() }
     }
 }
 

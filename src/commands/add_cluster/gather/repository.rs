@@ -96,7 +96,7 @@ pub(super) fn select_version(
         .or_else(|| install.and_then(|install| install.constraints.clone()))
         .unwrap_or_else(|| ANY_VERSION.to_owned());
     let in_git = install.filter(|install| install.prereleases).map(|install| install.identifiers.clone());
-    let prereleases = request.prereleases.clone().or(in_git);
+    let prereleases = request.install.prereleases.clone().or(in_git);
     let wanted = VersionRequest {
         constraints: constraints.clone(),
         prereleases: prereleases.clone().map(|identifiers| Prereleases { identifiers }),

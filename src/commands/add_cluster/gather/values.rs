@@ -9,7 +9,7 @@ use crate::carvel::schema::ValuesSchema;
 use crate::carvel::values::validate::{Finding, Judgement, judge};
 use crate::carvel::values::{Content, Node, read, template};
 use crate::check::Checks;
-use crate::commands::add_cluster::request::Request;
+use crate::commands::add_cluster::request::ValuesRequest;
 use crate::error::{Error, Result};
 use crate::gitops::delivery::{ExistingSecret, RunClusterDirectory};
 use crate::gitops::layout::{PackageDirectory, PackageManifest};
@@ -29,11 +29,10 @@ pub(super) struct NewValues {
 
 /// Puts the new values together: files in place of what Git holds, then single values; `None` where there are none.
 pub(super) fn to_store(
-    request: &Request,
+    values: &ValuesRequest,
     package: &PackageDirectory,
     directory: &RunClusterDirectory,
 ) -> Result<Option<NewValues>> {
-    let values = &request.values;
     match values.files.as_slice() {
         [] if values.assignments.is_empty() => return Ok(None),
         // As it was written, with its comments.
@@ -45,7 +44,7 @@ pub(super) fn to_store(
     }
     let mut documents = Vec::new();
     if values.files.is_empty()
-        && let Some(secret) = replaced_secret(request, package, directory)?
+        && let Some(secret) = replaced_secret(values, package, directory)?
         && let Some(text) = secret.contents.get(VALUES_KEY)
     {
         if secret.encrypted {
@@ -59,7 +58,9 @@ pub(super) fn to_store(
         documents.extend(read_values(&file.text, &file.origin)?);
     }
     let mut all = Node { place: None, content: Content::Mapping(Vec::new()) };
-    documents.iter().for_each(|document| all.merge(document));
+    for document in &documents {
+        all.merge(document);
+    }
     values.assignments.iter().try_for_each(|assignment| assignment.apply(&mut all))?;
     let text = template::yaml(&all)?.into();
     documents.push(all);
@@ -78,17 +79,17 @@ fn read_values(text: &SecretString, origin: &str) -> Result<Vec<Node>> {
 
 /// Finds the Secret in Git that new values take the place of.
 fn replaced_secret<'directory>(
-    request: &Request,
+    values: &ValuesRequest,
     package: &PackageDirectory,
     directory: &'directory RunClusterDirectory,
 ) -> Result<Option<&'directory ExistingSecret>> {
-    let name = secret_name(request, package)?;
+    let name = secret_name(values, package)?;
     Ok(directory.secrets.iter().find(|secret| is_same_values_secret(&secret.name, &name)))
 }
 
 /// Returns the name of the Secret for new values; what follows the content in it does not matter here.
-fn secret_name(request: &Request, package: &PackageDirectory) -> Result<String> {
-    match &request.values.secret_name {
+fn secret_name(values: &ValuesRequest, package: &PackageDirectory) -> Result<String> {
+    match &values.secret_name {
         Some(name) => Ok(name.clone()),
         None => values_secret_name(&package.name, &SecretString::from("")),
     }
@@ -97,13 +98,13 @@ fn secret_name(request: &Request, package: &PackageDirectory) -> Result<String> 
 /// Judges what kapp-controller will give to the package: the new values with those of other Secrets.
 pub(super) fn check(
     checks: &mut Checks,
-    request: &Request,
+    values: &ValuesRequest,
     package: &PackageDirectory,
     directory: &RunClusterDirectory,
     selected: &Selected,
     new: Option<&NewValues>,
 ) {
-    if request.values.secret_name.is_some() && new.is_some() {
+    if values.secret_name.is_some() && new.is_some() {
         checks.warn(
             "name of the values Secret",
             Error::new(
@@ -124,7 +125,7 @@ pub(super) fn check(
             .because(format!("{} has something else in spec.valuesSchema.openAPIv3", manifest.file));
         return checks.warn("values", warning.hint("the values are taken as they are; kapp-controller decides"));
     };
-    match documents(request, package, directory, new) {
+    match documents(values, package, directory, new) {
         Err(error) => checks.fail("values", error),
         Ok((documents, unknown)) => {
             let judgement = judge(&schema, &documents);
@@ -135,12 +136,12 @@ pub(super) fn check(
 
 /// Reads all values in the order in which later ones win; with the names of Secrets that cannot be read here.
 fn documents(
-    request: &Request,
+    values: &ValuesRequest,
     package: &PackageDirectory,
     directory: &RunClusterDirectory,
     new: Option<&NewValues>,
 ) -> Result<(Vec<Node>, Vec<String>)> {
-    let ours = secret_name(request, package)?;
+    let ours = secret_name(values, package)?;
     let mut names: Vec<&str> =
         directory.install.iter().flat_map(|install| &install.values_secrets).map(String::as_str).collect();
     if new.is_some() && !names.iter().any(|name| is_same_values_secret(name, &ours)) {
@@ -184,7 +185,7 @@ fn report(
         quoted(version)
     );
     let listed = |error: Error, findings: &[&Finding]| {
-        let error = findings.iter().take(NAMED).fold(error, |error, finding| error.because(finding));
+        let error = findings.iter().take(NAMED).fold(error, Error::because);
         match findings.len().saturating_sub(NAMED) {
             0 => error,
             more => error.because(format!("and {more} more")),
@@ -207,3 +208,7 @@ fn report(
         checks.pass("values", "");
     }
 }
+
+#[cfg(test)]
+#[path = "values_tests.rs"]
+mod tests;
