@@ -8,8 +8,7 @@ use crate::commands::add_cluster::request::ValuesFile;
 
 const PACKAGE: &str = "hello.default.tap";
 
-const SCHEMA: &str = "\
-      type: object
+const SCHEMA: &str = "      type: object
       additionalProperties: false
       properties:
         workload_name: {type: string, default: '', minLength: 1}
