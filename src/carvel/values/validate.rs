@@ -72,7 +72,9 @@ pub fn judge(schema: &ValuesSchema, documents: &[Node]) -> Judgement {
     let origins: Vec<&str> = documents.iter().filter_map(|node| Some(&*node.place.as_ref()?.origin)).collect();
     let order = |finding: &Finding| {
         let place = finding.place.as_ref()?;
-        Some((origins.iter().position(|origin| **origin == *place.origin), place.line))
+        // Single values are set in documents of other origins.
+        let number = origins.iter().position(|origin| **origin == *place.origin);
+        Some((number.unwrap_or(origins.len()), place.line))
     };
     judge.judgement.findings.sort_by_key(order);
     judge.judgement
