@@ -272,7 +272,8 @@ fn plan(request: &Request, facts: &Facts) -> Plan {
         git_repository(facts.version, &request.namespace, package, &url, &request.branch, with_credentials);
     labels::add(&mut repository, live, &request.labels);
     let holds_other = |secret: &Value| !live_secret.is_some_and(|live| holds(&live.data["data"], &secret["data"]));
-    let is_fetched = live.is_some_and(|live| has_fetched(live) && holds(&live.data["spec"], &what(&repository)))
+    let is_fetched = live
+        .is_some_and(|live| has_fetched(live, &request.branch) && holds(&live.data["spec"], &what(&repository)))
         && !secret.as_ref().is_some_and(holds_other);
     let manifests = secret.into_iter().chain([repository]);
     let mut steps: Vec<Step> = manifests.map(|manifest| Step::Apply(Apply { place: Place::Build, manifest })).collect();
@@ -287,16 +288,17 @@ fn plan(request: &Request, facts: &Facts) -> Plan {
     }
 }
 
-/// Tells whether Flux has fetched what a GitRepository asks for.
-fn has_fetched(live: &DynamicObject) -> bool {
+/// Tells whether Flux follows a branch, however it is written, and has fetched what the GitRepository asks for.
+fn has_fetched(live: &DynamicObject, branch: &str) -> bool {
     let repository: Option<GitRepository> = live.clone().try_parse().ok();
-    matches!(judge(repository.as_ref(), &live.name_any(), &Expectation::default()), Source::At(_))
+    repository.as_ref().is_some_and(|read| read.spec.reference.followed() == Followed::Branch(branch))
+        && matches!(judge(repository.as_ref(), &live.name_any(), &Expectation::default()), Source::At(_))
 }
 
-/// Returns the fields of a GitRepository that say what is fetched, and how.
+/// Returns the fields of a GitRepository that say from where is fetched, and with what.
 fn what(repository: &Value) -> Value {
     let spec = &repository["spec"];
-    ["url", "ref", "secretRef"].iter().filter_map(|field| Some((*field, spec.get(*field)?.clone()))).collect()
+    ["url", "secretRef"].iter().filter_map(|field| Some((*field, spec.get(*field)?.clone()))).collect()
 }
 
 /// Tells whether an object has all the fields of another with the same values.

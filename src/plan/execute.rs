@@ -76,6 +76,8 @@ struct Progress {
     made: Vec<Made>,
     /// Where the credential works that was minted.
     proven_at: Option<Address>,
+    /// Whether a commit was pushed.
+    has_pushed: bool,
 }
 
 /// An object that a plan has made.
@@ -98,13 +100,13 @@ pub(crate) async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'
             Step::Apply(apply) => executor.apply(apply, change).await.map(|made| progress.made.extend(made)),
             Step::Delete(delete) => executor.delete(delete).await,
             Step::Commit(commit) if commit.changes.is_empty() => Ok(()),
-            Step::Commit(commit) => executor.commit(commit).await,
+            Step::Commit(commit) => executor.commit(commit).await.map(|()| progress.has_pushed = true),
             Step::Mint(mint) => match executor.mint(mint, change).await {
                 Ok(address) => {
                     progress.proven_at = address;
                     Ok(())
                 }
-                Err(MintFailure::Useless(error)) => return Err(executor.take_back(&progress.made, error).await),
+                Err(MintFailure::Useless(error)) => return Err(executor.take_back(&progress, error).await),
                 Err(MintFailure::Other(error)) => Err(error),
             },
             Step::Request(request) => executor.request(request, &token, deadline).await,
@@ -144,9 +146,9 @@ impl Executor<'_> {
 
     /// Deletes what a plan has made that cannot be carried out, last things first, and returns why with what stays.
     ///
-    /// A namespace stays: what others have put there since would go with it.
-    async fn take_back(self, made: &[Made], mut why: Error) -> Error {
-        for Made { place, reference, uid } in made.iter().rev() {
+    /// A namespace stays: what others have put there since would go with it. So does a commit, on which others may have built.
+    async fn take_back(self, progress: &Progress, mut why: Error) -> Error {
+        for Made { place, reference, uid } in progress.made.iter().rev() {
             let Ok(cluster) = self.cluster(*place) else { continue };
             let display = format!("{} on {}", reference.display(), cluster.display());
             let deleted = match uid {
@@ -158,6 +160,9 @@ impl Executor<'_> {
                 Ok(_) => self.ui.done(&format!("took {display} back")),
                 Err(reason) => why = why.hint(format!("{display} stays: {reason}")),
             }
+        }
+        if progress.has_pushed {
+            why = why.hint("the commit stays in Git: it has no effect as long as no Kustomization applies it");
         }
         why
     }

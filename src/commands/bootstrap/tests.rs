@@ -191,4 +191,9 @@ fn flux_is_asked_to_fetch_where_it_has_not_or_would_fetch_otherwise() {
     assert!(asks(Some(credentials()), vec![repository(true, "True")]), "the Secret is new");
     assert!(asks(None, vec![secret(), repository(false, "True")]), "the GitRepository did not name the Secret");
     assert!(!asks(None, vec![secret(), repository(true, "True")]));
+    let mut by_name = repository(false, "True");
+    by_name["spec"]["ref"] = json!({"branch": "main", "name": "refs/heads/main"});
+    assert!(!asks(None, vec![by_name.clone()]), "the same branch, written in another way");
+    by_name["spec"]["ref"]["name"] = json!("refs/heads/next");
+    assert!(asks(None, vec![by_name]), "another branch");
 }
