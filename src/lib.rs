@@ -7,7 +7,7 @@
 //!
 //! This crate is a program: [`run`] is all of it. It offers no API to others; [`testing`] is for its own tests and benchmarks.
 
-#![expect(unreachable_pub, reason = "modules became private; what their items are is written down in one go")]
+#![expect(unreachable_pub, reason = "all modules are private: `pub` in one means that other modules use the item")]
 
 mod authentication;
 mod carvel;

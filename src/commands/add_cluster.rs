@@ -8,6 +8,7 @@ mod clusters;
 mod facts;
 mod gather;
 mod manifests;
+mod package_request;
 mod plan;
 mod request;
 

@@ -5,7 +5,8 @@
 use kube::ResourceExt;
 
 use super::clusters::{Clusters, endpoint_of_context};
-use super::request::{self, AuthenticationRequest, InstallRequest, InstallerRequest, Request, ValuesRequest};
+use super::package_request::{InstallRequest, ValuesRequest, version_constraints};
+use super::request::{self, AuthenticationRequest, InstallerRequest, Request};
 use crate::check;
 use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
@@ -35,7 +36,7 @@ pub(super) async fn ask(
     )?;
     let endpoint = request::endpoint_overrides(&arguments.endpoint)?;
     let values = ValuesRequest::of(&arguments.values)?;
-    let version_constraints = request::version_constraints(arguments.version_constraints.as_ref())?;
+    let version_constraints = version_constraints(arguments.version_constraints.as_ref())?;
     let authentication = AuthenticationRequest::of(&arguments.authentication).await?;
     if let Some(account) = &arguments.authentication.impersonated {
         names::check_service_account(account)?;

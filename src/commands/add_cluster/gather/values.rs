@@ -9,7 +9,7 @@ use crate::carvel::schema::ValuesSchema;
 use crate::carvel::values::validate::{Finding, Judgement, judge};
 use crate::carvel::values::{Content, Node, read, template};
 use crate::check::Checks;
-use crate::commands::add_cluster::request::ValuesRequest;
+use crate::commands::add_cluster::package_request::ValuesRequest;
 use crate::error::{Error, Result};
 use crate::gitops::delivery::{ExistingSecret, RunClusterDirectory};
 use crate::gitops::layout::{PackageDirectory, PackageManifest};

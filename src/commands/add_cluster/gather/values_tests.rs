@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::carvel::values::set::{Assignment, Reading};
-use crate::commands::add_cluster::request::ValuesFile;
+use crate::commands::add_cluster::package_request::ValuesFile;
 
 const PACKAGE: &str = "hello.default.tap";
 
