@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::parse::{parse_duration, parse_extra, parse_secret};
 use crate::cluster::Connection;
@@ -38,8 +38,8 @@ pub struct ConnectionArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub certificate_authority: Option<String>,
     /// Do not verify the API server's certificate: everybody on the way can read the credential
-    #[arg(long, global = true)]
-    pub insecure_skip_tls_verify: bool,
+    #[arg(long, global = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub insecure_skip_tls_verify: Option<bool>,
     /// Bearer token; other users of the machine can read arguments
     #[arg(long, global = true, value_name = "TOKEN", value_parser = parse_secret)]
     pub token: Option<SecretString>,
@@ -83,24 +83,29 @@ impl ConnectionArgs {
     pub(crate) fn connection(&self) -> Connection {
         Connection {
             kubeconfig: self.kubeconfig.clone(),
-            context: self.context.clone(),
-            cluster: self.cluster.clone(),
-            user: self.user.clone(),
-            server: self.server.clone(),
-            tls_server_name: self.tls_server_name.clone(),
-            certificate_authority: self.certificate_authority.clone(),
-            insecure_skip_tls_verify: self.insecure_skip_tls_verify,
-            token: self.token.clone(),
-            username: self.username.clone(),
-            password: self.password.clone(),
-            client_certificate: self.client_certificate.clone(),
-            client_key: self.client_key.clone(),
-            impersonate: self.impersonate.clone(),
-            impersonate_uid: self.impersonate_uid.clone(),
+            context: given(self.context.as_ref()),
+            cluster: given(self.cluster.as_ref()),
+            user: given(self.user.as_ref()),
+            server: given(self.server.as_ref()),
+            tls_server_name: given(self.tls_server_name.as_ref()),
+            certificate_authority: given(self.certificate_authority.as_ref()),
+            insecure_skip_tls_verify: self.insecure_skip_tls_verify.unwrap_or_default(),
+            token: self.token.clone().filter(|secret| !secret.expose_secret().is_empty()),
+            username: given(self.username.as_ref()),
+            password: self.password.clone().filter(|secret| !secret.expose_secret().is_empty()),
+            client_certificate: given(self.client_certificate.as_ref()),
+            client_key: given(self.client_key.as_ref()),
+            impersonate: given(self.impersonate.as_ref()),
+            impersonate_uid: given(self.impersonate_uid.as_ref()),
             impersonate_groups: self.impersonate_groups.clone(),
             impersonate_extra: self.impersonate_extra.clone(),
             request_timeout: self.request_timeout,
             login_timeout: None,
         }
     }
+}
+
+/// Takes an empty text for none, as kubectl does: it is what a variable without a value leaves.
+fn given(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
 }

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::client::{Route, client};
 use super::connection::{Connection, describe, find_kubeconfig, load_kubeconfig};
-use super::entries::Entries;
+use super::entries::{Entries, withhold_credentials};
 use super::exec_plugin::Plugin;
 use super::pod::Pod;
 use super::{Cluster, Role, ServerClock};
@@ -128,6 +128,7 @@ impl Cluster {
         let mut route = Route::clone(&self.route);
         route.config.auth_info =
             AuthInfo { token: Some(token.clone()), impersonate: impersonate.map(str::to_owned), ..AuthInfo::default() };
+        withhold_credentials(&mut route.config);
         Self::assemble(self.role.clone(), String::new(), route, None, self.request_timeout)
     }
 
@@ -138,6 +139,7 @@ impl Cluster {
         let kubeconfig: Kubeconfig = serde_yaml::from_str(text.expose_secret()).map_err(unreadable)?;
         let mut route = self_contained(&self.role, &kubeconfig)?;
         route.config.auth_info = self.route.config.auth_info.clone();
+        withhold_credentials(&mut route.config);
         Self::from_config(self.role.clone(), self.context.clone(), route, self.request_timeout, None).await
     }
 }

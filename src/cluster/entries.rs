@@ -93,9 +93,7 @@ impl Entries {
         if let Some(exec) = config.auth_info.exec.as_mut().filter(|exec| exec.provide_cluster_info) {
             exec.cluster = Some(authority);
         }
-        if config.cluster_url.scheme_str() == Some("http") {
-            config.auth_info = without_credentials(&config.auth_info);
-        }
+        withhold_credentials(&mut config);
         Ok(config)
     }
 }
@@ -120,9 +118,19 @@ fn server_url(cluster: &Cluster, user: &AuthInfo) -> std::result::Result<Uri, St
         None => format!("http://{server}"),
     };
     let parsed: Uri = url.parse().map_err(|_| "the server is no URL, such as https://HOST:PORT".to_owned())?;
+    if parsed.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err("the server holds a user name or a password, which belong to the user entry".to_owned());
+    }
     match (parsed.scheme_str(), parsed.host()) {
         (Some("http" | "https"), Some(_)) => Ok(parsed),
         _ => Err("the server is no URL that begins with https://".to_owned()),
+    }
+}
+
+/// Sends no credential to a server without TLS.
+pub(super) fn withhold_credentials(config: &mut Config) {
+    if config.cluster_url.scheme_str() == Some("http") {
+        config.auth_info = without_credentials(&config.auth_info);
     }
 }
 

@@ -89,8 +89,12 @@ fn is_idempotent(method: &Method, path: &str, query: &str, headers: &HeaderMap, 
     }
     match method.as_str() {
         "GET" | "HEAD" => true,
-        // A review is a question: nothing is stored.
-        "POST" => path.starts_with("/apis/authorization.k8s.io/") || path.starts_with("/apis/authentication.k8s.io/"),
+        // A review is a question, and a token that was requested is stored nowhere.
+        "POST" => {
+            path.starts_with("/apis/authorization.k8s.io/")
+                || path.starts_with("/apis/authentication.k8s.io/")
+                || (path.contains("/serviceaccounts/") && path.ends_with("/token"))
+        }
         "PATCH" => match headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes) {
             // The same values twice are the same object, unless the patch is for one version of it. kube sends both as JSON.
             Some(b"application/apply-patch+yaml" | b"application/merge-patch+json") => {

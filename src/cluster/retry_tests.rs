@@ -69,7 +69,8 @@ fn idempotent_is_what_can_be_sent_twice() {
     assert!(is_idempotent(Method::DELETE, secret, "", json, "{\"preconditions\":{\"uid\":\"1\"}}"));
     assert!(is_idempotent(Method::DELETE, secret, "", json, "{\"dryRun\":[\"All\"]}"));
     assert!(is_idempotent(Method::POST, token, "dryRun=All", json, "{}"));
-    assert!(!is_idempotent(Method::POST, token, "", json, "{}"));
+    assert!(is_idempotent(Method::POST, token, "", json, "{}"));
+    assert!(!is_idempotent(Method::POST, "/api/v1/namespaces/a/serviceaccounts", "", json, "{}"));
     assert!(!is_idempotent(Method::DELETE, secret, "", json, "{}"));
     assert!(!is_idempotent(Method::PATCH, secret, "", merge, "{\"metadata\":{\"resourceVersion\":\"1\"}}"));
 }

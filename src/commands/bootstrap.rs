@@ -131,7 +131,11 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
             checks.warn("GitOps repository", doubt);
         }
     }
-    if let Ok(secret) = &secret {
+    // What Flux has fetched it can read, whatever the user's own `git` needs for that.
+    let is_fetched = matches!(&live, Ok(Some(live)) if has_fetched(live, &request.branch));
+    if let Ok(secret) = &secret
+        && !is_fetched
+    {
         let access = git_access(request, limits, has_secret);
         let trust = trust(&request.git_url, &access).await;
         let secret = GitSecret::of(&secret_reference, secret.as_ref(), is_readable);

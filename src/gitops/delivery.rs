@@ -89,7 +89,9 @@ impl RunClusterDirectory {
         } else if is_secret(&document) {
             self.secrets.push(ExistingSecret::read(file, &document));
         } else {
-            self.others.push(OtherObject::read(&document, file));
+            // Of a List, its items count.
+            let others = manifest::items(document).into_iter().filter(|item| !is_install(item) && !is_secret(item));
+            self.others.extend(others.map(|item| OtherObject::read(&item, file)));
         }
         Ok(())
     }

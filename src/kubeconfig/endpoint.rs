@@ -60,6 +60,11 @@ impl Endpoint {
             .server
             .clone()
             .ok_or_else(|| Error::usage(format!("the cluster entry of the context `{context}` has no server")))?;
+        if server.parse().is_ok_and(|url| has_login(&url)) {
+            return Err(Error::usage(format!("the server of the context `{context}` holds a user name or a password"))
+                .because("Flux would use them instead of its own credential")
+                .hint("put them into the user entry: kubectl config set-credentials NAME --username=… --password=…"));
+        }
         if cluster.insecure_skip_tls_verify == Some(true) {
             return Err(Error::usage(format!("the context `{context}` does not verify the API server's certificate"))
                 .because("Flux ignores insecure-skip-tls-verify and would refuse the certificate")

@@ -95,6 +95,8 @@ fn revisions_in_every_spelling(testbed: &Testbed) {
     refused(&user, &add, 1).says(&format!("Flux follows commit {head}")).says("spec.ref.branch");
     refused(&user, &bootstrap, 1).says("has another ref: commit");
     follow(r#"{"commit": null, "name": "refs/heads/main"}"#);
+    let fetched = format!("--for=jsonpath={{.status.artifact.revision}}=refs/heads/main@sha1:{head}");
+    user.build(&["wait", "gitrepository", &name, &fetched, "--timeout=60s"]);
     user.run(&bootstrap).expect_code(0).says("nothing to change");
     user.run(&add).expect_code(0).says("ready");
     user.run(&["wait"]).expect_code(0).says("ready");

@@ -22,9 +22,10 @@ use super::request::Request;
 use crate::check::Checks;
 use crate::error::{Error, Result};
 use crate::flux::git_repository_resource;
+use crate::gitops::delivery::ExistingSecret;
 use crate::gitops::install::{PackageInstallSpec, package_install, update_package_install};
 use crate::gitops::message::{DELIVER, Subject};
-use crate::gitops::values::{values_secret, values_secret_name};
+use crate::gitops::values::{is_same_values_secret, values_secret, values_secret_name};
 use crate::labels;
 use crate::names;
 use crate::object::ObjectReference;
@@ -108,17 +109,22 @@ fn commit(checks: &mut Checks, request: &Request, facts: &Facts) -> Result<Commi
     let existing = facts.directory.install.as_ref();
     let secret = match &facts.values {
         Some(values) => {
-            if let Some(encrypted) = facts.directory.secrets.iter().find(|secret| secret.encrypted) {
-                return Err(Error::new(format!(
-                    "{} is encrypted, and would be replaced by plain text",
-                    encrypted.file
-                ))
-                .hint("change the values with sops, and leave --values out"));
-            }
             let name = match &request.values.secret_name {
                 Some(name) => name.clone(),
                 None => values_secret_name(&facts.package.name, values)?,
             };
+            // Another Secret, such as one for a registry, has nothing to do with the values.
+            let files = facts.directory.files_of_delivery(true);
+            let is_replaced = |secret: &&ExistingSecret| {
+                secret.encrypted && (is_same_values_secret(&secret.name, &name) || files.contains(&secret.file))
+            };
+            if let Some(encrypted) = facts.directory.secrets.iter().find(is_replaced) {
+                return Err(Error::new(format!(
+                    "{} is encrypted, and would be replaced by plain text",
+                    encrypted.file
+                ))
+                .hint("change the values with sops, and leave --values and --set out"));
+            }
             Some((name.clone(), values_secret(&name, values)))
         }
         None => None,

@@ -87,7 +87,7 @@ impl GitSecret {
         };
         let error = |message: String| {
             Error::new(message).because(lack).hint(format!(
-                "put the authority's certificate into the Secret, then run this command again: {command}"
+                "put the CA's certificate into the Secret, which does no harm where Flux trusts it already, then run this command again: {command}"
             ))
         };
         match trust {

@@ -58,12 +58,13 @@ impl Executor<'_> {
         let mut endpoint = proof.identity.endpoint().ok_or_else(|| Error::new("the identity names no address"))?;
         endpoint.server = canonical_address(&endpoint.server)?;
         let addresses = Addresses::of(self.run_cluster()?, &endpoint).await?;
-        let mut refusal = None;
+        let (mut refusal, mut out_of_reach) = (None, None);
         let user = waiting::until(Instant::now() + TRUST_LIMIT, PAUSE, async || {
             let verdict = addresses.ask(&token, None, async |cluster: &Cluster| cluster.user().await).await?;
             match verdict {
                 Verdict::Answered(_, user) => return Ok(Look::Found(user)),
-                Verdict::Refused(error) | Verdict::OutOfReach(error) => refusal = Some(error),
+                Verdict::Refused(error) => (refusal, out_of_reach) = (Some(error), None),
+                Verdict::OutOfReach(error) => out_of_reach = Some(error),
                 Verdict::Failed(error) => return Err(error),
             }
             Ok(Look::NotYet)
@@ -71,15 +72,31 @@ impl Executor<'_> {
         match user.await? {
             Waited::Found(user) => proof.judge(user.as_ref())?,
             Waited::Overdue(Some(error)) => return Err(error),
-            Waited::Overdue(None) => return Err(proof.untrusted(&token, refusal)),
+            Waited::Overdue(None) => match out_of_reach {
+                Some(error) => {
+                    self.leave_to_flux(&error);
+                    return Ok(());
+                }
+                None => return Err(proof.untrusted(&token, refusal)),
+            },
         }
         let refusal = "the identity does not work on the run cluster; Flux was not told to use it";
         let impersonate = proof.impersonate.as_deref();
         match prove_credential(&addresses, &token, impersonate, &proof.target_namespace, refusal).await? {
             Proven::At(_) => Ok(()),
-            Proven::OutOfReach(error) => Err(Error::new(refusal).because(&error)),
+            Proven::OutOfReach(error) => {
+                self.leave_to_flux(&error);
+                Ok(())
+            }
             Proven::Refused(error) => Err(proof.untrusted(&token, Some(error))),
         }
+    }
+
+    /// Says that nobody here can tell whether an identity works: Flux's address is not reached, and the user's knows no tokens.
+    fn leave_to_flux(self, error: &Error) {
+        self.ui.warning(&format!(
+            "only Flux can tell whether the run cluster knows the identity: {error}; and your own address of it knows only its own users"
+        ));
     }
 
     async fn prove_unchanged(self, proof: &CredentialUnchanged) -> Result<()> {

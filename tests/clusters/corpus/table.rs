@@ -22,7 +22,7 @@ pub(crate) const SITUATIONS: &[Situation] = &[
     // Git
     row("bad_git_credentials", source::bad_credentials, Failed("source-not-fetched", "--git-password-file"), [Green, Green]),
     row("missing_git_credentials", source::missing_credentials, Failed("source-not-fetched", "--git-password-file"), [Green, Green]),
-    row("missing_branch", source::missing_branch, Failed("source-not-fetched", "the branch trunk does not exist"), [Green, Green]),
+    row("missing_branch", source::missing_branch, Failed("source-not-fetched", "branch trunk of"), [Green, Green]),
     row("suspended_git_repository", source::suspended, Failed("suspended", "flux resume source git"), [Green, Green]),
     row("missing_directory", flux::missing_directory, Failed("no-directory", "add the directory hello-app.default.tap/prod1"), [Green, Red]),
     row("invalid_yaml_fresh", flux::invalid_yaml_fresh, Failed("build-failed", "correct the files"), [Green, Red]),

@@ -67,7 +67,7 @@ pub(super) async fn working_token(
             let what = format!("Flux could not use a token of a service account on {}", run.display());
             Err(addresses.refusal(&what, &words))
         }
-        (Some((token, Verdict::OutOfReach(_))), Some(Verdict::OutOfReach(error))) => {
+        (Some((token, Verdict::OutOfReach(error))), None | Some(Verdict::OutOfReach(_) | Verdict::Failed(_))) => {
             let warning = Error::new("only Flux can tell whether the stored credential works")
                 .because(error)
                 .because("your own address knows only its own users");

@@ -64,7 +64,8 @@ pub(super) async fn git(
     let artifact = Artifact::of(checkout.root(), &repository.spec)?;
     let package = artifact.package(checkout.root(), &request.package)?;
     package.check()?;
-    let directory = RunClusterDirectory::read(checkout.root(), &package.path, &request.run_cluster)?;
+    let mut directory = RunClusterDirectory::read(checkout.root(), &package.path, &request.run_cluster)?;
+    directory.others.retain(|other| artifact.left_out(&other.file).is_none());
     let files = directory.files_of_delivery(request.values.is_given());
     artifact.check(files.iter().map(String::as_str), &directory.path)?;
     let doubts = artifact.doubts(checkout.root(), &package);
@@ -163,7 +164,8 @@ pub(super) fn check_kinds(
     }
     // What a kustomization file leaves out is not applied.
     let of_package = if package.is_built() { &[][..] } else { &package.others };
-    let others = of_package.iter().chain(&directory.others);
+    let of_run_cluster = if directory.kustomization.is_some() { &[][..] } else { &directory.others };
+    let others = of_package.iter().chain(of_run_cluster);
     // A document without a kind is some tool's configuration, which Flux leaves out, or one that it cannot build.
     let refused: Vec<String> = others
         .filter(|other| gets_role && !other.kind.is_empty() && !delivers_kind(&other.group, &other.kind))

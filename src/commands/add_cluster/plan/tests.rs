@@ -333,8 +333,12 @@ mod files {
         scene.write(&format!("{PACKAGE}/prod1/params.yaml"), encrypted);
         insta::assert_snapshot!(scene.refusals(), @r"
         apps/hello.default.tap/prod1/params.yaml is encrypted, and would be replaced by plain text
-        → change the values with sops, and leave --values out
+        → change the values with sops, and leave --values and --set out
         ");
+        let mut scene = Scene::new();
+        scene.facts.values = Some(SecretString::from("password: fake-password\n"));
+        scene.write(&format!("{PACKAGE}/prod1/pull.yaml"), &encrypted.replace("-values", "-pull"));
+        assert_eq!(scene.refusals(), "", "another Secret that is encrypted");
     }
 }
 
