@@ -2,6 +2,7 @@
 //!
 //! The `http` crate refuses host names with an underscore and passwords with some marks, and keeps escapes.
 
+use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
 /// The parts of a URL that say where a proxy is and who logs in there.
@@ -117,19 +118,8 @@ fn host_of(authority: &str) -> Option<String> {
 
 /// Takes escapes out; `None` where one is no number.
 fn unescaped(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, others @ ..] = rest {
-        if *first == b'%' {
-            let digits = others.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-            bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-            rest = &others[2..];
-        } else {
-            bytes.push(*first);
-            rest = others;
-        }
-    }
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    let is_number = |escape: &str| escape.len() >= 2 && escape.bytes().take(2).all(|digit| digit.is_ascii_hexdigit());
+    text.split('%').skip(1).all(is_number).then(|| percent_decode_str(text).decode_utf8_lossy().into_owned())
 }
 
 /// Splits host and port, and takes the brackets off; `None` where there is no port.
