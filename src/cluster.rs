@@ -243,10 +243,7 @@ impl Cluster {
             parameters = parameters.dry_run();
         }
         let what = format!("cannot apply {}", reference.display());
-        let api = self.api(&reference);
-        let patch = Patch::Apply(manifest);
-        let request = api.patch(&reference.name, &parameters, &patch);
-        self.call_in(reference.namespace.as_deref(), &what, request).await
+        self.patch(&reference, &what, &parameters, &Patch::Apply(manifest)).await
     }
 
     /// Sets one annotation, and nothing else.
@@ -254,10 +251,19 @@ impl Cluster {
         let patch = json!({"metadata": {"annotations": {key: value}}});
         let what = format!("cannot annotate {}", reference.display());
         let parameters = PatchParams::default();
+        self.patch(reference, &what, &parameters, &Patch::Merge(&patch)).await.map(drop)
+    }
+
+    /// Sends a patch for an object; `what` says what failed where it is refused.
+    async fn patch(
+        &self,
+        reference: &ObjectReference,
+        what: &str,
+        parameters: &PatchParams,
+        patch: &Patch<&Value>,
+    ) -> Result<DynamicObject> {
         let api = self.api(reference);
-        let patch = Patch::Merge(&patch);
-        let request = api.patch(&reference.name, &parameters, &patch);
-        self.call_in(reference.namespace.as_deref(), &what, request).await.map(drop)
+        self.call_in(reference.namespace.as_deref(), what, api.patch(&reference.name, parameters, patch)).await
     }
 
     /// Sends a request, at most so long as requests may take, and turns a refusal into a sentence.

@@ -107,6 +107,13 @@ impl Error {
         self
     }
 
+    /// Puts this error, with its causes and hints, behind the message of another that says what failed by it.
+    #[must_use]
+    pub fn behind(&self, outer: Self) -> Self {
+        let outer = self.causes.iter().fold(outer.because(&self.message), Self::because);
+        self.hints.iter().fold(outer, Self::hint)
+    }
+
     /// Adds a next step, best a command to run.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

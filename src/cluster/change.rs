@@ -17,10 +17,7 @@ impl Cluster {
         let parameters =
             PatchParams { dry_run, field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let what = format!("cannot change {}", reference.display());
-        let api = self.api(reference);
-        let patch = Patch::Merge(patch);
-        let request = api.patch(&reference.name, &parameters, &patch);
-        self.call_in(reference.namespace.as_deref(), &what, request).await
+        self.patch(reference, &what, &parameters, &Patch::Merge(patch)).await
     }
 
     /// Lists the metadata of the objects of a kind in a namespace that carry labels, and nothing of their content.

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Uri};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -25,6 +23,7 @@ use super::proxy::{Proxy, ProxyRules};
 use super::retry::{IDLE_CONNECTIONS, Retry};
 use super::tls::tls;
 use crate::error::{Error, Result};
+use crate::kubeconfig::base64;
 
 /// How much of an answer a connection holds, in bytes: one TLS record. The headers must fit in it.
 ///
@@ -107,23 +106,23 @@ pub(super) fn client(
         return assemble(config, secured(socks, tls, name), plugin, limit, clock);
     }
     let header = login.and_then(|(user, password)| {
-        HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))).ok()
+        HeaderValue::from_str(&format!("Basic {}", base64(format!("{user}:{password}").as_bytes()))).ok()
     });
     if scheme == "https" {
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
-        let tunnel = Tunnel::new(address, connector.wrap_connector(tcp));
-        let tunnel = match header {
-            Some(header) => tunnel.with_auth(header),
-            None => tunnel,
-        };
+        let tunnel = tunnel(address, connector.wrap_connector(tcp), header);
         return assemble(config, secured(tunnel, tls, name), plugin, limit, clock);
     }
-    let tunnel = Tunnel::new(address, tcp);
-    let tunnel = match header {
-        Some(header) => tunnel.with_auth(header),
+    assemble(config, secured(tunnel(address, tcp, header), tls, name), plugin, limit, clock)
+}
+
+/// Asks a proxy for a connection, with a login where there is one.
+fn tunnel<C>(address: Uri, connector: C, login: Option<HeaderValue>) -> Tunnel<C> {
+    let tunnel = Tunnel::new(address, connector);
+    match login {
+        Some(login) => tunnel.with_auth(login),
         None => tunnel,
-    };
-    assemble(config, secured(tunnel, tls, name), plugin, limit, clock)
+    }
 }
 
 /// Adds TLS for `https://` to a connector.

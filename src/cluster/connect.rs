@@ -79,10 +79,7 @@ impl Cluster {
                 "" => describe(&role),
                 context => format!("{} (context `{context}`)", describe(&role)),
             };
-            let outer = Error::of_kind(error.kind(), format!("no credential could be obtained for {place}"));
-            let outer = outer.because(error.message());
-            let outer = error.causes().iter().fold(outer, Error::because);
-            error.hints().iter().fold(outer, Error::hint)
+            error.behind(Error::of_kind(error.kind(), format!("no credential could be obtained for {place}")))
         })?;
         // kube's client would run the plugin as well.
         let mut own = route.clone();
@@ -104,10 +101,7 @@ impl Cluster {
         let default_namespace = route.config.default_namespace.clone();
         let clock = ServerClock::default();
         let client = client(&route, plugin, request_timeout, &clock).map_err(|error| {
-            let outer = Error::usage(format!("no client can be made for {} at {server}", describe(&role)));
-            let outer = outer.because(error.message());
-            let outer = error.causes().iter().fold(outer, Error::because);
-            error.hints().iter().fold(outer, Error::hint)
+            error.behind(Error::usage(format!("no client can be made for {} at {server}", describe(&role))))
         })?;
         Ok(Self {
             role,

@@ -13,6 +13,7 @@ use secrecy::ExposeSecret;
 use super::Role;
 use super::connection::{Connection, describe};
 use crate::error::{Error, Result};
+use crate::kubeconfig::has_login;
 
 /// What counts for one connection.
 pub(super) struct Entries {
@@ -118,7 +119,7 @@ fn server_url(cluster: &Cluster, user: &AuthInfo) -> std::result::Result<Uri, St
         None => format!("http://{server}"),
     };
     let parsed: Uri = url.parse().map_err(|_| "the server is no URL, such as https://HOST:PORT".to_owned())?;
-    if parsed.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+    if has_login(&parsed) {
         return Err("the server holds a user name or a password, which belong to the user entry".to_owned());
     }
     match (parsed.scheme_str(), parsed.host()) {

@@ -29,3 +29,4 @@ pub(crate) use self::fitness::Fitness;
 pub use self::fitness::inline_files;
 pub use self::lint::{FluxBehaviour, effective, lint, of_secret};
 pub(crate) use self::lint::{SECRET_KEY, as_flux_reads_it, text_of_secret};
+pub(crate) use self::url::has_login;

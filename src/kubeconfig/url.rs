@@ -50,7 +50,7 @@ fn is_path_of(uri: &Uri) -> impl Fn(&str) -> bool {
 }
 
 /// Tells whether a URL carries a user name or password of its own.
-pub(super) fn has_login(url: &Uri) -> bool {
+pub(crate) fn has_login(url: &Uri) -> bool {
     url.authority().is_some_and(|authority| authority.as_str().contains('@'))
 }
 
