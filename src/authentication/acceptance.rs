@@ -112,6 +112,12 @@ impl Addresses {
         self.know(&granted.token, namespace).await.ok()
     }
 
+    /// Says that nobody here can tell `what`: Flux's address is not reached, by `error`, and the user's knows no tokens.
+    #[must_use]
+    pub fn only_flux_can_tell(what: &str, error: &Error) -> String {
+        format!("only Flux can tell {what}: {error}; and your own address of it knows only its own users")
+    }
+
     /// Says that the address at which Flux reaches the run cluster knows no tokens of its service accounts; `what` failed by
     /// that, with `words` of the server.
     #[must_use]

@@ -45,10 +45,8 @@ impl Executor<'_> {
         let address = match prove_credential(&addresses, &token, impersonate, &mint.target_namespace, refusal).await? {
             Proven::At(address) => Some(address),
             Proven::OutOfReach(error) => {
-                self.ui.warning(&format!(
-                    "only Flux can tell whether the credential for {} works: {error}; and your own address of it knows only its own users",
-                    mint.run_cluster
-                ));
+                let what = format!("whether the credential for {} works", mint.run_cluster);
+                self.ui.warning(&Addresses::only_flux_can_tell(&what, &error));
                 None
             }
             Proven::Refused(words) => {

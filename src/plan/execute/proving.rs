@@ -92,11 +92,8 @@ impl Executor<'_> {
         }
     }
 
-    /// Says that nobody here can tell whether an identity works: Flux's address is not reached, and the user's knows no tokens.
     fn leave_to_flux(self, error: &Error) {
-        self.ui.warning(&format!(
-            "only Flux can tell whether the run cluster knows the identity: {error}; and your own address of it knows only its own users"
-        ));
+        self.ui.warning(&Addresses::only_flux_can_tell("whether the run cluster knows the identity", error));
     }
 
     async fn prove_unchanged(self, proof: &CredentialUnchanged) -> Result<()> {
