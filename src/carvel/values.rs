@@ -13,5 +13,5 @@ pub mod template;
 pub mod validate;
 pub mod words;
 
-pub use node::{Content, Node};
+pub use node::Node;
 pub use reader::read;

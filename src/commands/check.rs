@@ -17,8 +17,8 @@ use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::observe::Selection;
 use crate::observe::observation::Observation;
-use crate::ui::Ui;
 use crate::ui::check::{Section, document, lines};
+use crate::ui::{Ui, json};
 
 /// How many run clusters are looked at at a time.
 const AT_A_TIME: usize = 32;
@@ -58,8 +58,7 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
 fn print(ui: Ui, format: CheckFormat, sections: &[Section]) -> Result<()> {
     let text = match format {
         CheckFormat::Text => return lines(sections).iter().try_for_each(|line| ui.result_styled(line)),
-        CheckFormat::Json => serde_json::to_string_pretty(&document(sections, Timestamp::now()))
-            .map_err(|error| Error::new("cannot write JSON").because(error))?,
+        CheckFormat::Json => json(&document(sections, Timestamp::now()))?,
         CheckFormat::Yaml => crate::gitops::manifest::write_documents(&[document(sections, Timestamp::now())])?,
     };
     ui.result_styled(&text)

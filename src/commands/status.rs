@@ -10,8 +10,8 @@ use crate::cli::{StatusArgs, StatusFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::observe::survey::{Survey, SurveyRequest, Surveyed};
-use crate::ui::Ui;
 use crate::ui::status::{document, names, table, tree};
+use crate::ui::{Ui, json};
 use crate::waiting;
 
 /// How long changes are collected before they are shown together.
@@ -58,10 +58,7 @@ fn render(format: StatusFormat, surveyed: &[Surveyed]) -> Result<Vec<String>> {
         StatusFormat::Tree => tree::lines(surveyed, now),
         StatusFormat::Wide => table::lines(surveyed, now),
         StatusFormat::Name => names(surveyed),
-        StatusFormat::Json => vec![
-            serde_json::to_string_pretty(&document(surveyed, now))
-                .map_err(|error| Error::new("cannot write JSON").because(error))?,
-        ],
+        StatusFormat::Json => vec![json(&document(surveyed, now))?],
         StatusFormat::Yaml => vec![crate::gitops::manifest::write_documents(&[document(surveyed, now)])?],
     })
 }

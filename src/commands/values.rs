@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use super::git;
 use crate::carvel::schema::ValuesSchema;
 use crate::carvel::selection::{Prereleases, VersionRequest, select};
-use crate::carvel::values::{Content, Node, read, template};
+use crate::carvel::values::{Node, read, template};
 use crate::carvel::version::Version;
 use crate::check;
 use crate::cli::{ValuesArgs, ValuesFormat};
@@ -19,10 +19,11 @@ use crate::flux::{Followed, GitRepository, git_repository_resource};
 use crate::gitops::checkout::{Checkout, GitAccess};
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::{PackageDirectory, PackageManifest, package_directories};
+use crate::gitops::manifest::write_documents;
 use crate::gitops::url::GitUrl;
 use crate::names;
 use crate::shell::quoted;
-use crate::ui::{Ui, values};
+use crate::ui::{Ui, json, values};
 
 /// How many versions are named.
 const NAMED: usize = 10;
@@ -110,23 +111,20 @@ fn list(ui: Ui, root: &Path, format: Option<ValuesFormat>) -> Result<()> {
     for path in package_directories(root)? {
         let package = PackageDirectory::read(root, &path)?;
         let highest = highest(&package).map_or_else(|| "-".to_owned(), |manifest| manifest.version.clone());
-        rows.push([path, package.packages.len().to_string(), highest]);
+        rows.push((path, package.packages.len(), highest));
     }
     if rows.is_empty() {
         return Err(Error::new("the repository has no packages")
             .hint("the supply chain writes a package when a workload is built; check the branch"));
     }
     let documents = || {
-        rows.iter().map(|[name, versions, highest]| {
-        serde_json::json!({"package": name, "versions": versions.parse::<usize>().unwrap_or_default(), "highest": highest})
-    })
+        let document = |(name, versions, highest): &(String, usize, String)| serde_json::json!({"package": name, "versions": versions, "highest": highest});
+        rows.iter().map(document).collect::<Vec<_>>()
     };
     match format {
         None | Some(ValuesFormat::Table) => print_lines(ui, &values::packages(&rows)),
-        Some(ValuesFormat::Json) => print_json(ui, &serde_json::Value::Array(documents().collect())),
-        Some(ValuesFormat::Yaml) => {
-            print_text(ui, &crate::gitops::manifest::write_documents(&documents().collect::<Vec<_>>())?)
-        }
+        Some(ValuesFormat::Json) => ui.result_styled(&json(&documents())?),
+        Some(ValuesFormat::Yaml) => print_text(ui, &write_documents(&documents())?),
     }
 }
 
@@ -142,7 +140,7 @@ fn chosen<'package>(package: &'package PackageDirectory, version: Option<&str>) 
 }
 
 fn highest(package: &PackageDirectory) -> Option<&PackageManifest> {
-    let versions: Vec<Version> = sorted(package).into_iter().map(|(version, _)| version).collect();
+    let versions = package.versions();
     let releases = VersionRequest::default();
     let all = VersionRequest { prereleases: Some(Prereleases::default()), ..VersionRequest::default() };
     let highest = select(&versions, &releases).or_else(|_| select(&versions, &all)).ok()?.to_string();
@@ -186,7 +184,7 @@ fn describe(
         })
     };
     match format {
-        Some(ValuesFormat::Json) => print_json(ui, openapi),
+        Some(ValuesFormat::Json) => ui.result_styled(&json(openapi)?),
         Some(ValuesFormat::Yaml) => print_text(ui, &template::values_file(&schema()?, &format!("values of {name}"))?),
         None | Some(ValuesFormat::Table) => {
             ui.result(&name)?;
@@ -232,16 +230,18 @@ fn delivered(
     if let ([(_, text)], true) = (texts.as_slice(), format != Some(ValuesFormat::Json)) {
         return print_text(ui, text);
     }
-    let mut all = Node { place: None, content: Content::Mapping(Vec::new()) };
+    let mut documents = Vec::new();
     for (file, text) in texts {
-        let documents = read(text, file).map_err(|unreadable| {
+        documents.extend(read(text, file).map_err(|unreadable| {
             Error::new(format!("{} cannot be read as values", unreadable.place)).because(unreadable.reason)
-        })?;
-        for document in &documents {
-            all.merge(document);
-        }
+        })?);
     }
-    if format == Some(ValuesFormat::Json) { print_json(ui, &all) } else { print_text(ui, &template::yaml(&all)?) }
+    let all = Node::merged(&documents);
+    if format == Some(ValuesFormat::Json) {
+        ui.result_styled(&json(&all)?)
+    } else {
+        print_text(ui, &template::yaml(&all)?)
+    }
 }
 
 fn print_lines(ui: Ui, lines: &[String]) -> Result<()> {
@@ -250,10 +250,4 @@ fn print_lines(ui: Ui, lines: &[String]) -> Result<()> {
 
 fn print_text(ui: Ui, text: &str) -> Result<()> {
     text.lines().try_for_each(|line| ui.result(line))
-}
-
-fn print_json(ui: Ui, document: &impl serde::Serialize) -> Result<()> {
-    let text =
-        serde_json::to_string_pretty(document).map_err(|error| Error::new("cannot write JSON").because(error))?;
-    ui.result_styled(&text)
 }

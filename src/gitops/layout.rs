@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{manifest, tree};
 use crate::carvel::validation::{self, Invalid};
+use crate::carvel::version::Version;
 use crate::error::{Error, Result};
 
 /// The directory of a package that holds its versions, which no run cluster can be named after.
@@ -138,6 +139,12 @@ impl PackageDirectory {
         let name = segments.last().copied().unwrap_or_default().to_owned();
         let kustomizations = manifests.kustomizations;
         Ok(Self { path, name, ref_name, packages, has_metadata, others, invalid, kustomizations, with_variables })
+    }
+
+    /// Returns the versions that can be read; [`Self::check`] names the others.
+    #[must_use]
+    pub fn versions(&self) -> Vec<Version> {
+        self.packages.iter().filter_map(|manifest| manifest.version.parse().ok()).collect()
     }
 
     /// Tells whether a kustomization file decides what Flux applies of the versions.

@@ -19,10 +19,16 @@ use std::io::{IsTerminal, Write};
 
 use jiff::Timestamp;
 use owo_colors::OwoColorize;
+use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use events::{Body, Event};
 pub use text::escape;
+
+/// Writes a document for people and programs, over several lines.
+pub fn json(document: &impl Serialize) -> Result<String> {
+    serde_json::to_string_pretty(document).map_err(|error| Error::new("cannot write JSON").because(error))
+}
 
 /// Where output goes, how, and whether a person is there to answer.
 #[derive(Clone, Copy, Debug)]

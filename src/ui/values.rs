@@ -34,9 +34,10 @@ pub fn table(schema: &ValuesSchema, screen: Option<usize>) -> Vec<String> {
 
 /// Returns a table of packages: name, number of versions, and the highest.
 #[must_use]
-pub fn packages(rows: &[[String; 3]]) -> Vec<String> {
+pub fn packages(packages: &[(String, usize, String)]) -> Vec<String> {
     let header = ["PACKAGE", "VERSIONS", "HIGHEST"].map(str::to_owned);
-    wrapped(&[&[header], rows].concat(), None, [0; 3])
+    let rows = packages.iter().map(|(name, versions, highest)| [name.clone(), versions.to_string(), highest.clone()]);
+    wrapped(&std::iter::once(header).chain(rows).collect::<Vec<_>>(), None, [0; 3])
 }
 
 fn wrapped<const COLUMNS: usize>(

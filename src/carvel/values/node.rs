@@ -150,6 +150,16 @@ impl Node {
         Self { place: None, content }
     }
 
+    /// Returns what several documents come to, of which later ones win.
+    #[must_use]
+    pub fn merged<'a>(documents: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut all = Self { place: None, content: Content::Mapping(Vec::new()) };
+        for document in documents {
+            all.merge(document);
+        }
+        all
+    }
+
     /// Merges other values onto these as ytt does with those of several files: mappings are merged, all else is replaced.
     ///
     /// ytt refuses a mapping where there is neither a mapping nor null; here it replaces what is there, and

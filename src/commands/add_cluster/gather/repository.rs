@@ -111,7 +111,7 @@ pub(super) fn select_version(
         // Whether Flux replaces it, its Kustomization says: see `check_variables`.
         return Ok(selected(None));
     }
-    match select(&versions_of(package), &wanted) {
+    match select(&package.versions(), &wanted) {
         Ok(version) => Ok(selected(Some(version))),
         Err(SelectionError::Undecided { source, .. }) => {
             checks.warn("version constraints", Error::new(source.to_string()).hint(CONSTRAINTS_HINT));
@@ -119,11 +119,6 @@ pub(super) fn select_version(
         }
         Err(error) => Err(none_selected(&package.name, error)),
     }
-}
-
-/// Returns the versions that can be read; [`PackageDirectory::check`] names the others.
-fn versions_of(package: &PackageDirectory) -> Vec<Version> {
-    package.packages.iter().filter_map(|manifest| manifest.version.parse().ok()).collect()
 }
 
 /// Says why no version is selected, and what is near.

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::repository::Selected;
 use crate::carvel::schema::ValuesSchema;
 use crate::carvel::values::validate::{Finding, Judgement, judge};
-use crate::carvel::values::{Content, Node, read, template};
+use crate::carvel::values::{Node, read, template};
 use crate::check::Checks;
 use crate::commands::add_cluster::package_request::ValuesRequest;
 use crate::error::{Error, Result};
@@ -57,10 +57,7 @@ pub(super) fn to_store(
     for file in &values.files {
         documents.extend(read_values(&file.text, &file.origin)?);
     }
-    let mut all = Node { place: None, content: Content::Mapping(Vec::new()) };
-    for document in &documents {
-        all.merge(document);
-    }
+    let mut all = Node::merged(&documents);
     values.assignments.iter().try_for_each(|assignment| assignment.apply(&mut all))?;
     let text = template::yaml(&all)?.into();
     documents.push(all);
