@@ -245,24 +245,17 @@ fn address_of_choice(testbed: &Testbed) {
 fn unreachable_address(testbed: &Testbed) {
     let user = User::new(testbed, "nowhere");
     user.bootstrap().expect_code(0);
-    let began = std::time::Instant::now();
     add_cluster(&user, &["--flux-server", "https://127.0.0.1:1"])
         .expect_code(1)
         .says("dial tcp 127.0.0.1:1: connect: connection refused")
         .says("add-cluster prod1 --flux-server");
-    let refused = began.elapsed();
     // Another address, and with it a certificate that nobody trusts.
     let authority = user.authority_of("prod2");
     let server = user.server_of("prod1");
-    let began = std::time::Instant::now();
     add_cluster(&user, &["--flux-server", &server, "--flux-certificate-authority", authority.to_str().expect("UTF-8")])
         .expect_code(1)
         .says("x509: certificate signed by unknown authority")
         .says("--flux-certificate-authority FILE");
-    let distrusted = began.elapsed();
-    for (what, took) in [("a refused connection", refused), ("an unknown authority", distrusted)] {
-        assert!(took < std::time::Duration::from_secs(45), "{what} took {took:?}");
-    }
     let authority = user.authority_of("prod1");
     add_cluster(&user, &["--flux-server", &server, "--flux-certificate-authority", authority.to_str().expect("UTF-8")])
         .expect_code(0);

@@ -35,7 +35,8 @@ mod values;
 mod workload_identity;
 
 use std::process::ExitCode;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Trial};
 use testbed::sandbox::{self, Entered};
@@ -93,14 +94,16 @@ fn main() -> ExitCode {
         .flatten()
         .map(|&(name, test)| {
             Trial::test(name, move || {
-                test(shared());
+                let testbed = shared();
+                timed(name, || test(testbed));
                 Ok(())
             })
         })
         .collect();
     trials.extend(corpus::SITUATIONS.iter().map(|situation| {
         Trial::test(format!("corpus::{}", situation.name), move || {
-            corpus::check(shared(), situation);
+            let testbed = shared();
+            timed(situation.name, || corpus::check(testbed, situation));
             Ok(())
         })
     }));
@@ -114,7 +117,7 @@ fn main() -> ExitCode {
     ];
     trials.extend(disruptive.into_iter().flatten().map(|&(name, test)| {
         Trial::test(name, move || {
-            disrupt(test);
+            timed(name, || disrupt(test));
             Ok(())
         })
         .with_kind("disruptive")
@@ -122,7 +125,7 @@ fn main() -> ExitCode {
     }));
     trials.extend(privilege::OWN.iter().chain(workload_identity::OWN).map(|&(name, test)| {
         Trial::test(name, move || {
-            alone(test);
+            timed(name, || alone(test));
             Ok(())
         })
         .with_kind("disruptive")
@@ -130,13 +133,34 @@ fn main() -> ExitCode {
     }));
     trials.extend(corpus::DISRUPTIVE.iter().map(|situation| {
         Trial::test(format!("corpus::{}", situation.name), move || {
-            disrupt(|testbed| corpus::check(testbed, situation));
+            timed(situation.name, || disrupt(|testbed| corpus::check(testbed, situation)));
             Ok(())
         })
         .with_kind("disruptive")
         .with_ignored_flag(is_shared)
     }));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    print_slowest();
+    conclusion.exit_code()
+}
+
+/// How long each test took that has passed.
+static DURATIONS: Mutex<Vec<(&str, Duration)>> = Mutex::new(Vec::new());
+
+fn timed(name: &'static str, test: impl FnOnce()) {
+    let began = Instant::now();
+    test();
+    DURATIONS.lock().unwrap_or_else(PoisonError::into_inner).push((name, began.elapsed()));
+}
+
+/// Names the tests with which making the whole faster would begin.
+fn print_slowest() {
+    let mut durations = DURATIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    durations.sort_by_key(|&(_, duration)| std::cmp::Reverse(duration));
+    eprintln!("slowest tests:");
+    for (name, duration) in durations.iter().take(25) {
+        eprintln!("{:6.1} s  {name}", duration.as_secs_f32());
+    }
 }
 
 /// Returns the testbed of the ordinary tests, which the first of them starts.
@@ -157,13 +181,13 @@ static OWN: Mutex<Option<Testbed>> = Mutex::new(None);
 
 /// Runs a test that starts a testbed of its own, alone among those that do.
 fn alone(test: fn()) {
-    let _own = OWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
     test();
 }
 
 /// Runs a disruptive test on the testbed of the disruptive ones, alone.
 fn disrupt(test: impl FnOnce(&Testbed)) {
-    let mut own = OWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
     let testbed = own.take().unwrap_or_else(|| {
         Testbed::start(&Options { run_clusters: 1, ..Options::default() })
             .unwrap_or_else(|error| panic!("the testbed does not start: {error}"))
