@@ -5,6 +5,7 @@ mod awaiting;
 mod minting;
 mod proving;
 mod requesting;
+mod storing;
 
 use std::time::Duration;
 
@@ -136,7 +137,7 @@ impl Executor<'_> {
     /// Applies an object, and returns it where it is new.
     async fn apply(self, apply: &Apply, change: &Change) -> Result<Option<Made>> {
         let cluster = self.cluster(apply.place)?;
-        let applied = cluster.apply(&apply.manifest, false).await;
+        let applied = self.store(cluster, &apply.manifest).await;
         let applied = applied.map_err(|error| refusals::with_way_out(error, &apply.manifest))?;
         let reference = ObjectReference::of(&apply.manifest)?;
         self.report_applied(change, &reference.display(), cluster);

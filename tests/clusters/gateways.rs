@@ -7,10 +7,12 @@ use testbed::{Behaviour, Gateway, Testbed};
 
 use crate::Test;
 use crate::credentials::{add_cluster, annotation, kubeconfig as stored_kubeconfig, secret, with_kubeconfig};
+use crate::kubeconfig_file::{own_kubeconfig, rules_of_the_guide};
 use crate::support::{PACKAGE, User, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("gateways::an_unreliable_api_server_changes_nothing_but_time", unreliable),
+    ("gateways::a_kubeconfig_whose_storing_is_not_answered_is_stored_once", lost_answer),
     ("gateways::one_that_knows_only_its_own_users_is_refused_without_a_trace", only_own_users),
     ("gateways::beside_one_that_knows_only_its_own_users_flux_has_an_address_of_its_own", beside_own_users),
     ("gateways::one_that_knows_only_its_own_users_knows_those_of_a_kubeconfig_file", own_user),
@@ -71,11 +73,37 @@ fn unreliable(testbed: &Testbed) {
     user.run(&["check", "prod1"]).expect_code(0);
     user.run(&["wait"]).expect_code(0).says(&format!("{PACKAGE} on prod1  ready"));
     user.run(&["status"]).expect_code(0).says("ready");
-    user.run(&["rotate", "prod1", "--run-context", "prod1=prod1", "--yes"]).expect_code(0);
+    user.run(&["values", PACKAGE]).expect_code(0).says("workload_name");
+    user.run(&["values", PACKAGE, "--run-cluster", "prod1"]).expect_code(0).says("replicas: 2");
+    let rotate = ["rotate", "prod1", "--run-context", "prod1=prod1", "--yes"];
+    user.run(&[&rotate[..], &["--token-duration", "24h"]].concat()).expect_code(0).says("24h");
+    user.run(&rotate).expect_code(0);
     user.run(&arguments).expect_code(0).says("nothing to change");
     user.run(&["remove-cluster", "prod1", "--package", PACKAGE, "--run-context", "prod1", "--yes"]).expect_code(0);
     let refused = gateways.map(|gateway| gateway.refused());
     assert!(refused.iter().all(|&refused| refused > 3), "the gateways refused next to nothing: {refused:?}");
+}
+
+/// What replaces a kubeconfig is for the version that was read, so that it must not be stored twice.
+fn lost_answer(testbed: &Testbed) {
+    let mut user = User::new(testbed, "lost-answer");
+    user.bootstrap().expect_code(0);
+    let stored = |user: &User<'_>| stored_kubeconfig(&secret(user))["users"][0]["user"]["token"].clone();
+    let deliver = |user: &User<'_>| {
+        let kubeconfig = own_kubeconfig(user, "prod1", &rules_of_the_guide());
+        user.write("own.json", &kubeconfig.to_string());
+        add_cluster(user, &["--kubeconfig-file", "own.json"]).expect_code(0).says("ready");
+        assert_eq!(stored(user), kubeconfig["users"][0]["user"]["token"]);
+    };
+    deliver(&user);
+    let path = format!("/api/v1/namespaces/{}/secrets/prod1-kubeconfig", user.workspace.build_namespace());
+    let gateway = put_before(&mut user, "build", Behaviour::UnreliableWrites(path));
+    // It is refused, and stored by the second request.
+    deliver(&user);
+    assert_eq!((gateway.requests(), gateway.refused()), (2, 1));
+    // It is stored by the first, whose answer is lost.
+    deliver(&user);
+    assert_eq!((gateway.requests(), gateway.refused()), (3, 2));
 }
 
 /// Takes the permission to request tokens away from the user.

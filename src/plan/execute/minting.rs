@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde_json::Value;
 
 use super::proving::{Proven, prove_credential};
 use crate::authentication::acceptance::{Address, Addresses};
@@ -15,7 +14,6 @@ use crate::object::ObjectReference;
 use crate::plan::executor::Executor;
 use crate::plan::mint::{Mint, TokenSource, deviation, readable, token_of};
 use crate::plan::steps::Change;
-use crate::waiting::may_pass;
 
 /// How long the control plane may take to fill in a token: its controllers elect a leader again after an API server has restarted.
 const FILL_LIMIT: Duration = Duration::from_secs(90);
@@ -57,7 +55,7 @@ impl Executor<'_> {
         if let Some((expires, lifetime)) = end {
             note_end(&mut secret, expires, lifetime);
         }
-        self.store(&secret).await?;
+        self.store(self.build, &secret).await?;
         self.report_applied(change, &ObjectReference::of(&secret)?.display(), self.build);
         if let (Some((expires, granted)), TokenSource::Requested { lifetime, .. }) = (end, &mint.source) {
             self.ui.status(&format!(
@@ -70,20 +68,6 @@ impl Executor<'_> {
             }
         }
         Ok(address)
-    }
-
-    /// Stores the Secret. What is for one version of an object is not sent again by itself where the connection breaks: it may
-    /// have been stored by then, and be refused as changed.
-    async fn store(self, secret: &Value) -> Result<()> {
-        let Err(error) = self.build.apply(secret, false).await else { return Ok(()) };
-        if !may_pass(&error) {
-            return Err(error);
-        }
-        let stored = self.build.get(&ObjectReference::of(secret)?).await?;
-        if stored.is_some_and(|stored| stored.data["data"] == secret["data"]) {
-            return Ok(());
-        }
-        self.build.apply(secret, false).await.map(drop)
     }
 
     /// Returns the token, and where it expires, when and for how long it was granted.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -36,6 +36,9 @@ pub enum Behaviour {
     /// All but every so many-th, which is refused in turn with "429 Too Many Requests" and `Retry-After: 1`, "503 Service
     /// Unavailable" and the end of the connection.
     Unreliable(usize),
+    /// All but every other write to an object, whose path is given: in turn it is refused with "503 Service Unavailable", and
+    /// carried out without an answer.
+    UnreliableWrites(String),
     /// Those of its own users below its own path. All others get "401 Unauthorized", tokens of the cluster's included.
     OwnUsers {
         /// The path, such as `/k8s/clusters/c-m-x`.
@@ -52,6 +55,7 @@ struct State {
     upstream: String,
     behaviour: Behaviour,
     client: Client<HttpsConnector<HttpConnector>, Incoming>,
+    connections: AtomicUsize,
     requests: AtomicUsize,
     refused: AtomicUsize,
 }
@@ -81,6 +85,7 @@ impl Gateway {
             upstream: upstream.to_owned(),
             behaviour,
             client: Client::builder(TokioExecutor::new()).build(connector),
+            connections: AtomicUsize::default(),
             requests: AtomicUsize::default(),
             refused: AtomicUsize::default(),
         });
@@ -102,7 +107,13 @@ impl Gateway {
         &self.authority
     }
 
-    /// Returns how many requests it has got.
+    /// Returns how many connections it has got.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many of the requests that it counts it has got.
     #[must_use]
     pub fn requests(&self) -> usize {
         self.state.requests.load(Ordering::Relaxed)
@@ -139,6 +150,7 @@ fn connector(authority: &str) -> std::result::Result<HttpsConnector<HttpConnecto
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, state: Arc<State>) {
     while let Ok((connection, _)) = listener.accept().await {
+        state.connections.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(serve(connection, acceptor.clone(), Arc::clone(&state)));
     }
 }
@@ -157,6 +169,21 @@ impl State {
     async fn answer(&self, request: Request<Incoming>) -> std::result::Result<Response<Body>, Reset> {
         let every = match &self.behaviour {
             Behaviour::Unreliable(every) => *every,
+            Behaviour::UnreliableWrites(path) => {
+                let is_write = request.method() != Method::GET
+                    && request.uri().path() == path
+                    && !request.uri().query().unwrap_or_default().contains("dryRun");
+                let count = if is_write { self.requests.fetch_add(1, Ordering::Relaxed) } else { 1 };
+                return match count % 4 {
+                    0 => Ok(self.refuse(StatusCode::SERVICE_UNAVAILABLE)),
+                    2 => {
+                        self.forward(request).await;
+                        self.refused.fetch_add(1, Ordering::Relaxed);
+                        Err(Reset)
+                    }
+                    _ => Ok(self.forward(request).await),
+                };
+            }
             Behaviour::OwnUsers { prefix, token, credential } => {
                 return Ok(match as_other_user(request, prefix, token, credential) {
                     Some(request) => self.forward(request).await,
