@@ -1,7 +1,8 @@
 //! `add-cluster`: delivers a package to a run cluster.
 //!
 //! Read downward: the questions ([`ask`]) lead to a [`request`] and two [`clusters`]; what is found out about it ([`gather`])
-//! are the [`facts`]; from both follows the [`mod@plan`], whose objects are built in [`manifests`].
+//! are the [`facts`]; from both follows the [`mod@plan`], whose objects are built in [`manifests`]. Flags that had another meaning
+//! are in [`renamed`].
 
 mod ask;
 mod clusters;
@@ -10,10 +11,11 @@ mod gather;
 mod manifests;
 mod package_request;
 mod plan;
+mod renamed;
 mod request;
 
 use super::{context, outcome};
-use crate::cli::{AddClusterArgs, EndpointArgs};
+use crate::cli::AddClusterArgs;
 use crate::cluster::Connection;
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, kustomization_resource};
@@ -30,8 +32,8 @@ pub(super) async fn run(
     namespace: Option<String>,
     arguments: AddClusterArgs,
 ) -> Result<()> {
-    warn_of_renamed(ui, &connection, &arguments.endpoint);
     context::choose(ui, &mut connection)?;
+    renamed::check(ui, &connection, &arguments)?;
     let (request, clusters) = ask::ask(ui, &connection, namespace, &arguments).await?;
     let (facts, checkout) = Box::pin(gather::gather(ui, &request, &clusters)).await?;
     let plan = plan::plan(&request, &facts);
@@ -66,21 +68,4 @@ pub(super) async fn run(
     };
     let outcomes = wait(&clusters.build, facts.versions, wait_request, progress::reporter(ui).as_mut()).await?;
     outcome::report(ui, &deliveries, &outcomes)
-}
-
-/// Says what flags mean that had another meaning in an earlier version: where Flux reaches the run cluster.
-fn warn_of_renamed(ui: Ui, connection: &Connection, endpoint: &EndpointArgs) {
-    let renamed = [
-        ("server", connection.server.is_some() && endpoint.flux_server.is_none()),
-        ("tls-server-name", connection.tls_server_name.is_some() && endpoint.flux_tls_server_name.is_none()),
-        (
-            "certificate-authority",
-            connection.certificate_authority.is_some() && endpoint.flux_certificate_authority.is_none(),
-        ),
-    ];
-    for (name, _) in renamed.into_iter().filter(|(_, is_given)| *is_given) {
-        ui.warning(&format!(
-            "--{name} is about the build cluster, as with kubectl; for Flux's way to the run cluster, give --flux-{name}"
-        ));
-    }
 }
