@@ -1,5 +1,7 @@
 //! The keys and certificates of one cluster.
 
+mod version_one;
+
 use std::path::{Path, PathBuf};
 
 use rcgen::{
@@ -12,16 +14,19 @@ use crate::error::{Error, Result};
 
 /// A certificate and its key, as PEM.
 #[derive(Debug, Clone)]
-pub(crate) struct Identity {
-    pub(crate) certificate: String,
-    pub(crate) key: String,
+pub struct Identity {
+    /// The certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
 }
 
 /// The files that the processes of one cluster read, and the identities that clients use.
 #[derive(Debug)]
 pub(crate) struct Certificates {
     directory: PathBuf,
-    pub(crate) authority: String,
+    /// Signs for the API server and its clients.
+    pub(crate) authority: Authority,
     pub(crate) admin: Identity,
 }
 
@@ -57,7 +62,7 @@ impl Certificates {
         for (name, content) in files {
             write(&directory.join(name), content)?;
         }
-        Ok(Self { directory: directory.to_path_buf(), authority: cluster.certificate, admin })
+        Ok(Self { directory: directory.to_path_buf(), authority: cluster, admin })
     }
 
     /// Returns a command line argument that names one of the files.
@@ -84,6 +89,7 @@ impl From<Error> for Failure {
     }
 }
 
+#[derive(Debug)]
 pub(crate) struct Authority {
     pub(crate) certificate: String,
     issuer: Issuer<'static, KeyPair>,
@@ -97,6 +103,20 @@ impl Authority {
         let key = KeyPair::generate()?;
         let certificate = parameters.self_signed(&key)?.pem();
         Ok(Self { certificate, issuer: Issuer::new(parameters, key) })
+    }
+
+    /// Signs a client certificate of X.509 version 1.
+    pub(crate) fn sign_version_one(&self, name: &str) -> crate::error::Result<Identity> {
+        let failed = || Error::failed(format!("cannot make a certificate of version 1 for {name}"));
+        let (certificate, key) = self.client(name).map_err(|_| failed())?;
+        let certificate = version_one::from_version_three(&certificate, self.issuer.key()).ok_or_else(failed)?;
+        Ok(Identity { certificate, key: key.serialize_pem() })
+    }
+
+    fn client(&self, name: &str) -> Result<(Vec<u8>, KeyPair), rcgen::Error> {
+        let key = KeyPair::generate()?;
+        let certificate = parameters(name, None, &[])?.signed_by(&key, &self.issuer)?;
+        Ok((certificate.der().to_vec(), key))
     }
 
     pub(crate) fn sign(

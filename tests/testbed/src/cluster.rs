@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cache::create_directory;
-use crate::certificates::Certificates;
+use crate::certificates::{Authority, Certificates};
 use crate::error::Result;
 use crate::kubeconfig::{self, Context};
 use crate::kubectl::Kubectl;
@@ -32,8 +32,7 @@ pub(crate) struct Cluster {
     pub(crate) kubeconfig: PathBuf,
     pub(crate) kubectl: Kubectl,
     pub(crate) context: Context,
-    /// The certificate authority as PEM.
-    pub(crate) authority: String,
+    pub(crate) authority: Authority,
     pub(crate) api_port: u16,
     api_server: Arc<Process>,
     pub(crate) processes: Vec<Arc<Process>>,
@@ -51,7 +50,7 @@ impl Cluster {
             name: name.to_owned(),
             namespace: "default".to_owned(),
             server: format!("https://{}", api.address()),
-            authority: kubeconfig::encode_authority(&certificates.authority),
+            authority: kubeconfig::encode_authority(&certificates.authority.certificate),
             user: kubeconfig::certificate_user(&certificates.admin),
         };
         let path = directory.join("kubeconfig.yaml");
@@ -103,6 +102,11 @@ impl Cluster {
         self.api_server.wait_until(Duration::from_mins(2), probe)
     }
 
+    /// Applies objects, again and again until all are there: some define what others need, and a busy API server may not answer.
+    pub(crate) fn apply(&self, objects: &[Value]) -> Result<()> {
+        self.watch_until(|| self.kubectl.apply_objects(objects).map(drop).map_err(|error| error.to_string()))
+    }
+
     /// Starts what makes Deployments become available without a kubelet.
     pub(crate) fn start_workloads(&mut self, tools: &Tools, places: &Places) -> Result<()> {
         self.launch(component(&self.name, "kube-scheduler", tools, places, &self.kubeconfig)?)?;
@@ -115,7 +119,7 @@ impl Cluster {
         }
         self.launch(kwok)?;
         let capacity = json!({ "cpu": "32", "memory": "256Gi", "pods": "500" });
-        self.kubectl.apply_objects(&[json!({
+        self.apply(&[json!({
             "apiVersion": "v1",
             "kind": "Node",
             "metadata": {
@@ -124,8 +128,7 @@ impl Cluster {
                 "annotations": { "kwok.x-k8s.io/node": "fake" },
             },
             "status": { "allocatable": capacity, "capacity": capacity },
-        })])?;
-        Ok(())
+        })])
     }
 }
 

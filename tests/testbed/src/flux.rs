@@ -14,10 +14,12 @@ use crate::tools::Tools;
 /// Installs Flux's CRDs and starts both controllers.
 pub(crate) fn install(cluster: &mut Cluster, tools: &Tools, options: &Options) -> Result<()> {
     for controller in ["source-controller", "kustomize-controller"] {
-        let definitions = tools.share("flux", controller)?;
-        cluster.kubectl.run(&["apply", "--server-side", "-f", &definitions.to_string_lossy()])?;
+        let definitions = tools.share("flux", controller)?.to_string_lossy().into_owned();
+        let apply = ["apply", "--server-side", "--validate=false", "-f", &definitions];
+        cluster.watch_until(|| cluster.kubectl.run(&apply).map(drop).map_err(|error| error.to_string()))?;
     }
-    cluster.kubectl.run(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"])?;
+    let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+    cluster.watch_until(|| cluster.kubectl.run(&wait).map(drop).map_err(|error| error.to_string()))?;
 
     let (storage, source_health, kustomize_health) = (Port::reserve()?, Port::reserve()?, Port::reserve()?);
     let artifacts = cluster.directory.join("artifacts");

@@ -36,9 +36,7 @@ pub(crate) fn install(cluster: &mut Cluster, tools: &Tools) -> Result<()> {
     let port = Port::reserve()?;
     let objects = objects(tools, port.number())?;
     // The first attempt makes the namespace and the definitions that the rest needs.
-    if cluster.kubectl.apply_objects(&objects).is_err() {
-        cluster.kubectl.apply_objects(&objects)?;
-    }
+    cluster.apply(&objects)?;
 
     let directory = cluster.directory.join("kapp-controller");
     let (memory, account, no_account) =
@@ -48,7 +46,7 @@ pub(crate) fn install(cluster: &mut Cluster, tools: &Tools) -> Result<()> {
     }
     let token = cluster.kubectl.run(&["create", "token", "kapp-controller-sa", "-n", NAMESPACE, "--duration=48h"])?;
     write(&account.join("token"), token.trim())?;
-    write(&account.join("ca.crt"), &cluster.authority)?;
+    write(&account.join("ca.crt"), &cluster.authority.certificate)?;
     write(&account.join("namespace"), NAMESPACE)?;
 
     let process = |name: &str, account: &std::path::Path| -> Result<Process> {
@@ -63,7 +61,7 @@ pub(crate) fn install(cluster: &mut Cluster, tools: &Tools) -> Result<()> {
             .environment("KAPPCTRL_SIDECAREXEC_SOCK", memory.join("sidecarexec.sock"))
             .environment("KAPPCTRL_SYSTEM_NAMESPACE", NAMESPACE)
             .environment("KAPPCTRL_API_PORT", port.number().to_string())
-            .environment("KAPPCTRL_KUBERNETES_CA_DATA", &cluster.authority)
+            .environment("KAPPCTRL_KUBERNETES_CA_DATA", &cluster.authority.certificate)
             .environment("KUBERNETES_SERVICE_HOST", "127.0.0.1")
             .environment("KUBERNETES_SERVICE_PORT", cluster.api_port.to_string()))
     };

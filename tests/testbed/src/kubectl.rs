@@ -45,7 +45,8 @@ impl Kubectl {
 
     /// Applies manifests, server-side, from YAML or JSON text.
     pub(crate) fn apply(&self, manifests: &str, extra: &[&str]) -> Result<String> {
-        let mut command = self.command(&["apply", "--server-side", "--force-conflicts", "-f", "-"]);
+        // kubectl would load the whole schema first: on a busy machine, or where definitions have just changed, it gives up.
+        let mut command = self.command(&["apply", "--server-side", "--force-conflicts", "--validate=false", "-f", "-"]);
         output_with_input(command.args(extra), manifests.as_bytes())
     }
 

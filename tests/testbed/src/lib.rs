@@ -28,6 +28,7 @@ mod trust;
 mod webhook;
 mod workspace;
 
+pub use certificates::Identity;
 pub use error::{Error, Result};
 pub use gateway::{Behaviour, Gateway};
 pub use git_server::{GitServer, Repository};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cache::create_directory;
+use crate::certificates::Identity;
 use crate::cluster::{Cluster, Places};
 use crate::error::{Error, Result};
 use crate::git_server::{GitServer, Repository};
@@ -216,6 +217,15 @@ impl Testbed {
             cluster.processes.iter().try_for_each(|process| process.revive()).map_err(|error| error.to_string())?;
             if name == BUILD { Ok(()) } else { packages() }
         })
+    }
+
+    /// Signs a client certificate of X.509 version 1 for a user of a cluster that this testbed has started.
+    pub fn sign_version_one(&self, cluster: &str, user: &str) -> Result<Identity> {
+        let found = self.clusters.iter().find(|one| one.name == cluster);
+        found
+            .ok_or_else(|| Error::failed(format!("this testbed runs no cluster {cluster}")))?
+            .authority
+            .sign_version_one(user)
     }
 
     /// Runs kubectl as administrator in a context and returns what it printed.

@@ -13,7 +13,7 @@ pub const USER_PREFIX: &str = "build:";
 
 /// Lets everybody read the keys with which the build cluster signs tokens.
 pub(crate) fn publish_keys(build: &Cluster) -> Result<()> {
-    build.kubectl.apply_objects(&[json!({
+    build.apply(&[json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRoleBinding",
         "metadata": { "name": "service-account-issuer-discovery-for-all" },
@@ -25,8 +25,7 @@ pub(crate) fn publish_keys(build: &Cluster) -> Result<()> {
         "subjects": [{
             "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:unauthenticated",
         }],
-    })])?;
-    Ok(())
+    })])
 }
 
 /// Writes whom a run cluster's API server trusts, and returns the argument that names the file. Tokens must be for the run
@@ -40,7 +39,7 @@ pub(crate) fn argument(build: &Cluster, run_cluster: &str, directory: &Path) -> 
             "issuer": {
                 "url": build.context.server,
                 "audiences": [run_cluster],
-                "certificateAuthority": build.authority,
+                "certificateAuthority": build.authority.certificate,
             },
             "claimMappings": { "username": { "claim": "sub", "prefix": USER_PREFIX } },
         }],

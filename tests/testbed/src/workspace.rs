@@ -133,15 +133,20 @@ fn prepare(administrator: &Kubectl, cluster: &str, namespace: &str) -> Result<Co
             "subjects": subject,
         })
     };
-    administrator.apply_objects(&[
+    let objects = [
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }),
         json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": USER, "namespace": namespace } }),
         binding("RoleBinding", "Role", json!({ "name": ROLE, "namespace": namespace })),
         binding("ClusterRoleBinding", "ClusterRole", json!({ "name": format!("{ROLE}-{namespace}") })),
-    ])?;
+    ];
     let path = permissions_file(cluster);
     let permissions = std::fs::read_to_string(&path).map_err(Error::file("read", &path))?;
-    administrator.apply(&permissions, &["--namespace", namespace])?;
+    // All at once: each run of kubectl takes time on a busy machine. JSON is YAML.
+    // What begins with a brace would be taken for nothing but JSON.
+    let first = String::new();
+    let documents: Vec<String> =
+        [first].into_iter().chain(objects.iter().map(Value::to_string)).chain([permissions]).collect();
+    administrator.apply(&documents.join("\n---\n"), &["--namespace", namespace])?;
     let token = administrator.run(&["create", "token", USER, "--namespace", namespace, "--duration=8h"])?;
 
     let view = administrator.run(&["config", "view", "--raw", "--flatten", "--minify", "-o", "json"])?;
