@@ -1,4 +1,4 @@
-//! How the plugin reaches clusters, beside kubectl: proxies, flags, pods, certificates and credential plugins.
+//! How the plugin reaches clusters, beside kubectl: proxies, flags, pods and the certificates of servers.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,15 +13,15 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("connection::a_proxy_of_the_environment_counts_where_it_does_for_kubectl", environment),
     ("connection::a_run_goes_through_a_proxy", through_a_proxy),
     ("connection::flags_mean_what_they_mean_to_kubectl", flags),
+    ("connection::a_user_is_impersonated_with_all_that_flags_say", impersonation),
     ("connection::a_pod_is_its_service_account", pod),
     ("connection::a_certificate_that_is_not_trusted_is_named", certificates),
-    ("connection::a_refused_credential_is_asked_for_once_more", refused_credential),
 ];
 
 const PASSWORD: &str = "fake-proxy-password";
 
 /// Reads a cluster as kubectl does with the same environment; tells whether it can.
-fn kubectl_can(user: &User<'_>, arguments: &[&str]) -> bool {
+pub(crate) fn kubectl_can(user: &User<'_>, arguments: &[&str]) -> bool {
     let mut command = Command::new(user.testbed.tools().kubectl());
     command.env_clear().envs(user.command().get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = command.args(["get", "serviceaccounts", "--request-timeout", "5s"]).args(arguments).output();
@@ -29,12 +29,12 @@ fn kubectl_can(user: &User<'_>, arguments: &[&str]) -> bool {
 }
 
 /// Asserts that the build cluster is reached; it has no deliveries to show.
-fn reaches(user: &User<'_>, arguments: &[&str]) -> Output {
+pub(crate) fn reaches(user: &User<'_>, arguments: &[&str]) -> Output {
     status(user, arguments).expect_code(1).says("there are no deliveries in namespace")
 }
 
 /// Looks at the deliveries of the user's namespace.
-fn status(user: &User<'_>, arguments: &[&str]) -> Output {
+pub(crate) fn status(user: &User<'_>, arguments: &[&str]) -> Output {
     let mut all = vec!["status", "--request-timeout", "5s"];
     all.extend(arguments);
     user.run(&all)
@@ -46,20 +46,20 @@ fn kubeconfig(user: &User<'_>) -> Value {
 }
 
 /// Gives the user a kubeconfig that is changed.
-fn change_kubeconfig(user: &mut User<'_>, change: impl Fn(&mut Value)) {
+pub(crate) fn change_kubeconfig(user: &mut User<'_>, change: impl Fn(&mut Value)) {
     let mut kubeconfig = kubeconfig(user);
     change(&mut kubeconfig);
     let path = user.write("changed-kubeconfig.json", &kubeconfig.to_string());
     user.set("KUBECONFIG", &path.display().to_string());
 }
 
-fn entry<'a>(kubeconfig: &'a mut Value, list: &str, name: &str) -> &'a mut Value {
+pub(crate) fn entry<'a>(kubeconfig: &'a mut Value, list: &str, name: &str) -> &'a mut Value {
     let entries = kubeconfig[list].as_array_mut().expect("a list");
     entries.iter_mut().find(|entry| entry["name"] == name).expect("an entry")
 }
 
 /// Returns the address, the file with the certificate authority and the token of the user on the build cluster.
-fn build_cluster(user: &User<'_>) -> (String, String, String) {
+pub(crate) fn build_cluster(user: &User<'_>) -> (String, String, String) {
     let mut kubeconfig = kubeconfig(user);
     let of_user = entry(&mut kubeconfig, "contexts", "build")["context"]["user"].as_str().expect("a user").to_owned();
     let token = entry(&mut kubeconfig, "users", &of_user)["user"]["token"].as_str().expect("a token").to_owned();
@@ -173,6 +173,23 @@ fn flags(testbed: &Testbed) {
         let output = status(&user, &arguments).says(words);
         assert_ne!(output.code, 0, "{output}");
     }
+    // What was Flux's way to the run cluster in an earlier version would send it the credential of the build cluster.
+    let pem = std::fs::read_to_string(user.authority_of("prod1")).expect("PEM");
+    let run = Gateway::start(&user.server_of("prod1"), &pem, Behaviour::Unreliable(usize::MAX)).expect("a gateway");
+    change_kubeconfig(&mut user, |kubeconfig| {
+        entry(kubeconfig, "clusters", "prod1")["cluster"] = json!({
+            "server": run.server(),
+            "certificate-authority-data": k8s_openapi::ByteString(run.authority().as_bytes().to_vec()),
+        });
+    });
+    let run_authority = user.write("run.pem", run.authority()).display().to_string();
+    for old in [["--server", run.server()], ["--server", &other]] {
+        let mut arguments = user.add_cluster_arguments("prod1", "prod1");
+        arguments.extend(old);
+        arguments.extend(["--certificate-authority", &run_authority]);
+        user.run(&arguments).expect_code(2).says("names the run cluster").says("--flux-server");
+    }
+    assert_eq!(run.connections(), 0, "the run cluster was asked");
     // Without any kubeconfig, flags are enough.
     user.set("KUBECONFIG", "/nowhere");
     status(&user, &[]).expect_code(2).says("there is no kubeconfig");
@@ -182,6 +199,66 @@ fn flags(testbed: &Testbed) {
     user.run(&["add-cluster", "prod1", "--server", &server, "--package", PACKAGE])
         .expect_code(2)
         .says("give --flux-server");
+}
+
+fn impersonation(testbed: &Testbed) {
+    let user = User::new(testbed, "impersonation");
+    let namespace = user.workspace.build_namespace();
+    let other = format!("other-{namespace}");
+    let impersonate = json!([
+        {"apiGroups": [""], "resources": ["users"], "resourceNames": [other], "verbs": ["impersonate"]},
+        {"apiGroups": [""], "resources": ["groups"], "resourceNames": ["operators"], "verbs": ["impersonate"]},
+        {"apiGroups": ["authentication.k8s.io"], "resources": ["uids"], "resourceNames": ["uid-7"], "verbs": ["impersonate"]},
+        {
+            "apiGroups": ["authentication.k8s.io"], "resources": ["userextras/reason"], "resourceNames": ["night shift"],
+            "verbs": ["impersonate"],
+        },
+    ]);
+    let rbac = "rbac.authorization.k8s.io";
+    let object = |kind: &str, name: &str, fields: Value| {
+        let mut object = fields;
+        object["apiVersion"] = json!(format!("{rbac}/v1"));
+        object["kind"] = json!(kind);
+        object["metadata"] = json!({"name": name, "namespace": namespace});
+        testbed.apply("build", &object.to_string()).expect("kubectl apply");
+    };
+    object("ClusterRole", &other, json!({"rules": impersonate}));
+    let account = json!([{"kind": "ServiceAccount", "name": testbed::USER, "namespace": namespace}]);
+    let role = json!({"apiGroup": rbac, "kind": "ClusterRole", "name": other});
+    object("ClusterRoleBinding", &other, json!({"roleRef": role, "subjects": account}));
+    // Only the group may do anything.
+    let group = json!([{"apiGroup": rbac, "kind": "Group", "name": "operators"}]);
+    let role = json!({"apiGroup": rbac, "kind": "Role", "name": "carvelflux-engineer"});
+    object("RoleBinding", "operators", json!({"roleRef": role, "subjects": group}));
+
+    let group = ["--as", other.as_str(), "--as-group", "operators"];
+    // Only newer kubectl have the flag.
+    let is_known_to_kubectl = |arguments: &[&str]| !arguments.contains(&"--as-user-extra");
+    for more in [
+        &[][..],
+        &["--as-uid", "uid-7"],
+        &["--as-user-extra", "reason=night shift"],
+        &["--as-uid", "uid-7", "--as-user-extra", "reason=night shift"],
+    ] {
+        let arguments = [&group[..], more].concat();
+        assert!(!is_known_to_kubectl(&arguments) || kubectl_can(&user, &arguments), "{arguments:?}");
+        reaches(&user, &arguments);
+    }
+    // That each is sent shows where it is refused.
+    for (more, words) in [
+        (["--as-uid", "uid-8"], "uids.authentication.k8s.io \"uid-8\" is forbidden"),
+        (["--as-user-extra", "reason=day shift"], "userextras.authentication.k8s.io \"day shift\" is forbidden"),
+        (["--as-user-extra", "ticket=OPS-7"], "cannot impersonate resource \"userextras/ticket\""),
+        (["--as-group", "others"], "groups \"others\" is forbidden"),
+    ] {
+        let arguments = [&group[..], &more].concat();
+        assert!(!is_known_to_kubectl(&arguments) || !kubectl_can(&user, &arguments), "{arguments:?}");
+        status(&user, &arguments).expect_code(1).says(words);
+    }
+    let alone = ["--as", other.as_str()];
+    assert!(!kubectl_can(&user, &alone));
+    status(&user, &alone).expect_code(1).says(&format!("User \"{other}\" cannot"));
+    testbed.kubectl("build", &["delete", "clusterrole,clusterrolebinding", &other]).expect("kubectl delete");
 }
 
 fn pod(testbed: &Testbed) {
@@ -247,38 +324,4 @@ fn certificates(testbed: &Testbed) {
     });
     assert!(!kubectl_can(&user, &[]));
     status(&user, &[]).expect_code(2).says("the proxy-url in the kubeconfig cannot be used").does_not_say(PASSWORD);
-}
-
-fn refused_credential(testbed: &Testbed) {
-    let mut user = User::new(testbed, "refused");
-    let (_, _, token) = build_cluster(&user);
-    let good = user.write("good-token", token.trim());
-    let runs = user.write("runs", "");
-    let answer = r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}"#;
-    let script = |first: &str| {
-        format!(
-            "echo run >> {runs}; if [ $(wc -l < {runs}) = 1 ]; then {first}; else printf '{answer}' $(cat {good}); fi",
-            runs = runs.display(),
-            good = good.display()
-        )
-    };
-    let plugin = |user: &mut User<'_>, command: &str, script: &str| {
-        std::fs::write(&runs, "").expect("a file");
-        change_kubeconfig(user, |kubeconfig| {
-            let name = entry(kubeconfig, "contexts", "build")["context"]["user"].as_str().expect("a user").to_owned();
-            entry(kubeconfig, "users", &name)["user"] = json!({"exec": {
-                "apiVersion": "client.authentication.k8s.io/v1", "command": command, "args": ["-c", script],
-                "interactiveMode": "Never", "installHint": "brew install fake-plugin",
-            }});
-        });
-    };
-    plugin(&mut user, "/bin/sh", &script(&format!("printf '{answer}' fake-token")));
-    reaches(&user, &[]);
-    assert_eq!(std::fs::read_to_string(&runs).expect("a file").lines().count(), 2);
-    plugin(&mut user, "no-such-plugin", "");
-    status(&user, &[]).says("executable no-such-plugin not found").says("brew install fake-plugin");
-    // A plugin that does not end is not waited for beyond the deadline of the command.
-    plugin(&mut user, "/bin/sh", &format!("sleep 120; echo ended >> {}", runs.display()));
-    user.run(&["wait", "--timeout", "3s"]).expect_code(3);
-    assert_eq!(std::fs::read_to_string(&runs).expect("a file"), "", "the plugin was waited for");
 }

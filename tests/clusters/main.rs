@@ -18,6 +18,7 @@ mod git;
 mod impersonation;
 mod interaction;
 mod kubeconfig_file;
+mod logins;
 mod plugin;
 mod privilege;
 mod refusals;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         impersonation::TESTS,
         interaction::TESTS,
         kubeconfig_file::TESTS,
+        logins::TESTS,
         plugin::TESTS,
         privilege::TESTS,
         refusals::TESTS,
@@ -108,6 +110,15 @@ fn main() -> ExitCode {
         })
     }));
     let is_shared = std::env::var_os(KUBECONFIG_VARIABLE).is_some();
+    // Only a testbed that was started here has the keys of its certificate authorities.
+    trials.extend(logins::WITH_AUTHORITIES.iter().map(|&(name, test)| {
+        Trial::test(name, move || {
+            let testbed = shared();
+            timed(name, || test(testbed));
+            Ok(())
+        })
+        .with_ignored_flag(is_shared)
+    }));
     let disruptive = [
         disruption::TESTS,
         credentials::DISRUPTIVE_TESTS,
