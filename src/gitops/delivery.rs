@@ -158,7 +158,8 @@ impl RunClusterDirectory {
                 }
                 Some(edited.text.into())
             };
-            files.changes.push(FileChange { path, content });
+            let before = existing.map(|file| file.content.clone());
+            files.changes.push(FileChange { path, before, content });
         }
         Ok(files)
     }

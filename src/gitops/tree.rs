@@ -25,6 +25,8 @@ pub struct RepositoryFile {
 pub struct FileChange {
     /// The path relative to the root of the repository, with `/` between segments.
     pub path: String,
+    /// The whole text that is there, or none where there is no such file.
+    pub before: Option<SecretString>,
     /// The whole text to write, or none to remove the file.
     pub content: Option<SecretString>,
 }
@@ -266,8 +268,15 @@ pub(super) fn apply(root: &Path, change: &FileChange) -> Result<bool> {
 /// Computes what removes all files below a directory of the repository; nothing where there is no such directory.
 pub fn without_directory(root: &Path, directory: &str) -> Result<Vec<FileChange>> {
     let path = segments(directory)?.join("/");
-    let files = all_files(root, &path)?;
-    Ok(files.into_iter().map(|path| FileChange { path, content: None }).collect())
+    let removal = |path: String| {
+        let file = inside(root, &path)?.unwrap_or_else(|| root.join(&path));
+        let bytes = fs::read(file)
+            .map_err(|error| Error::new(format!("cannot read {path} of the repository")).because(error))?;
+        // What goes need not be text; only a diff shows it.
+        let before = Some(SecretString::from(String::from_utf8_lossy(&bytes).into_owned()));
+        Ok(FileChange { path, before, content: None })
+    };
+    all_files(root, &path)?.into_iter().map(removal).collect()
 }
 
 #[cfg(test)]
@@ -294,7 +303,7 @@ mod tests {
         assert!(read(root.path(), "file.yaml").unwrap_err().message().contains("leads outside"));
         assert!(manifests(root.path(), "link").is_err());
         for path in ["link/new.yaml", "file.yaml"] {
-            let change = FileChange { path: path.to_owned(), content: Some("b: 2".into()) };
+            let change = FileChange { path: path.to_owned(), before: None, content: Some("b: 2".into()) };
             assert!(apply(root.path(), &change).unwrap_err().message().contains("symbolic link"));
         }
         assert_eq!(fs::read_to_string(outside.path().join("secret.yaml")).unwrap(), "a: 1");
@@ -303,8 +312,11 @@ mod tests {
     #[test]
     fn writes_creates_directories_and_removes() {
         let root = tempfile::tempdir().unwrap();
-        let change =
-            |content: Option<&str>| FileChange { path: "a/b/c.yaml".to_owned(), content: content.map(Into::into) };
+        let change = |content: Option<&str>| FileChange {
+            path: "a/b/c.yaml".to_owned(),
+            before: None,
+            content: content.map(Into::into),
+        };
         assert!(apply(root.path(), &change(Some("x: 1\n"))).unwrap());
         assert_eq!(manifests(root.path(), "a/b").unwrap().files, ["a/b/c.yaml"]);
         assert!(apply(root.path(), &change(None)).unwrap());
@@ -317,7 +329,7 @@ mod tests {
     }
 
     fn wanted(path: &str, content: Option<&str>) -> FileChange {
-        FileChange { path: path.to_owned(), content: content.map(Into::into) }
+        FileChange { path: path.to_owned(), before: None, content: content.map(Into::into) }
     }
 
     #[test]
@@ -338,6 +350,8 @@ mod tests {
         let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
         assert_eq!(paths, ["hello/prod1/more/.sops.yaml", "hello/prod1/packageinstall.yaml"]);
         assert!(changes.iter().all(|change| change.content.is_none()));
+        let before = changes[1].before.as_ref().map(ExposeSecret::expose_secret);
+        assert_eq!(before, Some("a: 1\n"), "what goes is known");
         assert!(without_directory(root.path(), "hello/prod2").expect("changes").is_empty());
     }
 

@@ -213,7 +213,11 @@ impl Scene {
         let in_git = build.removed.iter().filter(|removed| self.in_git.contains(&removed.package.as_str()));
         let change = in_git.map(|removed| RepositoryChange {
             repository: format!("https://git.example.com/{}.git branch main", removed.package),
-            files: vec![FileChange { path: format!("{}/install.yaml", removed.directory), content: None }],
+            files: vec![FileChange {
+                path: format!("{}/install.yaml", removed.directory),
+                before: None,
+                content: None,
+            }],
             packages: vec![removed.package.clone()],
         });
         let changes = if self.request.keep_git { Vec::new() } else { change.collect() };

@@ -83,11 +83,11 @@ impl Server {
 }
 
 fn write(path: &str, text: &str) -> FileChange {
-    FileChange { path: path.to_owned(), content: Some(text.into()) }
+    FileChange { path: path.to_owned(), before: None, content: Some(text.into()) }
 }
 
 fn remove(path: &str) -> FileChange {
-    FileChange { path: path.to_owned(), content: None }
+    FileChange { path: path.to_owned(), before: None, content: None }
 }
 
 #[tokio::test]
