@@ -5,6 +5,7 @@ mod add_cluster;
 mod commands;
 mod connection;
 mod parse;
+mod preview;
 mod shared;
 
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ pub use self::commands::{
     ValuesFormat, WaitArgs,
 };
 pub use self::connection::ConnectionArgs;
+pub use self::preview::PreviewMode;
 pub use self::shared::GitCredentialArgs;
 use crate::error::{Error, ErrorKind};
 use crate::ui::{self, Format, Verbosity};
@@ -35,7 +37,7 @@ use crate::ui::{self, Format, Verbosity};
     disable_help_subcommand = true,
     arg_required_else_help = true,
     max_term_width = 110,
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 timeout, 130 interrupted, 141 standard output closed."
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 timeout, 130 interrupted, 141 standard output closed. Of --diff: 1 something differs, 4 failed."
 )]
 pub struct Cli {
     /// What to do.
@@ -66,6 +68,18 @@ impl Cli {
             | Command::Rotate(RotateArgs { timeout, .. })
             | Command::Wait(WaitArgs { timeout, .. }) => Some(*timeout),
             Command::Status(_) | Command::Check(_) | Command::Values(_) | Command::Version => None,
+        }
+    }
+
+    /// Returns how the command previews its plan; `None` where it carries it out or has none.
+    #[must_use]
+    pub fn preview(&self) -> Option<PreviewMode> {
+        match &self.command {
+            Command::AddCluster(arguments) => arguments.preview.mode(),
+            Command::Bootstrap(BootstrapArgs { preview, .. })
+            | Command::RemoveCluster(RemoveClusterArgs { preview, .. })
+            | Command::Rotate(RotateArgs { preview, .. }) => preview.mode(),
+            Command::Wait(_) | Command::Status(_) | Command::Check(_) | Command::Values(_) | Command::Version => None,
         }
     }
 

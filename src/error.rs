@@ -18,6 +18,10 @@ pub enum ErrorKind {
     Timeout,
     /// The user interrupted the command or declined to continue.
     Interrupted,
+    /// A diff shows that something differs, which is no failure.
+    Differences,
+    /// Something that a diff needs could not be done.
+    DiffFailed,
     /// The reader of standard output went away, which is no failure worth a message.
     BrokenPipe,
 }
@@ -32,13 +36,15 @@ impl ErrorKind {
         }
     }
 
-    /// Returns the documented exit code: 0 done, 1 failed, 2 usage, 3 timeout, 130 interrupted. A closed pipe is no success
-    /// either: it gives 141, as where the signal ends a program.
+    /// Returns the documented exit code: 0 done, 1 failed, 2 usage, 3 timeout, 130 interrupted; of a diff 1 where
+    /// something differs, and 4 failed. A closed pipe is no success either: it gives 141, as where the signal ends a program.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
             Self::BrokenPipe => 141,
-            Self::Failed => 1,
+            // As of `kubectl diff`: 1 says that something differs, and only more than that is an error.
+            Self::Failed | Self::Differences => 1,
+            Self::DiffFailed => 4,
             Self::Usage => 2,
             Self::Timeout => 3,
             Self::Interrupted => 130,
@@ -120,6 +126,15 @@ impl Error {
         let hint = hint.into();
         if !self.hints.contains(&hint) {
             self.hints.push(hint);
+        }
+        self
+    }
+
+    /// Returns the error of a command whose exit code 1 says that something differs.
+    #[must_use]
+    pub fn of_diff(mut self) -> Self {
+        if self.kind == ErrorKind::Failed {
+            self.kind = ErrorKind::DiffFailed;
         }
         self
     }
@@ -239,5 +254,9 @@ mod tests {
         let kinds =
             [ErrorKind::BrokenPipe, ErrorKind::Failed, ErrorKind::Usage, ErrorKind::Timeout, ErrorKind::Interrupted];
         assert_eq!(kinds.map(ErrorKind::exit_code), [141, 1, 2, 3, 130]);
+        assert_eq!(ErrorKind::Differences.exit_code(), 1);
+        for kind in kinds {
+            assert!(Error::of_kind(kind, "it").of_diff().kind().exit_code() > 1, "more than 1 is an error of a diff");
+        }
     }
 }

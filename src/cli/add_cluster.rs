@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::parse::{parse_duration, parse_sync_period, parse_token_duration};
+use super::preview::PreviewArgs;
 use super::shared::{CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
 use crate::flux::Provider;
 use crate::identities::Preset;
@@ -41,6 +42,9 @@ pub struct AddClusterArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Preview.
+    #[command(flatten)]
+    pub preview: PreviewArgs,
     /// What is installed.
     #[command(flatten)]
     pub selection: VersionArgs,

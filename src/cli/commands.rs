@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::parse::{parse_commit, parse_duration, parse_run_context, parse_token_duration};
+use super::preview::PreviewArgs;
 use super::shared::{CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, SelectionArgs, WriteArgs};
 
 /// Arguments of `bootstrap`.
@@ -29,6 +30,9 @@ pub struct BootstrapArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Preview.
+    #[command(flatten)]
+    pub preview: PreviewArgs,
     /// Credentials.
     #[command(flatten)]
     pub credentials: GitCredentialArgs,
@@ -96,6 +100,9 @@ pub struct RotateArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Preview.
+    #[command(flatten)]
+    pub preview: PreviewArgs,
 }
 
 /// Arguments of `remove-cluster`.
@@ -131,6 +138,9 @@ pub struct RemoveClusterArgs {
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Preview.
+    #[command(flatten)]
+    pub preview: PreviewArgs,
     /// Credentials.
     #[command(flatten)]
     pub credentials: GitCredentialArgs,

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use super::parse::{parse_label, parse_run_context};
 use crate::gitops::message::MessageTemplate;
@@ -80,6 +80,18 @@ pub struct ConfirmArgs {
     /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
+    /// Wait for what the controllers make of it; with --wait=false, end after everything that needs no waiting
+    #[arg(
+        long,
+        value_name = "BOOL",
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = ArgAction::Set,
+        hide_possible_values = true
+    )]
+    pub wait: bool,
 }
 
 /// The format of the result.

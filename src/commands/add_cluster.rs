@@ -14,6 +14,7 @@ mod plan;
 mod renamed;
 mod request;
 
+use super::preview::{self, Previewed};
 use super::{context, outcome};
 use crate::cli::AddClusterArgs;
 use crate::cluster::Connection;
@@ -24,6 +25,7 @@ use crate::observe::delivery::find;
 use crate::observe::wait::{WaitRequest, wait};
 use crate::plan::Preview;
 use crate::plan::execute::{Executor, confirm_and_execute};
+use crate::plan::export::Contents;
 use crate::ui::{Ui, progress};
 
 pub(super) async fn run(
@@ -37,10 +39,19 @@ pub(super) async fn run(
     let (request, clusters) = ask::ask(ui, &connection, namespace, &arguments).await?;
     let (facts, checkout) = Box::pin(gather::gather(ui, &request, &clusters)).await?;
     let plan = plan::plan(&request, &facts);
+    let plan = if arguments.confirm.wait { plan } else { plan.without_waiting() };
     let executor =
         Executor { build: &clusters.build, run: Some(&clusters.run), checkouts: std::slice::from_ref(&checkout), ui };
     let preview = Preview::of(&plan, &facts.live, executor).await?;
+    if let Some(mode) = arguments.preview.mode() {
+        let previewed = Previewed { plan: &plan, preview: &preview, executor, run_cluster: &request.run_cluster };
+        return preview::report(ui, &mode, &[previewed], Contents::Wanted).await;
+    }
     confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
+    if !arguments.confirm.wait {
+        let delivery = format!("{} on {}", facts.package.name, request.run_cluster);
+        return outcome::report_applied(ui, &delivery, None);
+    }
 
     let kustomizations: Vec<Kustomization> =
         clusters.build.list(&kustomization_resource(facts.versions.kustomization), &request.namespace).await?;

@@ -10,6 +10,7 @@ use kube::api::DynamicObject;
 use serde_json::Value;
 
 use self::git_secret::GitSecret;
+use super::preview::{self, Previewed};
 use super::{context, git, outcome};
 use crate::check::permissions::{self, Need, missing};
 use crate::check::{self, Checks};
@@ -30,6 +31,7 @@ use crate::observe::Expectation;
 use crate::observe::fetch::Freshness;
 use crate::observe::source::{Source, judge};
 use crate::plan::execute::{Executor, confirm_and_execute};
+use crate::plan::export::Contents;
 use crate::plan::{Apply, LiveObjects, Place, Plan, Preview, Step};
 use crate::ui::{Ui, prompt};
 
@@ -83,9 +85,17 @@ pub(super) async fn run(
     let limits = Limits::new(connection.request_timeout, request.timeout);
     let facts = Box::pin(gather(ui, &mut request, &build, limits)).await?;
     let plan = plan(&request, &facts);
+    let plan = if arguments.confirm.wait { plan } else { plan.without_waiting() };
     let executor = Executor { build: &build, run: None, checkouts: &[], ui };
     let preview = Preview::of(&plan, &facts.live, executor).await?;
+    if let Some(mode) = arguments.preview.mode() {
+        let previewed = Previewed { plan: &plan, preview: &preview, executor, run_cluster: "" };
+        return preview::report(ui, &mode, &[previewed], Contents::Wanted).await;
+    }
     confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
+    if !arguments.confirm.wait {
+        return outcome::report_applied(ui, &request.package, None);
+    }
 
     let source = request.git_repository(facts.version);
     let fetched = build.get(&source).await?.and_then(|live| live.try_parse::<GitRepository>().ok()?.status?.artifact);
@@ -171,7 +181,7 @@ async fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, argumen
             ("PACKAGE", arguments.package.is_some()),
             ("--git-url", arguments.git_url.is_some()),
             ("--branch", arguments.branch.is_some()),
-            ("--yes", arguments.confirm.yes),
+            ("--yes", arguments.confirm.yes || arguments.preview.mode().is_some()),
         ],
     )?;
     let or_ask = |given: &Option<String>, question: &str, default: Option<&str>| match given {

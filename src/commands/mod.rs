@@ -8,13 +8,14 @@ mod git;
 pub mod outcome;
 #[cfg(test)]
 mod outline;
+mod preview;
 mod remove_cluster;
 mod rotate;
 mod status;
 mod values;
 mod wait;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, PreviewMode};
 use crate::cluster::{Connection, report_retries};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ui::{Ui, Verbosity};
@@ -26,7 +27,9 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
     if ui.verbosity >= Verbosity::Details {
         report_retries(move |line| ui.status(line));
     }
-    match cli.command {
+    let mode = cli.preview();
+    preview::check(ui.format, mode.as_ref())?;
+    let result = match cli.command {
         Command::Version => ui.result(&format!("kubectl-carvelflux {}", env!("CARGO_PKG_VERSION"))),
         Command::Bootstrap(arguments) => block_on(bootstrap::run(ui, connection, namespace, arguments)),
         Command::AddCluster(arguments) => block_on(add_cluster::run(ui, connection, namespace, *arguments)),
@@ -36,7 +39,8 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
         Command::Status(arguments) => block_on(status::run(ui, connection, namespace, arguments)),
         Command::Values(arguments) => block_on(values::run(ui, connection, namespace, arguments)),
         Command::Wait(arguments) => block_on(wait::run(ui, connection, namespace, arguments)),
-    }
+    };
+    if mode == Some(PreviewMode::Diff) { result.map_err(Error::of_diff) } else { result }
 }
 
 /// Runs a command until it ends or the user interrupts it.

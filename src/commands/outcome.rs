@@ -7,7 +7,7 @@ use crate::observe::expectation::short_revision;
 use crate::observe::wait::Outcome;
 use crate::observe::{Delivery, Verdict};
 use crate::ui::conclusion::{explanation, result_line};
-use crate::ui::events::{Body, Conclusion, Event, Removal, Rotation, SourceResult};
+use crate::ui::events::{Body, Conclusion, Event, PreviewResult, Removal, Rotation, SourceResult};
 use crate::ui::{Format, Ui};
 
 /// Reports every delivery, and turns what is not ready into an error.
@@ -44,6 +44,7 @@ fn result_event(deliveries: &[Delivery], outcomes: &[Outcome], failure: Option<E
         source: None,
         removal: None,
         rotations: Vec::new(),
+        preview: None,
     };
     Event::new(Timestamp::now(), body)
 }
@@ -74,6 +75,7 @@ pub(super) fn report_fetched(ui: Ui, namespace: &str, package: &str, revision: &
                 }),
                 removal: None,
                 rotations: Vec::new(),
+                preview: None,
             },
         )),
     }
@@ -92,6 +94,7 @@ pub(super) fn report_removed(ui: Ui, removal: &Removal) -> Result<()> {
                 source: None,
                 removal: Some(removal.clone()),
                 rotations: Vec::new(),
+                preview: None,
             },
         )),
     }
@@ -110,6 +113,43 @@ pub(super) fn report_rotated(ui: Ui, rotations: &[Rotation], failure: Option<Err
                 source: None,
                 removal: None,
                 rotations: rotations.to_vec(),
+                preview: None,
+            },
+        )),
+    }
+}
+
+/// Reports a preview, and says by its exit code whether something differs.
+pub(super) fn report_preview(ui: Ui, outcome: &'static str, exit_code: u8, preview: PreviewResult) -> Result<()> {
+    let body = Body::Result {
+        outcome,
+        exit_code,
+        deliveries: Vec::new(),
+        source: None,
+        removal: None,
+        rotations: Vec::new(),
+        preview: Some(Box::new(preview)),
+    };
+    ui.event(&Event::new(Timestamp::now(), body))
+}
+
+/// Reports that everything was done that needs no waiting, and what that leaves.
+pub(super) fn report_applied(ui: Ui, what: &str, remaining: Option<&str>) -> Result<()> {
+    if let Some(remaining) = remaining {
+        ui.warning(remaining);
+    }
+    match ui.format {
+        Format::Text => ui.result(&format!("{what}  applied")),
+        Format::Json => ui.event(&Event::new(
+            Timestamp::now(),
+            Body::Result {
+                outcome: "applied",
+                exit_code: 0,
+                deliveries: Vec::new(),
+                source: None,
+                removal: None,
+                rotations: Vec::new(),
+                preview: None,
             },
         )),
     }

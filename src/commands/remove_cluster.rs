@@ -25,6 +25,7 @@ use self::clusters::Clusters;
 use self::flux_objects::FluxObjects;
 use self::gather::Facts;
 use self::request::Request;
+use super::preview::{self, Previewed};
 use super::{context, outcome};
 use crate::cli::RemoveClusterArgs;
 use crate::cluster::{Cluster, Connection, Role};
@@ -32,6 +33,7 @@ use crate::error::{ErrorKind, Result};
 use crate::observe::Delivery;
 use crate::plan::Preview;
 use crate::plan::execute::{Executor, confirm_and_execute};
+use crate::plan::export::Contents;
 use crate::ui::Ui;
 use crate::ui::events::Removal;
 
@@ -43,7 +45,7 @@ pub(super) async fn run(
 ) -> Result<()> {
     context::choose(ui, &mut connection)?;
     request::require(ui, &arguments)?;
-    let is_confirmed = arguments.confirm.yes;
+    let (is_confirmed, waits, mode) = (arguments.confirm.yes, arguments.confirm.wait, arguments.preview.mode());
     let build = Cluster::connect(Role::Build, &connection).await?;
     let namespace = context::namespace(ui, &connection, namespace)?;
     let flux = FluxObjects::read(&build, &namespace).await?;
@@ -52,14 +54,27 @@ pub(super) async fn run(
 
     let (facts, checkouts) = Box::pin(gather::gather(&request, &clusters, flux, ui)).await?;
     let plan = plan::plan(&request, &facts);
+    let all = plan.steps.len();
+    let plan = if waits { plan } else { plan.without_waiting() };
     let run = clusters.run.as_ref().map(|run| &run.cluster);
     let executor = Executor { build: &clusters.build, run, checkouts: &checkouts, ui };
     let preview = Preview::of(&plan, &facts.build.live, executor).await?;
+    if let Some(mode) = mode {
+        let previewed = Previewed { plan: &plan, preview: &preview, executor, run_cluster: &request.run_cluster };
+        return preview::report(ui, &mode, &[previewed], Contents::Removed).await;
+    }
     if let Err(error) = confirm_and_execute(&plan, &preview, executor, is_confirmed).await {
         return Err(match error.kind() {
             ErrorKind::Timeout => preconditions::explain_timeout(&request, &clusters, &facts.build, error).await,
             _ => error,
         });
+    }
+    if plan.steps.len() < all {
+        let remaining = format!(
+            "the removal of `{}` has begun: the same command does what comes next, without --wait=false all of it",
+            request.run_cluster
+        );
+        return outcome::report_applied(ui, &request.run_cluster, Some(&remaining));
     }
     outcome::report_removed(ui, &removal(&request, &facts))
 }

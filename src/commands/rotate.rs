@@ -14,13 +14,15 @@ use futures::future::join_all;
 use self::build_cluster::{BuildCluster, Target};
 use self::gather::Facts;
 use self::request::Request;
+use super::preview::{self, Previewed};
 use super::{context, outcome};
-use crate::cli::RotateArgs;
+use crate::cli::{PreviewMode, RotateArgs};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, ErrorKind, Result};
 use crate::labels;
 use crate::object::ObjectReference;
 use crate::plan::execute::{Executor, execute, show};
+use crate::plan::export::Contents;
 use crate::plan::{LiveObjects, Place, Plan, Preview};
 use crate::ui::events::Rotation;
 use crate::ui::{Ui, prompt};
@@ -33,16 +35,19 @@ pub(super) async fn run(
 ) -> Result<()> {
     context::choose(ui, &mut connection)?;
     request::require(ui, &arguments)?;
-    let is_confirmed = arguments.confirm.yes;
+    let (is_confirmed, waits, mode) = (arguments.confirm.yes, arguments.confirm.wait, arguments.preview.mode());
     let build = Cluster::connect(Role::Build, &connection).await?;
     let namespace = context::namespace(ui, &connection, namespace)?;
     let read = BuildCluster::read(&build, &namespace).await?;
     let request = Request::ask(namespace, arguments, &read.rotatable())?;
     let build = build.taking_over(request.force_conflicts);
     let targets = read.targets(&build, &request).await?;
-    let rotations = Rotations { ui, request, connection, build, read };
+    let rotations = Rotations { ui, request, connection, build, read, waits };
 
     let prepared = join_all(targets.iter().map(|target| rotations.prepare(target))).await;
+    if let Some(mode) = mode {
+        return rotations.preview(&mode, prepared).await;
+    }
     for prepared in prepared.iter().flatten() {
         let _ = show(&prepared.plan, &prepared.preview, rotations.executor(&prepared.run), is_confirmed);
     }
@@ -54,6 +59,11 @@ pub(super) async fn run(
         targets.iter().zip(&results).map(|(target, result)| rotations.conclusion(target, result)).collect();
     let failures: Vec<Error> = results.into_iter().filter_map(Result::err).collect();
     let failure = (!failures.is_empty()).then(|| ErrorKind::of_all(&failures));
+    if !waits && failure.is_none() {
+        let names: Vec<&str> = targets.iter().map(|target| target.run_cluster.as_str()).collect();
+        let remaining = "the old credentials are still valid: the next rotation without --wait=false revokes them";
+        return outcome::report_applied(ui, &names.join(", "), Some(remaining));
+    }
     outcome::report_rotated(ui, &reported, failure)?;
     let Some(kind) = failure else { return Ok(()) };
     let message = format!("{} of {} run clusters not rotated", failures.len(), reported.len());
@@ -67,6 +77,8 @@ struct Rotations {
     connection: Connection,
     build: Cluster,
     read: BuildCluster,
+    /// Whether Flux is seen to use the new credentials, so that the old ones can be revoked.
+    waits: bool,
 }
 
 /// A rotation that can begin.
@@ -91,9 +103,32 @@ impl Rotations {
         let Self { request, connection, build, read, .. } = self;
         let (run, facts) = gather::gather(request, connection, build, read, target).await?;
         let plan = plan::plan(request, &facts);
+        let plan = if self.waits { plan } else { plan.without_waiting() };
         let secret = (Place::Build, request.secret_of(&target.run_cluster), target.secret.clone());
         let preview = Preview::of(&plan, &LiveObjects::new([secret]), self.executor(&run)).await?;
         Ok(Prepared { run, facts, plan, preview })
+    }
+
+    /// Shows what the rotations would do; those that cannot begin are failures.
+    async fn preview(&self, mode: &PreviewMode, prepared: Vec<Result<Prepared>>) -> Result<()> {
+        let (possible, failures): (Vec<_>, Vec<_>) = prepared.into_iter().partition(Result::is_ok);
+        let failures: Vec<Error> = failures.into_iter().filter_map(Result::err).collect();
+        if !failures.is_empty() {
+            let message =
+                format!("{} of {} run clusters cannot be rotated", failures.len(), failures.len() + possible.len());
+            return Err(Error::several(ErrorKind::of_all(&failures), message, failures));
+        }
+        let previewed: Vec<Previewed<'_>> = possible
+            .iter()
+            .flatten()
+            .map(|prepared| Previewed {
+                plan: &prepared.plan,
+                preview: &prepared.preview,
+                executor: self.executor(&prepared.run),
+                run_cluster: &prepared.facts.run_cluster,
+            })
+            .collect();
+        preview::report(self.ui, mode, &previewed, Contents::Wanted).await
     }
 
     /// Carries the plan out, and returns what is stored then.

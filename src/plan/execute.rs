@@ -16,13 +16,11 @@ use self::minting::MintFailure;
 pub(crate) use super::executor::Executor;
 use super::preview::Preview;
 use super::refusals;
-use super::show::Headings;
 use super::steps::{Apply, Change, Commit, Delete, Place, Plan, Step};
 use crate::authentication::acceptance::Address;
-use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::object::ObjectReference;
-use crate::ui::prompt;
+use crate::ui::{Ui, prompt};
 
 /// How long a plan may wait that has no timeout of its own.
 const WAIT_LIMIT: Duration = Duration::from_mins(10);
@@ -47,27 +45,27 @@ pub(crate) async fn confirm_and_execute(
 #[must_use]
 pub(crate) fn show(plan: &Plan, preview: &Preview, executor: Executor<'_>, is_confirmed: bool) -> bool {
     let ui = executor.ui;
-    for warning in &plan.warnings {
-        ui.warning(warning);
-    }
-    for note in &plan.notes {
-        ui.status(note);
-    }
+    advise(plan, ui);
     if !preview.changes_something(plan) {
         let objects = plan.steps.iter().filter(|step| step.is_about_an_object()).count();
         ui.done(&format!("nothing to change: {objects} objects are as wanted already"));
         return false;
     }
-    for line in super::show::lines(plan, preview, &headings(executor)) {
+    for line in super::show::lines(plan, preview, &executor.headings()) {
         // Who is asked must see what about.
         if is_confirmed { ui.status(&line) } else { ui.proposal(&line) }
     }
     true
 }
 
-fn headings(executor: Executor<'_>) -> Headings {
-    let heading = |cluster: &Cluster| format!("{} at {}", cluster.display(), cluster.server());
-    Headings { build: heading(executor.build), run: executor.run.map(heading).unwrap_or_default() }
+/// Says what a plan warns of, and what is good to know beside it.
+pub(crate) fn advise(plan: &Plan, ui: Ui) {
+    for warning in &plan.warnings {
+        ui.warning(warning);
+    }
+    for note in &plan.notes {
+        ui.status(note);
+    }
 }
 
 /// What a plan has come to so far, for the steps that follow.

@@ -19,6 +19,24 @@ pub(crate) struct Executor<'a> {
     pub(crate) ui: Ui,
 }
 
+/// The two clusters of a plan, as headings name them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Headings {
+    /// The build cluster.
+    pub(crate) build: String,
+    /// The run cluster, where the plan has steps for one.
+    pub(crate) run: String,
+}
+
+impl Headings {
+    pub(super) fn of(&self, place: Place) -> String {
+        match place {
+            Place::Build => self.build.clone(),
+            Place::Run => self.run.clone(),
+        }
+    }
+}
+
 impl<'a> Executor<'a> {
     /// Returns the cluster that a step is about.
     pub(super) fn cluster(self, place: Place) -> Result<&'a Cluster> {
@@ -30,6 +48,13 @@ impl<'a> Executor<'a> {
 
     pub(super) fn run_cluster(self) -> Result<&'a Cluster> {
         self.run.ok_or_else(|| Error::new("the plan has steps for a run cluster, but none is connected"))
+    }
+
+    /// Names the clusters as headings do.
+    #[must_use]
+    pub(crate) fn headings(self) -> Headings {
+        let heading = |cluster: &Cluster| format!("{} at {}", cluster.display(), cluster.server());
+        Headings { build: heading(self.build), run: self.run.map(heading).unwrap_or_default() }
     }
 
     /// Reports an object that was applied.

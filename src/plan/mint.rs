@@ -55,6 +55,20 @@ pub(crate) enum TokenSource {
     },
 }
 
+impl TokenSource {
+    /// Says what has to be there before the token is, where the plan has yet to make it.
+    #[must_use]
+    pub(super) fn depends_on(&self) -> Option<String> {
+        match self {
+            Self::Known(_) | Self::Filled { token: Some(_), .. } => None,
+            Self::Filled { secret, token: None } => Some(format!("the token in {}", secret.display())),
+            Self::Requested { account, bound_to, .. } => {
+                Some(format!("the token of {account}, which is bound to {}", bound_to.display()))
+            }
+        }
+    }
+}
+
 impl Mint {
     /// Returns the token, where it exists before the plan runs.
     #[must_use]

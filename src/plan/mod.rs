@@ -2,13 +2,18 @@
 //!
 //! A plan is computed without asking anybody: what its steps would change is asked of the API servers afterwards, in dry
 //! runs. From the lowest file to the highest: the steps as plain data ([`steps`], [`mint`], `proofs`) and when a wait is over
-//! (`awaits`); what each step changes ([`preview`]) and what is refused (`refusals`); how both are shown ([`show`]); how the plan is carried out
+//! (`awaits`); what each step changes ([`preview`], of single objects `dry_run`) and what is refused (`refusals`); how both are shown ([`show`]); what differs as text ([`difference`], without secrets: `mask`) and as YAML
+//! ([`export`]); how the plan is carried out
 //! ([`execute`]), with one file for each kind of step that takes more than one call.
 
 mod awaits;
+pub(crate) mod difference;
+mod dry_run;
 pub(crate) mod execute;
 mod executor;
+pub(crate) mod export;
 mod live;
+mod mask;
 pub(crate) mod mint;
 mod preview;
 mod proofs;
@@ -16,9 +21,11 @@ mod refusals;
 pub(crate) mod show;
 mod steps;
 
+#[cfg(test)]
+pub(crate) use executor::Headings;
 pub(crate) use live::LiveObjects;
 pub(crate) use mint::{Mint, TokenSource};
-pub(crate) use preview::Preview;
+pub(crate) use preview::{Preview, read_others};
 pub(crate) use proofs::{CredentialUnchanged, IdentityKnown, NoOrphans, TokensRevoked};
 pub(crate) use steps::{Apply, AwaitedDeletion, Change, Commit, Delete, Place, Plan, Prove, Step};
 #[cfg(test)]

@@ -1,25 +1,77 @@
 //! How a plan looks before it is confirmed. Pure, and without any secret: objects are named, their content is not.
 
+use super::executor::Headings;
 use super::preview::Preview;
 use super::steps::{Await, AwaitedDeletion, Change, Place, Plan, Request, Step};
+use crate::gitops::tree::FileChange;
 use crate::object::ObjectReference;
 
-/// The two clusters of a plan, as headings name them.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Headings {
-    /// The build cluster.
-    pub(crate) build: String,
-    /// The run cluster, where the plan has steps for one.
-    pub(crate) run: String,
+/// Something that a step changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Where, as headings name it.
+    pub(crate) place: String,
+    pub(crate) sign: Sign,
+    /// The object or the file.
+    pub(crate) name: String,
+    /// What of it changes, or why; may be empty.
+    pub(crate) details: Vec<String>,
 }
 
-impl Headings {
-    fn of(&self, place: Place) -> String {
-        match place {
-            Place::Build => self.build.clone(),
-            Place::Run => self.run.clone(),
+/// What becomes of an object or a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    Create,
+    Update,
+    Delete,
+    /// A file that is written, whether there is one or not.
+    Write,
+}
+
+impl Sign {
+    fn of(change: &Change) -> Self {
+        if *change == Change::Create { Self::Create } else { Self::Update }
+    }
+
+    fn character(self) -> char {
+        match self {
+            Self::Create => '+',
+            Self::Update => '~',
+            Self::Delete => '-',
+            Self::Write => '±',
         }
     }
+
+    /// Returns the word for it, as programs read it.
+    #[must_use]
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Write => "write",
+        }
+    }
+}
+
+impl Entry {
+    fn line(&self) -> String {
+        let details: Vec<String> = self.details.iter().map(|detail| format!(" ({detail})")).collect();
+        format!("{} {}{}", self.sign.character(), self.name, details.concat())
+    }
+}
+
+/// Returns what a plan changes, in its order.
+#[must_use]
+pub(crate) fn entries(plan: &Plan, preview: &Preview, headings: &Headings) -> Vec<Entry> {
+    let changing = preview.steps(plan).filter(|(step, change)| step.changes_something(change));
+    changing.flat_map(|(step, change)| entries_of(step, change, headings)).collect()
+}
+
+/// Counts the objects that a plan is about and that stay as they are.
+#[must_use]
+pub(crate) fn unchanged(plan: &Plan, preview: &Preview) -> usize {
+    preview.steps(plan).filter(|(step, change)| step.is_about_an_object() && !step.changes_something(change)).count()
 }
 
 /// Returns the lines that show a plan; steps that change nothing are counted, not listed.
@@ -27,51 +79,46 @@ impl Headings {
 pub(crate) fn lines(plan: &Plan, preview: &Preview, headings: &Headings) -> Vec<String> {
     let mut lines = vec![format!("This will {}:", plan.purpose)];
     let mut heading = String::new();
-    let mut unchanged = 0;
-    for (step, change) in preview.steps(plan) {
-        if !step.changes_something(change) {
-            unchanged += usize::from(step.is_about_an_object());
-            continue;
+    for entry in entries(plan, preview, headings) {
+        let line = entry.line();
+        if entry.place != heading {
+            lines.push(format!("  {}", entry.place));
+            heading = entry.place;
         }
-        for (place, entry) in entries(step, change, headings) {
-            if place != heading {
-                lines.push(format!("  {place}"));
-                heading = place;
-            }
-            lines.push(format!("    {entry}"));
-        }
+        lines.push(format!("    {line}"));
     }
+    let unchanged = unchanged(plan, preview);
     if unchanged > 0 {
         lines.push(format!("  {unchanged} more are there already and stay as they are"));
     }
+    lines.extend(preview.unknown(plan).into_iter().map(|sentence| format!("  {sentence}")));
     lines
 }
 
-/// Returns what a step does, entry by entry, each with where it does it.
-fn entries(step: &Step, change: &Change, headings: &Headings) -> Vec<(String, String)> {
-    let at = |place: Place| headings.of(place);
+/// Returns what a step does, entry by entry.
+fn entries_of(step: &Step, change: &Change, headings: &Headings) -> Vec<Entry> {
+    let entry = |place: Place, sign: Sign, name: String, details: Vec<String>| Entry {
+        place: headings.of(place),
+        sign,
+        name,
+        details,
+    };
     match step {
-        Step::Apply(apply) => {
-            let entry = format!("{} {}{}", sign(change), name(&apply.manifest), fields(change));
-            vec![(at(apply.place), entry)]
+        Step::Apply(apply) => vec![entry(apply.place, Sign::of(change), name(&apply.manifest), fields(change))],
+        Step::Mint(mint) => {
+            let mut details = vec![format!("kubeconfig for {} at {}", mint.user, mint.endpoint.server)];
+            details.extend(fields(change));
+            vec![entry(Place::Build, Sign::of(change), name(&mint.secret), details)]
         }
-        Step::Mint(mint) => vec![(
-            at(Place::Build),
-            format!(
-                "{} {} (kubeconfig for {} at {}){}",
-                sign(change),
-                name(&mint.secret),
-                mint.user,
-                mint.endpoint.server,
-                fields(change)
-            ),
-        )],
-        Step::Commit(commit) => commit
-            .changes
-            .iter()
-            .map(|change| (if change.content.is_some() { "±" } else { "-" }, &change.path))
-            .map(|(sign, path)| (format!("Git {}", commit.repository), format!("{sign} {path}")))
-            .collect(),
+        Step::Commit(commit) => {
+            let file = |change: &FileChange| Entry {
+                place: format!("Git {}", commit.repository),
+                sign: if change.content.is_some() { Sign::Write } else { Sign::Delete },
+                name: change.path.clone(),
+                details: Vec::new(),
+            };
+            commit.changes.iter().map(file).collect()
+        }
         Step::Request(request) => {
             let what = match request {
                 Request::Fetch { .. } => "asked to fetch now",
@@ -79,15 +126,15 @@ fn entries(step: &Step, change: &Change, headings: &Headings) -> Vec<(String, St
                 Request::NoopDelete(_) => "spec.noopDelete",
                 Request::Suspend { .. } => "spec.suspend",
             };
-            vec![(at(request.place()), format!("~ {} ({what})", request.object().display()))]
+            vec![entry(request.place(), Sign::Update, request.object().display(), vec![what.to_owned()])]
         }
         Step::Delete(delete) => {
-            vec![(at(delete.place), format!("- {}{}", delete.reference.display(), note(delete.note.as_ref())))]
+            vec![entry(delete.place, Sign::Delete, delete.reference.display(), note(delete.note.as_ref()))]
         }
         Step::Await(Await::Deleted(objects)) => {
             let shown = |awaited: &AwaitedDeletion| {
-                let note = awaited.note.as_ref()?;
-                Some((at(awaited.place), format!("- {}{}", awaited.reference.display(), self::note(Some(note)))))
+                let note = note(Some(awaited.note.as_ref()?));
+                Some(entry(awaited.place, Sign::Delete, awaited.reference.display(), note))
             };
             objects.iter().filter_map(shown).collect()
         }
@@ -95,26 +142,18 @@ fn entries(step: &Step, change: &Change, headings: &Headings) -> Vec<(String, St
     }
 }
 
-fn note(note: Option<&String>) -> String {
-    note.filter(|note| !note.is_empty()).map(|note| format!(" ({note})")).unwrap_or_default()
+fn note(note: Option<&String>) -> Vec<String> {
+    note.filter(|note| !note.is_empty()).cloned().into_iter().collect()
 }
 
 fn name(manifest: &serde_json::Value) -> String {
     ObjectReference::of(manifest).map(|reference| reference.display()).unwrap_or_default()
 }
 
-fn sign(change: &Change) -> char {
+fn fields(change: &Change) -> Vec<String> {
     match change {
-        Change::None => '=',
-        Change::Create => '+',
-        Change::Update(_) => '~',
-    }
-}
-
-fn fields(change: &Change) -> String {
-    match change {
-        Change::Update(fields) => format!(" ({})", fields.join(", ")),
-        _ => String::new(),
+        Change::Update(fields) => vec![fields.join(", ")],
+        _ => Vec::new(),
     }
 }
 
@@ -125,7 +164,6 @@ mod tests {
 
     use super::*;
     use crate::flux::{git_repository_resource, kustomization_resource};
-    use crate::gitops::tree::FileChange;
     use crate::kubeconfig::Endpoint;
     use crate::observe::fetch::Freshness;
     use crate::plan::mint::{Mint, TokenSource};
@@ -177,6 +215,7 @@ mod tests {
     fn each_kind_of_step_that_changes_something_is_shown_where_it_does() {
         let file = |path: &str, content: Option<&str>| FileChange {
             path: path.to_owned(),
+            before: None,
             content: content.map(SecretString::from),
         };
         let commit = Commit {

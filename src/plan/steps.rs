@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::mint::Mint;
 use super::proofs::{CredentialUnchanged, IdentityKnown, NoOrphans, TokensRevoked};
 use crate::error::Error;
+use crate::flux::RECONCILE_REQUESTED_AT;
 use crate::gitops::tree::FileChange;
 use crate::object::ObjectReference;
 use crate::observe::fetch::Freshness;
@@ -193,6 +194,19 @@ pub(crate) enum Prove {
     NoOrphans(NoOrphans),
 }
 
+impl Plan {
+    /// Leaves out what waits for controllers, and everything that must not be done before they are done.
+    ///
+    /// Flux fetches in its own time; what comes after another wait is only right once that is over.
+    #[must_use]
+    pub(crate) fn without_waiting(mut self) -> Self {
+        self.steps.retain(|step| !matches!(step, Step::Await(Await::Fetched { .. })));
+        let first = self.steps.iter().position(|step| matches!(step, Step::Await(_)));
+        self.steps.truncate(first.unwrap_or(self.steps.len()));
+        self
+    }
+}
+
 impl Step {
     /// Asks Flux to fetch, and waits until it has.
     #[must_use]
@@ -331,6 +345,20 @@ impl Request {
         match self {
             Self::Fetch { .. } | Self::Reconcile { .. } | Self::Suspend { .. } => Place::Build,
             Self::NoopDelete(_) => Place::Run,
+        }
+    }
+}
+
+impl Request {
+    /// Returns the patch that asks; `time` is what an answer will name.
+    #[must_use]
+    pub(super) fn patch(&self, time: &str) -> Value {
+        match self {
+            Self::Fetch { .. } | Self::Reconcile { .. } => {
+                json!({"metadata": {"annotations": {RECONCILE_REQUESTED_AT: time}}})
+            }
+            Self::NoopDelete(_) => json!({"spec": {"noopDelete": true}}),
+            Self::Suspend { .. } => json!({"spec": {"suspend": true}}),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::text::drives_a_terminal;
 use crate::error::{Error, ErrorKind};
 use crate::observe::Stage;
 pub use deliveries::{Conclusion, DeliveryName, Progress, SourceResult};
-pub use results::{Removal, Rotation};
+pub use results::{PreviewChange, PreviewResult, Removal, Rotation};
 
 /// The name and version of the schema, which every line carries.
 pub const SCHEMA: &str = "carvelflux.events/v1";
@@ -64,7 +64,7 @@ pub enum Body {
     Decided(Box<Conclusion>),
     /// The end, with what became of every delivery.
     Result {
-        /// `ready`, `removed`, `rotated`, `failed` or `timeout`.
+        /// `ready`, `removed`, `rotated`, `applied`, `previewed`, `exported`, `same`, `different`, `failed` or `timeout`.
         outcome: &'static str,
         /// The exit code of the command.
         exit_code: u8,
@@ -79,6 +79,9 @@ pub enum Body {
         /// What became of each run cluster that `rotate` was asked for.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         rotations: Vec<Rotation>,
+        /// What the command would do.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        preview: Option<Box<PreviewResult>>,
     },
     /// The end, where there is no result.
     Error {
@@ -132,7 +135,7 @@ impl Body {
     pub fn error(error: &Error) -> Self {
         Self::Error {
             reason: match error.kind() {
-                ErrorKind::Failed | ErrorKind::BrokenPipe => "failed",
+                ErrorKind::Failed | ErrorKind::DiffFailed | ErrorKind::Differences | ErrorKind::BrokenPipe => "failed",
                 ErrorKind::Usage => "usage",
                 ErrorKind::Timeout => "timeout",
                 ErrorKind::Interrupted => "interrupted",

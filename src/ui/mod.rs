@@ -6,6 +6,7 @@
 pub mod check;
 pub mod clock;
 pub mod conclusion;
+pub mod diff;
 pub mod errors;
 pub mod events;
 pub mod phrases;
@@ -108,6 +109,11 @@ impl Ui {
         writeln!(anstream::stdout(), "{line}").map_err(closed_or_failed)
     }
 
+    /// Prints text of the result as it is: a document that somebody saves must not be escaped.
+    pub fn document(self, text: &str) -> Result<()> {
+        std::io::stdout().write_all(text.as_bytes()).map_err(closed_or_failed)
+    }
+
     /// Prints lines of the result in the place of the ones before; one after the other where there is no screen.
     pub fn screen(self, lines: &[String]) -> Result<()> {
         let terminal = console::Term::stdout();
@@ -175,7 +181,7 @@ impl Ui {
     /// Prints an error: what failed, why, and what to do next. Where events were asked for, it ends them.
     pub fn error(self, error: &Error) {
         end_events(self.format, error);
-        if error.kind() != ErrorKind::BrokenPipe {
+        if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::Differences) {
             print(&errors::printed(error));
         }
     }

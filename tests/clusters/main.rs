@@ -20,6 +20,7 @@ mod interaction;
 mod kubeconfig_file;
 mod logins;
 mod plugin;
+mod preview;
 mod privilege;
 mod refusals;
 mod registry;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         kubeconfig_file::TESTS,
         logins::TESTS,
         plugin::TESTS,
+        preview::TESTS,
         privilege::TESTS,
         refusals::TESTS,
         registry::TESTS,

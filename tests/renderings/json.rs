@@ -1,6 +1,8 @@
 //! JSON lines: nothing else on standard output, every line as `docs/events.schema.json` says, the last one the result.
 
-use carvelflux::testing::{Body, Cause, Error, ErrorKind, Event, Removal, Rotation, SourceResult, Stage};
+use carvelflux::testing::{
+    Body, Cause, Error, ErrorKind, Event, PreviewChange, PreviewResult, Removal, Rotation, SourceResult, Stage,
+};
 use insta::assert_snapshot;
 use serde_json::Value;
 
@@ -150,7 +152,25 @@ fn every_kind_of_end_follows_the_schema() {
         Rotation::done("dev", "prod2", None, Vec::new()),
         Rotation::failed("dev", "prod3", &usage),
     ];
+    let preview = PreviewResult {
+        changes: vec![PreviewChange {
+            place: "the build cluster".to_owned(),
+            action: "update",
+            name: "Kustomization dev/hello".to_owned(),
+            details: vec!["spec.path".to_owned()],
+        }],
+        unchanged: 3,
+        unknown: vec!["depends on Namespace apps, which is made first: Role apps/hello".to_owned()],
+        diff: Some("--- a\n+++ b\n".to_owned()),
+        files: vec!["exported/build.yaml".to_owned()],
+        left_out: vec!["Secret dev/prod1-kubeconfig".to_owned()],
+    };
     for (body, part) in [
+        (previewed("different", 1, preview.clone()), "/preview/changes/0/details/0"),
+        (previewed("exported", 0, preview), "/preview/leftOut/0"),
+        (previewed("same", 0, PreviewResult::default()), "/preview/unchanged"),
+        (Body::error(&usage.clone().of_diff()), "/exitCode"),
+        (Body::error(&Error::new("no cluster").of_diff()), "/exitCode"),
         (Body::error(&usage), "/reason"),
         (Body::error(&several), "/failures/1/message"),
         (result("ready", 0, Some(source), None, Vec::new()), "/source/revision"),
@@ -172,7 +192,19 @@ fn result(
     removal: Option<Removal>,
     rotations: Vec<Rotation>,
 ) -> Body {
-    Body::Result { outcome, exit_code, deliveries: Vec::new(), source, removal, rotations }
+    Body::Result { outcome, exit_code, deliveries: Vec::new(), source, removal, rotations, preview: None }
+}
+
+fn previewed(outcome: &'static str, exit_code: u8, preview: PreviewResult) -> Body {
+    Body::Result {
+        outcome,
+        exit_code,
+        deliveries: Vec::new(),
+        source: None,
+        removal: None,
+        rotations: Vec::new(),
+        preview: Some(Box::new(preview)),
+    }
 }
 
 fn the_schema_refuses_other_lines() {

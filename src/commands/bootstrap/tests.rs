@@ -6,7 +6,8 @@ use serde_json::json;
 use super::*;
 use crate::commands::outline::outline;
 use crate::plan::Change;
-use crate::plan::show::{Headings, lines};
+use crate::plan::Headings;
+use crate::plan::show::lines;
 
 fn request(credentials: Option<GitCredentials>) -> Request {
     Request {

@@ -28,7 +28,10 @@ pub(super) struct Request {
 /// Refuses to go on without a terminal where something must be asked for.
 pub(super) fn require(ui: Ui, arguments: &RotateArgs) -> Result<()> {
     let is_chosen = arguments.all || !arguments.run_clusters.is_empty();
-    prompt::require(ui, &[("RUN_CLUSTER or --all", is_chosen), ("--yes", arguments.confirm.yes)])
+    prompt::require(
+        ui,
+        &[("RUN_CLUSTER or --all", is_chosen), ("--yes", arguments.confirm.yes || arguments.preview.mode().is_some())],
+    )
 }
 
 impl Request {

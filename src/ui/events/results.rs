@@ -1,4 +1,4 @@
-//! The results of `remove-cluster` and `rotate`.
+//! The results of `remove-cluster` and `rotate`, and of previews.
 
 use serde::Serialize;
 
@@ -110,4 +110,41 @@ impl Rotation {
         let end = self.expires.as_ref().map(|expires| format!("  expires {expires}")).unwrap_or_default();
         format!("{}  {}{end}", self.run_cluster, self.outcome)
     }
+}
+
+/// What a command would do.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewResult {
+    /// What would be done, in this order.
+    pub changes: Vec<PreviewChange>,
+    /// How many objects the command is about that stay as they are.
+    pub unchanged: usize,
+    /// What cannot be known before, with what it depends on, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+    /// The unified diff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+    /// The files that were exported.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// What was not exported, with the reason, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+}
+
+/// Something that would change.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewChange {
+    /// The cluster or the repository, in words.
+    pub place: String,
+    /// `create`, `update`, `delete`, or `write` of a file.
+    pub action: &'static str,
+    /// Kind, namespace and name of the object, or the path of the file.
+    pub name: String,
+    /// Which fields change, or why, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
 }

@@ -24,7 +24,8 @@ use crate::identities::Preset;
 use crate::kubeconfig::Endpoint;
 use crate::names;
 use crate::object::ObjectReference;
-use crate::plan::show::{Headings, lines};
+use crate::plan::Headings;
+use crate::plan::show::lines;
 use crate::plan::{Change, LiveObjects, Place, Plan, Preview, Step, TokenSource};
 
 /// The package's directory in the repository.
