@@ -1,24 +1,33 @@
-//! A private Git server on 127.0.0.1: smart HTTP with basic authentication, in front of `git http-backend`.
+//! A private Git server on 127.0.0.1: smart HTTP with basic authentication, in front of `git http-backend`. The same
+//! repositories over SSH and over HTTPS with a private certificate authority start when they are asked for.
 
 mod backend;
+mod https;
 mod repository;
+mod ssh;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::cache::create_directory;
+use crate::cluster::Places;
 use crate::error::Result;
 use crate::service::Service;
+use crate::tools::Tools;
 
+pub use https::HttpsGitServer;
 pub use repository::Repository;
+pub use ssh::{SshGitServer, generate_key};
 
 /// A Git server that runs on a thread of this process.
 #[derive(Debug)]
 pub struct GitServer {
     state: Arc<State>,
     service: Service,
+    ssh: OnceLock<SshGitServer>,
+    https: OnceLock<HttpsGitServer>,
 }
 
 /// What the HTTP side and the repositories share.
@@ -52,7 +61,25 @@ impl GitServer {
             Arc::new(State { root: root.to_path_buf(), accounts: Mutex::default(), available: AtomicBool::new(true) });
         let application = axum::Router::new().fallback(backend::serve).with_state(Arc::clone(&state));
         let service = Service::start("Git server", |listener| axum::serve(listener, application).into_future())?;
-        Ok(Self { state, service })
+        Ok(Self { state, service, ssh: OnceLock::new(), https: OnceLock::new() })
+    }
+
+    /// Returns the same repositories over SSH.
+    pub(crate) fn ssh(&self, tools: &Tools, places: &Places) -> Result<&SshGitServer> {
+        if let Some(ssh) = self.ssh.get() {
+            return Ok(ssh);
+        }
+        let ssh = SshGitServer::start(&self.state.root, places, tools)?;
+        Ok(self.ssh.get_or_init(|| ssh))
+    }
+
+    /// Returns the same repositories over HTTPS.
+    pub fn https(&self) -> Result<&HttpsGitServer> {
+        if let Some(https) = self.https.get() {
+            return Ok(https);
+        }
+        let https = HttpsGitServer::start(&self.state)?;
+        Ok(self.https.get_or_init(|| https))
     }
 
     /// Creates an empty, private repository with the default branch `main` and users of its own.

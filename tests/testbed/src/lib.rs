@@ -31,7 +31,7 @@ mod workspace;
 pub use certificates::Identity;
 pub use error::{Error, Result};
 pub use gateway::{Behaviour, Gateway};
-pub use git_server::{GitServer, Repository};
+pub use git_server::{GitServer, HttpsGitServer, Repository, SshGitServer, generate_key};
 pub use package::{PackageVersion, Variant};
 pub use private_registry::PrivateRegistry;
 pub use process::Process;

@@ -9,7 +9,7 @@ use crate::cache::create_directory;
 use crate::certificates::Identity;
 use crate::cluster::{Cluster, Places};
 use crate::error::{Error, Result};
-use crate::git_server::{GitServer, Repository};
+use crate::git_server::{GitServer, Repository, SshGitServer};
 use crate::kubectl::Kubectl;
 use crate::package::{self, PackageVersion};
 use crate::process::Process;
@@ -167,6 +167,11 @@ impl Testbed {
     #[must_use]
     pub fn git(&self) -> &GitServer {
         &self.git
+    }
+
+    /// Returns the Git server's repositories over SSH; the server of that starts when it is asked for.
+    pub fn git_over_ssh(&self) -> Result<&SshGitServer> {
+        self.git.ssh(&self.tools, &self.places)
     }
 
     /// Returns the OCI registry.

@@ -27,9 +27,9 @@ impl Tools {
         Self::prepare_groups(group::ALL)
     }
 
-    /// Builds, or finds in the cache, what makes packages: all that is needed beside clusters that somebody else runs.
+    /// Builds, or finds in the cache, what makes packages and serves repositories: all that is needed beside clusters that somebody else runs.
     pub fn prepare_for_packages() -> Result<Self> {
-        Self::prepare_groups(&[&group::KREW_AND_CRANE, &group::CARVEL_TOOLS])
+        Self::prepare_groups(&[&group::KREW_AND_CRANE, &group::CARVEL_TOOLS, &group::SSH_GIT_SERVER])
     }
 
     fn prepare_groups(groups: &[&Group]) -> Result<Self> {

@@ -73,6 +73,14 @@ impl Repository {
         }
     }
 
+    /// Lets those have access over SSH who have the private key of one of these: pairs of `read` or `write` and a public key, as
+    /// `ssh-keygen` writes it.
+    pub fn set_deploy_keys(&self, keys: &[(&str, &str)]) -> Result<()> {
+        let lines: Vec<String> = keys.iter().map(|(may, key)| format!("{may} {}", key.trim())).collect();
+        let path = self.directory.join("deploy-keys");
+        std::fs::write(&path, lines.join("\n")).map_err(Error::file("write", &path))
+    }
+
     fn account(&self, get: impl FnOnce(&super::Accounts) -> String) -> String {
         self.state.accounts().get(&self.name).map(get).unwrap_or_default()
     }

@@ -125,8 +125,16 @@ pub(crate) const KREW_AND_CRANE: Group = Group {
     assets: &[],
 };
 
+pub(crate) const SSH_GIT_SERVER: Group = Group {
+    name: "ssh-git-server",
+    linker_flags: STRIP,
+    programs: &[program("ssh-git-server", "testbed/ssh-git-server")],
+    assets: &[],
+};
+
 /// Everything that clusters, packages and tests need, the quick ones first.
-pub(crate) const ALL: &[&Group] = &[&ETCD, &KREW_AND_CRANE, &CARVEL_TOOLS, &KWOK, &KAPP_CONTROLLER, &FLUX, &KUBERNETES];
+pub(crate) const ALL: &[&Group] =
+    &[&SSH_GIT_SERVER, &ETCD, &KREW_AND_CRANE, &CARVEL_TOOLS, &KWOK, &KAPP_CONTROLLER, &FLUX, &KUBERNETES];
 
 impl Group {
     /// Returns the directory of the group's Go module.
@@ -139,8 +147,9 @@ impl Group {
     /// Go's own version is left out on purpose: a machine that has the entry needs no Go to use it.
     pub(crate) fn cache_key(&self) -> Result<String> {
         let mut hash = Sha256::new();
-        for file in ["go.mod", "go.sum", "tools.go"] {
-            let path = self.sources().join(file);
+        let mut files = vec![self.sources().join("go.mod"), self.sources().join("go.sum")];
+        files.extend(self.go_files()?);
+        for path in files {
             hash.update(std::fs::read(&path).map_err(Error::file("read", &path))?);
         }
         hash.update(self.linker_flags);
@@ -152,5 +161,20 @@ impl Group {
         }
         let digest = hash.finalize().iter().take(8).fold(0_u64, |digest, &byte| digest << 8 | u64::from(byte));
         Ok(format!("{}-{digest:016x}", self.name))
+    }
+
+    /// Lists the Go files of the group's module: what it requires, or a program of the testbed's own.
+    fn go_files(&self) -> Result<Vec<PathBuf>> {
+        let directory = self.sources();
+        let failed = || Error::file("read the directory", &directory);
+        let mut files = Vec::new();
+        for file in std::fs::read_dir(&directory).map_err(failed())? {
+            let path = file.map_err(failed())?.path();
+            if path.extension().is_some_and(|extension| extension == "go") {
+                files.push(path);
+            }
+        }
+        files.sort();
+        Ok(files)
     }
 }
