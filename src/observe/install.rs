@@ -194,6 +194,9 @@ fn missing_values(secret: &ValuesSecret, object: &str) -> Failure {
 
 /// Judges the last run of an App that is what is asked for.
 fn judge_run(install: &PackageInstall, status: &PackageInstallStatus, app: &AppStatus, object: &str) -> Verdict {
+    let (namespace, name) = (install.namespace().unwrap_or_default(), install.name_any());
+    let service_account = &install.spec.service_account_name;
+    let place = Place { namespace: &namespace, name: &name, service_account };
     match app.conditions.first().map(|condition| condition.r#type.as_str()) {
         Some("ReconcileSucceeded") => {
             if find(&status.conditions, "ReconcileSucceeded").is_some_and(Condition::is_true) {
@@ -204,12 +207,8 @@ fn judge_run(install: &PackageInstall, status: &PackageInstallStatus, app: &AppS
                 Verdict::pending(Stage::Deploy, "deployed; kapp-controller has yet to say so on the PackageInstall")
             }
         }
-        Some("ReconcileFailed") => {
-            let (namespace, name) = (install.namespace().unwrap_or_default(), install.name_any());
-            let service_account = &install.spec.service_account_name;
-            Verdict::Failed(stages::failure(app, Place { namespace: &namespace, name: &name, service_account }))
-        }
-        _ => stages::progress(app),
+        Some("ReconcileFailed") => Verdict::Failed(stages::failure(app, place)),
+        _ => stages::progress(app, place),
     }
 }
 

@@ -1,11 +1,13 @@
 //! What the stages of an App say: how far a deploy is, and the causes behind the words of vendir, ytt, kapp and the API server,
 //! with the next step for each. Pure.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::carvel::AppStatus;
 use crate::observe::{Cause, Failure, GracePeriod, Stage, Verdict, explain_refusal};
-use crate::refusal::{Escalation, MissingRule};
+use crate::refusal::{Admission, Escalation, MissingRule};
 
 /// Lines of a tool's output that a failure quotes at most.
 const QUOTED_LINES: usize = 12;
@@ -27,8 +29,11 @@ const PASSING: &[&str] = &[
     "the object has been modified",
 ];
 
-/// Says how far a reconciling App is.
-pub(super) fn progress(status: &AppStatus) -> Verdict {
+/// Says how far a reconciling App is, and where it gets no further since the pods of what it waits for are refused.
+///
+/// kapp waits for a Deployment whose pods are refused as for every other, for 15 minutes unless the Package says otherwise
+/// (kapp v0.63.3, `resourcesmisc/apps_v1_deployment.go` and `app/deploy_flags.go`).
+pub(super) fn progress(status: &AppStatus, place: Place<'_>) -> Verdict {
     let started = |stage: Option<&crate::carvel::Stage>| stage.and_then(|stage| stage.started_at.or(stage.updated_at));
     let fetch_started = started(status.fetch.as_ref());
     // Stages that began before the last fetch speak of the run before.
@@ -39,7 +44,39 @@ pub(super) fn progress(status: &AppStatus) -> Verdict {
         }
         return Verdict::pending(Stage::Fetch, "fetching the bundle");
     };
-    Verdict::pending(Stage::Deploy, waiting_on(&deploy.stdout).unwrap_or_else(|| "deploying".to_owned()))
+    let Some((resource, refusal)) = refused_pods(&deploy.stdout) else {
+        return Verdict::pending(Stage::Deploy, waiting_on(&deploy.stdout).unwrap_or_else(|| "deploying".to_owned()));
+    };
+    let message = format!("waiting on {resource}, whose pods are refused");
+    match explain_refusal(refusal, place.namespace) {
+        // While pods are replaced, the old ones may make room for the new ones.
+        Some((_, _, hint)) if matches!(Admission::find(refusal), Some(Admission::Quota { .. })) => {
+            Verdict::pending(Stage::Deploy, format!("{message}: {hint}"))
+        }
+        Some((cause, grace_period, hint)) => {
+            let object = format!("App {}/{}", place.namespace, place.name);
+            Verdict::Failed(Failure { message, grace_period, ..Failure::new(cause, Stage::Deploy, &object, hint) })
+        }
+        None => Verdict::pending(Stage::Deploy, format!("{message}: {refusal}")),
+    }
+}
+
+/// Finds in kapp's output a resource that cannot get its pods, and what the API server says to them. kapp repeats from time to
+/// time how each resource is that it waits for; only the last time counts.
+fn refused_pods(output: &str) -> Option<(&str, &str)> {
+    let mut refused = BTreeMap::new();
+    let mut current = None;
+    for line in output.lines() {
+        let after = |word: &str| line.split_once(word).and_then(|(_, action)| action.strip_prefix("reconcile "));
+        if let Some(resource) = after("ongoing: ").or_else(|| after("ok: ")) {
+            refused.remove(resource);
+            current = Some(resource);
+        } else if let (Some(resource), Some((_, failure))) = (current, line.split_once("replica failure: ")) {
+            let words = failure.split_once("(message: ").and_then(|(_, message)| message.strip_suffix(')'));
+            refused.insert(resource, words.unwrap_or(failure));
+        }
+    }
+    refused.into_iter().next()
 }
 
 /// Finds in kapp's output what it waits for: its own count, such as `[3/5 done]`, and the resource.
@@ -258,6 +295,36 @@ mod tests {
         assert_eq!(waiting_on("Target cluster"), None);
         let deleting = "10:00:01AM: ongoing: delete configmap/hello (v1) namespace: apps";
         assert_eq!(waiting_on(deleting).as_deref(), Some("waiting on delete configmap/hello (v1) namespace: apps"));
+    }
+
+    #[test]
+    fn pods_that_are_refused_are_no_matter_of_time_unless_for_a_quota() {
+        let output = |refusal: &str| {
+            format!(
+                "10:00:01AM: ---- waiting on 1 changes [2/3 done] ----\n\
+                 10:00:02AM: ongoing: reconcile deployment/hello (apps/v1) namespace: apps\n\
+                 10:00:02AM:  ^ Deployment has encountered replica failure: FailedCreate (message: pods \"hello-1\" is forbidden: {refusal})\n"
+            )
+        };
+        let judged = |stdout: String| {
+            let stage = crate::carvel::Stage { started_at: Some(Timestamp::UNIX_EPOCH), stdout, ..Default::default() };
+            let status = AppStatus { fetch: Some(stage.clone()), deploy: Some(stage), ..AppStatus::default() };
+            progress(&status, Place { namespace: "apps", name: "hello", service_account: "installer" })
+        };
+        let security = "violates PodSecurity \"restricted:latest\": runAsNonRoot != true";
+        let Verdict::Failed(failure) = judged(output(security)) else { panic!("it is not called refused") };
+        assert_eq!(failure.cause, Cause::AdmissionDenied);
+        assert!(failure.message.contains("waiting on deployment/hello (apps/v1)"), "{failure:?}");
+        let hint = "Pod Security level restricted:latest of the namespace refuses it (runAsNonRoot != true): ";
+        assert!(failure.hint.starts_with(hint), "{failure:?}");
+        let Verdict::Pending { why, .. } = judged(output("exceeded quota: few, requested: pods=1")) else {
+            panic!("a quota may have room later")
+        };
+        assert!(why.contains("ResourceQuota few refuses it (requested: pods=1)"), "{why}");
+        let again = output(security) + "10:01:02AM: ---- waiting on 1 changes [2/3 done] ----\n";
+        assert!(matches!(judged(again.clone()), Verdict::Failed(_)));
+        let over = again + "10:01:02AM: ongoing: reconcile deployment/hello (apps/v1) namespace: apps\n";
+        assert!(matches!(judged(over), Verdict::Pending { .. }));
     }
 
     #[test]

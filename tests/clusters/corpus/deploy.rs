@@ -38,6 +38,36 @@ pub(super) fn quota<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
     Scene::of(user)
 }
 
+/// The namespace wants more of pods than those of the package do.
+pub(super) fn pod_security<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    let namespace = user.workspace.target_namespace();
+    user.target(&["label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted"]);
+    user.change_replicas(3);
+    Scene::of(user)
+}
+
+pub(super) fn limit_range<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    // The package's pods name no limits, and a limit for pods is no default for containers.
+    let range = r#"{"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small", "namespace": "NAMESPACE"},
+        "spec": {"limits": [{"type": "Pod", "max": {"cpu": "10m"}}]}}"#;
+    testbed.apply("prod1", &range.replace("NAMESPACE", user.workspace.target_namespace())).expect("kubectl apply");
+    user.change_replicas(3);
+    Scene::of(user)
+}
+
+pub(super) fn quota_of_pods<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let user = User::delivered(testbed, name);
+    user.target(&["create", "quota", "few-pods", "--hard=pods=2"]);
+    eventually("the quota", || {
+        let status = user.target(&["get", "quota", "few-pods", "-o", "jsonpath={.status.used}"]);
+        status.contains("pods").then_some(())
+    });
+    user.change_replicas(3);
+    Scene::of(user).timeout("30s")
+}
+
 pub(super) fn never_available<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
     let user = User::delivered(testbed, name);
     publish(&user, Variant::NeverBecomesReady);

@@ -95,6 +95,54 @@ pub(super) fn failed_dependency<'a>(testbed: &'a Testbed, name: &str) -> Scene<'
     Scene::of(user)
 }
 
+/// What the delivery depends on is in a namespace of somebody else's, where the user may look at Kustomizations.
+pub(super) fn failed_dependency_elsewhere<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    let (scene, elsewhere) = dependency_elsewhere(testbed, name);
+    let user = &scene.user;
+    let namespace = ["-n", elsewhere.as_str()];
+    let look =
+        ["create", "role", "look", "--verb=get,list,watch", "--resource=kustomizations.kustomize.toolkit.fluxcd.io"];
+    testbed.kubectl("build", &[&namespace, &look[..]].concat()).expect("kubectl create");
+    let subject = format!("--serviceaccount={}:{}", user.workspace.build_namespace(), testbed::USER);
+    let bind = ["create", "rolebinding", "look", "--role=look", &subject];
+    testbed.kubectl("build", &[&namespace, &bind[..]].concat()).expect("kubectl create");
+    scene
+}
+
+/// The user may not look there.
+pub(super) fn unknown_dependency_elsewhere<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
+    dependency_elsewhere(testbed, name).0.timeout("30s")
+}
+
+/// Returns the scene, and the namespace in which the last of two Kustomizations fails.
+fn dependency_elsewhere<'a>(testbed: &'a Testbed, name: &str) -> (Scene<'a>, String) {
+    let user = User::delivered(testbed, name);
+    let build = user.workspace.build_namespace();
+    let elsewhere = format!("{build}-elsewhere");
+    testbed.kubectl("build", &["create", "namespace", &elsewhere]).expect("kubectl create");
+    let packages = user.get("build", build, "kustomization", PACKAGES);
+    let mut source = packages["spec"]["sourceRef"].clone();
+    source["namespace"] = json!(build);
+    for (name, dependencies) in [("infrastructure", json!([])), ("platform", json!([{"name": "infrastructure"}]))] {
+        let manifest = json!({
+            "apiVersion": packages["apiVersion"], "kind": "Kustomization",
+            "metadata": {"name": name, "namespace": elsewhere},
+            "spec": {
+                "sourceRef": source, "path": "./no-such-directory", "interval": "5m", "prune": true,
+                "dependsOn": dependencies,
+            },
+        });
+        testbed.apply("build", &manifest.to_string()).expect("kubectl apply");
+    }
+    let patch = json!({"spec": {"dependsOn": [{"name": "platform", "namespace": elsewhere}]}}).to_string();
+    user.build(&["patch", "kustomization", PACKAGES, "--type=merge", "-p", &patch]);
+    let namespace = elsewhere.clone();
+    let scene = Scene::of(user).afterwards(move |_| {
+        testbed.kubectl("build", &["delete", "namespace", &namespace, "--wait=false"]).expect("kubectl delete");
+    });
+    (scene, elsewhere)
+}
+
 /// A policy on the run cluster refuses the values that Flux applies.
 pub(super) fn denied_by_a_policy<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
     let user = User::delivered(testbed, name);

@@ -29,6 +29,8 @@ pub(crate) const SITUATIONS: &[Situation] = &[
     row("invalid_yaml_after_an_install", flux::invalid_yaml, Failed("build-failed", "correct the files"), [Green, Red]),
     row("kustomize_build_error", flux::build_error, Failed("build-failed", "no-such-file.yaml"), [Green, Red]),
     row("failed_dependency", flux::failed_dependency, Failed("dependency-failed", "add the directory no-such-directory"), [Red, Green]),
+    row("failed_dependency_elsewhere", flux::failed_dependency_elsewhere, Failed("dependency-failed", "-elsewhere/platform"), [Red, Green]),
+    row("unknown_dependency_elsewhere", flux::unknown_dependency_elsewhere, Pending("packages", "-elsewhere/platform"), [Red, Green]),
     row("suspended_kustomization", flux::suspended, Failed("suspended", "flux resume kustomization"), [Green, Green]),
     row("denied_by_a_policy", flux::denied_by_a_policy, Failed("admission-denied", "ValidatingAdmissionPolicy"), [Green, Red]),
     // Access to the run cluster
@@ -64,6 +66,9 @@ pub(crate) const SITUATIONS: &[Situation] = &[
     row("installer_forbidden", deploy::installer_forbidden, Failed("forbidden", "resources: [\"configmaps\"]"), [Green, Green]),
     row("missing_service_account", deploy::missing_service_account, Failed("no-service-account", "create serviceaccount"), [Green, Green]),
     row("quota_of_the_namespace", deploy::quota, Failed("admission-denied", "ResourceQuota no-more refuses it"), [Green, Green]),
+    row("pod_security", deploy::pod_security, Failed("admission-denied", "Pod Security level restricted:latest of the namespace refuses it"), [Green, Green]),
+    row("limit_range", deploy::limit_range, Failed("admission-denied", "a LimitRange of the namespace refuses it (maximum cpu usage per Pod is 10m.  No limit is specified): "), [Green, Green]),
+    row("quota_of_pods", deploy::quota_of_pods, Pending("deploy", "ResourceQuota few-pods refuses it"), [Green, NotRed]),
     row("never_available", deploy::never_available, Pending("deploy", "deployment/hello-app"), [Green, NotRed]),
     row("refused_by_the_api_server", deploy::refused_by_the_api_server, Failed("deploy-failed", "Not_A_Name"), [Green, Green]),
     row("ownership_conflict", deploy::ownership_conflict, Failed("ownership-conflict", "another"), [Green, Green]),
