@@ -1,7 +1,7 @@
 //! The real binary on real clusters.
 //!
 //! Ordinary tests share one testbed, each in a workspace of its own and as an ordinary user. Disruptive tests stop
-//! components; they run one at a time on clusters of their own, and are skipped, visibly, where
+//! components; they run beside, one at a time, on clusters of their own, and are skipped, visibly, where
 //! `CARVELFLUX_TESTBED_KUBECONFIG` names clusters that somebody else may be using.
 
 #![allow(clippy::expect_used, clippy::print_stderr, reason = "a test fails by panicking, and says so")]
@@ -18,6 +18,7 @@ mod git;
 mod impersonation;
 mod interaction;
 mod kubeconfig_file;
+mod lane;
 mod logins;
 mod plugin;
 mod preview;
@@ -43,6 +44,8 @@ use std::time::{Duration, Instant};
 use libtest_mimic::{Arguments, Trial};
 use testbed::sandbox::{self, Entered};
 use testbed::{Options, Testbed};
+
+use lane::Lane;
 
 /// Names the kubeconfig of clusters to use instead of starting a testbed.
 const KUBECONFIG_VARIABLE: &str = "CARVELFLUX_TESTBED_KUBECONFIG";
@@ -121,6 +124,7 @@ fn main() -> ExitCode {
         })
         .with_ignored_flag(is_shared)
     }));
+    let mut lane = Lane::new(&arguments, is_shared);
     let disruptive = [
         disruption::TESTS,
         credentials::DISRUPTIVE_TESTS,
@@ -128,31 +132,22 @@ fn main() -> ExitCode {
         remove::identities::DISRUPTIVE,
         remove::interruption::DISRUPTIVE,
     ];
-    trials.extend(disruptive.into_iter().flatten().map(|&(name, test)| {
-        Trial::test(name, move || {
-            timed(name, || disrupt(test));
-            Ok(())
-        })
-        .with_kind("disruptive")
-        .with_ignored_flag(is_shared)
-    }));
-    trials.extend(privilege::OWN.iter().chain(workload_identity::OWN).map(|&(name, test)| {
-        Trial::test(name, move || {
-            timed(name, || alone(test));
-            Ok(())
-        })
-        .with_kind("disruptive")
-        .with_ignored_flag(is_shared)
-    }));
-    trials.extend(corpus::DISRUPTIVE.iter().map(|situation| {
-        Trial::test(format!("corpus::{}", situation.name), move || {
-            timed(situation.name, || disrupt(|testbed| corpus::check(testbed, situation)));
-            Ok(())
-        })
-        .with_kind("disruptive")
-        .with_ignored_flag(is_shared)
-    }));
-    let conclusion = libtest_mimic::run(&arguments, trials);
+    for &(name, test) in disruptive.into_iter().flatten() {
+        trials.push(lane.trial(name, move |own| timed(name, || own.disrupt(test))));
+    }
+    for situation in corpus::DISRUPTIVE {
+        let test = move |testbed: &Testbed| corpus::check(testbed, situation);
+        let name = format!("corpus::{}", situation.name);
+        trials.push(lane.trial(&name, move |own| timed(situation.name, || own.disrupt(test))));
+    }
+    // These start testbeds of their own.
+    for &(name, test) in privilege::OWN.iter().chain(workload_identity::OWN) {
+        trials.push(lane.trial(name, move |_| timed(name, test)));
+    }
+    let conclusion = std::thread::scope(|scope| {
+        scope.spawn(move || lane.run());
+        libtest_mimic::run(&arguments, trials)
+    });
     print_slowest();
     conclusion.exit_code()
 }
@@ -187,25 +182,4 @@ fn shared() -> &'static Testbed {
         .map_err(|error| error.to_string())
     });
     shared.as_ref().unwrap_or_else(|error| panic!("the testbed does not start: {error}"))
-}
-
-/// The testbed of the disruptive tests, which one of them at a time uses.
-static OWN: Mutex<Option<Testbed>> = Mutex::new(None);
-
-/// Runs a test that starts a testbed of its own, alone among those that do.
-fn alone(test: fn()) {
-    let _own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    test();
-}
-
-/// Runs a disruptive test on the testbed of the disruptive ones, alone.
-fn disrupt(test: impl FnOnce(&Testbed)) {
-    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let testbed = own.take().unwrap_or_else(|| {
-        Testbed::start(&Options { run_clusters: 1, ..Options::default() })
-            .unwrap_or_else(|error| panic!("the testbed does not start: {error}"))
-    });
-    // A test that fails leaves its testbed in pieces: the next one gets a new one.
-    test(&testbed);
-    *own = Some(testbed);
 }
