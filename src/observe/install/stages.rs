@@ -29,6 +29,10 @@ const PASSING: &[&str] = &[
     "the object has been modified",
 ];
 
+/// What kapp-controller says of a tool whose end its own reaper of orphans has taken (`cmd/controller/sidecarexec.go`, v0.53.1):
+/// that happens now and then, and says nothing of the tool.
+const LOST_EXIT: &str = "no child processes";
+
 /// Says how far a reconciling App is, and where it gets no further since the pods of what it waits for are refused.
 ///
 /// kapp waits for a Deployment whose pods are refused as for every other, for 15 minutes unless the Package says otherwise
@@ -171,6 +175,16 @@ pub(super) struct Place<'a> {
 /// Names the cause, how long it may last, and what to do.
 pub(super) fn explain(stage: Stage, message: &str, place: Place<'_>) -> (Cause, GracePeriod, String) {
     let Place { namespace, service_account, .. } = place;
+    if message.contains(LOST_EXIT) {
+        let cause = match stage {
+            Stage::Fetch => Cause::FetchFailed,
+            Stage::Template => Cause::TemplateFailed,
+            _ => Cause::DeployFailed,
+        };
+        let hint = "kapp-controller lost sight of a tool that it ran, and tries again by itself; if it goes on, restart it: \
+                    kubectl -n kapp-controller rollout restart deployment kapp-controller";
+        return (cause, GracePeriod::Long, hint.to_owned());
+    }
     if message.contains("Getting service account")
         || message.contains("serviceaccounts") && message.contains("not found")
     {

@@ -6,6 +6,15 @@ fn explained(stage: Stage, message: &str) -> (Cause, GracePeriod, String) {
     explain(stage, message, Place { namespace: "apps", name: "hello", service_account: "installer" })
 }
 
+#[test]
+fn a_tool_that_kapp_controller_lost_sight_of_may_have_succeeded() {
+    for (stage, cause) in [(Stage::Fetch, Cause::FetchFailed), (Stage::Template, Cause::TemplateFailed)] {
+        let (found, grace_period, hint) = explained(stage, "Templating dir: waitid: no child processes");
+        assert_eq!((found, grace_period), (cause, GracePeriod::Long));
+        assert!(hint.contains("tries again by itself"), "{hint}");
+    }
+}
+
 const RULE: &str = "configmaps is forbidden: User \"system:serviceaccount:apps:installer\" cannot list resource \"configmaps\" in API \
                     group \"\" in the namespace \"apps\"";
 
