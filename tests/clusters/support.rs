@@ -1,5 +1,9 @@
 //! What the tests share: running the plugin as a user does, and reading what came of it.
 
+// Benchmarks have this module, too, at another place.
+#[path = "administrator.rs"]
+mod administrator;
+
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -165,6 +169,9 @@ impl<'a> User<'a> {
 
     /// Reads an object as an administrator; null if it does not exist.
     pub(crate) fn get(&self, context: &str, namespace: &str, kind: &str, name: &str) -> Value {
+        if let Some(read) = administrator::get(self.testbed.kubeconfig(), context, namespace, kind, name) {
+            return read;
+        }
         let arguments = ["get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found"];
         let text = self.testbed.kubectl(context, &arguments).expect("kubectl get");
         if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") }
@@ -191,10 +198,8 @@ impl<'a> User<'a> {
     /// Two that are equal prove that the plugin wrote nothing in between; what controllers write on their own is left out.
     pub(crate) fn state(&self) -> BTreeMap<String, String> {
         let mut state = BTreeMap::from([("Git".to_owned(), self.workspace.repository().head().expect("Git"))]);
-        let mut add = |context: &str, namespace: &str, kinds: &str| {
-            let text = self.testbed.kubectl(context, &["get", kinds, "-n", namespace, "-o", "json"]);
-            let list: Value = serde_json::from_str(&text.expect("kubectl get")).expect("JSON");
-            for object in list["items"].as_array().expect("a list") {
+        let mut add = |context: &str, namespace: &str, kind: &str| {
+            for object in &administrator::list(self.testbed.kubeconfig(), context, namespace, kind) {
                 let (kind, name) = (&object["kind"], &object["metadata"]["name"]);
                 // Every namespace gets these from Kubernetes, some time after it was created.
                 let is_default = name == "kube-root-ca.crt" || (kind == "ServiceAccount" && name == "default");
@@ -203,11 +208,14 @@ impl<'a> User<'a> {
                 }
             }
         };
-        let access = "secrets,serviceaccounts,roles,rolebindings";
-        let flux = "configmaps,gitrepositories,kustomizations";
-        add("build", self.workspace.build_namespace(), &format!("{access},{flux}"));
+        let access = ["secret", "serviceaccount", "role", "rolebinding"];
+        for kind in access.into_iter().chain(["configmap", "gitrepository", "kustomization"]) {
+            add("build", self.workspace.build_namespace(), kind);
+        }
         for cluster in self.testbed.run_clusters() {
-            add(cluster, self.workspace.target_namespace(), &format!("{access},packageinstalls"));
+            for kind in access.into_iter().chain(["packageinstall"]) {
+                add(cluster, self.workspace.target_namespace(), kind);
+            }
         }
         state
     }
@@ -229,16 +237,13 @@ impl<'a> User<'a> {
 
     /// Returns the address of a cluster as its administrator reaches it.
     pub(crate) fn server_of(&self, context: &str) -> String {
-        let path = ["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"];
-        self.testbed.kubectl(context, &path).expect("kubectl").trim().to_owned()
+        self.testbed.endpoint(context).expect("a context").0
     }
 
     /// Writes a cluster's certificate authority into a file of the user.
     pub(crate) fn authority_of(&self, context: &str) -> PathBuf {
-        let path =
-            ["config", "view", "--raw", "--minify", "-o", "jsonpath={.clusters[0].cluster.certificate-authority-data}"];
-        let encoded = self.testbed.kubectl(context, &path).expect("kubectl");
-        let pem: k8s_openapi::ByteString = serde_json::from_value(serde_json::json!(encoded.trim())).expect("base64");
+        let (_, encoded) = self.testbed.endpoint(context).expect("a context");
+        let pem: k8s_openapi::ByteString = serde_json::from_value(serde_json::json!(encoded)).expect("base64");
         self.write(&format!("{context}.pem"), &String::from_utf8(pem.0).expect("PEM"))
     }
 

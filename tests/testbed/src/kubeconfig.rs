@@ -60,6 +60,19 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
     file.write_all(text.as_bytes()).map_err(Error::file("write", path))
 }
 
+/// Reads where a context of a kubeconfig leads that [`write`] wrote: the server, and its authority as kubeconfigs hold it.
+pub(crate) fn endpoint(path: &Path, context: &str) -> Result<(String, String)> {
+    let text = std::fs::read_to_string(path).map_err(Error::file("read", path))?;
+    let document: Value = serde_yaml::from_str(&text)
+        .map_err(|error| Error::failed(format!("cannot read the kubeconfig {}: {error}", path.display())))?;
+    let clusters = document["clusters"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let cluster = clusters.iter().find(|entry| entry["name"] == context).map(|entry| &entry["cluster"]);
+    let text = |field: &str| cluster.and_then(|cluster| cluster[field].as_str()).map(str::to_owned);
+    text("server")
+        .zip(text("certificate-authority-data"))
+        .ok_or_else(|| Error::failed(format!("{} has no complete cluster {context}", path.display())))
+}
+
 fn render(contexts: &[Context]) -> Value {
     let clusters: Vec<Value> = contexts
         .iter()

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::command::{output_of, output_with_input};
 use crate::error::Result;
+use crate::kubeconfig;
 
 /// kubectl with a kubeconfig and a context.
 #[derive(Debug, Clone)]
@@ -26,6 +27,11 @@ impl Kubectl {
             // Discovery is cached by address, and ports are used again by other testbeds.
             cache: work.join("kubectl-cache"),
         }
+    }
+
+    /// Returns where the context leads: the server, and its certificate authority as kubeconfigs hold it.
+    pub(crate) fn endpoint(&self) -> Result<(String, String)> {
+        kubeconfig::endpoint(&self.kubeconfig, &self.context)
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {

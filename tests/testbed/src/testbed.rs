@@ -233,6 +233,11 @@ impl Testbed {
             .sign_version_one(user)
     }
 
+    /// Returns where a context leads: the server, and its certificate authority as kubeconfigs hold it.
+    pub fn endpoint(&self, context: &str) -> Result<(String, String)> {
+        kubeconfig::endpoint(&self.kubeconfig, context)
+    }
+
     /// Runs kubectl as administrator in a context and returns what it printed.
     pub fn kubectl(&self, context: &str, arguments: &[&str]) -> Result<String> {
         self.administrator(context).run(arguments)

@@ -149,16 +149,12 @@ fn prepare(administrator: &Kubectl, cluster: &str, namespace: &str) -> Result<Co
     administrator.apply(&documents.join("\n---\n"), &["--namespace", namespace])?;
     let token = administrator.run(&["create", "token", USER, "--namespace", namespace, "--duration=8h"])?;
 
-    let view = administrator.run(&["config", "view", "--raw", "--flatten", "--minify", "-o", "json"])?;
-    let view: Value = serde_json::from_str(&view)
-        .map_err(|error| Error::failed(format!("the kubeconfig for {cluster} cannot be read: {error}")))?;
-    let entry = &view["clusters"][0]["cluster"];
-    let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    let (server, authority) = administrator.endpoint()?;
     Ok(Context {
         name: cluster.to_owned(),
         namespace: namespace.to_owned(),
-        server: text("server"),
-        authority: text("certificate-authority-data"),
+        server,
+        authority,
         user: kubeconfig::token_user(&token),
     })
 }
