@@ -18,7 +18,8 @@ pub struct PreviewArgs {
     #[arg(long, group = "preview", value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub export: Option<PathBuf>,
     /// With --export: include the secrets that you give, such as passwords and values
-    #[arg(long, requires = "export")]
+    // clap does not ask for what is required where that is in conflict with another flag.
+    #[arg(long, requires = "export", conflicts_with_all = ["dry_run", "diff"])]
     pub show_secrets: bool,
 }
 

@@ -223,5 +223,9 @@ fn failures(testbed: &Testbed) {
     for conflict in [["--dry-run", "--diff"], ["--diff", "--export"], ["--dry-run", "--export=there"]] {
         user.run(&[&add[..], &conflict].concat()).expect_code(2).says("cannot be used with");
     }
-    user.run(&[&add[..], &["--diff", "--show-secrets"]].concat()).expect_code(2).says("--export");
+    for preview in ["--diff", "--dry-run"] {
+        let output = user.run(&[&add[..], &[preview, "--show-secrets"]].concat());
+        output.expect_code(2).says("cannot be used with");
+    }
+    user.run(&[&add[..], &["--show-secrets"]].concat()).expect_code(2).says("--export");
 }
