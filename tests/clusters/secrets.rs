@@ -22,6 +22,9 @@ const SECRET_VALUE: &str = "fake-secret-value-of-the-package";
 const WRONG_PASSWORD: &str = "fake-wrong-password-of-git";
 const BROKEN_TOKEN: &str = "fake-token-in-a-broken-kubeconfig";
 
+/// What shows most of what a command would do, with the exit code where it would do something.
+const PREVIEWS: [(&str, i32); 2] = [("--diff", 1), ("--export", 0)];
+
 /// A user whose every command is searched for secrets.
 struct Searched<'a> {
     user: User<'a>,
@@ -151,6 +154,9 @@ fn never_come_out(testbed: &Testbed) {
     );
     let with_password = url.replace("://", &format!("://somebody:{WRONG_PASSWORD}@"));
     searched.run(&["bootstrap", PACKAGE, "--git-url", &with_password, "--branch", "main", "--yes"], 2);
+    for (preview, code) in PREVIEWS {
+        searched.run(&[&bootstrap[..], &[preview]].concat(), code);
+    }
     searched.run(&bootstrap, 0);
 
     let namespace = searched.user.workspace.target_namespace().to_owned();
@@ -181,6 +187,10 @@ fn never_come_out(testbed: &Testbed) {
     run(added("values.yaml", &[]), &[("GIT_PASSWORD", WRONG_PASSWORD)], 1);
     run(added("values.yaml", &["--kubeconfig-file", "broken.yaml"]), &[], 2);
     run(added("bad-values.yaml", &["-o", "json"]), &[], 2);
+    for (preview, code) in PREVIEWS {
+        run(added("values.yaml", &[preview]), &[], code);
+        run(added("values.yaml", &["--kubeconfig-file", "own.yaml", preview]), &[], code);
+    }
     run(added("values.yaml", &[]), &[], 0);
     // What only ytt gets to see is committed by hand.
     searched.user.edit(VALUES_FILE, |text| text.replace("hostname:", "no_such_value:"));
@@ -207,6 +217,10 @@ fn never_come_out(testbed: &Testbed) {
     searched.run(&["check"], 1);
     searched.run(&["wait", "--timeout", "1m"], 1);
     searched.run(&["rotate", "prod1", "--run-context", "prod1=prod1", "--yes", "-o", "json"], 0);
+    for (preview, code) in PREVIEWS {
+        searched.run(&["rotate", "prod1", preview], code);
+        searched.run(&["remove-cluster", "prod1", "--run-context", "prod1", preview], code);
+    }
     searched.run(&["remove-cluster", "prod1", "--run-context", "prod2", "--yes"], 1);
     searched.run(&["remove-cluster", "prod1", "--run-context", "prod1", "--yes", "-o", "json"], 0);
     let own = {
