@@ -197,6 +197,9 @@ pub struct StatusArgs {
     /// Show it again with every change, until interrupted
     #[arg(short, long)]
     pub watch: bool,
+    /// Show every delivery of more than five run clusters, too, and not only what needs attention
+    #[arg(long)]
+    pub all: bool,
     /// Format: tree, wide, json, yaml or name
     #[arg(short, long, value_name = "FORMAT", default_value = "tree", hide_possible_values = true)]
     pub output: StatusFormat,

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::observe::expectation::short_revision;
 use crate::observe::wait::Outcome;
 use crate::observe::{Delivery, Verdict};
-use crate::ui::conclusion::{explanation, result_line};
+use crate::ui::conclusion::{explanations, result_line};
 use crate::ui::events::{Body, Conclusion, Event, PreviewResult, Removal, Rotation, SourceResult};
 use crate::ui::{Format, Ui};
 
@@ -23,9 +23,7 @@ pub fn report(ui: Ui, deliveries: &[Delivery], outcomes: &[Outcome]) -> Result<(
     // A reader of the results that went away does not hide a failure.
     let Some(kind) = failure else { return written };
     if ui.format == Format::Text {
-        for (delivery, outcome) in deliveries.iter().zip(outcomes) {
-            ui.explanation(&explanation(delivery, outcome));
-        }
+        ui.explanation(&explanations(deliveries, outcomes));
     }
     let unready = outcomes.iter().filter(|outcome| !is_ready(outcome)).count();
     let noun = if outcomes.len() == 1 { "delivery" } else { "deliveries" };

@@ -10,6 +10,7 @@ use crate::cli::{StatusArgs, StatusFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::observe::survey::{Survey, SurveyRequest, Surveyed};
+use crate::ui::status::tree::Extent;
 use crate::ui::status::{document, names, table, tree};
 use crate::ui::{Ui, json};
 use crate::waiting;
@@ -35,27 +36,35 @@ pub(super) async fn run(
     let request = SurveyRequest { selection, accepts_unknown: arguments.watch, connection };
     let mut survey = Survey::new(&build, versions, request);
     let surveyed = survey.look().await?;
+    let shown = Shown { format: arguments.output, extent: if arguments.all { Extent::All } else { Extent::Attention } };
     if arguments.watch {
-        return follow(ui, arguments.output, survey, surveyed).await;
+        return follow(ui, shown, survey, surveyed).await;
     }
     if surveyed.is_empty() {
         return Err(Error::new(format!("there are no deliveries in {place} on {}", build.display()))
             .hint("name another namespace with -n, or look at all of them with -A"));
     }
-    print(ui, arguments.output, &surveyed)
+    print(ui, shown, &surveyed)
 }
 
-fn print(ui: Ui, format: StatusFormat, surveyed: &[Surveyed]) -> Result<()> {
-    for line in render(format, surveyed)? {
+/// What is shown, and how.
+#[derive(Clone, Copy)]
+struct Shown {
+    format: StatusFormat,
+    extent: Extent,
+}
+
+fn print(ui: Ui, shown: Shown, surveyed: &[Surveyed]) -> Result<()> {
+    for line in render(shown, surveyed)? {
         ui.result_styled(&line)?;
     }
     Ok(())
 }
 
-fn render(format: StatusFormat, surveyed: &[Surveyed]) -> Result<Vec<String>> {
+fn render(shown: Shown, surveyed: &[Surveyed]) -> Result<Vec<String>> {
     let now = Timestamp::now();
-    Ok(match format {
-        StatusFormat::Tree => tree::lines(surveyed, now),
+    Ok(match shown.format {
+        StatusFormat::Tree => tree::lines(surveyed, now, shown.extent),
         StatusFormat::Wide => table::lines(surveyed, now),
         StatusFormat::Name => names(surveyed),
         StatusFormat::Json => vec![json(&document(surveyed, now))?],
@@ -64,16 +73,16 @@ fn render(format: StatusFormat, surveyed: &[Surveyed]) -> Result<Vec<String>> {
 }
 
 /// Shows what was surveyed, and again whenever something changes, until interrupted.
-async fn follow(ui: Ui, format: StatusFormat, mut survey: Survey, mut surveyed: Vec<Surveyed>) -> Result<()> {
+async fn follow(ui: Ui, shown: Shown, mut survey: Survey, mut surveyed: Vec<Surveyed>) -> Result<()> {
     survey.watch_flux();
     let mut trouble = None;
-    let mut shown = Vec::new();
+    let mut last = Vec::new();
     loop {
-        let mut lines = render(format, &surveyed)?;
+        let mut lines = render(shown, &surveyed)?;
         lines.extend(trouble.take());
-        if lines != shown {
+        if lines != last {
             ui.screen(&lines)?;
-            shown = lines;
+            last = lines;
         }
         tokio::select! {
             () = survey.changed() => {

@@ -2,6 +2,7 @@
 
 use owo_colors::OwoColorize;
 
+use super::alike;
 use super::text::{escape, one_line};
 use crate::observe::wait::Outcome;
 use crate::observe::{Delivery, Stage, Verdict};
@@ -20,12 +21,33 @@ pub fn result_line(delivery: &Delivery, outcome: &Outcome) -> String {
     format!("{}  {rest}", one_line(&delivery.display()))
 }
 
-/// Returns the lines, set off by an empty one, that explain a delivery that is not ready: where, why in the server's words, and the next command.
+/// Returns the lines that explain what is not ready, a block for each delivery, or for [`alike::MANY`] and more with the same
+/// reason.
 #[must_use]
-pub fn explanation(delivery: &Delivery, outcome: &Outcome) -> Vec<String> {
+pub fn explanations(deliveries: &[Delivery], outcomes: &[Outcome]) -> Vec<String> {
+    let reason = |(delivery, outcome): &(&Delivery, &Outcome)| {
+        Some(format!("{} {}", is_open(outcome), alike::reason(delivery, outcome.verdict())?))
+    };
+    let unready =
+        deliveries.iter().zip(outcomes).filter(|(_, outcome)| !matches!(outcome.verdict(), Verdict::Ready { .. }));
+    let mut lines = Vec::new();
+    for group in alike::together(unready, reason) {
+        if group.len() < alike::MANY {
+            lines.extend(group.into_iter().flat_map(|one| explanation(&[one])));
+        } else {
+            lines.extend(explanation(&group));
+        }
+    }
+    lines
+}
+
+/// Returns the lines, set off by an empty one, that explain deliveries that are not ready for the same reason: where, why in the
+/// server's words, and the next command.
+fn explanation(group: &[(&Delivery, &Outcome)]) -> Vec<String> {
+    let Some((delivery, outcome)) = group.first() else { return Vec::new() };
     let run_cluster = format!("run cluster {}", delivery.run_cluster);
     let namespace = format!("namespace {} on {run_cluster}", delivery.target_namespace);
-    let (state, place, why, next) = match outcome.verdict() {
+    let (state, mut place, why, next) = match outcome.verdict() {
         Verdict::Ready { .. } => return Vec::new(),
         Verdict::Failed(failure) => {
             let cluster = if is_on_run_cluster(&failure.object) { run_cluster } else { "the build cluster".to_owned() };
@@ -50,11 +72,18 @@ pub fn explanation(delivery: &Delivery, outcome: &Outcome) -> Vec<String> {
                 }
                 Stage::Install | Stage::Fetch | Stage::Template | Stage::Deploy => namespace,
             };
-            (state, place, why.clone(), keep_waiting(delivery))
+            (state, place, why.clone(), keep_waiting(&group.iter().map(|(delivery, _)| *delivery).collect::<Vec<_>>()))
         }
         Verdict::Unknown { why, hint } => ("unknown".to_owned(), namespace, why.clone(), hint.clone()),
     };
-    let mut lines = vec![String::new(), format!("{} {}  {state}", "✗".red(), one_line(&delivery.display()).bold())];
+    let title = if group.len() == 1 {
+        format!("{}  {state}", one_line(&delivery.display()).bold())
+    } else {
+        place.push_str(", and likewise for the others");
+        let names = one_line(&alike::names_of(group.iter().map(|(delivery, _)| *delivery)));
+        format!("{}  {state}: {names}", alike::count(group.len()).bold())
+    };
+    let mut lines = vec![String::new(), format!("{} {title}", "✗".red())];
     for (label, text) in [("Where:", place), ("Caused by:", why), ("Hint:", next)] {
         let text = escape(&text);
         let mut said = text.lines().map(str::trim_end).filter(|line| !line.is_empty());
@@ -66,6 +95,11 @@ pub fn explanation(delivery: &Delivery, outcome: &Outcome) -> Vec<String> {
     lines
 }
 
+/// Tells whether a failure is decided, for one that is not is told otherwise.
+fn is_open(outcome: &Outcome) -> bool {
+    !matches!(outcome, Outcome::Decided(_))
+}
+
 /// Says why an outcome is open.
 fn still(outcome: &Outcome) -> &'static str {
     match outcome {
@@ -74,15 +108,18 @@ fn still(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// Returns the command that goes on waiting for a delivery.
-#[must_use]
-pub fn keep_waiting(delivery: &Delivery) -> String {
-    format!(
-        "kubectl carvelflux wait -n {} --package {} --run-cluster {} --timeout 30m",
-        quoted(&delivery.namespace),
-        quoted(&delivery.package),
-        quoted(&delivery.run_cluster)
-    )
+/// Returns the command that goes on waiting for deliveries: all of the namespace, where they have not one package or one run
+/// cluster.
+pub fn keep_waiting(deliveries: &[&Delivery]) -> String {
+    let Some(first) = deliveries.first() else { return String::new() };
+    let same = |field: fn(&Delivery) -> &String| {
+        deliveries.iter().all(|other| field(other) == field(first)).then(|| quoted(field(first)))
+    };
+    let namespace = same(|delivery| &delivery.namespace).map_or("-A".to_owned(), |name| format!("-n {name}"));
+    let package = same(|delivery| &delivery.package).map(|name| format!("--package {name}"));
+    let run_cluster = same(|delivery| &delivery.run_cluster).map(|name| format!("--run-cluster {name}"));
+    let selection: Vec<String> = std::iter::once(namespace).chain(package).chain(run_cluster).collect();
+    format!("kubectl carvelflux wait {} --timeout 30m", selection.join(" "))
 }
 
 /// Tells on which side an object is, by its kind: kapp-controller's are on the run cluster, Flux's on the build cluster.

@@ -3,6 +3,7 @@
 //! Questions live in [`prompt`], the display of a wait in [`progress`], what is said at its end in [`conclusion`],
 //! the form of errors in [`errors`], and what a program reads instead in [`events`].
 
+mod alike;
 pub mod check;
 pub mod clock;
 pub mod conclusion;
@@ -171,7 +172,7 @@ impl Ui {
         }
     }
 
-    /// Prints why a delivery is not ready: lines of [`conclusion`], which are escaped already.
+    /// Prints why deliveries are not ready: lines of [`conclusion`], which are escaped already.
     pub fn explanation(self, lines: &[String]) {
         for line in lines {
             print(line);

@@ -44,6 +44,7 @@ impl Script {
             "ready" => ready(),
             "timeout" => timeout(),
             "thirty" => thirty(),
+            "thousand" => thousand(),
             other => panic!("there is no script {other}"),
         }
     }
@@ -148,6 +149,28 @@ fn thirty() -> Script {
     }
     events.push((30_000, Happening::Tick));
     events.push((60_000, Happening::Tick));
+    Script { deliveries, events }
+}
+
+/// Ten deliveries on each of a hundred run clusters, which get ready over a minute; those of one package fail.
+fn thousand() -> Script {
+    let deliveries: Vec<Delivery> = (0..1000)
+        .map(|number| delivery(&format!("app-{}.default.tap", number % 10), &format!("prod{}", number / 10 + 1)))
+        .collect();
+    let mut events = Vec::new();
+    for number in 0..1000_u64 {
+        let index = usize::try_from(number).unwrap_or_default();
+        let installing = Verdict::pending(Stage::Install, "waiting for kapp-controller");
+        events.push((1000 + number, Happening::Changed(index, installing, false)));
+        let decided = if number % 10 == 3 {
+            failed(Stage::Fetch, Cause::FetchFailed, "registry.example: no such bundle")
+        } else {
+            Verdict::Ready { version: "1.0.0".to_owned() }
+        };
+        events.push((4000 + 60 * number, Happening::Changed(index, decided, true)));
+    }
+    events.extend((0..280).map(|tick| (250 * tick, Happening::Tick)));
+    events.sort_by_key(|(at, _)| *at);
     Script { deliveries, events }
 }
 

@@ -104,7 +104,7 @@ impl Conclusion {
         match verdict {
             Verdict::Ready { version } => Self { outcome: "ready", version: Some(version.clone()), ..blank },
             Verdict::Pending { stage, why } => {
-                Self { stage: Some(*stage), message: Some(why.clone()), hint: Some(keep_waiting(delivery)), ..blank }
+                Self { stage: Some(*stage), message: Some(why.clone()), hint: Some(keep_waiting(&[delivery])), ..blank }
             }
             Verdict::Failed(failure) => Self {
                 outcome: "failed",

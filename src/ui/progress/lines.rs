@@ -1,31 +1,48 @@
-//! One line per change, for logs: nothing is redrawn, nothing is said twice in a row.
+//! Lines for logs: nothing is redrawn, nothing is said twice in a row, and many deliveries do not make many lines.
 
 use std::io::Write;
 use std::time::Duration;
 
-use super::board::Board;
+use super::board::{Board, Entry, State};
 use crate::observe::wait::Reporter;
 use crate::observe::{Delivery, Verdict};
 use crate::ui::Verbosity;
+use crate::ui::alike::{self, NAMED};
 use crate::ui::clock::Clock;
 use crate::ui::text::{duration, one_line};
 
 /// How often a log says what is still pending.
 const HEARTBEAT: Duration = Duration::from_mins(1);
 
-/// Deliveries that a heartbeat names at most.
-const NAMED: usize = 10;
+/// A stage that lasts less is not worth a line.
+const WORTH_A_LINE: Duration = Duration::from_secs(3);
+
+/// Up to so many deliveries have lines of their own; of more, what happens within [`COLLECT`] is told together.
+const FEW: usize = 10;
+
+/// How long what happens to many deliveries is collected.
+const COLLECT: Duration = Duration::from_secs(10);
+
+/// Of so few pending deliveries a heartbeat says what each waits for.
+const EXPLAINED: usize = 3;
 
 /// Writes lines of text.
+///
+/// A line is worth what a person wants to read afterwards: a stage that lasts, every failure, every decision, and a heartbeat.
+/// The words of the controllers in between are details.
 pub struct Lines<W> {
     output: W,
     clock: Clock,
     verbosity: Verbosity,
     board: Board,
-    /// The last line about each delivery.
-    last: Vec<String>,
+    /// The last line about each delivery, and the stage that was told last.
+    last: Vec<(String, Option<State>)>,
     last_notice: String,
     heartbeat: Duration,
+    /// When what is collected is told.
+    due: Duration,
+    /// What is collected: deliveries, by index, that are decided.
+    collected: Vec<usize>,
 }
 
 impl<W: Write> Lines<W> {
@@ -39,6 +56,8 @@ impl<W: Write> Lines<W> {
             last: Vec::new(),
             last_notice: String::new(),
             heartbeat: HEARTBEAT,
+            due: COLLECT,
+            collected: Vec::new(),
         }
     }
 
@@ -49,28 +68,115 @@ impl<W: Write> Lines<W> {
 
     /// Names what is pending, and in which stage it is.
     fn still_pending(&self) -> String {
-        let pending: Vec<String> = self
-            .board
-            .entries
-            .iter()
-            .filter(|entry| entry.is_pending())
-            .map(|entry| format!("{} ({})", entry.display(), entry.state.word()))
-            .collect();
+        let pending: Vec<&Entry> = self.board.entries.iter().filter(|entry| entry.is_pending()).collect();
         let more = pending.len().saturating_sub(NAMED);
-        let named = pending[..pending.len() - more].join(", ");
+        let named: Vec<String> = pending
+            .iter()
+            .take(NAMED)
+            .map(|entry| match entry.details.as_str() {
+                details if pending.len() <= EXPLAINED && !details.is_empty() => {
+                    format!("{} ({}: {details})", entry.display(), entry.state.word())
+                }
+                _ => format!("{} ({})", entry.display(), entry.state.word()),
+            })
+            .collect();
         let count = format!("{}/{} decided", self.board.decided(), self.board.entries.len());
+        let named = named.join(", ");
         if more == 0 {
             format!("{count}, still waiting for {named}")
         } else {
             format!("{count}, still waiting for {named} and {more} more")
         }
     }
+
+    fn has_few(&self) -> bool {
+        self.board.entries.len() <= FEW
+    }
+
+    /// Tells which stages last, and what was collected, once it is time.
+    fn tell(&mut self) {
+        let elapsed = self.clock.elapsed();
+        let is_over = self.board.decided() == self.board.entries.len();
+        if !self.has_few() && elapsed < self.due && !is_over {
+            return;
+        }
+        self.due = elapsed + COLLECT;
+        let collected = std::mem::take(&mut self.collected);
+        self.tell_together(&collected, |entry| match entry.state {
+            // The versions of packages have nothing to do with each other.
+            State::Ready => ("✔ ", "ready".to_owned()),
+            _ => ("✗ ", format!("{}: {}", state_in_words(entry.state), entry.details)),
+        });
+        let lasting: Vec<usize> = (0..self.board.entries.len())
+            .filter(|index| {
+                let (Some(entry), Some((_, told))) = (self.board.entries.get(*index), self.last.get(*index)) else {
+                    return false;
+                };
+                entry.is_pending()
+                    && !entry.details.is_empty()
+                    && *told != Some(entry.state)
+                    && elapsed.saturating_sub(entry.since) >= WORTH_A_LINE
+            })
+            .collect();
+        for index in &lasting {
+            if let (Some(entry), Some((_, told))) = (self.board.entries.get(*index), self.last.get_mut(*index)) {
+                *told = Some(entry.state);
+            }
+        }
+        if self.has_few() {
+            for index in lasting {
+                self.tell_one(index, "");
+            }
+        } else {
+            self.tell_together(&lasting, |entry| ("", entry.state.word().to_owned()));
+        }
+    }
+
+    /// Writes a line for each thing that is said of deliveries.
+    fn tell_together(&mut self, indices: &[usize], say: impl Fn(&Entry) -> (&'static str, String)) {
+        let entries: Vec<&Entry> = indices.iter().filter_map(|index| self.board.entries.get(*index)).collect();
+        let lines: Vec<String> = alike::together(entries, |entry| Some(say(entry).1))
+            .iter()
+            .filter_map(|group| {
+                let (mark, said) = say(group.first()?);
+                let names =
+                    alike::names(group.iter().map(|entry| (entry.package.as_str(), entry.run_cluster.as_str())));
+                Some(match group.len() {
+                    1 => format!("{mark}{names}  {said}"),
+                    many => format!("{mark}{}  {said}: {names}", alike::count(many)),
+                })
+            })
+            .collect();
+        for line in lines {
+            self.line(&line);
+        }
+    }
+
+    /// Writes the line of a delivery, unless it is the last that was written of it.
+    fn tell_one(&mut self, index: usize, mark: &str) {
+        let Some(entry) = self.board.entries.get(index) else { return };
+        let text = format!("{mark}{}  {}: {}", entry.display(), state_in_words(entry.state), entry.details);
+        if self.last.get(index).is_some_and(|(last, _)| *last != text) {
+            self.line(&text);
+            if let Some((last, _)) = self.last.get_mut(index) {
+                *last = text;
+            }
+        }
+    }
+}
+
+/// Says how far a delivery is, and of a failed one in which stage.
+fn state_in_words(reached: State) -> String {
+    match reached {
+        State::Failed(stage) => format!("failed in {}", stage.name()),
+        _ => reached.word().to_owned(),
+    }
 }
 
 impl<W: Write> Reporter for Lines<W> {
     fn began(&mut self, deliveries: &[Delivery]) {
         self.board = Board::new(deliveries, self.verbosity == Verbosity::Everything);
-        self.last = vec![String::new(); deliveries.len()];
+        self.last = vec![(String::new(), None); deliveries.len()];
         let noun = if deliveries.len() == 1 { "delivery" } else { "deliveries" };
         self.line(&format!("waiting for {} {noun}", deliveries.len()));
     }
@@ -90,25 +196,36 @@ impl<W: Write> Reporter for Lines<W> {
     }
 
     fn changed(&mut self, index: usize, verdict: &Verdict, is_final: bool) {
+        if self.verbosity < Verbosity::Details {
+            // What lasted until now.
+            self.tell();
+        }
         self.board.change(index, verdict, self.clock.elapsed());
-        let Some(entry) = self.board.entries.get(index) else { return };
-        let state = match verdict {
-            Verdict::Failed(failure) => format!("failed in {}", failure.stage.name()),
-            _ => entry.state.word().to_owned(),
-        };
         let mark = match verdict {
             Verdict::Ready { .. } if is_final => "✔ ",
             _ if is_final => "✗ ",
             _ => "",
         };
-        let text = format!("{mark}{}  {state}: {}", entry.display(), entry.details);
-        if self.last.get(index) != Some(&text) {
-            self.line(&text);
-            self.last[index] = text;
+        match verdict {
+            _ if self.verbosity >= Verbosity::Details => self.tell_one(index, mark),
+            Verdict::Pending { .. } => {}
+            // It is about to be confirmed.
+            Verdict::Ready { .. } if !is_final => {}
+            _ if self.has_few() => self.tell_one(index, mark),
+            _ if is_final => {
+                self.collected.push(index);
+                if self.board.decided() == self.board.entries.len() {
+                    self.tell();
+                }
+            }
+            _ => {}
         }
     }
 
     fn tick(&mut self) {
+        if self.verbosity < Verbosity::Details {
+            self.tell();
+        }
         let elapsed = self.clock.elapsed();
         if elapsed >= self.heartbeat {
             while self.heartbeat <= elapsed {
@@ -121,5 +238,10 @@ impl<W: Write> Reporter for Lines<W> {
         }
     }
 
-    fn ended(&mut self) {}
+    fn ended(&mut self) {
+        self.due = Duration::ZERO;
+        if self.verbosity < Verbosity::Details {
+            self.tell();
+        }
+    }
 }
