@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use owo_colors::OwoColorize;
 
+use super::delivery::{delivery, explanation, mark};
 use super::outcome;
-use super::tree::{delivery, explanation};
 use crate::observe::Verdict;
 use crate::observe::survey::Surveyed;
 use crate::ui::alike;
@@ -73,7 +73,7 @@ pub(super) fn branches(of_source: &[&Surveyed], now: Timestamp) -> Vec<Branch> {
 fn told_as_one(group: &[&Surveyed]) -> Option<Branch> {
     let first = group.first()?;
     let (outcome, stage) = outcome(&first.verdict);
-    let mark = super::tree::mark(&first.verdict);
+    let mark = mark(&first.verdict);
     let names = one_line(&alike::names_of(group.iter().map(|one| &one.delivery)));
     let how = format!("{outcome} {stage}");
     Some(Branch {
