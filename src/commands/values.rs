@@ -15,7 +15,8 @@ use crate::check;
 use crate::cli::{ValuesArgs, ValuesFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
-use crate::flux::{Followed, GitRepository, git_repository_resource};
+use crate::flux::{Followed, GitRepository, GitRepositorySpec, git_repository_resource};
+use crate::gitops::artifact::Artifact;
 use crate::gitops::checkout::{Checkout, GitAccess};
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::{PackageDirectory, PackageManifest, package_directories};
@@ -34,10 +35,11 @@ pub(super) async fn run(
     namespace: Option<String>,
     arguments: ValuesArgs,
 ) -> Result<()> {
-    let repository = Repository::open(ui, &connection, namespace, &arguments).await?;
+    let (repository, source) = Repository::open(ui, &connection, namespace, &arguments).await?;
     let root = repository.root();
-    let Some(package) = &arguments.package else { return list(ui, root, arguments.output) };
-    let package = PackageDirectory::read(root, names::normalised_path(package))?;
+    let artifact = Artifact::of(root, &source)?;
+    let Some(package) = &arguments.package else { return list(ui, root, &artifact, arguments.output) };
+    let package = artifact.package(root, names::normalised_path(package))?;
     if let (Some(run_cluster), None) = (&arguments.run_cluster, &arguments.version) {
         return delivered(ui, root, &package, run_cluster, arguments.output);
     }
@@ -52,18 +54,24 @@ enum Repository {
 }
 
 impl Repository {
-    /// Clones what flags name, or what Flux follows for the package; a directory is taken as it is.
-    async fn open(ui: Ui, connection: &Connection, namespace: Option<String>, arguments: &ValuesArgs) -> Result<Self> {
+    /// Clones what flags name, or what Flux follows for the package; a directory is taken as it is. Also returns what of it
+    /// Flux takes: where no GitRepository is asked for, what a new one would.
+    async fn open(
+        ui: Ui,
+        connection: &Connection,
+        namespace: Option<String>,
+        arguments: &ValuesArgs,
+    ) -> Result<(Self, GitRepositorySpec)> {
         if let Some(directory) = &arguments.repo_dir {
             return if directory.is_dir() {
-                Ok(Self::Directory(directory.clone()))
+                Ok((Self::Directory(directory.clone()), GitRepositorySpec::default()))
             } else {
                 Err(Error::usage(format!("{} is no directory", directory.display()))
                     .hint("name a checkout of the GitOps repository: --repo-dir DIR"))
             };
         }
-        let (url, branch) = match (&arguments.git_url, &arguments.branch, &arguments.package) {
-            (Some(url), Some(branch), _) => (GitUrl::parse(url), branch.clone()),
+        let (url, branch, source) = match (&arguments.git_url, &arguments.branch, &arguments.package) {
+            (Some(url), Some(branch), _) => (GitUrl::parse(url), branch.clone(), GitRepositorySpec::default()),
             (_, _, Some(package)) => followed(connection, namespace, package).await?,
             _ => {
                 return Err(Error::usage("neither a package nor a repository is named")
@@ -72,7 +80,7 @@ impl Repository {
         };
         let credentials = git::given(ui, &arguments.credentials).await?;
         let mut access = GitAccess { credentials, ..GitAccess::default() };
-        Ok(Self::Checkout(Box::new(git::checkout(ui, &url, &branch, &mut access).await?)))
+        Ok((Self::Checkout(Box::new(git::checkout(ui, &url, &branch, &mut access).await?)), source))
     }
 
     fn root(&self) -> &Path {
@@ -83,8 +91,12 @@ impl Repository {
     }
 }
 
-/// Reads which repository Flux follows for a package.
-async fn followed(connection: &Connection, namespace: Option<String>, package: &str) -> Result<(GitUrl, String)> {
+/// Reads which repository and branch Flux follows for a package, and what it takes of them.
+async fn followed(
+    connection: &Connection,
+    namespace: Option<String>,
+    package: &str,
+) -> Result<(GitUrl, String, GitRepositorySpec)> {
     let build = Cluster::connect(Role::Build, connection).await?;
     let versions = check::flux(&build, &build.served_versions().await?)?;
     let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
@@ -99,22 +111,28 @@ async fn followed(connection: &Connection, namespace: Option<String>, package: &
     })?;
     let url = GitUrl::parse(&repository.spec.url);
     match repository.spec.reference.followed() {
-        Followed::Branch(branch) => Ok((url, branch.to_owned())),
+        Followed::Branch(branch) => Ok((url, branch.to_owned(), repository.spec.clone())),
         pinned => Err(Error::new(format!("Flux follows {pinned} of {url}, and no branch"))
             .hint("name the one to read: --git-url URL --branch BRANCH")),
     }
 }
 
-/// Lists the packages of a repository.
-fn list(ui: Ui, root: &Path, format: Option<ValuesFormat>) -> Result<()> {
+/// Lists the packages of a repository; one that cannot be read is named, and does not keep the others back.
+fn list(ui: Ui, root: &Path, artifact: &Artifact, format: Option<ValuesFormat>) -> Result<()> {
     let mut rows = Vec::new();
     for path in package_directories(root)? {
-        let package = PackageDirectory::read(root, &path)?;
+        let package = match artifact.package(root, &path) {
+            Ok(package) => package,
+            Err(error) => {
+                ui.warning(&format!("{path} is not listed: {error}"));
+                continue;
+            }
+        };
         let highest = highest(&package).map_or_else(|| "-".to_owned(), |manifest| manifest.version.clone());
         rows.push((path, package.packages.len(), highest));
     }
     if rows.is_empty() {
-        return Err(Error::new("the repository has no packages")
+        return Err(Error::new("the repository has no packages that can be read")
             .hint("the supply chain writes a package when a workload is built; check the branch"));
     }
     let documents = || {

@@ -9,7 +9,7 @@ use std::path::Path;
 use secrecy::ExposeSecret;
 
 use super::ignore::{self, Pattern};
-use super::layout::{PACKAGES, PackageDirectory};
+use super::layout::{self, PACKAGES, PackageDirectory};
 use super::tree;
 use crate::error::{Error, Result};
 use crate::flux::GitRepositorySpec;
@@ -108,7 +108,8 @@ impl Artifact {
 
     /// Reads a package as Flux's artifact holds it.
     ///
-    /// Fails as [`PackageDirectory::read`] does, and where nothing of the package's versions reaches Flux.
+    /// Fails where nothing of the package's versions reaches Flux, where a file that does is not valid YAML, and where the
+    /// versions are of different packages.
     pub fn package(&self, root: &Path, package: &str) -> Result<PackageDirectory> {
         let path = tree::segments(package)?.join("/");
         if let Some(module) = self.submodules.iter().find(|module| is_below(&path, module)) {
@@ -128,17 +129,11 @@ impl Artifact {
                 return Err(in_lfs(file));
             }
         }
-        let mut package = PackageDirectory::read(root, package)?;
-        let holds = |file: &str| self.left_out(file).is_none();
-        package.packages.retain(|version| holds(&version.file));
-        package.invalid.retain(|(file, _)| holds(file));
-        package.kustomizations.retain(|file| holds(file));
-        package.with_variables.retain(|file| holds(file));
-        package.others.retain(|other| holds(&other.file));
-        if package.packages.is_empty() {
-            return Err(Self::missing(&format!("{path}/{PACKAGES}"), &left_out));
+        match PackageDirectory::read(root, &path, |file| self.left_out(file).is_none())? {
+            Some(package) => Ok(package),
+            None if left_out.is_empty() => Err(layout::missing(root, &path)?),
+            None => Err(Self::missing(&format!("{path}/{PACKAGES}"), &left_out)),
         }
-        Ok(package)
     }
 
     /// Refuses files that Flux would never see.
@@ -252,6 +247,21 @@ mod tests {
         let source: GitRepositorySpec = serde_json::from_value(source).expect("the fixture is a spec");
         let artifact = Artifact::of(root.path(), &source).expect("an artifact");
         assert_eq!(artifact.doubts(root.path(), &package).len(), 2);
+    }
+
+    #[test]
+    fn what_is_left_out_need_not_be_readable() {
+        let metadata = "apiVersion: data.packaging.carvel.dev/v1alpha1\nkind: PackageMetadata\nmetadata: {name: hello.default.tap}\n";
+        let root = checkout(&[
+            (&FILE.replace("1.0.0", "draft"), "a: b: c\n"),
+            (&FILE.replace("1.0.0", "metadata"), metadata),
+            (".sourceignore", "draft.yaml\nmetadata.yaml\n"),
+        ]);
+        let artifact = Artifact::of(root.path(), &GitRepositorySpec::default()).expect("an artifact");
+        let package = artifact.package(root.path(), "apps/hello.default.tap").expect("a package");
+        assert_eq!((package.packages.len(), package.has_metadata), (1, false));
+        let all = Artifact::default().package(root.path(), "apps/hello.default.tap").expect_err("a file is no YAML");
+        assert!(all.message().contains("draft.yaml is not valid YAML"), "{all}");
     }
 
     #[test]

@@ -95,14 +95,17 @@ pub fn has_variable(text: &str) -> bool {
 }
 
 impl PackageDirectory {
-    /// Reads the versions of a package, given by its path relative to the root of the repository.
+    /// Reads the versions of a package, given by its path relative to the root of the repository, from those files for which
+    /// `holds` is true; `None` where they hold none.
     ///
-    /// Fails when there are none, when a file is not valid YAML, or when the versions are of different packages.
-    pub fn read(root: &Path, package: &str) -> Result<Self> {
+    /// Fails when one of them is not valid YAML, or when the versions are of different packages.
+    pub(super) fn read(root: &Path, package: &str, holds: impl Fn(&str) -> bool) -> Result<Option<Self>> {
         let segments = tree::segments(package)?;
         let path = segments.join("/");
         let directory = format!("{path}/{PACKAGES}");
-        let manifests = tree::manifests(root, &directory)?;
+        let mut manifests = tree::manifests(root, &directory)?;
+        manifests.files.retain(|file| holds(file));
+        manifests.kustomizations.retain(|file| holds(file));
         let (mut packages, mut others, mut invalid) = (Vec::new(), Vec::new(), Vec::new());
         let (mut has_metadata, mut with_variables) = (false, Vec::new());
         for file in &manifests.files {
@@ -134,17 +137,32 @@ impl PackageDirectory {
                 ));
         }
         let Some(ref_name) = packages.first().map(|package| package.ref_name.clone()) else {
-            return Err(missing(root, &path)?);
+            return Ok(None);
         };
         let name = segments.last().copied().unwrap_or_default().to_owned();
         let kustomizations = manifests.kustomizations;
-        Ok(Self { path, name, ref_name, packages, has_metadata, others, invalid, kustomizations, with_variables })
+        Ok(Some(Self { path, name, ref_name, packages, has_metadata, others, invalid, kustomizations, with_variables }))
+    }
+
+    /// Reads the versions of a package from all its files.
+    #[cfg(test)]
+    pub(crate) fn read_all(root: &Path, package: &str) -> Result<Self> {
+        match Self::read(root, package, |_| true)? {
+            Some(package) => Ok(package),
+            None => Err(missing(root, package)?),
+        }
     }
 
     /// Returns the versions that can be read; [`Self::check`] names the others.
     #[must_use]
     pub fn versions(&self) -> Vec<Version> {
         self.packages.iter().filter_map(|manifest| manifest.version.parse().ok()).collect()
+    }
+
+    /// Tells whether the number of a version is a variable, or holds one.
+    #[must_use]
+    pub fn has_variable_version(&self) -> bool {
+        self.packages.iter().any(|manifest| has_variable(&manifest.version))
     }
 
     /// Tells whether a kustomization file decides what Flux applies of the versions.
@@ -156,10 +174,14 @@ impl PackageDirectory {
 
     /// Refuses what kapp-controller's API server will refuse, with file, field and the correction: Flux applies nothing of
     /// a directory in which one object is refused. What a kustomization file makes of them cannot be told.
-    pub fn check(&self) -> Result<()> {
-        let Some((file, first)) = self.invalid.first().filter(|_| !self.is_built()) else { return Ok(()) };
+    ///
+    /// With `is_substituted`, Flux replaces variables: what comes of a file that holds some cannot be told either.
+    pub fn check(&self, is_substituted: bool) -> Result<()> {
+        let is_open = |file: &String| self.is_built() || (is_substituted && self.with_variables.contains(file));
+        let mut invalid = self.invalid.iter().filter(|(file, _)| !is_open(file)).peekable();
+        let Some(&(file, first)) = invalid.peek() else { return Ok(()) };
         let error = Error::new(format!("kapp-controller will refuse the Packages of {}", self.name));
-        let more = self.invalid.iter().take(LISTED).map(|(file, invalid)| format!("{file}: {invalid}"));
+        let more = invalid.take(LISTED).map(|(file, invalid)| format!("{file}: {invalid}"));
         let error = more.fold(error, Error::because);
         Err(match &first.correction {
             Some(correction) => error.hint(format!("write {}: {correction} in {file}, commit and push", first.field)),
@@ -229,7 +251,8 @@ fn is_package_directory(root: &Path, path: &str) -> Result<bool> {
     Ok(!is_versions && !tree::manifests(root, &format!("{path}/{PACKAGES}"))?.is_empty())
 }
 
-fn missing(root: &Path, path: &str) -> Result<Error> {
+/// Says that a package has no versions, and which packages the repository has.
+pub(super) fn missing(root: &Path, path: &str) -> Result<Error> {
     let others = package_directories(root)?;
     let manifests = tree::manifests(root, &format!("{path}/{PACKAGES}"))?;
     if let Some(file) = manifests.kustomizations.first() {

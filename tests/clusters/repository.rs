@@ -4,7 +4,7 @@ use serde_json::Value;
 use testbed::Testbed;
 
 use crate::Test;
-use crate::support::{INSTALL_FILE, INSTALLS, PACKAGE, User, VERSION};
+use crate::support::{INSTALL_FILE, INSTALLS, PACKAGE, PACKAGES, User, VERSION};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("repository::package_metadata_beside_the_packages", metadata),
@@ -12,6 +12,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("repository::kinds_that_no_delivery_should_hold", other_kinds),
     ("repository::names_with_spaces_and_other_letters", names),
     ("repository::variables_and_kustomization_files", variables),
+    ("repository::versions_that_are_variables", variable_versions),
 ];
 
 const METADATA_FILE: &str = "hello-app.default.tap/packages/metadata.yml";
@@ -117,4 +118,15 @@ fn variables(testbed: &Testbed) {
         .says("ready");
     let install = user.get("prod1", user.workspace.target_namespace(), "packageinstall", PACKAGE);
     assert_eq!(install["spec"]["packageRef"]["versionSelection"]["constraints"], ">=1.0.0");
+}
+
+fn variable_versions(testbed: &Testbed) {
+    let user = User::delivered(testbed, "versions");
+    let file = format!("{PACKAGE}/packages/{VERSION}.yaml");
+    let head = user.edit(&file, |text| text.replace(VERSION, "${NUMBER}"));
+    user.add_cluster("prod1").expect_code(1).says("kapp-controller will refuse the Packages").says("${NUMBER}");
+    assert_eq!(head, user.workspace.repository().head().expect("Git"));
+    let patch = format!(r#"{{"spec":{{"postBuild":{{"substitute":{{"NUMBER":"{VERSION}"}}}}}}}}"#);
+    user.build(&["patch", "kustomization", PACKAGES, "--type=merge", "-p", &patch]);
+    user.add_cluster("prod1").expect_code(0).says("what Flux makes of the variables in").says("ready");
 }

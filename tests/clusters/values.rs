@@ -5,7 +5,10 @@ use testbed::Testbed;
 use crate::Test;
 use crate::support::{PACKAGE, User, VALUES_FILE, VERSION};
 
-pub(crate) const TESTS: &[(&str, Test)] = &[("values::are_shown_checked_set_and_read_back", shown_checked_and_set)];
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("values::are_shown_checked_set_and_read_back", shown_checked_and_set),
+    ("values::of_what_flux_takes", of_what_flux_takes),
+];
 
 fn shown_checked_and_set(testbed: &Testbed) {
     let user = User::new(testbed, "schema");
@@ -45,4 +48,20 @@ fn shown_checked_and_set(testbed: &Testbed) {
     // What somebody has committed by hand is judged, too.
     user.edit(VALUES_FILE, |text| text.replace("replicas: 2", "no_such_value: 2"));
     set(&["--set", "port=8080"]).expect_code(2).says("no_such_value is no key of this package").says(VALUES_FILE);
+}
+
+fn of_what_flux_takes(testbed: &Testbed) {
+    let user = User::new(testbed, "taken");
+    user.bootstrap().expect_code(0);
+    let repository = user.workspace.repository();
+    let draft = format!("{PACKAGE}/packages/draft.yaml");
+    let files = [(draft.as_str(), Some("a: b: c\n")), ("broken.default.tap/packages/1.yaml", Some("a: b: c\n"))];
+    repository.commit(&files, "Write what is no YAML").expect("a commit");
+    let list = ["values", "--git-url", repository.url(), "--branch", "main"];
+    user.run(&list).expect_code(1).says("broken.default.tap is not listed").says("the repository has no packages");
+    repository.commit(&[(".sourceignore", Some("draft.yaml\n"))], "Leave the draft out").expect("a commit");
+    let listed = user.run(&list).expect_code(0).says(VERSION).says("packages/1.yaml is not valid YAML at line 1");
+    assert!(!listed.stdout.contains("broken"), "{listed}");
+    user.run(&["values", PACKAGE]).expect_code(0).says("workload_name");
+    user.add_cluster("prod1").expect_code(0).says("ready");
 }

@@ -63,7 +63,6 @@ pub(super) async fn git(
     let checkout = git_access::writable_checkout(ui, &url, branch, &request.git).await?;
     let artifact = Artifact::of(checkout.root(), &repository.spec)?;
     let package = artifact.package(checkout.root(), &request.package)?;
-    package.check()?;
     let mut directory = RunClusterDirectory::read(checkout.root(), &package.path, &request.run_cluster)?;
     directory.others.retain(|other| artifact.left_out(&other.file).is_none());
     let files = directory.files_of_delivery(request.values.is_given());
@@ -107,8 +106,8 @@ pub(super) fn select_version(
         prereleases: prereleases.clone(),
         version: version.map(|version| version.to_string()),
     };
-    if has_variable(&constraints) {
-        // Whether Flux replaces it, its Kustomization says: see `check_variables`.
+    if has_variable(&constraints) || package.has_variable_version() {
+        // Whether Flux replaces it, the Kustomizations say: see `check_variables`.
         return Ok(selected(None));
     }
     match select(&package.versions(), &wanted) {
@@ -189,6 +188,7 @@ pub(super) fn check_variables(
     new_values: Option<&SecretString>,
     substituting: &[String],
 ) {
+    checks.check("Packages", package.check(!substituting.is_empty()));
     let constraints = constraints.filter(|constraints| has_variable(constraints));
     if substituting.is_empty() {
         if let Some(constraints) = constraints {
@@ -235,7 +235,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
             std::fs::write(path, text).expect("a file");
         }
-        let package = PackageDirectory::read(root.path(), "a").expect("a package");
+        let package = PackageDirectory::read_all(root.path(), "a").expect("a package");
         let directory = RunClusterDirectory::read(root.path(), "a", "prod1").expect("a directory");
         let mut checks = Checks::default();
         check_kinds(&mut checks, &package, &directory, gets_role);

@@ -61,7 +61,7 @@ spec:
     }
 
     fn package(&self) -> PackageDirectory {
-        PackageDirectory::read(self.0.path(), PACKAGE).unwrap()
+        PackageDirectory::read_all(self.0.path(), PACKAGE).unwrap()
     }
 
     fn directory(&self) -> RunClusterDirectory {
