@@ -24,7 +24,7 @@ pub use self::commands::{
 };
 pub use self::connection::ConnectionArgs;
 pub use self::preview::PreviewMode;
-pub use self::shared::GitCredentialArgs;
+pub use self::shared::{FluxCredentialArgs, GitCredentialArgs};
 use crate::error::{Error, ErrorKind};
 use crate::ui::{self, Format, Verbosity};
 

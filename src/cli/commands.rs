@@ -7,7 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::parse::{parse_commit, parse_duration, parse_run_context, parse_token_duration};
 use super::preview::PreviewArgs;
-use super::shared::{CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, SelectionArgs, WriteArgs};
+use super::shared::{
+    CommitArgs, ConfirmArgs, FluxCredentialArgs, GitCredentialArgs, OutputArgs, SelectionArgs, WriteArgs,
+};
 
 /// Arguments of `bootstrap`.
 #[derive(Args, Debug)]
@@ -36,6 +38,9 @@ pub struct BootstrapArgs {
     /// Credentials.
     #[command(flatten)]
     pub credentials: GitCredentialArgs,
+    /// Credentials that only Flux uses.
+    #[command(flatten)]
+    pub flux_credentials: FluxCredentialArgs,
     /// How objects are written.
     #[command(flatten)]
     pub write: WriteArgs,

@@ -53,6 +53,22 @@ pub struct GitCredentialArgs {
     pub git_password_file: Option<PathBuf>,
 }
 
+/// What Flux reads the GitOps repository with, beside a user name and a password.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Git credentials")]
+#[expect(clippy::struct_field_names, reason = "fields are named as the flags are")]
+pub struct FluxCredentialArgs {
+    /// File with the private SSH key that Flux reads the repository with, without a passphrase: a deploy key, for example
+    #[arg(long, value_name = "FILE", requires = "known_hosts_file")]
+    pub ssh_key_file: Option<PathBuf>,
+    /// File with the SSH host keys of the Git server, as `ssh-keyscan` prints them
+    #[arg(long, value_name = "FILE", requires = "ssh_key_file")]
+    pub known_hosts_file: Option<PathBuf>,
+    /// File with the certificate (PEM) of the private authority that has signed the Git server's
+    #[arg(long, value_name = "FILE")]
+    pub git_ca_file: Option<PathBuf>,
+}
+
 /// How a commit is made.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Git commits")]

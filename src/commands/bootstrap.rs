@@ -1,8 +1,10 @@
 //! `bootstrap`: makes a package's GitOps repository known to Flux.
 
+mod credential;
 mod git_secret;
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
@@ -21,8 +23,9 @@ use crate::flux::{
     Followed, GitRepository, GitRepositorySpec, git_credentials_secret, git_repository, git_repository_resource,
 };
 use crate::gitops::artifact::Artifact;
-use crate::gitops::checkout::{GitAccess, Limits, trust};
+use crate::gitops::checkout::{GitAccess, Isolated, Limits, trust};
 use crate::gitops::credentials::GitCredentials;
+use crate::gitops::flux_credential::{FluxCredential, SshKey};
 use crate::gitops::url::GitUrl;
 use crate::labels;
 use crate::names;
@@ -42,6 +45,8 @@ struct Request {
     branch: String,
     namespace: String,
     credentials: Option<GitCredentials>,
+    ssh_key: Option<SshKey>,
+    git_ca: Option<String>,
     labels: Vec<(String, String)>,
     timeout: Duration,
 }
@@ -51,6 +56,22 @@ impl Request {
     fn git_repository(&self, version: &str) -> ObjectReference {
         let name = names::git_repository(names::of_package(&self.package));
         ObjectReference::namespaced(&git_repository_resource(version), &self.namespace, &name)
+    }
+
+    /// Tells whether something is given that Flux reads the repository with.
+    fn gives_credential(&self) -> bool {
+        self.credentials.is_some() || self.ssh_key.is_some() || self.git_ca.is_some()
+    }
+
+    /// Returns what Flux is to read the repository with, where something of it is given; what is not stays as in the Secret.
+    fn flux_credential(&self, secret: Option<&DynamicObject>) -> Option<FluxCredential> {
+        let Self { credentials, ssh_key, git_ca, .. } = self;
+        let given = FluxCredential { login: credentials.clone(), ssh: ssh_key.clone(), authority: git_ca.clone() };
+        let whole = |given: FluxCredential| match secret {
+            Some(secret) => given.or_as_in(secret),
+            None => given,
+        };
+        (!given.is_empty()).then(|| whole(given))
     }
 
     /// Names the Secret with the Git credentials.
@@ -127,14 +148,18 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
     }
     let secret_reference = match &existing.secret_ref {
         // A Secret of another name stays in use unless credentials are given, which are written to ours.
-        Some(secret) if request.credentials.is_none() => ObjectReference::secret(&request.namespace, &secret.name),
+        Some(secret) if !request.gives_credential() => ObjectReference::secret(&request.namespace, &secret.name),
         _ => request.credentials_secret(),
     };
     let secret = build.get(&secret_reference).await;
     let is_readable = !secret.as_ref().is_err_and(|error| error.status() == Some(403));
     let secret = if is_readable { checks.take_silently("Git credentials", secret) } else { Ok(None) };
     let has_secret = !is_readable || matches!(secret, Ok(Some(_)));
-    let credentials = read_repository(ui, request, limits, has_secret, &existing).await;
+    if request.git_ca.is_some() && request.credentials.is_none() && !is_readable {
+        checks.fail("Git credentials", credential::login_unknown(&secret_reference));
+    }
+    let credential = request.flux_credential(secret.as_ref().ok().and_then(Option::as_ref));
+    let credentials = read_repository(ui, request, credential, limits, has_secret, &existing).await;
     if let Ok((credentials, doubts)) = checks.take_silently("GitOps repository", credentials) {
         request.credentials = credentials;
         for doubt in doubts {
@@ -143,8 +168,11 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
     }
     // What Flux has fetched it can read, whatever the user's own `git` needs for that.
     let is_fetched = matches!(&live, Ok(Some(live)) if has_fetched(live, &request.branch));
+    // An SSH key and an authority that are given have been tried alone.
     if let Ok(secret) = &secret
         && !is_fetched
+        && request.ssh_key.is_none()
+        && request.git_ca.is_none()
     {
         let access = git_access(request, limits, has_secret);
         let trust = trust(&request.git_url, &access).await;
@@ -166,10 +194,7 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
 /// Lists what the person must be allowed.
 fn needs(version: &str, request: &Request) -> Vec<Need> {
     let (secret, repository) = (request.credentials_secret(), request.git_repository(version));
-    let on_secret = match request.credentials {
-        Some(_) => Need::to_apply(&secret),
-        None => Need::on(&secret, &["get"]),
-    };
+    let on_secret = if request.gives_credential() { Need::to_apply(&secret) } else { Need::on(&secret, &["get"]) };
     // The fetch is asked for and watched.
     [on_secret, Need::to_apply(&repository), Need::on(&repository, &["list", "watch"])].concat()
 }
@@ -194,28 +219,39 @@ async fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, argumen
     let url = GitUrl::parse(&or_ask(&arguments.git_url, "URL of the GitOps repository", None)?);
     let branch = or_ask(&arguments.branch, "Branch", Some("main"))?;
     let is_complete = arguments.package.is_some() && arguments.git_url.is_some() && arguments.branch.is_some();
+    let (ssh_key, git_ca) = credential::given(ui, &arguments.flux_credentials, &url).await?;
     let credentials = match git::given(ui, &arguments.credentials).await? {
         // Who gave all flags but these has a public repository, or a Secret in place.
         None if ui.is_interactive && !is_complete && !url.is_ssh() => git::ask()?,
         given => given,
     };
+    credential::check(&url, credentials.is_some(), ssh_key.is_some(), git_ca.is_some())?;
     let (labels, timeout) = (arguments.write.labels.clone(), arguments.timeout);
-    Ok(Request { package, git_url: url, branch, namespace, credentials, labels, timeout })
+    Ok(Request { package, git_url: url, branch, namespace, credentials, ssh_key, git_ca, labels, timeout })
 }
 
 /// Checks that the repository can be read as Flux will read it, and holds the package; returns the credentials that it takes.
 async fn read_repository(
     ui: Ui,
     request: &Request,
+    credential: Option<FluxCredential>,
     limits: Limits,
     has_secret: bool,
     source: &GitRepositorySpec,
 ) -> Result<(Option<GitCredentials>, Vec<Error>)> {
     let mut access = git_access(request, limits, has_secret);
+    if let Some(credential) = credential.filter(|credential| credential.ssh.is_some() || credential.authority.is_some())
+    {
+        access.environment.clear();
+        access.credentials.clone_from(&credential.login);
+        access.isolated = Some(Arc::new(Isolated::with(&credential)?));
+    }
     let checkout = git::checkout(ui, &request.git_url, &request.branch, &mut access).await?;
     let artifact = Artifact::of(checkout.root(), source)?;
     let package = artifact.package(checkout.root(), &request.package)?;
-    Ok((access.credentials, artifact.doubts(checkout.root(), &package)))
+    // A login that is in the Secret already is none that is given.
+    let credentials = access.credentials.filter(|_| access.isolated.is_none()).or_else(|| request.credentials.clone());
+    Ok((credentials, artifact.doubts(checkout.root(), &package)))
 }
 
 fn git_access(request: &Request, limits: Limits, has_secret: bool) -> GitAccess {
@@ -275,9 +311,8 @@ fn plan(request: &Request, facts: &Facts) -> Plan {
     let source = request.git_repository(facts.version);
     let live_secret = facts.live.get(Place::Build, &request.credentials_secret());
     let live = facts.live.get(Place::Build, &source);
-    let secret = request.credentials.as_ref().map(|GitCredentials { username, password }| {
-        git_credentials_secret(&request.namespace, package, username, password)
-    });
+    let secret = request.flux_credential(live_secret);
+    let secret = secret.map(|credential| git_credentials_secret(&request.namespace, package, &credential));
     // A Secret that may not be read is kept where the GitRepository names it.
     let is_named = live.is_some_and(|live| live.data["spec"]["secretRef"]["name"] == request.credentials_secret().name);
     let with_credentials = secret.is_some() || live_secret.is_some() || (is_named && !facts.is_secret_readable);

@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use k8s_openapi::ByteString;
 use kube::api::ApiResource;
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::conditions::Condition;
+use crate::gitops::flux_credential::FluxCredential;
 use crate::names;
 use crate::object::{Object, api_resource};
 
@@ -198,9 +197,9 @@ pub fn git_repository(
     manifest
 }
 
-/// Builds the Secret with which source-controller reads a private repository over HTTP.
+/// Builds the Secret with which source-controller reads a private repository.
 #[must_use]
-pub fn git_credentials_secret(namespace: &str, package: &str, username: &str, password: &SecretString) -> Value {
+pub fn git_credentials_secret(namespace: &str, package: &str, credential: &FluxCredential) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
@@ -210,10 +209,7 @@ pub fn git_credentials_secret(namespace: &str, package: &str, username: &str, pa
             "labels": crate::labels::managed(),
         },
         "type": "Opaque",
-        "data": {
-            "username": ByteString(username.as_bytes().to_vec()),
-            "password": ByteString(password.expose_secret().as_bytes().to_vec()),
-        },
+        "data": credential.data(),
     })
 }
 

@@ -8,6 +8,7 @@ pub mod checkout;
 pub mod credentials;
 pub mod delivery;
 mod edit;
+pub mod flux_credential;
 mod ignore;
 pub mod install;
 pub mod layout;

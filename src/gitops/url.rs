@@ -132,7 +132,8 @@ impl GitUrl {
     }
 
     /// Tells whether certificates apply.
-    pub(super) fn is_https(&self) -> bool {
+    #[must_use]
+    pub fn is_https(&self) -> bool {
         self.scheme.eq_ignore_ascii_case("https")
     }
 
@@ -168,6 +169,14 @@ impl GitUrl {
         match self.host.rsplit_once(':').filter(|(_, port)| is_port(port)) {
             Some((host, port)) => format!("ssh -T -p {port} {user}{host}"),
             None => format!("ssh -T {user}{}", self.host),
+        }
+    }
+
+    /// Returns the command that prints the host keys of an SSH URL, as lines of `known_hosts`.
+    pub(super) fn keyscan_command(&self) -> String {
+        match self.host.rsplit_once(':').filter(|(_, port)| is_port(port)) {
+            Some((host, port)) => format!("ssh-keyscan -p {port} {host}"),
+            None => format!("ssh-keyscan {}", self.host),
         }
     }
 
@@ -311,5 +320,6 @@ mod tests {
         assert_eq!(hint("host:/srv/repo"), "write it as ssh://host/srv/repo");
         assert!(hint("./a:b").starts_with("use the"));
         assert_eq!(GitUrl::parse("ssh://git@host:2222/a").ssh_command(), "ssh -T -p 2222 git@host");
+        assert_eq!(GitUrl::parse("ssh://git@host:2222/a").keyscan_command(), "ssh-keyscan -p 2222 host");
     }
 }

@@ -112,7 +112,7 @@ fn ssh_without_a_key(testbed: &Testbed) {
     let bootstrap = ["bootstrap", PACKAGE, "--git-url", url, "--branch", "main", "--yes"];
     refused(&user, &bootstrap, 1)
         .says(&format!("Flux has no SSH key for {url}"))
-        .says(&format!("flux create secret git {PACKAGE}-gitops-auth"))
+        .says("--ssh-key-file FILE --known-hosts-file FILE")
         .does_not_say("--git-username");
     let secret = format!("{PACKAGE}-gitops-auth");
     let keys = ["--from-literal=identity=fake-key", "--from-literal=known_hosts=fake-host"];

@@ -15,6 +15,7 @@ mod delivery;
 mod disruption;
 mod gateways;
 mod git;
+mod git_access;
 mod impersonation;
 mod interaction;
 mod kubeconfig_file;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         delivery::TESTS,
         gateways::TESTS,
         git::TESTS,
+        git_access::TESTS,
         impersonation::TESTS,
         interaction::TESTS,
         kubeconfig_file::TESTS,

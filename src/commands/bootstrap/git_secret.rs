@@ -10,7 +10,6 @@ use crate::error::Error;
 use crate::gitops::checkout::Trust;
 use crate::gitops::url::GitUrl;
 use crate::object::ObjectReference;
-use crate::shell::quoted;
 
 /// The Secret that source-controller reads the repository with.
 pub(super) struct GitSecret {
@@ -60,35 +59,24 @@ impl GitSecret {
     /// Refuses a repository that Flux will not be able to read: it has no SSH keys and no certificates but those of the Secret,
     /// whatever the user's own `git` has (source-controller v1.9.3, `git.AuthOptions`).
     pub(super) fn check(&self, checks: &mut Checks, url: &GitUrl, gives_password: bool, trust: Option<Trust>) {
-        let (name, namespace) = (&self.reference.name, self.reference.namespace.as_deref().unwrap_or_default());
         if url.is_ssh() {
             let result = match self.lacks(&["identity", "known_hosts"]) {
                 _ if gives_password => Err(Error::usage("a user name and a password are of no use over SSH")
                     .hint("leave out --git-username, --git-password-file, GIT_USERNAME and GIT_PASSWORD, or give the https:// URL")),
                 Some(lack) => Err(Error::new(format!("Flux has no SSH key for {url}"))
                     .because(lack)
-                    .hint(format!(
-                        "make the Secret, then run this command again: flux create secret git {name} -n {namespace} --url={} --private-key-file=FILE",
-                        quoted(&url.to_string())
-                    ))
-                    .hint("give the key the right to read the repository; Flux does not use the one of your own `ssh`")),
+                    .hint("give one that may read the repository, and the host keys of the server: --ssh-key-file FILE --known-hosts-file FILE")
+                    .hint("Flux does not use the key of your own `ssh`")),
                 None => Ok(()),
             };
             checks.check("Git credentials", result);
             return;
         }
         let Some(lack) = self.lacks(&["ca.crt"]).filter(|_| !self.has("caFile")) else { return };
-        let command = if self.exists() {
-            format!(
-                "kubectl -n {namespace} patch secret {name} --type=merge -p \"{{\\\"data\\\":{{\\\"ca.crt\\\":\\\"$(base64 -w0 FILE)\\\"}}}}\""
-            )
-        } else {
-            format!("kubectl -n {namespace} create secret generic {name} --from-file=ca.crt=FILE")
-        };
         let error = |message: String| {
-            Error::new(message).because(lack).hint(format!(
-                "put the CA's certificate into the Secret, which does no harm where Flux trusts it already, then run this command again: {command}"
-            ))
+            Error::new(message)
+                .because(lack)
+                .hint("give the CA's certificate, which does no harm where Flux trusts it already: --git-ca-file FILE")
         };
         match trust {
             Some(Trust::Private) => checks.check(

@@ -16,6 +16,8 @@ fn request(credentials: Option<GitCredentials>) -> Request {
         branch: "main".to_owned(),
         namespace: "dev".to_owned(),
         credentials,
+        ssh_key: None,
+        git_ca: None,
         labels: Vec::new(),
         timeout: Duration::from_mins(2),
     }
@@ -36,8 +38,8 @@ fn facts(objects: impl IntoIterator<Item = Value>) -> Facts {
 
 /// The Secret as an earlier run has left it.
 fn secret() -> Value {
-    let GitCredentials { username, password } = credentials();
-    git_credentials_secret("dev", "hello.default.tap", &username, &password)
+    let credential = FluxCredential { login: Some(credentials()), ..FluxCredential::default() };
+    git_credentials_secret("dev", "hello.default.tap", &credential)
 }
 
 /// The GitRepository as an earlier run has left it, with what Flux says about it.
@@ -197,4 +199,23 @@ fn flux_is_asked_to_fetch_where_it_has_not_or_would_fetch_otherwise() {
     assert!(!asks(None, vec![by_name.clone()]), "the same branch, written in another way");
     by_name["spec"]["ref"]["name"] = json!("refs/heads/next");
     assert!(asks(None, vec![by_name]), "another branch");
+}
+
+#[test]
+fn an_authority_that_is_given_leaves_the_login_in_the_secret() {
+    let with_authority = Request { git_ca: Some("fake-authority".to_owned()), ..request(None) };
+    let plan = plan(&with_authority, &facts([secret(), repository(true, "True")]));
+    let applied = manifests(&plan)[0]["data"].as_object().expect("data");
+    assert_eq!(applied.keys().collect::<Vec<_>>(), ["ca.crt", "password", "username"]);
+    assert!(outline(&plan).contains(": fetch"), "the Secret changes");
+}
+
+#[test]
+fn an_ssh_key_replaces_what_the_secret_holds() {
+    let key = SshKey { identity: "fake-key".into(), public: "fake".to_owned(), known_hosts: "fake".to_owned() };
+    let plan = plan(&Request { ssh_key: Some(key), ..request(None) }, &facts([secret()]));
+    let applied = manifests(&plan)[0]["data"].as_object().expect("data");
+    assert_eq!(applied.keys().collect::<Vec<_>>(), ["identity", "identity.pub", "known_hosts"]);
+    assert_eq!(manifests(&plan)[1]["spec"]["secretRef"]["name"], "hello.default.tap-gitops-auth");
+    assert!(!format!("{plan:?}").contains("fake-key"));
 }

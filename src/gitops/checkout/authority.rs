@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::git::{Git, GitAccess};
+use super::isolated::BUNDLES;
 use super::temporary::Temporary;
 use crate::error::{Error, Result};
 use crate::gitops::url::GitUrl;
@@ -18,14 +19,6 @@ pub enum Trust {
     /// The user's `git` has such settings, but what they are needed for cannot be told.
     Unknown,
 }
-
-/// Where operating systems keep the certificates of the authorities that they trust.
-const BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// The variables of `git` and of the libraries below it about certificates.
 const VARIABLES: [&str; 5] = ["GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"];

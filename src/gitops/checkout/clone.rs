@@ -57,7 +57,11 @@ impl Checkout {
         let output = git.run(temporary.path(), &arguments).await?;
         if !output.success {
             let failure = Failure::of(&output);
-            let error = failure.error("clone", url, branch, &output);
+            let error = if access.isolated.is_some() {
+                failure.isolated_error(url, branch, &output)
+            } else {
+                failure.error("clone", url, branch, &output)
+            };
             return Err(match failure {
                 Failure::BranchNotFound => with_branches(error, &git, temporary.path(), url).await,
                 _ => error,

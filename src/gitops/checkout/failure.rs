@@ -167,6 +167,28 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Makes the error for a failed attempt to clone with a credential for Flux, where that one alone was used.
+    pub(super) fn isolated_error(self, url: &GitUrl, branch: &str, output: &Output) -> Error {
+        let host = url.host();
+        let error = match self {
+            Self::HostKey => Error::new(format!("the SSH host key of {host} is not in the file of --known-hosts-file"))
+                .hint(format!(
+                    "get its keys with `{}`, compare their fingerprints (`ssh-keygen -l -f FILE`) with those that its operator publishes, and give them: --known-hosts-file FILE",
+                    url.keyscan_command()
+                )),
+            Self::Authentication if url.is_ssh() => Error::new(format!("{url} does not accept the SSH key"))
+                .hint("let its public key read the repository, as a deploy key, then run this command again"),
+            Self::Certificate => {
+                Error::new(format!("the certificate of {host} is not signed by the authority that Flux would trust"))
+                    .hint("give the certificate of the authority that has signed it: --git-ca-file FILE")
+            }
+            _ => return self.error("clone", url, branch, output),
+        };
+        error.because(last_lines(&output.stderr))
+    }
+}
+
 fn timeout(message: String) -> Error {
     Error::of_kind(ErrorKind::Timeout, message)
 }

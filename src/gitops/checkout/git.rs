@@ -8,10 +8,12 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
+use super::isolated::{Isolated, OF_USER};
 use super::limit::{self, Limits, Passed};
 use crate::error::{Error, Result};
 use crate::gitops::credentials::{GitCredentials, username_in_environment};
@@ -101,6 +103,8 @@ pub struct GitAccess {
     pub credentials: Option<GitCredentials>,
     /// How long each of its commands may take.
     pub limits: Limits,
+    /// The credential for Flux that is used alone, without anything that the user has configured.
+    pub isolated: Option<Arc<Isolated>>,
     /// Variables for `git` beside those of this process, which they override.
     pub environment: Vec<(OsString, OsString)>,
 }
@@ -111,6 +115,8 @@ pub(super) struct Git {
     environment: Vec<(OsString, OsString)>,
     password: Option<SecretString>,
     limits: Limits,
+    /// Keeps the files that the environment names.
+    isolated: Option<Arc<Isolated>>,
 }
 
 /// What a run of `git` left.
@@ -133,7 +139,8 @@ impl fmt::Debug for Git {
 
 impl Git {
     pub(super) fn new(access: &GitAccess, url: &GitUrl) -> Self {
-        let mut environment: Vec<(OsString, OsString)> = access.environment.clone();
+        let mut environment = access.isolated.as_ref().map_or_else(Vec::new, |isolated| isolated.environment.clone());
+        environment.extend(access.environment.iter().cloned());
         // Failures are recognised by their English text.
         environment.push(("LC_ALL".into(), "C".into()));
         // Large files are none of a delivery's business.
@@ -143,7 +150,7 @@ impl Git {
         // What a flag or a question says goes before what the URL carries.
         let credentials = access.credentials.clone().filter(|_| url.is_http()).or_else(|| GitCredentials::in_url(url));
         let name = OsStr::new("GIT_CONFIG_COUNT");
-        let given = access.environment.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let given = environment.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let count = given.or_else(|| env::var_os(name));
         let configured = count.as_deref().and_then(OsStr::to_str);
         let settings = match &credentials {
@@ -151,13 +158,17 @@ impl Git {
             None => username_in_environment(url, configured),
         };
         environment.extend(settings.into_iter().map(|(key, value)| (key.into(), value)));
-        Self { environment, password: credentials.map(|credentials| credentials.password), limits: access.limits }
+        let password = credentials.map(|credentials| credentials.password);
+        Self { environment, password, limits: access.limits, isolated: access.isolated.clone() }
     }
 
     /// Runs `git` in a directory and waits until it ends or a limit passes; only a `git` that cannot be run is an error.
     pub(super) async fn run(&self, directory: &Path, arguments: &[&str]) -> Result<Output> {
         let mut command = Command::new("git");
         for name in FOREIGN {
+            command.env_remove(name);
+        }
+        for name in OF_USER.iter().filter(|_| self.isolated.is_some()) {
             command.env_remove(name);
         }
         // Questions, if any, are asked on the terminal itself; standard input is not git's to read.

@@ -7,9 +7,11 @@ mod authority;
 mod clone;
 mod failure;
 mod git;
+mod isolated;
 mod limit;
 mod push;
 mod refusal;
+mod ssh_key;
 mod temporary;
 #[cfg(test)]
 mod tests;
@@ -17,4 +19,6 @@ mod tests;
 pub use self::authority::{Trust, trust};
 pub use self::clone::Checkout;
 pub use self::git::{GitAccess, is_ancestor};
+pub use self::isolated::Isolated;
 pub use self::limit::Limits;
+pub use self::ssh_key::public_key;

@@ -4,8 +4,8 @@
 //! finds it by its lock, which ended with the process, and removes it.
 
 use std::fs::{self, File};
-use std::io;
-use std::path::Path;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -44,6 +44,17 @@ impl Temporary {
 
     pub(super) fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Writes a new file into it that only the user may read.
+    pub(super) fn write(&self, name: &str, text: &str) -> io::Result<PathBuf> {
+        let path = self.path().join(name);
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&path)?.write_all(text.as_bytes())?;
+        Ok(path)
     }
 }
 

@@ -1,0 +1,96 @@
+//! The SSH key and the authority that are given for Flux, read from their files.
+
+use std::path::Path;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use secrecy::SecretString;
+
+use crate::cli::FluxCredentialArgs;
+use crate::error::{Error, Result};
+use crate::gitops::checkout::public_key;
+use crate::gitops::flux_credential::SshKey;
+use crate::gitops::url::GitUrl;
+use crate::object::ObjectReference;
+use crate::ui::Ui;
+
+/// Reads the files that the flags name.
+pub(super) async fn given(
+    ui: Ui,
+    arguments: &FluxCredentialArgs,
+    url: &GitUrl,
+) -> Result<(Option<SshKey>, Option<String>)> {
+    let authority = match &arguments.git_ca_file {
+        Some(path) => Some(authority(path)?),
+        None => None,
+    };
+    let (Some(key_file), Some(hosts_file)) = (&arguments.ssh_key_file, &arguments.known_hosts_file) else {
+        return Ok((None, authority));
+    };
+    let identity = SecretString::from(read(key_file)?);
+    let public = public_key(&identity, &key_file.display().to_string()).await?;
+    if url.is_ssh() {
+        ui.status(&format!("Flux reads {url} with the key {public}"));
+    }
+    Ok((Some(SshKey { identity, public, known_hosts: read(hosts_file)? }), authority))
+}
+
+/// Refuses what is of no use for the repository.
+pub(super) fn check(url: &GitUrl, has_login: bool, has_ssh_key: bool, has_authority: bool) -> Result<()> {
+    if has_ssh_key && !url.is_ssh() {
+        return Err(Error::usage(format!("an SSH key is of no use for {url}"))
+            .hint("give the ssh:// URL, or leave out --ssh-key-file and --known-hosts-file"));
+    }
+    if has_ssh_key && has_login {
+        return Err(Error::usage("a user name and a password are of no use over SSH")
+            .hint("leave out --git-username, --git-password-file, GIT_USERNAME and GIT_PASSWORD"));
+    }
+    if has_authority && !url.is_https() {
+        return Err(Error::usage(format!("a certificate authority is of no use for {url}"))
+            .hint("give the https:// URL, or leave out --git-ca-file"));
+    }
+    Ok(())
+}
+
+/// Refuses to write a Secret that may hold a login which cannot be read, and would be taken away.
+pub(super) fn login_unknown(secret: &ObjectReference) -> Error {
+    Error::new(format!("{} may hold a user name and a password, which you may not read", secret.display()))
+        .because("the Secret is written as a whole")
+        .hint("give them as well: --git-username NAME and --git-password-file FILE")
+}
+
+fn authority(path: &Path) -> Result<String> {
+    let text = read(path)?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    if certificates.is_empty() || certificates.iter().any(std::result::Result::is_err) {
+        return Err(Error::usage(format!("{} holds no certificate", path.display()))
+            .hint("give the authority's certificate in PEM: it begins with -----BEGIN CERTIFICATE-----"));
+    }
+    Ok(text)
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Error::usage(format!("cannot read {}", path.display())).because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_of_no_use_for_the_repository_is_refused() {
+        let refused = |url: &str, login: bool, key: bool, authority: bool| {
+            check(&GitUrl::parse(url), login, key, authority).is_err()
+        };
+        let (ssh, https, http) = ("ssh://git@host/a", "https://host/a", "http://host/a");
+        assert!(refused(https, false, true, false) && refused(http, false, true, false));
+        assert!(refused(ssh, true, true, false));
+        assert!(refused(ssh, false, true, true) && refused(http, true, false, true));
+        assert!(
+            !refused(ssh, false, true, false)
+                && !refused(https, true, false, true)
+                && !refused(http, true, false, false)
+        );
+    }
+}

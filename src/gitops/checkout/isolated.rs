@@ -1,0 +1,90 @@
+//! A `git` that has nothing but a credential for Flux: no configuration, no keys and no certificates of its user.
+
+use std::ffi::OsString;
+
+use secrecy::ExposeSecret;
+
+use super::temporary::Temporary;
+use crate::error::{Error, Result};
+use crate::gitops::flux_credential::FluxCredential;
+use crate::shell::quoted;
+
+/// The variables by which a user gives `git`, `ssh` and the libraries below them what Flux does not have. Those of proxies
+/// stay: how to get to the server from here is not Flux's way anyway.
+pub(super) const OF_USER: &[&str] = &[
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_ASKPASS",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_SSH_VARIANT",
+    "GIT_SSL_NO_VERIFY",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH",
+    "GIT_SSL_CERT",
+    "GIT_SSL_KEY",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "SSH_ASKPASS",
+    "SSH_AUTH_SOCK",
+];
+
+/// Where operating systems keep the certificates of the authorities that they trust.
+pub(super) const BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The files of a credential in a directory of their own, and the variables that make `git` use them.
+#[derive(Debug)]
+pub struct Isolated {
+    pub(super) environment: Vec<(OsString, OsString)>,
+    _temporary: Temporary,
+}
+
+impl Isolated {
+    /// Writes the credential into files that only the user may read, and that go away with this value.
+    pub fn with(credential: &FluxCredential) -> Result<Self> {
+        let temporary = Temporary::new().map_err(failed)?;
+        let home = temporary.path().as_os_str();
+        let mut environment: Vec<(OsString, OsString)> = vec![
+            ("GIT_CONFIG_NOSYSTEM".into(), "1".into()),
+            ("GIT_CONFIG_GLOBAL".into(), "/dev/null".into()),
+            ("GIT_CONFIG_COUNT".into(), "0".into()),
+            // libcurl looks for `.netrc` there.
+            ("HOME".into(), home.into()),
+            ("XDG_CONFIG_HOME".into(), home.into()),
+        ];
+        if let Some(ssh) = &credential.ssh {
+            let identity = temporary.write("identity", ssh.identity.expose_secret()).map_err(failed)?;
+            let known_hosts = temporary.write("known_hosts", &ssh.known_hosts).map_err(failed)?;
+            let command = [
+                "ssh -F none -o BatchMode=yes -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=yes",
+                "-o PreferredAuthentications=publickey -o GlobalKnownHostsFile=none -o",
+                &quoted(&format!("UserKnownHostsFile=\"{}\"", known_hosts.display())),
+                "-i",
+                &quoted(&identity.display().to_string()),
+            ];
+            environment.push(("GIT_SSH_COMMAND".into(), command.join(" ").into()));
+        }
+        if let Some(authority) = &credential.authority {
+            // Flux trusts the public ones as well, and this variable replaces them.
+            let all = format!("{authority}\n{}", system_authorities());
+            let path = temporary.write("authorities.pem", &all).map_err(failed)?;
+            environment.push(("GIT_SSL_CAINFO".into(), path.into()));
+        }
+        Ok(Self { environment, _temporary: temporary })
+    }
+}
+
+/// Returns the certificates of the authorities that this machine trusts; none where they are not kept in one file.
+fn system_authorities() -> String {
+    BUNDLES.iter().find_map(|bundle| std::fs::read_to_string(bundle).ok()).unwrap_or_default()
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::new("cannot make a temporary file").because(error)
+}

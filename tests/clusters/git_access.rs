@@ -1,0 +1,101 @@
+//! Repositories that Flux reads with a deploy key, or whose server has a certificate of a private authority: from `bootstrap` to
+//! an installed package, and to another credential.
+
+use testbed::{Testbed, generate_key};
+
+use crate::Test;
+use crate::bad_input::refused;
+use crate::support::{PACKAGE, User};
+
+pub(crate) const TESTS: &[(&str, Test)] =
+    &[("git_access::ssh_with_a_deploy_key", ssh), ("git_access::https_with_a_private_authority", https)];
+
+/// Returns what the Secret for Flux holds of a key, in base64.
+fn stored(user: &User<'_>, key: &str) -> String {
+    let secret = user.get("build", user.workspace.build_namespace(), "secret", &format!("{PACKAGE}-gitops-auth"));
+    secret["data"][key].as_str().unwrap_or_default().to_owned()
+}
+
+/// Takes away what the user's environment has for the other trials.
+fn without_password(user: &mut User<'_>) {
+    user.set("GIT_USERNAME", "");
+    user.set("GIT_PASSWORD", "");
+}
+
+fn ssh(testbed: &Testbed) {
+    let mut user = User::new(testbed, "ssh-access");
+    without_password(&mut user);
+    let server = testbed.git_over_ssh().expect("an SSH server");
+    let repository = user.workspace.repository().clone();
+    let url = server.url(&repository);
+    let directory = tempfile::tempdir().expect("a directory");
+    let key = |name: &str| generate_key(directory.path(), name).expect("a key pair");
+    let [(own, own_public), (first, first_public), (second, second_public)] = ["own", "first", "second"].map(key);
+    let (_, other_host_key) = key("other-host");
+    repository.set_deploy_keys(&[("write", &own_public), ("read", &first_public)]).expect("deploy keys");
+    user.write("known_hosts", &server.known_hosts());
+    user.write("other_hosts", &server.known_hosts_with(&other_host_key));
+    // The user's own way to the server must not help Flux's key.
+    let known_hosts = user.write("own_hosts", &server.known_hosts()).display().to_string();
+    user.set("GIT_SSH_COMMAND", &format!("ssh -F none -i {own} -o UserKnownHostsFile={known_hosts}"));
+
+    let bootstrap = |key: &str, known_hosts: &str| {
+        let flags = ["--ssh-key-file", key, "--known-hosts-file", known_hosts, "--yes"].map(str::to_owned);
+        let head = ["bootstrap", PACKAGE, "--git-url", &url, "--branch", "main"].map(str::to_owned);
+        head.into_iter().chain(flags).collect::<Vec<_>>()
+    };
+    let refuse = |arguments: &[String]| refused(&user, &arguments.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+    refuse(&bootstrap(&first, "other_hosts")).says("host key").says("--known-hosts-file").says("ssh-keyscan");
+    refuse(&bootstrap(&second, "known_hosts")).says("does not accept the SSH key").says(second_public.trim());
+
+    let run = |arguments: &[String]| user.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    run(&bootstrap(&first, "known_hosts")).expect_code(0).does_not_say("PRIVATE KEY");
+    let before = stored(&user, "identity");
+    run(&bootstrap(&first, "known_hosts")).expect_code(0).says("nothing to change");
+    user.add_cluster("prod1").expect_code(0).says("ready");
+
+    // Another key, and the first one is taken away.
+    repository
+        .set_deploy_keys(&[("write", &own_public), ("read", &first_public), ("read", &second_public)])
+        .expect("deploy keys");
+    run(&bootstrap(&second, "known_hosts")).expect_code(0);
+    assert_ne!(before, stored(&user, "identity"));
+    repository.set_deploy_keys(&[("write", &own_public), ("read", &second_public)]).expect("deploy keys");
+    user.change_replicas(3);
+    user.run(&["wait"]).expect_code(0).says("ready");
+    user.assert_replicas(3);
+    user.run(&["remove-cluster", "prod1", "--run-context", "prod1", "--yes"]).expect_code(0);
+    assert!(user.temporary_files().is_empty(), "{:?}", user.temporary_files());
+}
+
+fn https(testbed: &Testbed) {
+    let mut user = User::new(testbed, "private-authority");
+    let server = testbed.git().https().expect("a server with TLS");
+    let repository = user.workspace.repository().clone();
+    let url = server.url(&repository);
+    let authority = user.write("git-ca.pem", server.authority()).display().to_string();
+    // As companies have it: the user's own git knows the authority, and Flux does not.
+    user.set("GIT_SSL_CAINFO", &authority);
+    let bootstrap = ["bootstrap", PACKAGE, "--git-url", &url, "--branch", "main", "--yes"];
+    let with_authority = [&bootstrap[..], &["--git-ca-file", "git-ca.pem"]].concat();
+    refused(&user, &bootstrap, 1).says("which only settings of your own git accept").says("--git-ca-file FILE");
+    user.write("no-ca.pem", "no certificate");
+    refused(&user, &[&bootstrap[..], &["--git-ca-file", "no-ca.pem"]].concat(), 2).says("holds no certificate");
+    let other = user.authority_of("build").display().to_string();
+    refused(&user, &[&bootstrap[..], &["--git-ca-file", &other]].concat(), 1).says("--git-ca-file");
+    user.run(&with_authority).expect_code(0);
+    user.run(&with_authority).expect_code(0).says("nothing to change");
+    user.add_cluster("prod1").expect_code(0).says("ready");
+
+    // Another password; the authority stays.
+    let before = stored(&user, "ca.crt");
+    let password = "another-fake-password";
+    repository.change_password(password);
+    user.set("GIT_PASSWORD", password);
+    user.run(&bootstrap).expect_code(0).does_not_say(password);
+    assert_eq!(before, stored(&user, "ca.crt"));
+    user.change_replicas(3);
+    user.run(&["wait"]).expect_code(0).says("ready");
+    user.assert_replicas(3);
+    user.run(&["remove-cluster", "prod1", "--run-context", "prod1", "--yes"]).expect_code(0);
+}
