@@ -5,9 +5,13 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval};
 
 use crate::error::{Error, Result};
+
+/// How long after the deadline a look is ended that has not answered. One that watches ends by itself at the deadline, and
+/// says more; and the last look may find what has come in time.
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 /// What one look has found.
 #[derive(Debug)]
@@ -27,7 +31,8 @@ pub(crate) enum Waited<T> {
     Overdue(Option<Error>),
 }
 
-/// Looks, with `pause` between two looks, until something is found or the deadline passes; there is always one look.
+/// Looks, with `pause` between two looks, until something is found or the deadline passes; there is always one look. One that
+/// never answers does not outlive the deadline.
 ///
 /// An error that may pass by itself does not end the wait: a server that restarts, is busy or cannot be reached for a moment.
 /// Every other error does, such as a refusal.
@@ -36,8 +41,12 @@ pub(crate) async fn until<T>(
     pause: Duration,
     mut look: impl AsyncFnMut() -> Result<Look<T>>,
 ) -> Result<Waited<T>> {
+    let mut passing = None;
     loop {
-        let passing = match look().await {
+        let limit = deadline.saturating_duration_since(Instant::now()) + GRACE_PERIOD;
+        // Boxed: its size would count several times in every future that waits.
+        let Some(looked) = within(limit, Box::pin(look())).await else { return Ok(Waited::Overdue(passing)) };
+        passing = match looked {
             Ok(Look::Found(found)) => return Ok(Waited::Found(found)),
             Ok(Look::NotYet) => None,
             Err(error) if may_pass(&error) => Some(error),
@@ -53,6 +62,11 @@ pub(crate) async fn until<T>(
 /// Lets some time pass.
 pub(crate) async fn pause(length: Duration) {
     tokio::time::sleep(length).await;
+}
+
+/// Returns what ticks, at once and then with this pause.
+pub(crate) fn ticks(pause: Duration) -> Interval {
+    tokio::time::interval(pause)
 }
 
 /// Waits until an instant is reached.
@@ -108,6 +122,20 @@ mod tests {
     fn a_refusal_ends_a_wait() {
         let waited = block_on(async { until::<()>(soon(), PAUSE, async || Err(refused(403))).await });
         assert_eq!(waited.expect_err("refused").status(), Some(403));
+    }
+
+    #[test]
+    fn a_look_that_never_answers_does_not_outlive_the_deadline() {
+        let mut looks = 0;
+        let waited = block_on(async {
+            let look = async || {
+                looks += 1;
+                if looks == 1 { Err(refused(503)) } else { std::future::pending::<Result<Look<()>>>().await }
+            };
+            until(Instant::now() + 100 * PAUSE, PAUSE, look).await
+        });
+        assert!(matches!(&waited, Ok(Waited::Overdue(Some(error))) if error.status() == Some(503)), "{waited:?}");
+        assert_eq!(looks, 2);
     }
 
     #[test]

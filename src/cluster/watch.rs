@@ -115,7 +115,7 @@ impl Cluster {
             }
             Err(Error::new(format!("the watch of {} ended", reference.display())))
         };
-        tokio::time::timeout(limit, search).await.unwrap_or_else(|_| {
+        waiting::within(limit, search).await.unwrap_or_else(|| {
             Err(Error::of_kind(
                 ErrorKind::Timeout,
                 format!(

@@ -27,6 +27,7 @@ use crate::conditions;
 use crate::error::{Error, Result};
 use crate::flux::{FluxVersions, Kustomization};
 use crate::shell::quoted;
+use crate::waiting;
 
 /// How many run clusters are read at a time.
 const AT_A_TIME: usize = 32;
@@ -289,8 +290,8 @@ async fn read_in_time(cluster: &Cluster, installs: Installs) -> Targets {
     for (namespace, names) in installs {
         let read = read_targets(cluster, Installs::from([(namespace.clone(), names)]));
         let no_answer = || Err(Error::new(format!("no answer within {} s", READ_TIMEOUT.as_secs())));
-        let read = tokio::time::timeout(READ_TIMEOUT, read).await;
-        targets.extend(read.unwrap_or_else(|_| Targets::from([(namespace, no_answer())])));
+        let read = waiting::within(READ_TIMEOUT, read).await;
+        targets.extend(read.unwrap_or_else(|| Targets::from([(namespace, no_answer())])));
     }
     targets
 }

@@ -23,6 +23,7 @@ use crate::object::{ObjectReference, api_resource};
 use crate::observe::Verdict;
 use crate::shell::quoted;
 use crate::ui::text::headline;
+use crate::waiting;
 
 /// How long a run cluster that is said to be gone has for an answer.
 const GRACE_PERIOD: Duration = Duration::from_secs(5);
@@ -226,10 +227,10 @@ pub(super) async fn still_answers(request: &Request, clusters: &Clusters, build:
     let Some(removed) = build.removed.first() else { return false };
     let delivery = removed.delivery(&request.namespace, &request.run_cluster);
     let Ok(flux) = clusters.as_flux(&delivery).await else { return false };
-    match tokio::time::timeout(GRACE_PERIOD, flux.served_versions()).await {
-        Ok(Ok(_)) => true,
-        Ok(Err(error)) => error.status().is_some(),
-        Err(_) => false,
+    match waiting::within(GRACE_PERIOD, flux.served_versions()).await {
+        Some(Ok(_)) => true,
+        Some(Err(error)) => error.status().is_some(),
+        None => false,
     }
 }
 
