@@ -1,6 +1,6 @@
 //! Follows deliveries until every one is decided, or the deadline passes.
 //!
-//! Watches say when to look and how far things are ([`follower`], fed by [`intake`]). What is final is decided by fresh reads, parents before
+//! Watches say when to look and how far things are ([`follower`], fed by [`intake`]; run clusters join as they are [reached](reaching)). What is final is decided by fresh reads, parents before
 //! children ([`confirm`]): watches of different objects lag differently, and a child that was read before its parent
 //! proves nothing.
 
@@ -9,6 +9,7 @@ mod confirm;
 mod fetches;
 mod follower;
 mod intake;
+mod reaching;
 mod request;
 mod track;
 mod view;
@@ -19,7 +20,6 @@ use futures::stream::StreamExt;
 
 use self::follower::Follower;
 pub use self::request::{EndpointChange, Outcome, Reporter, WaitRequest};
-use super::Verdict;
 use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::flux::FluxVersions;
@@ -37,19 +37,13 @@ pub async fn wait(
 ) -> Result<Vec<Outcome>> {
     reporter.began(&request.deliveries);
     let deadline = tokio::time::Instant::now() + request.timeout;
-    let mut follower = tokio::select! {
-        follower = Follower::begin(build, versions, &request, reporter) => follower?,
-        () = waiting::reached(deadline) => {
-            reporter.ended();
-            let verdict = Verdict::pending(super::Stage::Source, "reading how Flux reaches the run clusters");
-            return Ok(vec![Outcome::TimedOut(verdict); request.deliveries.len()]);
-        }
-    };
+    let mut follower = Follower::begin(build, versions, &request, reporter);
     let mut is_late = false;
-    let mut ticks = tokio::time::interval(TICK);
+    let mut ticks = waiting::ticks(TICK);
     while !follower.is_decided(request.fails_fast) && reporter.failure().is_none() {
         follower.look(Instant::now(), reporter);
         tokio::select! {
+            Some(arrival) = follower.arrivals.next() => follower.arrived(arrival, reporter),
             Some(event) = follower.following.next() => follower.take(event, reporter),
             Some(confirmation) = follower.confirmations.next() => follower.confirmed(confirmation, reporter),
             Some(refused) = follower.requests.next() => follower.requested(refused),

@@ -12,6 +12,7 @@ use crate::support::{PACKAGE, User, eventually};
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("logins::a_refused_credential_is_asked_for_once_more", refused_credential),
     ("logins::a_credential_plugin_is_interrupted_with_the_command", interrupted_plugin),
+    ("logins::a_plugin_that_hangs_holds_up_no_other_run_cluster", hanging_plugin),
 ];
 
 /// Those that need the certificate authorities of the clusters.
@@ -158,4 +159,20 @@ fn interrupted_plugin(testbed: &Testbed) {
         assert_eq!(child.wait().expect("it ends").code(), Some(130), "{arguments:?}");
         drop(lines);
     }
+}
+
+fn hanging_plugin(testbed: &Testbed) {
+    let mut user = User::delivered(testbed, "hanging");
+    user.add_cluster("prod2").expect_code(0);
+    change_kubeconfig(&mut user, |kubeconfig| {
+        let name = entry(kubeconfig, "contexts", "prod2")["context"]["user"].as_str().expect("a user").to_owned();
+        entry(kubeconfig, "users", &name)["user"] = json!({"exec": {
+            "apiVersion": "client.authentication.k8s.io/v1", "command": "/bin/sh", "args": ["-c", "exec sleep 120"],
+            "interactiveMode": "Never",
+        }});
+    });
+    user.run(&["wait", "--run-context", "prod2=prod2", "--timeout", "20s"])
+        .expect_code(3)
+        .says(&format!("{PACKAGE} on prod1  ready"))
+        .says("reaching the run cluster");
 }

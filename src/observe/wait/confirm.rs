@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use kube::ResourceExt;
 
+use super::reaching::unread;
 use super::track::Retry;
 use crate::carvel::App;
 use crate::cluster::Cluster;
@@ -18,7 +19,7 @@ use crate::observe::verdict::{Assessment, FluxPart, assess, assess_flux};
 
 /// What is to be read about deliveries of one run cluster.
 pub(super) struct Inquiry {
-    /// The run cluster's view; `None` where it cannot be reached.
+    /// The run cluster's view; `None` where it has yet to be reached.
     pub(super) view: Option<usize>,
     pub(super) build: Cluster,
     pub(super) versions: FluxVersions,
@@ -94,7 +95,8 @@ impl Inquiry {
                 let settled = self.settled.get(&(namespace.to_owned(), name.to_owned()));
                 observation.installed(&run_cluster, (namespace, name), |app| is_same(settled, app))
             };
-            Ok(assess(&delivery, objects, &mut expectation, installed))
+            let assessment = assess(&delivery, objects, &mut expectation, installed);
+            Ok(if self.cluster.is_some() { assessment } else { unread(assessment) })
         })();
         Answer { index, assessment, is_answered, expectation }
     }

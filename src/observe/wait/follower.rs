@@ -4,23 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, LocalBoxFuture};
-use futures::stream::{self, FuturesUnordered, StreamExt};
+use futures::stream::FuturesUnordered;
 
 use super::ancestry::{Ancestry, Proof};
 use super::confirm::{Answer, Confirmation, Inquiry, Question};
 use super::fetches::{self, Fetches, token};
+use super::reaching::{Arrivals, reach_all, unread};
 use super::request::{Outcome, Reporter, WaitRequest};
 use super::track::{Evidence, Next, Retry, Track};
 use super::view::RunView;
 use crate::cluster::Cluster;
-use crate::error::Result;
 use crate::flux::{FluxVersions, GitRepository, Kustomization, RECONCILE_REQUESTED_AT, kustomization_resource};
 use crate::object::ObjectReference;
-use crate::observe::delivery::{Delivery, RunClusterKey};
+use crate::observe::delivery::Delivery;
 use crate::observe::expectation::{Expectation, commit_of};
 use crate::observe::following::Following;
 use crate::observe::install::Installed;
-use crate::observe::reach::reach;
 use crate::observe::verdict::{Assessment, DependencyState, FluxObjects, FluxPart, assess, assess_flux};
 use crate::observe::watch::{Names, Store};
 use crate::observe::{Key, Stage, Verdict};
@@ -28,9 +27,6 @@ use crate::observe::{Key, Stage, Verdict};
 /// How long an App must stay unchanged before the run that new values start is taken to have been made: kapp-controller
 /// starts it at once, and shows it when it deploys, or ends (`pkg/app/app.go`, v0.53.1, throttles what it writes before).
 const SETTLED: Duration = Duration::from_secs(10);
-
-/// How many run clusters are reached at a time when the wait begins.
-const REACHED_AT_A_TIME: usize = 16;
 
 /// How many run clusters are read again at a time.
 const AT_A_TIME: usize = 8;
@@ -40,6 +36,8 @@ pub(super) struct Follower {
     pub(super) build: Cluster,
     pub(super) versions: FluxVersions,
     pub(super) following: Following,
+    /// The run clusters that are being reached.
+    pub(super) arrivals: Arrivals,
     pub(super) confirmations: FuturesUnordered<LocalBoxFuture<'static, Confirmation>>,
     /// The deliveries whose verdicts are to be confirmed, by the view that they are read through.
     pub(super) unconfirmed: BTreeMap<Option<usize>, BTreeSet<usize>>,
@@ -62,17 +60,18 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Asks every source to fetch, reaches every run cluster, and starts the watches.
-    pub(super) async fn begin(
+    /// Asks every source to fetch, begins to reach every run cluster, and watches Flux's objects.
+    pub(super) fn begin(
         build: &Cluster,
         versions: FluxVersions,
         request: &WaitRequest,
         reporter: &mut dyn Reporter,
-    ) -> Result<Self> {
+    ) -> Self {
         let mut follower = Self {
             build: build.clone(),
             versions,
             following: Following::new(build, &request.connection),
+            arrivals: reach_all(build, request),
             confirmations: FuturesUnordered::new(),
             unconfirmed: BTreeMap::new(),
             asked: BTreeSet::new(),
@@ -84,15 +83,14 @@ impl Follower {
             kustomizations: Store::default(),
             expectations: BTreeMap::new(),
             views: Vec::new(),
-            tracks: Vec::new(),
+            tracks: request.deliveries.iter().map(|delivery| track(delivery, request)).collect(),
             refused: None,
         };
         follower.follow_sources(request, reporter);
-        follower.follow_run_clusters(request).await;
         for (index, track) in follower.tracks.iter().enumerate() {
-            reporter.changed(index, track.outcome.as_ref().unwrap_or(&track.shown), track.outcome.is_some());
+            reporter.changed(index, &track.shown, false);
         }
-        Ok(follower)
+        follower
     }
 
     /// Watches Flux's objects, one watch per namespace and kind, and asks each source once to look for new commits.
@@ -107,40 +105,6 @@ impl Follower {
             for source in sources {
                 self.expect(source, Expectation::default());
             }
-        }
-    }
-
-    /// Reaches each run cluster once, and watches each target namespace on it once.
-    async fn follow_run_clusters(&mut self, request: &WaitRequest) {
-        let mut groups: BTreeMap<RunClusterKey, Vec<&Delivery>> = BTreeMap::new();
-        for delivery in &request.deliveries {
-            groups.entry(delivery.run_cluster_key()).or_default().push(delivery);
-        }
-        let build = &self.build;
-        let reached: Vec<_> = stream::iter(groups)
-            .map(|(key, group)| async move {
-                let cluster = reach(build, group[0], &request.run_contexts, &request.connection).await;
-                (key, group, cluster)
-            })
-            .buffered(REACHED_AT_A_TIME)
-            .collect()
-            .await;
-        let mut views: BTreeMap<_, Result<usize, Verdict>> = BTreeMap::new();
-        for (key, group, cluster) in reached {
-            let view = cluster.map(|cluster| {
-                let index = self.following.add(cluster);
-                let namespaces = group.iter().map(|delivery| delivery.target_namespace.as_str()).collect();
-                self.following.watch(index, &namespaces);
-                self.views.push(RunView::default());
-                index
-            });
-            views.insert(key, view);
-        }
-        for delivery in &request.deliveries {
-            let Some(view) = views.get(&delivery.run_cluster_key()) else { continue };
-            let mut track = Track::new(delivery.clone(), view.clone(), Instant::now());
-            track.endpoint_change = request.endpoint_change;
-            self.tracks.push(track);
         }
     }
 
@@ -257,7 +221,7 @@ impl Follower {
         let mut expectation = self.expectations.get(&delivery.source).cloned().unwrap_or_default();
         let assessment = assess(delivery, objects, &mut expectation, installed);
         self.expectations.insert(delivery.source.clone(), expectation);
-        let Some(view) = view else { return assessment };
+        let Some(view) = view else { return unread(assessment) };
         let target = &delivery.target_namespace;
         match &assessment.verdict {
             // Flux has done its part; what it applied cannot be read yet.
@@ -379,6 +343,13 @@ impl Follower {
             self.tracks[index].is_retry_refused = true;
         }
     }
+}
+
+/// Begins to follow a delivery, whose run cluster has yet to be reached.
+fn track(delivery: &Delivery, request: &WaitRequest) -> Track {
+    let mut track = Track::new(delivery.clone(), Instant::now());
+    track.endpoint_change = request.endpoint_change;
+    track
 }
 
 /// Returns the revision that a source has.

@@ -30,7 +30,7 @@ pub(super) struct Retry {
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) delivery: Delivery,
-    /// Index of the run cluster's view.
+    /// Index of the run cluster's view; `None` until it is reached.
     pub(super) view: Option<usize>,
     /// What was shown last.
     pub(super) shown: Verdict,
@@ -79,12 +79,12 @@ pub(super) enum Next {
 }
 
 impl Track {
-    pub(super) fn new(delivery: Delivery, view: Result<usize, Verdict>, now: Instant) -> Self {
+    pub(super) fn new(delivery: Delivery, now: Instant) -> Self {
         Self {
             delivery,
-            view: view.as_ref().ok().copied(),
+            view: None,
             shown: Verdict::pending(Stage::Source, "reading"),
-            outcome: view.err(),
+            outcome: None,
             is_dirty: true,
             dependency: DependencyState::None,
             is_confirming: false,

@@ -15,7 +15,7 @@ fn track(now: Instant) -> Track {
         target_namespace: "apps".to_owned(),
         access: RunAccess::Kubeconfig { secret: KubeConfigReference::default(), impersonate: None },
     };
-    Track::new(delivery, Ok(0), now)
+    Track::new(delivery, now)
 }
 
 fn failed(grace_period: GracePeriod, retry: Option<&str>) -> Assessment {

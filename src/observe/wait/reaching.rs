@@ -1,0 +1,102 @@
+//! Run clusters are reached while the deliveries are followed already: one whose API server or credential plugin does not
+//! answer holds no other up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::sync::Semaphore;
+
+use super::follower::Follower;
+use super::request::{Reporter, WaitRequest};
+use super::view::RunView;
+use crate::cluster::Cluster;
+use crate::observe::delivery::{Delivery, RunClusterKey};
+use crate::observe::reach::reach;
+use crate::observe::verdict::Assessment;
+use crate::observe::{Stage, Verdict};
+use crate::waiting;
+
+/// How many run clusters are reached at a time.
+const AT_A_TIME: usize = 16;
+
+/// After how long the next one begins, although this one has not been reached: its plugin may wait for a person.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// A run cluster that was reached, or why it cannot be.
+pub(super) struct Arrival {
+    run_cluster: RunClusterKey,
+    reached: Result<Cluster, Verdict>,
+}
+
+/// The run clusters that are on their way.
+pub(super) type Arrivals = FuturesUnordered<LocalBoxFuture<'static, Arrival>>;
+
+/// Begins to reach each run cluster once.
+pub(super) fn reach_all(build: &Cluster, request: &WaitRequest) -> Arrivals {
+    let slots = Arc::new(Semaphore::new(AT_A_TIME));
+    let mut clusters: BTreeMap<RunClusterKey, &Delivery> = BTreeMap::new();
+    for delivery in &request.deliveries {
+        clusters.entry(delivery.run_cluster_key()).or_insert(delivery);
+    }
+    let arrivals = clusters.into_iter().map(|(run_cluster, delivery)| -> LocalBoxFuture<'static, Arrival> {
+        let (build, delivery, slots) = (build.clone(), delivery.clone(), slots.clone());
+        let (contexts, connection) = (request.run_contexts.clone(), request.connection.clone());
+        Box::pin(async move {
+            let slot = slots.acquire().await;
+            let mut reaching = pin!(reach(&build, &delivery, &contexts, &connection));
+            let reached = if let Some(reached) = waiting::within(SLOW, reaching.as_mut()).await {
+                reached
+            } else {
+                drop(slot);
+                reaching.await
+            };
+            Arrival { run_cluster, reached }
+        })
+    });
+    arrivals.collect()
+}
+
+/// Judges without the run cluster, which has yet to be reached: what Flux has yet to do is known already.
+pub(super) fn unread(assessment: Assessment) -> Assessment {
+    match &assessment.verdict {
+        Verdict::Pending { stage, .. } if *stage >= Stage::Install => {
+            Verdict::pending(Stage::Install, "reaching the run cluster, which has not answered yet").into()
+        }
+        _ => assessment,
+    }
+}
+
+impl Follower {
+    /// Watches the target namespaces on a run cluster, each once; where it cannot be reached, its deliveries are decided.
+    pub(super) fn arrived(&mut self, arrival: Arrival, reporter: &mut dyn Reporter) {
+        let now = Instant::now();
+        let Arrival { run_cluster, reached } = arrival;
+        let own = self.tracks.iter().filter(|track| track.delivery.run_cluster_key() == run_cluster);
+        let namespaces: BTreeSet<&str> = own.map(|track| track.delivery.target_namespace.as_str()).collect();
+        let view = reached.map(|cluster| {
+            let index = self.following.add(cluster);
+            self.following.watch(index, &namespaces);
+            self.views.push(RunView::default());
+            index
+        });
+        for (index, track) in self.tracks.iter_mut().enumerate() {
+            if track.outcome.is_some() || track.delivery.run_cluster_key() != run_cluster {
+                continue;
+            }
+            match &view {
+                Ok(view) => {
+                    track.view = Some(*view);
+                    track.touch(now);
+                }
+                Err(verdict) => {
+                    reporter.changed(index, verdict, true);
+                    track.outcome = Some(verdict.clone());
+                }
+            }
+        }
+    }
+}
