@@ -86,7 +86,8 @@ fn without_position(message: &str) -> String {
     message.rfind(" at line ").map_or(message, |end| &message[..end]).to_owned()
 }
 
-fn in_reading_order(document: &Value) -> Value {
+/// Orders the entries of a document as [`write_documents`] writes them.
+pub(super) fn in_reading_order(document: &Value) -> Value {
     let Value::Object(entries) = document else { return document.clone() };
     let mut ordered = Map::new();
     for key in FIRST_KEYS {

@@ -14,6 +14,7 @@ pub mod install;
 pub mod layout;
 pub mod manifest;
 pub mod message;
+pub mod sops;
 pub mod tree;
 pub mod url;
 pub mod values;
