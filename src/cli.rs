@@ -15,8 +15,8 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use self::add_cluster::{
-    AddClusterArgs, AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, PackageValuesArgs,
-    VersionArgs, WorkloadIdentityArgs,
+    AddClusterArgs, AuthenticationArgs, AuthenticationMethod, EncryptionArgs, EndpointArgs, InstallerArgs,
+    PackageValuesArgs, VersionArgs, WorkloadIdentityArgs,
 };
 pub use self::commands::{
     BootstrapArgs, CheckArgs, CheckFormat, RemoveClusterArgs, RotateArgs, StatusArgs, StatusFormat, ValuesArgs,

@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 /// `kustomize.toolkit.fluxcd.io/name` on every object (fluxcd/flux2#2004), and label values end at 63 characters.
 const LONGEST_KUSTOMIZATION: usize = 63;
 
+/// How the names of the objects end that hold credentials for run clusters.
+pub const KUBECONFIG_SUFFIX: &str = "-kubeconfig";
+
 const PACKAGES_SUFFIX: &str = "-packages";
 const PACKAGE_INSTALLS_SUFFIX: &str = "-packageinstalls";
 
@@ -40,7 +43,7 @@ pub fn git_credentials(package: &str) -> String {
 /// Returns the name of the Secret with the kubeconfig of a run cluster.
 #[must_use]
 pub fn kubeconfig(run_cluster: &str) -> String {
-    format!("{run_cluster}-kubeconfig")
+    format!("{run_cluster}{KUBECONFIG_SUFFIX}")
 }
 
 /// Returns the name of the ConfigMap that records what is being removed from a run cluster.

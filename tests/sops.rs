@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use carvelflux::testing::{CreationRule, Identities, creation_rule, decrypt, encrypt, read_documents};
+use carvelflux::testing::{CreationRule, Identities, creation_rule, decrypt, encrypt, read_documents, write_documents};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -116,7 +116,7 @@ fn secret() -> Value {
 }
 
 fn encrypted(place: &Place) -> String {
-    encrypt(&secret(), &place.rule(), Timestamp::now()).unwrap()
+    write_documents(&[encrypt(&secret(), &place.rule(), Timestamp::now()).unwrap()]).unwrap()
 }
 
 #[test]

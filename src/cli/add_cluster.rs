@@ -51,6 +51,9 @@ pub struct AddClusterArgs {
     /// The values.
     #[command(flatten)]
     pub values: PackageValuesArgs,
+    /// How the values are kept in Git.
+    #[command(flatten)]
+    pub encryption: EncryptionArgs,
     /// As whom the package is installed.
     #[command(flatten)]
     pub installer: InstallerArgs,
@@ -105,6 +108,31 @@ pub struct PackageValuesArgs {
     /// Name of the Secret that holds the values (default: one that changes with them, so that Flux sees the change)
     #[arg(long, value_name = "NAME")]
     pub values_secret_name: Option<String>,
+}
+
+/// How the values are kept in Git.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "How the values are kept in Git (default: as they are there, else in plain text)")]
+pub struct EncryptionArgs {
+    /// Encrypt the values as Flux decrypts them: with SOPS, for age
+    #[arg(long, value_name = "age", hide_possible_values = true)]
+    pub encrypt: Option<Encryption>,
+    /// Public key that can decrypt, age1…; may be repeated (default: as `.sops.yaml` of the repository says)
+    #[arg(long = "age-recipient", value_name = "RECIPIENT", requires = "encrypt")]
+    pub recipients: Vec<String>,
+    /// Make a key where Flux has none: Secret sops-age, and `.sops.yaml` in the repository
+    #[arg(long, requires = "encrypt")]
+    pub generate_age_key: bool,
+    /// Keep the values in plain text, without a warning
+    #[arg(long, conflicts_with = "encrypt")]
+    pub allow_plain_values: bool,
+}
+
+/// The ways to encrypt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Encryption {
+    /// With SOPS, for keys of age.
+    Age,
 }
 
 /// As whom a package is installed.

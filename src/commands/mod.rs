@@ -1,6 +1,7 @@
 //! The verbs, one file each, read top to bottom: gather → plan → confirm → apply → wait.
 
 mod add_cluster;
+mod age_keys;
 mod bootstrap;
 mod check;
 mod context;

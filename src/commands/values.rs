@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
 
-use super::git;
+use super::{age_keys, git};
 use crate::carvel::schema::ValuesSchema;
 use crate::carvel::selection::{Prereleases, VersionRequest, select};
 use crate::carvel::values::{Node, read, template};
@@ -223,7 +223,10 @@ fn delivered(
     run_cluster: &str,
     format: Option<ValuesFormat>,
 ) -> Result<()> {
-    let directory = RunClusterDirectory::read(root, &package.path, run_cluster)?;
+    let mut directory = RunClusterDirectory::read(root, &package.path, run_cluster)?;
+    if directory.secrets.iter().any(|secret| secret.encrypted) {
+        age_keys::own()?.iter().try_for_each(|identities| directory.decrypt(identities))?;
+    }
     let Some(install) = &directory.install else {
         return Err(Error::new(format!("{} is not delivered to {run_cluster}", package.name))
             .because(format!("{} holds no PackageInstall", directory.path)));
@@ -239,9 +242,9 @@ fn delivered(
             Error::new(format!("the values of Secret {name} are not in {}", directory.path))
                 .hint("look for it on the run cluster, or where it is managed")
         })?;
-        if secret.encrypted {
+        if !secret.is_readable() {
             return Err(Error::new(format!("the values in {} are encrypted", secret.file))
-                .hint(format!("read them with the private key: sops decrypt {}", quoted(&secret.file))));
+                .hint("give a private key that can decrypt them: SOPS_AGE_KEY_FILE=FILE"));
         }
         texts.extend(secret.contents.values().map(|text| (secret.file.as_str(), text.expose_secret())));
     }

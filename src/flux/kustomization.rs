@@ -31,6 +31,9 @@ pub struct KustomizationSpec {
     /// Whether Flux replaces variables such as `${NAME}` in what it applies.
     #[serde(rename = "postBuild", deserialize_with = "is_given", skip_serializing)]
     pub replaces_variables: bool,
+    /// How Flux decrypts what it applies, as it is written; `None` where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decryption: Option<Value>,
     /// Whom Flux impersonates.
     pub service_account_name: Option<String>,
     /// Whether applying is switched off.
@@ -163,6 +166,12 @@ pub struct KustomizationRequest<'a> {
     pub credential: RunCredential,
     /// Whom Flux impersonates, if anybody.
     pub service_account: Option<&'a str>,
+}
+
+/// Says that Flux decrypts with the keys of a Secret in the Kustomization's namespace.
+#[must_use]
+pub fn decryption_with(secret: &str) -> Value {
+    json!({"provider": "sops", "secretRef": {"name": secret}})
 }
 
 /// Returns the user that Flux impersonates for a Kustomization with `spec.serviceAccountName`.

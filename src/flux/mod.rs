@@ -17,7 +17,7 @@ pub use git_repository::{
 pub use helm_release::{HELM_RELEASE_GROUP, HELM_RELEASE_VERSIONS, HelmRelease, helm_release_resource};
 pub use kustomization::{
     DependencyReference, InventoryEntry, KUSTOMIZATION_GROUP, Keeping, Kustomization, KustomizationRequest,
-    impersonated_user, kustomization, kustomization_resource,
+    decryption_with, impersonated_user, kustomization, kustomization_resource,
 };
 pub use run_credential::{KubeConfig, KubeConfigReference, RunCredential};
 pub use workload_identity::{Provider, WorkloadIdentity, canonical_address};

@@ -14,6 +14,7 @@ use super::edit::edit;
 use super::install::{INSTALL_API_VERSION, values_secret_names};
 use super::layout::{OtherObject, PACKAGES};
 use super::manifest;
+use super::sops::{self, Identities};
 use super::tree::{self, FileChange, RepositoryFile};
 use super::values::is_same_values_secret;
 use crate::error::{Error, Result};
@@ -110,10 +111,45 @@ impl RunClusterDirectory {
         let mut wanted = self.parsed()?;
         replace(&mut wanted, &format!("{}/{INSTALL_FILE}", self.path), is_install, |_| install.clone(), install);
         if let Some(secret) = secret {
-            let updated = |earlier: &Value| with_content_of(earlier, secret);
+            let updated = |earlier: &Value| {
+                if is_encrypted(secret) { secret.clone() } else { with_content_of(earlier, secret) }
+            };
             replace(&mut wanted, &format!("{}/{VALUES_FILE}", self.path), is_earlier, updated, secret);
         }
         self.differences(wanted)
+    }
+
+    /// Decrypts the Secrets that these keys can, so that their contents are plain; fails where one was changed since.
+    pub fn decrypt(&mut self, identities: &Identities) -> Result<()> {
+        for secret in self.secrets.iter_mut().filter(|secret| !secret.is_readable()) {
+            let Some(file) = self.files.iter().find(|file| file.path == secret.file) else { continue };
+            // Of several documents, SOPS has one message authentication code.
+            let [document] = documents(file)?.try_into().unwrap_or_default();
+            let recipients = sops::recipients(&document);
+            let ours = identities.recipients();
+            if !recipients.iter().any(|recipient| ours.iter().any(|own| own.to_string() == *recipient)) {
+                continue;
+            }
+            let plain = sops::decrypt(&document, identities).map_err(|error| {
+                error.behind(Error::new(format!("the values in {} cannot be decrypted", secret.file)))
+            })?;
+            secret.contents = ExistingSecret::read(&secret.file, &plain).contents;
+            secret.is_decrypted = true;
+        }
+        Ok(())
+    }
+
+    /// Returns the document of a Secret as it stands in its file.
+    pub fn document(&self, secret: &ExistingSecret) -> Result<Option<Value>> {
+        let Some(file) = self.files.iter().find(|file| file.path == secret.file) else { return Ok(None) };
+        let name = |document: &Value| text(document, "/metadata/name").unwrap_or_default();
+        Ok(documents(file)?.into_iter().find(|document| is_secret(document) && name(document) == secret.name))
+    }
+
+    /// Returns the file that a values Secret is in, or goes to where there is none yet.
+    #[must_use]
+    pub fn values_file(&self, earlier: Option<&ExistingSecret>) -> String {
+        earlier.map_or_else(|| format!("{}/{VALUES_FILE}", self.path), |secret| secret.file.clone())
     }
 
     /// Returns the files that the delivery's `PackageInstall` and values are in, or will be where there are new values.
@@ -150,6 +186,9 @@ impl RunClusterDirectory {
             }
             let content = if added.is_empty() && wanted.iter().all(Option::is_none) {
                 None
+            } else if encrypts(&before, &wanted, &added) {
+                // Comments may repeat what is secret now, or belong to the key that the file was encrypted with.
+                Some(alone(&path, &wanted, &added)?.into())
             } else {
                 let before = existing.map(|file| file.content.expose_secret()).unwrap_or_default();
                 let edited = edit(before, &wanted, &added)?;
@@ -206,6 +245,29 @@ fn replace(
     }
 }
 
+/// Tells whether a document is encrypted that was another one before.
+fn encrypts(before: &[Value], wanted: &[Option<Value>], added: &[Value]) -> bool {
+    let is_new = |(document, before): (&Option<Value>, &Value)| {
+        document.as_ref().is_some_and(|document| document != before && is_encrypted(document))
+    };
+    added.iter().any(is_encrypted) || wanted.iter().zip(before).any(is_new)
+}
+
+/// Writes the only document of a file: SOPS has no others beside one that is encrypted (getsops/sops#1058).
+fn alone(path: &str, wanted: &[Option<Value>], added: &[Value]) -> Result<String> {
+    let documents: Vec<&Value> = wanted.iter().flatten().chain(added).collect();
+    match documents.as_slice() {
+        [document] => manifest::write_documents(std::slice::from_ref(*document)),
+        _ => Err(Error::new(format!("{path} holds other documents beside the values that are to be encrypted"))
+            .because("a file that SOPS has encrypted holds exactly one document")
+            .hint("move the values Secret to a file of its own, such as params.yaml; commit and push that")),
+    }
+}
+
+fn is_encrypted(document: &Value) -> bool {
+    document.get("sops").is_some()
+}
+
 /// Gives an earlier values Secret the name and the content of a new one; its labels and all else stay.
 fn with_content_of(earlier: &Value, secret: &Value) -> Value {
     let mut updated = earlier.clone();
@@ -254,8 +316,10 @@ pub struct ExistingSecret {
     pub file: String,
     /// `metadata.name`.
     pub name: String,
-    /// Whether SOPS has encrypted it; the contents are then ciphertext as it stands.
+    /// Whether SOPS has encrypted it; the contents are then ciphertext as it stands, until they are decrypted.
     pub encrypted: bool,
+    /// Whether the contents were encrypted, and are plain here.
+    pub is_decrypted: bool,
     /// The decoded contents per key; `stringData` wins over `data`, and contents that are no text are left out.
     pub contents: BTreeMap<String, SecretString>,
 }
@@ -283,6 +347,12 @@ impl ExistingInstall {
 }
 
 impl ExistingSecret {
+    /// Tells whether the contents are plain here.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        !self.encrypted || self.is_decrypted
+    }
+
     fn read(file: &str, document: &Value) -> Self {
         let encrypted = document.get("sops").is_some();
         let entries = |field: &str| document.get(field).and_then(Value::as_object).into_iter().flatten();
@@ -293,7 +363,7 @@ impl ExistingSecret {
         let plain =
             entries("stringData").filter_map(|(key, value)| Some((key.clone(), SecretString::from(value.as_str()?))));
         let name = text(document, "/metadata/name").unwrap_or_default();
-        Self { file: file.to_owned(), name, encrypted, contents: decoded.chain(plain).collect() }
+        Self { file: file.to_owned(), name, encrypted, is_decrypted: false, contents: decoded.chain(plain).collect() }
     }
 }
 

@@ -31,11 +31,11 @@ const ONLY_ENCRYPTED: [u8; 32] = [
     0x3b, 0xf4, 0x4f, 0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69,
 ];
 
-/// Encrypts a Secret for everyone that a rule names, and returns the text of its file.
+/// Encrypts a Secret for everyone that a rule names, and returns the only document of its file.
 ///
 /// Each time another text comes of it: what has not changed is better left alone. Fails where nobody is named, or where a value
 /// to be encrypted is no text.
-pub fn encrypt(secret: &Value, rule: &CreationRule, now: Timestamp) -> Result<String> {
+pub fn encrypt(secret: &Value, rule: &CreationRule, now: Timestamp) -> Result<Value> {
     let data_key = DataKey::generate();
     let last_modified = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let mut digest = Sha512::new_with_prefix(ONLY_ENCRYPTED);
@@ -72,7 +72,7 @@ pub fn encrypt(secret: &Value, rule: &CreationRule, now: Timestamp) -> Result<St
         });
         entries.insert("sops".to_owned(), metadata);
     }
-    manifest::write_documents(&[document])
+    Ok(document)
 }
 
 /// Decrypts a document, and returns it without what SOPS has added; fails where it is not as it was encrypted.
@@ -110,6 +110,13 @@ pub fn decrypt(document: &Value, identities: &Identities) -> Result<Value> {
         Err(Error::new("the message authentication code of SOPS does not match: the file was changed without `sops`")
             .hint("look at who changed the file with `git log`; `sops edit FILE` makes changes that are valid"))
     }
+}
+
+/// Returns whom age has encrypted a document for; none where SOPS has used other keys alone.
+#[must_use]
+pub fn recipients(document: &Value) -> Vec<String> {
+    let keys = document.pointer("/sops/age").and_then(Value::as_array).into_iter().flatten();
+    keys.filter_map(|key| Some(key.get("recipient")?.as_str()?.to_owned())).collect()
 }
 
 /// What SOPS has written down of a file.

@@ -219,6 +219,11 @@ pub fn read(root: &Path, path: &str) -> Result<RepositoryFile> {
     Ok(RepositoryFile { path: path.to_owned(), content: SecretString::from(content) })
 }
 
+/// Tells whether there is a file or directory of this path in the repository.
+pub fn is_there(root: &Path, path: &str) -> Result<bool> {
+    Ok(inside(root, path)?.is_some())
+}
+
 /// Finds a path below the root with all links followed; none when it does not exist.
 fn inside(root: &Path, path: &str) -> Result<Option<PathBuf>> {
     let failed = |error| Error::new(format!("cannot read {path} of the repository")).because(error);

@@ -55,7 +55,19 @@ pub fn values_secret(name: &str, values_yaml: &SecretString) -> Value {
 /// A new name changes the `PackageInstall` that refers to it, so its generation moves and Flux waits for the new values. The
 /// suffix is the first ten hexadecimal characters of the content's SHA-256. Fails when the name is none that Kubernetes accepts.
 pub fn values_secret_name(package: &str, values: &SecretString) -> Result<String> {
-    let digest = Sha256::digest(values.expose_secret().as_bytes());
+    name_with_digest_of(package, values.expose_secret())
+}
+
+/// Names an encrypted values Secret after its ciphertext: a digest of the plaintext would tell whether a guess is right.
+///
+/// SOPS protects neither the name nor any other metadata here (`mac_only_encrypted`), so that it can be given afterwards.
+pub fn encrypted_values_secret_name(package: &str, encrypted: &Value) -> Result<String> {
+    let ciphertext = [&encrypted["stringData"], &encrypted["data"]].map(Value::to_string).concat();
+    name_with_digest_of(package, &ciphertext)
+}
+
+fn name_with_digest_of(package: &str, text: &str) -> Result<String> {
+    let digest = Sha256::digest(text.as_bytes());
     let suffix = digest[..SUFFIX_LENGTH / 2].iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let name = format!("{package}-values-{suffix}");
     if is_subdomain(&name) {

@@ -15,7 +15,6 @@ use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomi
 
 /// Something that a watch brought.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "each lives only from the stream to the store")]
 pub(crate) enum Update {
     /// A GitRepository of this namespace changed.
     Source(String, Event<GitRepository>),

@@ -13,6 +13,7 @@ mod corpus;
 mod credentials;
 mod delivery;
 mod disruption;
+mod encryption;
 mod gateways;
 mod git;
 mod git_access;
@@ -95,6 +96,7 @@ fn main() -> ExitCode {
         secrets::TESTS,
         status::TESTS,
         truth::TESTS,
+        encryption::TESTS,
         values::TESTS,
         workload_identity::TESTS,
     ];

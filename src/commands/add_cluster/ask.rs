@@ -5,7 +5,7 @@
 use kube::ResourceExt;
 
 use super::clusters::{Clusters, endpoint_of_context};
-use super::package_request::{InstallRequest, ValuesRequest, version_constraints};
+use super::package_request::{EncryptionRequest, InstallRequest, ValuesRequest, version_constraints};
 use super::request::{self, AuthenticationRequest, InstallerRequest, Request};
 use crate::check;
 use crate::cli::AddClusterArgs;
@@ -36,6 +36,7 @@ pub(super) async fn ask(
     )?;
     let endpoint = request::endpoint_overrides(&arguments.endpoint)?;
     let values = ValuesRequest::of(&arguments.values)?;
+    let encryption = EncryptionRequest::of(&arguments.encryption)?;
     let version_constraints = version_constraints(arguments.version_constraints.as_ref())?;
     let authentication = AuthenticationRequest::of(&arguments.authentication).await?;
     if let Some(account) = &arguments.authentication.impersonated {
@@ -89,6 +90,7 @@ pub(super) async fn ask(
         version_constraints,
         install: InstallRequest::of(&arguments.selection),
         values,
+        encryption,
         authentication,
         impersonate: arguments.authentication.impersonated.clone(),
         installer,

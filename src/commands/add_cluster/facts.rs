@@ -19,6 +19,7 @@ use crate::cluster::User;
 use crate::flux::{FluxVersions, RunCredential, WorkloadIdentity};
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
+use crate::gitops::tree::FileChange;
 use crate::kubeconfig::Endpoint;
 use crate::labels;
 use crate::names;
@@ -47,6 +48,8 @@ pub(super) struct Facts {
     pub(super) version: Option<String>,
     /// The values to store; `None` keeps what the repository has.
     pub(super) values: Option<SecretString>,
+    /// What there is to do about encryption; `None` where nothing is encrypted or to be.
+    pub(super) encryption: Option<Encryption>,
     /// What Flux has already to reach the run cluster with.
     pub(super) existing_credential: Option<ExistingCredential>,
     /// What the Secret says of it, where it is one.
@@ -104,6 +107,21 @@ impl Facts {
         let is_ours = matches!(self.authentication, Authentication::Token { .. } | Authentication::WorkloadIdentity(_));
         !self.may_read || (is_ours && self.endpoint != self.user_endpoint)
     }
+}
+
+/// How the values are encrypted in Git, and decrypted by Flux.
+#[derive(Default)]
+pub(super) struct Encryption {
+    /// `spec.decryption` of the Kustomization; `None` where Flux has nothing to decrypt.
+    pub(super) decryption: Option<Value>,
+    /// The Secret with a new private key.
+    pub(super) key: Option<Value>,
+    /// The file that says for whom others encrypt.
+    pub(super) rules: Option<FileChange>,
+    /// The values Secret, encrypted: another text each time that it is made.
+    pub(super) secret: Option<Value>,
+    /// Whether the values in Git are the wanted ones, encrypted already.
+    pub(super) keeps_values: bool,
 }
 
 /// How Flux authenticates on the run cluster.

@@ -5,6 +5,7 @@
 
 mod access;
 mod credential;
+mod encryption;
 mod installer;
 mod permissions;
 mod repository;
@@ -17,9 +18,10 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
 
+use self::encryption::Keys;
 use self::repository::Selected;
 use super::clusters::Clusters;
-use super::facts::{Authentication, ExistingCredential, Facts, Installer};
+use super::facts::{Authentication, Encryption, ExistingCredential, Facts, Installer};
 use super::manifests::{kustomizations, references};
 use super::request::Request;
 use crate::check::{self, Checks, Skipped, known};
@@ -64,7 +66,7 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
     let build_uid = checks.take("identity of the build cluster", build_uid);
     let run_uid = checks.take("identity of the run cluster", run_uid);
     let existing = checks.take("credential", existing);
-    let git = match git {
+    let mut git = match git {
         Ok(Ok((checkout, package, directory, doubts))) => {
             for doubt in doubts {
                 checks.warn("GitOps repository", doubt);
@@ -73,6 +75,14 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
         }
         Ok(Err(error)) => checks.take("GitOps repository", Err(error)),
         Err(skipped) => Err(skipped),
+    };
+    let keys = match (&mut git, versions) {
+        (Ok((checkout, _, directory)), Ok(versions)) => {
+            let keys = encryption::keys(request, &clusters.build, versions, checkout.root(), directory).await;
+            checks.take_silently("encryption", keys)
+        }
+        (Err(skipped), _) => Err(*skipped),
+        (_, Err(skipped)) => Err(skipped),
     };
 
     let stored = known(&existing).ok().and_then(|existing| existing.as_ref()?.stored());
@@ -110,7 +120,7 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
         }),
         Checks::apart(async |checks| {
             let (_, package, directory) = known(&git)?;
-            check_delivery(request, &clusters.run, checks, package, directory, is_new_namespace).await
+            check_delivery(request, &clusters.run, checks, package, directory, known(&keys), is_new_namespace).await
         }),
         Checks::apart(async |checks| installer::check_registry_secret(&clusters.run, request, checks).await),
     );
@@ -124,7 +134,7 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
             authentication,
             existing: existing.as_ref().ok().and_then(Option::as_ref),
             impersonated: access.as_ref().ok().and_then(|(_, impersonated)| impersonated.as_ref()),
-            installer: delivery.as_ref().ok().map(|(_, _, installer)| installer),
+            installer: delivery.as_ref().ok().map(|(_, _, installer, _)| installer),
             creates_namespace: is_new_namespace,
             has_metadata: git.as_ref().is_ok_and(|(_, package, _)| package.has_metadata),
         };
@@ -146,12 +156,12 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
     if let (Ok((_, package, directory)), Ok(substituting)) = (known(&git), known(&kustomizations)) {
         let delivery = delivery.as_ref().ok();
         let constraints = delivery.map(|(selected, ..)| selected.constraints.as_str());
-        let values = delivery.and_then(|(_, values, _)| values.as_ref());
+        let values = delivery.and_then(|(_, values, ..)| values.as_ref());
         repository::check_variables(&mut checks, package, directory, constraints, values, substituting);
     }
     let warnings = [request.warnings.clone(), checks.warnings()].concat();
     let found = || {
-        let ((checkout, package, directory), (selected, values, installer)) = (git?, delivery?);
+        let ((checkout, package, directory), (selected, values, installer, encryption)) = (git?, delivery?);
         let ((endpoint, working_token), (proof, impersonated)) = (credential?, access?);
         kustomizations?;
         let facts = Facts {
@@ -167,6 +177,7 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
             prereleases: selected.prereleases,
             version: selected.version,
             values,
+            encryption,
             existing_credential: existing?,
             stored,
             working_token,
@@ -252,8 +263,9 @@ async fn check_delivery(
     checks: &mut Checks,
     package: &PackageDirectory,
     directory: &RunClusterDirectory,
+    keys: Result<&Option<Keys>, Skipped>,
     creates_namespace: bool,
-) -> Result<(Selected, Option<SecretString>, Installer), Skipped> {
+) -> Result<(Selected, Option<SecretString>, Installer, Option<Encryption>), Skipped> {
     checks.check("PackageInstall", retarget::same_install(run, request, package, directory).await);
     let selected = repository::select_version(checks, request, package, directory);
     let selected = checks.take("version", selected);
@@ -264,8 +276,18 @@ async fn check_delivery(
     }
     let values = values.map(|values| values.map(|values| values.text));
     let new_text = values.as_ref().ok().and_then(Option::as_ref);
+    let encryption = match keys {
+        Ok(Some(keys)) => {
+            let now = Timestamp::now();
+            let encryption = encryption::encryption(checks, request, package, directory, keys, new_text, now);
+            checks.take_silently("encryption", encryption).map(Some)
+        }
+        Ok(None) => Ok(None),
+        Err(skipped) => Err(skipped),
+    };
     let installer = installer::installer(run, request, directory, new_text, creates_namespace).await;
-    Ok((selected?, values?, checks.take("installer", installer)?))
+    let installer = checks.take("installer", installer);
+    Ok((selected?, values?, installer?, encryption?))
 }
 
 /// Checks the target namespace, and tells whether it has to be created.

@@ -146,16 +146,20 @@ pub(super) fn kustomizations(request: &Request, facts: &Facts) -> [Value; 2] {
         credential: facts.credential_kind(),
         service_account: facts.impersonated.as_ref().map(|impersonated| impersonated.account.as_str()),
     };
+    let mut of_install = kustomization(
+        &of_delivery,
+        &names::package_installs_kustomization(package, &request.run_cluster),
+        &format!("./{path}/{}", request.run_cluster),
+    );
+    if let Some(decryption) = facts.encryption.as_ref().and_then(|encryption| encryption.decryption.as_ref()) {
+        of_install["spec"]["decryption"] = decryption.clone();
+    }
     [
         kustomization(
             &of_delivery,
             &names::packages_kustomization(package, &request.run_cluster),
             &format!("./{path}/packages"),
         ),
-        kustomization(
-            &of_delivery,
-            &names::package_installs_kustomization(package, &request.run_cluster),
-            &format!("./{path}/{}", request.run_cluster),
-        ),
+        of_install,
     ]
 }

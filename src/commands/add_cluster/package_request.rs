@@ -5,8 +5,9 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::carvel::values::set::{Assignment, Reading};
-use crate::cli::{PackageValuesArgs, VersionArgs};
+use crate::cli::{EncryptionArgs, PackageValuesArgs, VersionArgs};
 use crate::error::{Error, Result};
+use crate::gitops::sops::Recipient;
 use crate::gitops::values::check_values;
 use crate::names;
 
@@ -42,6 +43,32 @@ pub(super) struct ValuesRequest {
     pub(super) assignments: Vec<Assignment>,
     /// The name of the Secret; `None` for one that changes with its content.
     pub(super) secret_name: Option<String>,
+}
+
+/// What the flags say about encryption; nothing keeps it as it is in the repository.
+#[derive(Clone, Debug, Default)]
+pub(super) struct EncryptionRequest {
+    /// Whether values that are plain become encrypted.
+    pub(super) encrypts: bool,
+    /// Who can decrypt; none leaves it to the rules in the repository.
+    pub(super) recipients: Vec<Recipient>,
+    /// Whether a key is made where Flux has none.
+    pub(super) generates_key: bool,
+    /// Whether values may be plain in Git without a warning.
+    pub(super) allows_plain: bool,
+}
+
+impl EncryptionRequest {
+    /// Reads the flags.
+    pub(super) fn of(arguments: &EncryptionArgs) -> Result<Self> {
+        let recipients = arguments.recipients.iter().map(|recipient| recipient.parse()).collect::<Result<_>>()?;
+        Ok(Self {
+            encrypts: arguments.encrypt.is_some(),
+            recipients,
+            generates_key: arguments.generate_age_key,
+            allows_plain: arguments.allow_plain_values,
+        })
+    }
 }
 
 /// A file of values.

@@ -27,7 +27,7 @@ use crate::gitops::install::{PackageInstallSpec, package_install, update_package
 use crate::gitops::message::{DELIVER, Subject};
 use crate::gitops::values::{is_same_values_secret, values_secret, values_secret_name};
 use crate::labels;
-use crate::names;
+use crate::names::{self, KUBECONFIG_SUFFIX};
 use crate::object::ObjectReference;
 use crate::observe::fetch::Freshness;
 use crate::observe::wait::EndpointChange;
@@ -56,12 +56,23 @@ pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
     // Files that no Kustomization reads yet have no effect, and a server that refuses them does so before anything else is
     // written. Those of a delivery in place must find the accounts and roles that they name.
     let (first, later) = if is_delivered(request, facts) { (None, commit) } else { (commit, None) };
+    let encryption = facts.encryption.as_ref();
+    // Before anything that it encrypts: an interruption must not lose it.
+    let key = encryption.and_then(|encryption| encryption.key.clone());
+    plan.steps.extend(key.map(|manifest| Step::Apply(Apply { place: Place::Build, manifest })));
     plan.steps.extend(first.map(Step::Commit));
     add_identities(&mut plan, &mut checks, request, facts);
     checks.check("credential", credential::add_credential(&mut plan, request, facts));
+    // Flux must know how to decrypt when it finds what is encrypted.
+    let decrypts_first = later.is_some() && encryption.is_some();
+    if decrypts_first {
+        add_kustomizations(&mut plan, request, facts);
+    }
     plan.steps.extend(later.map(Step::Commit));
     plan.steps.extend(fetch);
-    add_kustomizations(&mut plan, request, facts);
+    if !decrypts_first {
+        add_kustomizations(&mut plan, request, facts);
+    }
     plan.warnings.extend(checks.warnings());
     plan.refusals = checks.into_failures();
     plan
@@ -107,8 +118,12 @@ fn add_kustomizations(plan: &mut Plan, request: &Request, facts: &Facts) {
 /// Computes the files of the delivery: the PackageInstall, and the values where there are new ones.
 fn commit(checks: &mut Checks, request: &Request, facts: &Facts) -> Result<Commit> {
     let existing = facts.directory.install.as_ref();
+    let encryption = facts.encryption.as_ref();
+    let encrypted = encryption.and_then(|encryption| encryption.secret.as_ref());
+    let keeps_values = encryption.is_some_and(|encryption| encryption.keeps_values);
     let secret = match &facts.values {
-        Some(values) => {
+        _ if encrypted.is_some() => encrypted.map(|secret| (name_of(secret), secret.clone())),
+        Some(values) if !keeps_values => {
             let name = match &request.values.secret_name {
                 Some(name) => name.clone(),
                 None => values_secret_name(&facts.package.name, values)?,
@@ -123,11 +138,11 @@ fn commit(checks: &mut Checks, request: &Request, facts: &Facts) -> Result<Commi
                     "{} is encrypted, and would be replaced by plain text",
                     encrypted.file
                 ))
-                .hint("change the values with sops, and leave --values and --set out"));
+                .hint("encrypt the new values, too: --encrypt age; or change them with sops, and leave --values and --set out"));
             }
             Some((name.clone(), values_secret(&name, values)))
         }
-        None => None,
+        _ => None,
     };
     let spec = PackageInstallSpec {
         name: existing.map_or_else(|| facts.package.name.clone(), |install| install.name.clone()),
@@ -152,12 +167,26 @@ fn commit(checks: &mut Checks, request: &Request, facts: &Facts) -> Result<Commi
             .because("an anchor or a merge key of YAML is where it has to change");
         checks.warn("files", warning);
     }
+    let mut changes = files.changes;
+    if let (Some((name, _)), None, false) = (&secret, encrypted, request.encryption.allows_plain) {
+        let earlier = facts.directory.secrets.iter().find(|secret| is_same_values_secret(&secret.name, name));
+        let file = facts.directory.values_file(earlier);
+        if changes.iter().any(|change| change.path == file) {
+            let warning = Error::new(format!("the values are committed in plain text, in {file}"));
+            checks.warn("values", warning.hint("encrypt them: --encrypt age --generate-age-key; where none is secret, --allow-plain-values silences this"));
+        }
+    }
+    changes.extend(encryption.and_then(|encryption| encryption.rules.clone()));
     let subject = Subject { operation: DELIVER, package: &facts.package.name, run_cluster: &request.run_cluster };
     Ok(Commit {
-        changes: files.changes,
+        changes,
         message: subject.message(request.commit_message.as_ref()),
         repository: facts.repository.clone(),
     })
+}
+
+fn name_of(secret: &Value) -> String {
+    secret["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Refuses to write an object on the run cluster that belongs to another build cluster, another namespace or a person:
@@ -195,7 +224,8 @@ pub(super) fn endpoint_change(plan: &Plan, preview: &Preview) -> EndpointChange 
     let stores = |(step, change): (&Step, &Change)| match step {
         Step::Mint(_) => *change != Change::None,
         Step::Apply(apply) => {
-            let is_credential = apply.manifest["kind"] == "Secret" || apply.manifest["kind"] == "ConfigMap";
+            let is_credential = ["Secret", "ConfigMap"].iter().any(|kind| apply.manifest["kind"] == *kind)
+                && name_of(&apply.manifest).ends_with(KUBECONFIG_SUFFIX);
             apply.place == Place::Build && is_credential && *change != Change::None
         }
         _ => false,

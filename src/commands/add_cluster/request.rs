@@ -11,7 +11,7 @@ use kube::config::Kubeconfig;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::package_request::{InstallRequest, ValuesRequest};
+use super::package_request::{EncryptionRequest, InstallRequest, ValuesRequest};
 use crate::cli::{AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, WorkloadIdentityArgs};
 use crate::error::{Error, Result};
 use crate::flux::{Provider, RunCredential};
@@ -39,6 +39,8 @@ pub(super) struct Request {
     pub(super) install: InstallRequest,
     /// The package's values.
     pub(super) values: ValuesRequest,
+    /// Whether and how the values are encrypted in Git.
+    pub(super) encryption: EncryptionRequest,
     /// How Flux authenticates; `None` keeps what is stored.
     pub(super) authentication: Option<AuthenticationRequest>,
     /// The service account that Flux impersonates; `None` keeps that of the delivery.
@@ -77,6 +79,7 @@ impl Request {
             version_constraints: None,
             install: InstallRequest::default(),
             values: ValuesRequest::default(),
+            encryption: EncryptionRequest::default(),
             authentication: None,
             impersonate: None,
             installer: None,

@@ -129,7 +129,7 @@ pub(super) fn error(url: &GitUrl, branch: &str, stderr: &str) -> Error {
         Fault::Signature => error
             .hint("let git sign your commits: git config --global commit.gpgSign true, with user.signingKey; the key must be known to the server"),
         Fault::Secret => error
-            .hint("keep secrets out of --values: encrypt the file with sops, or ask the repository's owner for an exception"),
+            .hint("encrypt the values: --encrypt age --generate-age-key; or ask the repository's owner for an exception"),
         Fault::Size => error.hint("make the file of --values smaller, or ask the repository's owner for a higher limit"),
         Fault::Author => error
             .hint("commit as someone whom the server knows: git config --global user.email you@example.com"),

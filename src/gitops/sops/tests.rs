@@ -18,7 +18,9 @@ fn secret() -> Value {
 }
 
 fn encrypted(identities: &Identities) -> Value {
-    let text = encrypt(&secret(), &CreationRule::of_secrets(identities.recipients()), Timestamp::UNIX_EPOCH).unwrap();
+    let rule = CreationRule::of_secrets(identities.recipients());
+    let document = encrypt(&secret(), &rule, Timestamp::UNIX_EPOCH).unwrap();
+    let text = manifest::write_documents(&[document]).unwrap();
     assert!(!text.contains("hunter2") && text.contains("lastmodified: \"1970-01-01T00:00:00Z\""), "{text}");
     manifest::read_documents(&text, "test").unwrap().remove(0)
 }
@@ -42,8 +44,8 @@ fn what_is_encrypted_comes_back_and_nothing_else_is_touched() {
 fn several_can_decrypt() {
     let both = [Identities::generate(), Identities::generate()];
     let rule = CreationRule::of_secrets(both.iter().flat_map(Identities::recipients).collect());
-    let text = encrypt(&secret(), &rule, Timestamp::UNIX_EPOCH).unwrap();
-    let document = manifest::read_documents(&text, "test").unwrap().remove(0);
+    let document = encrypt(&secret(), &rule, Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(recipients(&document).len(), 2);
     assert!(both.iter().all(|identities| decrypt(&document, identities).unwrap() == secret()));
 }
 

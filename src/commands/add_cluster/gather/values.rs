@@ -47,10 +47,11 @@ pub(super) fn to_store(
         && let Some(secret) = replaced_secret(values, package, directory)?
         && let Some(text) = secret.contents.get(VALUES_KEY)
     {
-        if secret.encrypted {
+        if !secret.is_readable() {
             return Err(Error::usage(format!("the values in {} are encrypted", secret.file))
                 .because("single values are set in what Git holds, which cannot be read")
-                .hint("give all values with --values, or change single ones with sops"));
+                .hint("give a private key that can: SOPS_AGE_KEY_FILE=FILE")
+                .hint("or give all values with --values"));
         }
         documents.extend(read_values(text, &origin(secret))?);
     }
@@ -151,7 +152,7 @@ fn documents(
             continue;
         }
         match directory.secrets.iter().find(|secret| secret.name == name) {
-            Some(secret) if !secret.encrypted => {
+            Some(secret) if secret.is_readable() => {
                 for text in secret.contents.values() {
                     documents.extend(read_values(text, &origin(secret))?);
                 }

@@ -239,6 +239,7 @@ fn facts(repository: &TempDir) -> Facts {
         prereleases: None,
         version: None,
         values: None,
+        encryption: None,
         existing_credential: None,
         stored: None,
         working_token: None,

@@ -333,7 +333,7 @@ mod files {
         scene.write(&format!("{PACKAGE}/prod1/params.yaml"), encrypted);
         insta::assert_snapshot!(scene.refusals(), @r"
         apps/hello.default.tap/prod1/params.yaml is encrypted, and would be replaced by plain text
-        → change the values with sops, and leave --values and --set out
+        → encrypt the new values, too: --encrypt age; or change them with sops, and leave --values and --set out
         ");
         let mut scene = Scene::new();
         scene.facts.values = Some(SecretString::from("password: fake-password\n"));
