@@ -99,7 +99,7 @@ impl PackageDirectory {
     /// `holds` is true; `None` where they hold none.
     ///
     /// Fails when one of them is not valid YAML, or when the versions are of different packages.
-    pub(super) fn read(root: &Path, package: &str, holds: impl Fn(&str) -> bool) -> Result<Option<Self>> {
+    pub(crate) fn read(root: &Path, package: &str, holds: impl Fn(&str) -> bool) -> Result<Option<Self>> {
         let segments = tree::segments(package)?;
         let path = segments.join("/");
         let directory = format!("{path}/{PACKAGES}");

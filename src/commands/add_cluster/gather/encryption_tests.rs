@@ -41,7 +41,7 @@ impl Scene {
 
     /// Decides with the keys of Flux; also returns the warnings.
     fn decide(&self, new: Option<&str>) -> Result<(Encryption, Vec<String>)> {
-        let package = PackageDirectory::read(self.repository.path(), &self.request.package).unwrap();
+        let package = PackageDirectory::read(self.repository.path(), &self.request.package, |_| true).unwrap().unwrap();
         let mut directory = RunClusterDirectory::read(self.repository.path(), &self.request.package, "prod1").unwrap();
         if let Some(identities) = &self.keys.secret.identities {
             directory.decrypt(identities)?;
