@@ -194,6 +194,30 @@ mod tests {
         cli.get_subcommands_mut().for_each(assert_help);
     }
 
+    /// Compares `docs/commands.md` with what the commands say of themselves; `INSTA_UPDATE=always` rewrites it.
+    #[test]
+    fn the_command_reference_is_up_to_date() {
+        let mut cli = Cli::command().term_width(100);
+        cli.build();
+        let mut reference =
+            "# Commands\n\nWhat `--help` says of each command. Made by `INSTA_UPDATE=always cargo test --lib`.\n"
+                .to_owned();
+        let mut add = |command: &mut clap::Command| {
+            let help = command.render_long_help().to_string();
+            let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+            let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+            let help = help.join("\n");
+            reference.extend(["\n## ", name, "\n\n```text\n", help.trim_end(), "\n```\n"]);
+        };
+        add(&mut cli);
+        cli.get_subcommands_mut().filter(|command| !command.is_hide_set()).for_each(&mut add);
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/commands.md");
+        if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+            std::fs::write(path, &reference).expect("the reference can be written");
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), reference, "docs/commands.md is out of date");
+    }
+
     /// Compares what a command's `--help` prints on a terminal of 80 columns with its snapshot in `tests/help/`.
     fn assert_help(command: &mut clap::Command) {
         let help = command.render_long_help().to_string();
