@@ -169,7 +169,7 @@ fn bounded_token(testbed: &Testbed) {
     let user = User::new(testbed, "bounded");
     user.bootstrap().expect_code(0);
     add_cluster(&user, &["--token-duration", "5m"]).expect_code(2).says("less than 10m");
-    add_cluster(&user, &["--token-duration", "2h"])
+    add_cluster(&user, &["--token-duration", "2h", "--allow-plain-values"])
         .expect_code(0)
         .says("was granted for 2h and expires at 20")
         .does_not_say("Warning");

@@ -154,7 +154,7 @@ fn files_are_taken_in(testbed: &Testbed) {
     }));
     user.write("own.yaml", &kubeconfig.to_string());
     let mut arguments = with_file(&user, "own.yaml");
-    arguments.push("--inline-files");
+    arguments.extend(["--inline-files", "--allow-plain-values"]);
     user.run(&arguments).expect_code(0).says("ready").does_not_say("Warning");
 }
 

@@ -324,7 +324,8 @@ fn missing_permissions(testbed: &Testbed) {
 fn advisories(testbed: &Testbed) {
     let user = User::new(testbed, "advisories");
     user.bootstrap().expect_code(0);
-    user.add_cluster("prod1").expect_code(0).does_not_say("Warning:");
+    let plain = [user.add_cluster_arguments("prod1", "prod1"), vec!["--allow-plain-values"]].concat();
+    user.run(&plain).expect_code(0).does_not_say("Warning:");
     let target = user.workspace.target_namespace();
     let uid = testbed
         .kubectl("prod1", &["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"])
