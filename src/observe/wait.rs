@@ -1,8 +1,8 @@
 //! Follows deliveries until every one is decided, or the deadline passes.
 //!
-//! Watches say when to look and how far things are ([`follower`], fed by [`intake`]; run clusters join as they are [reached](reaching)). What is final is decided by fresh reads, parents before
-//! children ([`confirm`]): watches of different objects lag differently, and a child that was read before its parent
-//! proves nothing.
+//! Watches say when to look and how far things are ([`follower`], fed by [`intake`]; run clusters join as they are
+//! [reached](reaching)). What is final is decided by fresh reads, parents before children ([`confirm`]): watches of different
+//! objects lag differently, and a child that was read before its parent proves nothing.
 
 mod ancestry;
 mod confirm;

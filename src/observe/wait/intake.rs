@@ -1,10 +1,13 @@
-//! Handles what watches bring, their failures included, and marks the deliveries that it concerns. A credential that is
-//! refused is read again.
+//! Takes in the run clusters as they are reached. Handles what watches bring, their failures included, and marks the deliveries
+//! that it concerns. A credential that is refused is read again.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::follower::Follower;
+use super::reaching::Arrival;
 use super::request::Reporter;
+use super::view::RunView;
 use crate::cluster::{Remedy, WatchFailure};
 use crate::error::Error;
 use crate::observe::delivery::{RunAccess, package_installs};
@@ -15,6 +18,35 @@ use crate::observe::watch::Update;
 use crate::observe::{Cause, Failure, GracePeriod, Stage, Verdict, watch};
 
 impl Follower {
+    /// Watches the target namespaces on a run cluster, each once; where it cannot be reached, its deliveries are decided.
+    pub(super) fn arrived(&mut self, arrival: Arrival, reporter: &mut dyn Reporter) {
+        let now = Instant::now();
+        let Arrival { run_cluster, reached } = arrival;
+        let own = self.tracks.iter().filter(|track| track.delivery.run_cluster_key() == run_cluster);
+        let namespaces: BTreeSet<&str> = own.map(|track| track.delivery.target_namespace.as_str()).collect();
+        let view = reached.map(|cluster| {
+            let index = self.following.add(cluster);
+            self.following.watch(index, &namespaces);
+            self.views.push(RunView::default());
+            index
+        });
+        for (index, track) in self.tracks.iter_mut().enumerate() {
+            if track.outcome.is_some() || track.delivery.run_cluster_key() != run_cluster {
+                continue;
+            }
+            match &view {
+                Ok(view) => {
+                    track.view = Some(*view);
+                    track.touch(now);
+                }
+                Err(verdict) => {
+                    reporter.changed(index, verdict, true);
+                    track.outcome = Some(verdict.clone());
+                }
+            }
+        }
+    }
+
     /// Takes in what has happened, and marks the deliveries that it concerns.
     pub(super) fn take(&mut self, event: Event, reporter: &mut dyn Reporter) {
         match event {

@@ -1,18 +1,16 @@
 //! Run clusters are reached while the deliveries are followed already: one whose API server or credential plugin does not
 //! answer holds no other up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::sync::Semaphore;
 
-use super::follower::Follower;
-use super::request::{Reporter, WaitRequest};
-use super::view::RunView;
+use super::request::WaitRequest;
 use crate::cluster::Cluster;
 use crate::observe::delivery::{Delivery, RunClusterKey};
 use crate::observe::reach::reach;
@@ -28,8 +26,8 @@ const SLOW: Duration = Duration::from_secs(5);
 
 /// A run cluster that was reached, or why it cannot be.
 pub(super) struct Arrival {
-    run_cluster: RunClusterKey,
-    reached: Result<Cluster, Verdict>,
+    pub(super) run_cluster: RunClusterKey,
+    pub(super) reached: Result<Cluster, Verdict>,
 }
 
 /// The run clusters that are on their way.
@@ -67,36 +65,5 @@ pub(super) fn unread(assessment: Assessment) -> Assessment {
             Verdict::pending(Stage::Install, "reaching the run cluster, which has not answered yet").into()
         }
         _ => assessment,
-    }
-}
-
-impl Follower {
-    /// Watches the target namespaces on a run cluster, each once; where it cannot be reached, its deliveries are decided.
-    pub(super) fn arrived(&mut self, arrival: Arrival, reporter: &mut dyn Reporter) {
-        let now = Instant::now();
-        let Arrival { run_cluster, reached } = arrival;
-        let own = self.tracks.iter().filter(|track| track.delivery.run_cluster_key() == run_cluster);
-        let namespaces: BTreeSet<&str> = own.map(|track| track.delivery.target_namespace.as_str()).collect();
-        let view = reached.map(|cluster| {
-            let index = self.following.add(cluster);
-            self.following.watch(index, &namespaces);
-            self.views.push(RunView::default());
-            index
-        });
-        for (index, track) in self.tracks.iter_mut().enumerate() {
-            if track.outcome.is_some() || track.delivery.run_cluster_key() != run_cluster {
-                continue;
-            }
-            match &view {
-                Ok(view) => {
-                    track.view = Some(*view);
-                    track.touch(now);
-                }
-                Err(verdict) => {
-                    reporter.changed(index, verdict, true);
-                    track.outcome = Some(verdict.clone());
-                }
-            }
-        }
     }
 }
