@@ -2,9 +2,9 @@
 //!
 //! A plan is computed without asking anybody: what its steps would change is asked of the API servers afterwards, in dry
 //! runs. From the lowest file to the highest: the steps as plain data ([`steps`], [`mint`], `proofs`) and when a wait is over
-//! (`awaits`); what each step changes ([`preview`], of single objects `dry_run`) and what is refused (`refusals`); how both are shown ([`show`]); what differs as text ([`difference`], without secrets: `mask`) and as YAML
-//! ([`export`]); how the plan is carried out
-//! ([`execute`]), with one file for each kind of step that takes more than one call.
+//! (`awaits`); what each step changes ([`preview`], of single objects `dry_run`) and what is refused (`refusals`); how both
+//! are shown ([`show`]); what differs as text ([`difference`], without secrets: `mask`) and as YAML ([`export`]); how the plan
+//! is carried out ([`execute`]), with one file for each kind of step that takes more than one call.
 
 mod awaits;
 pub(crate) mod difference;

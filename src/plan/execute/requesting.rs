@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ impl Executor<'_> {
                 let applied = self.run_cluster()?.apply(&noop_delete.manifest(), false).await;
                 applied.map(drop).map_err(NoopDelete::explain)
             }
-            Request::Suspend { kustomization } => self.suspend(kustomization).await,
+            Request::Suspend { kustomization } => self.suspend(kustomization, &request.patch(token)).await,
         }
     }
 
@@ -53,9 +53,8 @@ impl Executor<'_> {
     }
 
     /// Suspends a Kustomization; one that is gone already is no failure.
-    async fn suspend(self, kustomization: &ObjectReference) -> Result<()> {
-        let patch = json!({"spec": {"suspend": true}});
-        match self.build.merge(kustomization, &patch, false).await {
+    async fn suspend(self, kustomization: &ObjectReference, patch: &Value) -> Result<()> {
+        match self.build.merge(kustomization, patch, false).await {
             Err(error) if error.status() == Some(404) => Ok(()),
             Err(error) => Err(error),
             Ok(_) => {
