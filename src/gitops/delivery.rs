@@ -354,7 +354,7 @@ impl ExistingSecret {
     }
 
     fn read(file: &str, document: &Value) -> Self {
-        let encrypted = document.get("sops").is_some();
+        let encrypted = is_encrypted(document);
         let entries = |field: &str| document.get(field).and_then(Value::as_object).into_iter().flatten();
         let decoded = entries("data").filter_map(|(key, value)| {
             let content = if encrypted { value.as_str()?.to_owned() } else { decode(value)? };

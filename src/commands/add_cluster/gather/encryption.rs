@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
+use super::values::{replaced_secret, secret_name};
 use crate::check::Checks;
 use crate::cluster::Cluster;
 use crate::commands::add_cluster::facts::Encryption;
@@ -72,7 +73,7 @@ pub(super) fn encryption(
     new: Option<&SecretString>,
     now: Timestamp,
 ) -> Result<Encryption> {
-    let earlier = earlier(request, package, directory, new.is_some());
+    let earlier = earlier(request, package, directory, new.is_some())?;
     let is_encrypted = earlier.is_some_and(|secret| secret.encrypted);
     let is_to_encrypt = if is_encrypted { new.is_some() } else { request.encryption.encrypts };
     if !is_to_encrypt {
@@ -125,7 +126,9 @@ pub(super) fn encryption(
     let name = match (&request.values.secret_name, earlier) {
         (Some(name), _) => name.clone(),
         // A name that somebody has chosen stays.
-        (None, Some(earlier)) if new.is_none() && !is_same_values_secret(&earlier.name, &plain_name(package)) => {
+        (None, Some(earlier))
+            if new.is_none() && !is_same_values_secret(&earlier.name, &secret_name(&request.values, package)?) =>
+        {
             earlier.name.clone()
         }
         (None, _) => encrypted_values_secret_name(&package.name, &secret)?,
@@ -161,21 +164,13 @@ fn earlier<'directory>(
     package: &PackageDirectory,
     directory: &'directory RunClusterDirectory,
     has_new: bool,
-) -> Option<&'directory ExistingSecret> {
-    let plain = plain_name(package);
-    let name = request.values.secret_name.as_ref().unwrap_or(&plain);
-    let ours = directory.secrets.iter().find(|secret| is_same_values_secret(&secret.name, name));
-    let install = directory.install.as_ref();
-    let last = || {
-        let named = install?.values_secrets.last()?;
-        directory.secrets.iter().find(|secret| secret.name == *named)
-    };
-    ours.or_else(|| if has_new { None } else { last() })
-}
-
-/// Returns a name that all values Secrets of the package are the same as.
-fn plain_name(package: &PackageDirectory) -> String {
-    format!("{}-values-{}", package.name, "0".repeat(10))
+) -> Result<Option<&'directory ExistingSecret>> {
+    let replaced = replaced_secret(&request.values, package, directory)?;
+    if replaced.is_some() || has_new {
+        return Ok(replaced);
+    }
+    let last = directory.install.as_ref().and_then(|install| install.values_secrets.last());
+    Ok(last.and_then(|name| directory.secrets.iter().find(|secret| secret.name == *name)))
 }
 
 /// Says for whom to encrypt: as flags do, else `.sops.yaml`, else the file that is there, else a key that is made.

@@ -76,7 +76,7 @@ fn read_values(text: &SecretString, origin: &str) -> Result<Vec<Node>> {
 }
 
 /// Finds the Secret in Git that new values take the place of.
-fn replaced_secret<'directory>(
+pub(super) fn replaced_secret<'directory>(
     values: &ValuesRequest,
     package: &PackageDirectory,
     directory: &'directory RunClusterDirectory,
@@ -86,7 +86,7 @@ fn replaced_secret<'directory>(
 }
 
 /// Returns the name of the Secret for new values; what follows the content in it does not matter here.
-fn secret_name(values: &ValuesRequest, package: &PackageDirectory) -> Result<String> {
+pub(super) fn secret_name(values: &ValuesRequest, package: &PackageDirectory) -> Result<String> {
     match &values.secret_name {
         Some(name) => Ok(name.clone()),
         None => values_secret_name(&package.name, &SecretString::from("")),
