@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::shared::ConfirmArgs;
+
 /// What becomes of the plan of a command that writes.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Preview: nothing is written, pushed or asked, and no terminal is needed")]
@@ -40,6 +42,12 @@ pub enum PreviewMode {
 }
 
 impl PreviewArgs {
+    /// Tells whether nobody has to be asked: the plan is confirmed, or not carried out.
+    #[must_use]
+    pub fn or_confirmed(&self, confirm: &ConfirmArgs) -> bool {
+        confirm.yes || self.mode().is_some()
+    }
+
     /// Returns how the plan is previewed; `None` where it is carried out.
     #[must_use]
     pub fn mode(&self) -> Option<PreviewMode> {

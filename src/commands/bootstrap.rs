@@ -206,7 +206,7 @@ async fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, argumen
             ("PACKAGE", arguments.package.is_some()),
             ("--git-url", arguments.git_url.is_some()),
             ("--branch", arguments.branch.is_some()),
-            ("--yes", arguments.confirm.yes || arguments.preview.mode().is_some()),
+            ("--yes", arguments.preview.or_confirmed(&arguments.confirm)),
         ],
     )?;
     let or_ask = |given: &Option<String>, question: &str, default: Option<&str>| match given {

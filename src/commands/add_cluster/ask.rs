@@ -31,7 +31,7 @@ pub(super) async fn ask(
             ("--package", arguments.package.is_some()),
             ("--run-context", arguments.run_context.is_some()),
             ("--target-namespace", arguments.target_namespace.is_some()),
-            ("--yes", arguments.confirm.yes || arguments.preview.mode().is_some()),
+            ("--yes", arguments.preview.or_confirmed(&arguments.confirm)),
         ],
     )?;
     let endpoint = request::endpoint_overrides(&arguments.endpoint)?;

@@ -42,7 +42,7 @@ pub(super) fn require(ui: Ui, arguments: &RemoveClusterArgs) -> Result<()> {
         &[
             ("RUN_CLUSTER", arguments.run_cluster.is_some()),
             ("--run-context", arguments.run_context.is_some() || arguments.force),
-            ("--yes", arguments.confirm.yes || arguments.preview.mode().is_some()),
+            ("--yes", arguments.preview.or_confirmed(&arguments.confirm)),
         ],
     )
 }

@@ -30,7 +30,7 @@ pub(super) fn require(ui: Ui, arguments: &RotateArgs) -> Result<()> {
     let is_chosen = arguments.all || !arguments.run_clusters.is_empty();
     prompt::require(
         ui,
-        &[("RUN_CLUSTER or --all", is_chosen), ("--yes", arguments.confirm.yes || arguments.preview.mode().is_some())],
+        &[("RUN_CLUSTER or --all", is_chosen), ("--yes", arguments.preview.or_confirmed(&arguments.confirm))],
     )
 }
 
