@@ -1,6 +1,7 @@
 //! How a status looks: [`tree`] and [`table`] for people, a document for programs. Of many run clusters, the tree shows what needs
 //! attention ([`fleet`]). Pure.
 
+mod branch;
 mod delivery;
 mod fleet;
 pub mod table;

@@ -5,25 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use owo_colors::OwoColorize;
 
-use super::delivery::{delivery, explanation, mark};
+use super::branch::{Branch, run_clusters};
+use super::delivery::{explanation, mark};
 use super::outcome;
 use crate::observe::Verdict;
 use crate::observe::survey::Surveyed;
 use crate::ui::alike;
 use crate::ui::text::one_line;
-
-/// A line of the tree, with the lines below it.
-pub(super) struct Branch {
-    pub(super) title: String,
-    pub(super) below: Vec<String>,
-    pub(super) children: Vec<Branch>,
-}
-
-impl Branch {
-    fn leaf(title: String) -> Self {
-        Self { title, below: Vec::new(), children: Vec::new() }
-    }
-}
 
 /// Returns what is below a source: what fails alike on many run clusters, then the run clusters where something else is wrong, then
 /// how many others there are.
@@ -36,19 +24,7 @@ pub(super) fn branches(of_source: &[&Surveyed], now: Timestamp) -> Vec<Branch> {
             .partition(|group| group.len() >= alike::MANY);
     alike.sort_by_key(|group| std::cmp::Reverse(group.len()));
     let mut branches: Vec<Branch> = alike.iter().filter_map(|group| told_as_one(group)).collect();
-
-    let mut by_run_cluster: BTreeMap<&str, Vec<Branch>> = BTreeMap::new();
-    for one in single.into_iter().flatten() {
-        let mut said = delivery(one, now).into_iter();
-        let title = said.next().unwrap_or_default();
-        let branch = Branch { title, below: said.collect(), children: Vec::new() };
-        by_run_cluster.entry(&one.delivery.run_cluster).or_default().push(branch);
-    }
-    branches.extend(by_run_cluster.into_iter().map(|(run_cluster, children)| Branch {
-        title: one_line(run_cluster).bold().to_string(),
-        below: Vec::new(),
-        children,
-    }));
+    branches.extend(run_clusters(single.into_iter().flatten(), now));
 
     let troubled: BTreeSet<&str> =
         of_source.iter().filter(|one| !is_ready(one)).map(|one| one.delivery.run_cluster.as_str()).collect();
@@ -62,7 +38,7 @@ pub(super) fn branches(of_source: &[&Surveyed], now: Timestamp) -> Vec<Branch> {
         branches.push(Branch::leaf(format!(
             "{} {}: all {} ready",
             "✔".green(),
-            run_clusters(well.iter().map(|one| one.delivery.run_cluster.as_str())),
+            count_of_run_clusters(well.iter().map(|one| one.delivery.run_cluster.as_str())),
             alike::count(well.len())
         )));
     }
@@ -116,7 +92,7 @@ pub(super) fn versions(surveyed: &[Surveyed]) -> Vec<String> {
 }
 
 /// Counts run clusters in words.
-fn run_clusters<'a>(names: impl Iterator<Item = &'a str>) -> String {
+fn count_of_run_clusters<'a>(names: impl Iterator<Item = &'a str>) -> String {
     match names.collect::<BTreeSet<&str>>().len() {
         1 => "1 run cluster".to_owned(),
         count => format!("{count} run clusters"),

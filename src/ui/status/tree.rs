@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use owo_colors::OwoColorize;
 
-use super::delivery::delivery;
-use super::fleet::{self, Branch};
+use super::{branch, fleet};
 use crate::observe::Verdict;
 use crate::observe::expectation::short_revision;
 use crate::observe::survey::Surveyed;
@@ -50,11 +49,8 @@ pub fn lines(surveyed: &[Surveyed], now: Timestamp, extent: Extent) -> Vec<Strin
             format!("GitRepository {}/{}", source.0, source.1).bold(),
             revision.unwrap_or_else(|| "nothing fetched".to_owned())
         ));
-        if is_fleet {
-            push_branches(&mut lines, &fleet::branches(&of_source, now), "");
-        } else {
-            push_run_clusters(&mut lines, &of_source, now);
-        }
+        let branches = if is_fleet { fleet::branches(&of_source, now) } else { branch::run_clusters(of_source, now) };
+        branch::draw(&mut lines, &branches, "");
     }
     if is_fleet {
         lines.extend(fleet::versions(surveyed));
@@ -63,38 +59,8 @@ pub fn lines(surveyed: &[Surveyed], now: Timestamp, extent: Extent) -> Vec<Strin
     lines
 }
 
-fn push_branches(lines: &mut Vec<String>, branches: &[Branch], stem: &str) {
-    for (number, branch) in branches.iter().enumerate() {
-        let (corner, below) =
-            if number + 1 == branches.len() { ("└──", "    ") } else { ("├──", "│   ") };
-        lines.push(format!("{stem}{corner} {}", branch.title));
-        let stem = format!("{stem}{below}");
-        lines.extend(branch.below.iter().map(|line| format!("{stem}  {line}")));
-        push_branches(lines, &branch.children, &stem);
-    }
-}
-
 fn is_ready(surveyed: &Surveyed) -> bool {
     matches!(surveyed.verdict, Verdict::Ready { .. })
-}
-
-fn push_run_clusters(lines: &mut Vec<String>, of_source: &[&Surveyed], now: Timestamp) {
-    let mut run_clusters: Vec<&str> = of_source.iter().map(|one| one.delivery.run_cluster.as_str()).collect();
-    run_clusters.sort_unstable();
-    run_clusters.dedup();
-    for (number, run_cluster) in run_clusters.iter().enumerate() {
-        let is_last = number + 1 == run_clusters.len();
-        lines.push(format!("{} {}", if is_last { "└──" } else { "├──" }, one_line(run_cluster).bold()));
-        let stem = if is_last { "   " } else { "│  " };
-        let here: Vec<&&Surveyed> = of_source.iter().filter(|one| one.delivery.run_cluster == *run_cluster).collect();
-        for (number, one) in here.iter().enumerate() {
-            let is_last = number + 1 == here.len();
-            let (branch, below) = if is_last { ("└──", "   ") } else { ("├──", "│  ") };
-            let mut said = delivery(one, now).into_iter();
-            lines.push(format!("{stem} {branch} {}", said.next().unwrap_or_default()));
-            lines.extend(said.map(|line| format!("{stem} {below}   {line}")));
-        }
-    }
 }
 
 /// Answers the question that was asked: is it installed everywhere?
