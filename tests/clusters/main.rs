@@ -100,34 +100,16 @@ fn main() -> ExitCode {
         values::TESTS,
         workload_identity::TESTS,
     ];
-    let mut trials: Vec<Trial> = ordinary
-        .into_iter()
-        .flatten()
-        .map(|&(name, test)| {
-            Trial::test(name, move || {
-                let testbed = shared();
-                timed(name, || test(testbed));
-                Ok(())
-            })
-        })
-        .collect();
+    let mut trials: Vec<Trial> =
+        ordinary.into_iter().flatten().map(|&(name, test)| on_shared(name, name, test)).collect();
     trials.extend(corpus::SITUATIONS.iter().map(|situation| {
-        Trial::test(format!("corpus::{}", situation.name), move || {
-            let testbed = shared();
-            timed(situation.name, || corpus::check(testbed, situation));
-            Ok(())
-        })
+        let test = move |testbed: &Testbed| corpus::check(testbed, situation);
+        on_shared(&format!("corpus::{}", situation.name), situation.name, test)
     }));
     let is_shared = std::env::var_os(KUBECONFIG_VARIABLE).is_some();
     // Only a testbed that was started here has the keys of its certificate authorities.
-    trials.extend(logins::WITH_AUTHORITIES.iter().map(|&(name, test)| {
-        Trial::test(name, move || {
-            let testbed = shared();
-            timed(name, || test(testbed));
-            Ok(())
-        })
-        .with_ignored_flag(is_shared)
-    }));
+    let with_authorities = logins::WITH_AUTHORITIES.iter();
+    trials.extend(with_authorities.map(|&(name, test)| on_shared(name, name, test).with_ignored_flag(is_shared)));
     let mut lane = Lane::new(&arguments, is_shared);
     let disruptive = [
         disruption::TESTS,
@@ -154,6 +136,15 @@ fn main() -> ExitCode {
     });
     print_slowest();
     conclusion.exit_code()
+}
+
+/// Makes the trial of an ordinary test; `short_name` is what the list of the slowest calls it.
+fn on_shared(name: &str, short_name: &'static str, test: impl FnOnce(&Testbed) + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        let testbed = shared();
+        timed(short_name, || test(testbed));
+        Ok(())
+    })
 }
 
 /// How long each test took that has passed.
