@@ -24,6 +24,8 @@ pub use crate::object::ObjectReference;
 pub use crate::observe::wait::{Outcome, Reporter};
 pub use crate::observe::{Cause, Delivery, Failure, GracePeriod, RunAccess, Stage, Verdict};
 pub use crate::ui::clock::Clock;
-pub use crate::ui::events::{Body, Event, PreviewChange, PreviewResult, Removal, Rotation, SourceResult};
+pub use crate::ui::events::{
+    Body, CommandResult, Event, PreviewChange, PreviewResult, Removal, Rotation, SourceResult,
+};
 pub use crate::ui::progress::{lines::Lines, reporter_with_clock};
 pub use crate::ui::{Format, Ui, Verbosity};

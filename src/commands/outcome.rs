@@ -6,8 +6,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::observe::expectation::short_revision;
 use crate::observe::wait::Outcome;
 use crate::observe::{Delivery, Verdict};
+use crate::ui::alike;
 use crate::ui::conclusion::{explanations, result_line};
-use crate::ui::events::{Body, Conclusion, Event, PreviewResult, Removal, Rotation, SourceResult};
+use crate::ui::events::{Body, CommandResult, Conclusion, Event, PreviewResult, Removal, Rotation, SourceResult};
 use crate::ui::{Format, Ui};
 
 /// Reports every delivery, and turns what is not ready into an error.
@@ -26,24 +27,21 @@ pub fn report(ui: Ui, deliveries: &[Delivery], outcomes: &[Outcome]) -> Result<(
         ui.explanation(&explanations(deliveries, outcomes));
     }
     let unready = outcomes.iter().filter(|outcome| !is_ready(outcome)).count();
-    let noun = if outcomes.len() == 1 { "delivery" } else { "deliveries" };
     let verb = if unready == 1 { "is" } else { "are" };
     let in_time = if kind == ErrorKind::Timeout { " in time" } else { "" };
-    Err(Error::of_kind(kind, format!("{unready} of {} {noun} {verb} not ready{in_time}", outcomes.len())).reported())
+    Err(Error::of_kind(kind, format!("{unready} of {} {verb} not ready{in_time}", alike::count(outcomes.len())))
+        .reported())
 }
 
 fn result_event(deliveries: &[Delivery], outcomes: &[Outcome], failure: Option<ErrorKind>) -> Event {
     let conclusions =
         deliveries.iter().zip(outcomes).map(|(delivery, outcome)| Conclusion::of_outcome(delivery, outcome));
-    let body = Body::Result {
+    let body = Body::Result(CommandResult {
         outcome: outcome("ready", failure),
         exit_code: failure.map_or(0, ErrorKind::exit_code),
         deliveries: conclusions.collect(),
-        source: None,
-        removal: None,
-        rotations: Vec::new(),
-        preview: None,
-    };
+        ..CommandResult::default()
+    });
     Event::new(Timestamp::now(), body)
 }
 
@@ -62,19 +60,16 @@ pub(super) fn report_fetched(ui: Ui, namespace: &str, package: &str, revision: &
         Format::Text => ui.result(&format!("{package}  fetched  {}", short_revision(revision))),
         Format::Json => ui.event(&Event::new(
             Timestamp::now(),
-            Body::Result {
+            Body::Result(CommandResult {
                 outcome: "ready",
                 exit_code: 0,
-                deliveries: Vec::new(),
                 source: Some(SourceResult {
                     namespace: namespace.to_owned(),
                     package: package.to_owned(),
                     revision: revision.to_owned(),
                 }),
-                removal: None,
-                rotations: Vec::new(),
-                preview: None,
-            },
+                ..CommandResult::default()
+            }),
         )),
     }
 }
@@ -85,15 +80,12 @@ pub(super) fn report_removed(ui: Ui, removal: &Removal) -> Result<()> {
         Format::Text => removal.lines().iter().try_for_each(|line| ui.result(line)),
         Format::Json => ui.event(&Event::new(
             Timestamp::now(),
-            Body::Result {
+            Body::Result(CommandResult {
                 outcome: "removed",
                 exit_code: 0,
-                deliveries: Vec::new(),
-                source: None,
                 removal: Some(removal.clone()),
-                rotations: Vec::new(),
-                preview: None,
-            },
+                ..CommandResult::default()
+            }),
         )),
     }
 }
@@ -104,30 +96,24 @@ pub(super) fn report_rotated(ui: Ui, rotations: &[Rotation], failure: Option<Err
         Format::Text => rotations.iter().try_for_each(|rotation| ui.result(&rotation.line())),
         Format::Json => ui.event(&Event::new(
             Timestamp::now(),
-            Body::Result {
+            Body::Result(CommandResult {
                 outcome: outcome("rotated", failure),
                 exit_code: failure.map_or(0, ErrorKind::exit_code),
-                deliveries: Vec::new(),
-                source: None,
-                removal: None,
                 rotations: rotations.to_vec(),
-                preview: None,
-            },
+                ..CommandResult::default()
+            }),
         )),
     }
 }
 
 /// Reports a preview, and says by its exit code whether something differs.
 pub(super) fn report_preview(ui: Ui, outcome: &'static str, exit_code: u8, preview: PreviewResult) -> Result<()> {
-    let body = Body::Result {
+    let body = Body::Result(CommandResult {
         outcome,
         exit_code,
-        deliveries: Vec::new(),
-        source: None,
-        removal: None,
-        rotations: Vec::new(),
         preview: Some(Box::new(preview)),
-    };
+        ..CommandResult::default()
+    });
     ui.event(&Event::new(Timestamp::now(), body))
 }
 
@@ -140,15 +126,7 @@ pub(super) fn report_applied(ui: Ui, what: &str, remaining: Option<&str>) -> Res
         Format::Text => ui.result(&format!("{what}  applied")),
         Format::Json => ui.event(&Event::new(
             Timestamp::now(),
-            Body::Result {
-                outcome: "applied",
-                exit_code: 0,
-                deliveries: Vec::new(),
-                source: None,
-                removal: None,
-                rotations: Vec::new(),
-                preview: None,
-            },
+            Body::Result(CommandResult { outcome: "applied", exit_code: 0, ..CommandResult::default() }),
         )),
     }
 }

@@ -8,7 +8,7 @@ use crate::observe::{Delivery, Verdict};
 pub(crate) const MANY: usize = 3;
 
 /// How many deliveries are named at most where they are told as one.
-pub(crate) const NAMED: usize = 10;
+const NAMED: usize = 10;
 
 /// Returns what makes the reasons of two deliveries the same: the verdict with the names of package, run cluster and target
 /// namespace left out. `None` for what is ready.
@@ -72,21 +72,18 @@ pub(crate) fn names<'a>(deliveries: impl IntoIterator<Item = (&'a str, &'a str)>
     let deliveries: Vec<(&str, &str)> = deliveries.into_iter().collect();
     let package = deliveries.first().map(|(package, _)| *package).unwrap_or_default();
     let is_one_package = deliveries.iter().all(|(other, _)| *other == package);
-    let named: Vec<String> = deliveries
-        .iter()
-        .take(NAMED)
-        .map(
-            |(package, run_cluster)| {
-                if is_one_package { (*run_cluster).to_owned() } else { format!("{package} on {run_cluster}") }
-            },
-        )
-        .collect();
-    let named = named.join(", ");
-    let named = if is_one_package { format!("{package} on {named}") } else { named };
-    match deliveries.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named} and {more} more"),
+    if is_one_package {
+        let run_clusters = deliveries.iter().map(|(_, run_cluster)| (*run_cluster).to_owned());
+        return format!("{package} on {}", listed(run_clusters));
     }
+    listed(deliveries.iter().map(|(package, run_cluster)| format!("{package} on {run_cluster}")))
+}
+
+/// Lists words, no more than [`NAMED`] of them, and counts the rest.
+pub(crate) fn listed(words: impl ExactSizeIterator<Item = String>) -> String {
+    let more = words.len().saturating_sub(NAMED);
+    let listed = words.take(NAMED).collect::<Vec<_>>().join(", ");
+    if more == 0 { listed } else { format!("{listed} and {more} more") }
 }
 
 /// Names deliveries as [`names`] does.

@@ -25,8 +25,9 @@ pub fn result_line(delivery: &Delivery, outcome: &Outcome) -> String {
 /// reason.
 #[must_use]
 pub fn explanations(deliveries: &[Delivery], outcomes: &[Outcome]) -> Vec<String> {
+    // A failure that is not decided is told otherwise.
     let reason = |(delivery, outcome): &(&Delivery, &Outcome)| {
-        Some(format!("{} {}", is_open(outcome), alike::reason(delivery, outcome.verdict())?))
+        Some(format!("{} {}", outcome.is_decided(), alike::reason(delivery, outcome.verdict())?))
     };
     let unready =
         deliveries.iter().zip(outcomes).filter(|(_, outcome)| !matches!(outcome.verdict(), Verdict::Ready { .. }));
@@ -93,11 +94,6 @@ fn explanation(group: &[(&Delivery, &Outcome)]) -> Vec<String> {
         }
     }
     lines
-}
-
-/// Tells whether a failure is decided, for one that is not is told otherwise.
-fn is_open(outcome: &Outcome) -> bool {
-    !matches!(outcome, Outcome::Decided(_))
 }
 
 /// Says why an outcome is open.

@@ -14,7 +14,7 @@ use super::text::drives_a_terminal;
 use crate::error::{Error, ErrorKind};
 use crate::observe::Stage;
 pub use deliveries::{Conclusion, DeliveryName, Progress, SourceResult};
-pub use results::{PreviewChange, PreviewResult, Removal, Rotation};
+pub use results::{CommandResult, PreviewChange, PreviewResult, Removal, Rotation};
 
 /// The name and version of the schema, which every line carries.
 pub const SCHEMA: &str = "carvelflux.events/v1";
@@ -63,26 +63,7 @@ pub enum Body {
     /// A delivery is decided.
     Decided(Box<Conclusion>),
     /// The end, with what became of every delivery.
-    Result {
-        /// `ready`, `removed`, `rotated`, `applied`, `previewed`, `exported`, `same`, `different`, `failed` or `timeout`.
-        outcome: &'static str,
-        /// The exit code of the command.
-        exit_code: u8,
-        /// One entry per delivery, in the order of `started`.
-        deliveries: Vec<Conclusion>,
-        /// What `bootstrap` made known.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        source: Option<SourceResult>,
-        /// What `remove-cluster` has removed.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        removal: Option<Removal>,
-        /// What became of each run cluster that `rotate` was asked for.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        rotations: Vec<Rotation>,
-        /// What the command would do.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        preview: Option<Box<PreviewResult>>,
-    },
+    Result(CommandResult),
     /// The end, where there is no result.
     Error {
         /// `failed`, `usage`, `timeout` or `interrupted`.

@@ -3,7 +3,7 @@
 //! Questions live in [`prompt`], the display of a wait in [`progress`], what is said at its end in [`conclusion`],
 //! the form of errors in [`errors`], and what a program reads instead in [`events`].
 
-mod alike;
+pub mod alike;
 pub mod check;
 pub mod clock;
 pub mod conclusion;

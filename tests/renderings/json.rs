@@ -1,7 +1,8 @@
 //! JSON lines: nothing else on standard output, every line as `docs/events.schema.json` says, the last one the result.
 
 use carvelflux::testing::{
-    Body, Cause, Error, ErrorKind, Event, PreviewChange, PreviewResult, Removal, Rotation, SourceResult, Stage,
+    Body, Cause, CommandResult, Error, ErrorKind, Event, PreviewChange, PreviewResult, Removal, Rotation, SourceResult,
+    Stage,
 };
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -192,19 +193,12 @@ fn result(
     removal: Option<Removal>,
     rotations: Vec<Rotation>,
 ) -> Body {
-    Body::Result { outcome, exit_code, deliveries: Vec::new(), source, removal, rotations, preview: None }
+    Body::Result(CommandResult { outcome, exit_code, source, removal, rotations, ..CommandResult::default() })
 }
 
 fn previewed(outcome: &'static str, exit_code: u8, preview: PreviewResult) -> Body {
-    Body::Result {
-        outcome,
-        exit_code,
-        deliveries: Vec::new(),
-        source: None,
-        removal: None,
-        rotations: Vec::new(),
-        preview: Some(Box::new(preview)),
-    }
+    let preview = Some(Box::new(preview));
+    Body::Result(CommandResult { outcome, exit_code, preview, ..CommandResult::default() })
 }
 
 fn the_schema_refuses_other_lines() {

@@ -1,10 +1,34 @@
-//! The results of `remove-cluster` and `rotate`, and of previews.
+//! The results of commands: of `remove-cluster`, `rotate` and previews in detail.
 
 use serde::Serialize;
 
-use super::{DeliveryName, Part};
+use super::{Conclusion, DeliveryName, Part, SourceResult};
 use crate::error::Error;
 use crate::observe::Delivery;
+
+/// What a command ends with.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandResult {
+    /// `ready`, `removed`, `rotated`, `applied`, `previewed`, `exported`, `same`, `different`, `failed` or `timeout`.
+    pub outcome: &'static str,
+    /// The exit code of the command.
+    pub exit_code: u8,
+    /// One entry per delivery, in the order of `started`.
+    pub deliveries: Vec<Conclusion>,
+    /// What `bootstrap` made known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceResult>,
+    /// What `remove-cluster` has removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removal: Option<Removal>,
+    /// What became of each run cluster that `rotate` was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rotations: Vec<Rotation>,
+    /// What the command would do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Box<PreviewResult>>,
+}
 
 /// What became of a removal.
 #[derive(Clone, Debug, Serialize)]

@@ -7,7 +7,7 @@ use super::board::{Board, Entry, State};
 use crate::observe::wait::Reporter;
 use crate::observe::{Delivery, Verdict};
 use crate::ui::Verbosity;
-use crate::ui::alike::{self, NAMED};
+use crate::ui::alike;
 use crate::ui::clock::Clock;
 use crate::ui::text::{duration, one_line};
 
@@ -35,8 +35,10 @@ pub struct Lines<W> {
     clock: Clock,
     verbosity: Verbosity,
     board: Board,
-    /// The last line about each delivery, and the stage that was told last.
-    last: Vec<(String, Option<State>)>,
+    /// The last line about each delivery.
+    last: Vec<String>,
+    /// The stage of each delivery that was told to last.
+    told: Vec<Option<State>>,
     last_notice: String,
     heartbeat: Duration,
     /// When what is collected is told.
@@ -54,6 +56,7 @@ impl<W: Write> Lines<W> {
             verbosity,
             board: Board::default(),
             last: Vec::new(),
+            told: Vec::new(),
             last_notice: String::new(),
             heartbeat: HEARTBEAT,
             due: COLLECT,
@@ -69,35 +72,30 @@ impl<W: Write> Lines<W> {
     /// Names what is pending, and in which stage it is.
     fn still_pending(&self) -> String {
         let pending: Vec<&Entry> = self.board.entries.iter().filter(|entry| entry.is_pending()).collect();
-        let more = pending.len().saturating_sub(NAMED);
-        let named: Vec<String> = pending
-            .iter()
-            .take(NAMED)
-            .map(|entry| match entry.details.as_str() {
-                details if pending.len() <= EXPLAINED && !details.is_empty() => {
-                    format!("{} ({}: {details})", entry.display(), entry.state.word())
-                }
-                _ => format!("{} ({})", entry.display(), entry.state.word()),
-            })
-            .collect();
-        let count = format!("{}/{} decided", self.board.decided(), self.board.entries.len());
-        let named = named.join(", ");
-        if more == 0 {
-            format!("{count}, still waiting for {named}")
-        } else {
-            format!("{count}, still waiting for {named} and {more} more")
-        }
+        let is_explained = pending.len() <= EXPLAINED;
+        let named = pending.iter().map(|entry| match entry.details.as_str() {
+            details if is_explained && !details.is_empty() => {
+                format!("{} ({}: {details})", entry.display(), entry.state.word())
+            }
+            _ => format!("{} ({})", entry.display(), entry.state.word()),
+        });
+        let (decided, all) = (self.board.decided(), self.board.entries.len());
+        format!("{decided}/{all} decided, still waiting for {}", alike::listed(named))
+    }
+
+    fn has_details(&self) -> bool {
+        self.verbosity >= Verbosity::Details
     }
 
     fn has_few(&self) -> bool {
         self.board.entries.len() <= FEW
     }
 
-    /// Tells which stages last, and what was collected, once it is time.
+    /// Tells which stages last, and what was collected, once it is time; where details are wanted, all is told at once.
     fn tell(&mut self) {
         let elapsed = self.clock.elapsed();
-        let is_over = self.board.decided() == self.board.entries.len();
-        if !self.has_few() && elapsed < self.due && !is_over {
+        let is_due = || self.has_few() || elapsed >= self.due || self.board.decided() == self.board.entries.len();
+        if self.has_details() || !is_due() {
             return;
         }
         self.due = elapsed + COLLECT;
@@ -107,20 +105,12 @@ impl<W: Write> Lines<W> {
             State::Ready => ("✔ ", "ready".to_owned()),
             _ => ("✗ ", format!("{}: {}", state_in_words(entry.state), entry.details)),
         });
-        let lasting: Vec<usize> = (0..self.board.entries.len())
-            .filter(|index| {
-                let (Some(entry), Some((_, told))) = (self.board.entries.get(*index), self.last.get(*index)) else {
-                    return false;
-                };
-                entry.is_pending()
-                    && !entry.details.is_empty()
-                    && *told != Some(entry.state)
-                    && elapsed.saturating_sub(entry.since) >= WORTH_A_LINE
-            })
-            .collect();
-        for index in &lasting {
-            if let (Some(entry), Some((_, told))) = (self.board.entries.get(*index), self.last.get_mut(*index)) {
+        let mut lasting = Vec::new();
+        for (index, (entry, told)) in self.board.entries.iter().zip(&mut self.told).enumerate() {
+            let lasts = entry.is_pending() && elapsed.saturating_sub(entry.since) >= WORTH_A_LINE;
+            if lasts && !entry.details.is_empty() && *told != Some(entry.state) {
                 *told = Some(entry.state);
+                lasting.push(index);
             }
         }
         if self.has_few() {
@@ -156,11 +146,9 @@ impl<W: Write> Lines<W> {
     fn tell_one(&mut self, index: usize, mark: &str) {
         let Some(entry) = self.board.entries.get(index) else { return };
         let text = format!("{mark}{}  {}: {}", entry.display(), state_in_words(entry.state), entry.details);
-        if self.last.get(index).is_some_and(|(last, _)| *last != text) {
+        if self.last.get(index) != Some(&text) {
             self.line(&text);
-            if let Some((last, _)) = self.last.get_mut(index) {
-                *last = text;
-            }
+            self.last[index] = text;
         }
     }
 }
@@ -176,9 +164,9 @@ fn state_in_words(reached: State) -> String {
 impl<W: Write> Reporter for Lines<W> {
     fn began(&mut self, deliveries: &[Delivery]) {
         self.board = Board::new(deliveries, self.verbosity == Verbosity::Everything);
-        self.last = vec![(String::new(), None); deliveries.len()];
-        let noun = if deliveries.len() == 1 { "delivery" } else { "deliveries" };
-        self.line(&format!("waiting for {} {noun}", deliveries.len()));
+        self.last = vec![String::new(); deliveries.len()];
+        self.told = vec![None; deliveries.len()];
+        self.line(&format!("waiting for {}", alike::count(deliveries.len())));
     }
 
     fn notice(&mut self, text: &str) {
@@ -190,16 +178,14 @@ impl<W: Write> Reporter for Lines<W> {
     }
 
     fn detail(&mut self, text: &str) {
-        if self.verbosity >= Verbosity::Details {
+        if self.has_details() {
             self.line(&one_line(text));
         }
     }
 
     fn changed(&mut self, index: usize, verdict: &Verdict, is_final: bool) {
-        if self.verbosity < Verbosity::Details {
-            // What lasted until now.
-            self.tell();
-        }
+        // What lasted until now.
+        self.tell();
         self.board.change(index, verdict, self.clock.elapsed());
         let mark = match verdict {
             Verdict::Ready { .. } if is_final => "✔ ",
@@ -207,25 +193,21 @@ impl<W: Write> Reporter for Lines<W> {
             _ => "",
         };
         match verdict {
-            _ if self.verbosity >= Verbosity::Details => self.tell_one(index, mark),
+            _ if self.has_details() => self.tell_one(index, mark),
             Verdict::Pending { .. } => {}
             // It is about to be confirmed.
             Verdict::Ready { .. } if !is_final => {}
             _ if self.has_few() => self.tell_one(index, mark),
             _ if is_final => {
                 self.collected.push(index);
-                if self.board.decided() == self.board.entries.len() {
-                    self.tell();
-                }
+                self.tell();
             }
             _ => {}
         }
     }
 
     fn tick(&mut self) {
-        if self.verbosity < Verbosity::Details {
-            self.tell();
-        }
+        self.tell();
         let elapsed = self.clock.elapsed();
         if elapsed >= self.heartbeat {
             while self.heartbeat <= elapsed {
@@ -240,8 +222,6 @@ impl<W: Write> Reporter for Lines<W> {
 
     fn ended(&mut self) {
         self.due = Duration::ZERO;
-        if self.verbosity < Verbosity::Details {
-            self.tell();
-        }
+        self.tell();
     }
 }
