@@ -79,6 +79,14 @@ struct Progress {
     has_pushed: bool,
 }
 
+impl Progress {
+    /// Returns the UID of an object that the plan has made.
+    fn uid(&self, place: Place, reference: &ObjectReference) -> Option<&str> {
+        let made = self.made.iter().find(|made| made.place == place && made.reference == *reference)?;
+        made.uid.as_deref()
+    }
+}
+
 /// An object that a plan has made.
 struct Made {
     place: Place,
@@ -97,7 +105,7 @@ pub(crate) async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'
         let result = match step {
             Step::Apply(_) | Step::Mint(_) if *change == Change::None => Ok(()),
             Step::Apply(apply) => executor.apply(apply, change).await.map(|made| progress.made.extend(made)),
-            Step::Delete(delete) => executor.delete(delete).await,
+            Step::Delete(delete) => executor.delete(delete, &progress).await,
             Step::Commit(commit) if commit.changes.is_empty() => Ok(()),
             Step::Commit(commit) => executor.commit(commit).await.map(|()| progress.has_pushed = true),
             Step::Mint(mint) => match executor.mint(mint, change).await {
@@ -167,9 +175,11 @@ impl Executor<'_> {
     }
 
     /// Deletes an object; one that is gone already is no failure.
-    async fn delete(self, delete: &Delete) -> Result<()> {
+    async fn delete(self, delete: &Delete, progress: &Progress) -> Result<()> {
         let cluster = self.cluster(delete.place)?;
-        if cluster.delete(&delete.reference, delete.uid.as_deref(), false).await? {
+        // The UID of what this plan has made is not known before; only with one is a request that got no answer sent again.
+        let uid = delete.uid.as_deref().or_else(|| progress.uid(delete.place, &delete.reference));
+        if cluster.delete(&delete.reference, uid, false).await? {
             self.ui.done(&format!("deleted {} on {}", delete.reference.display(), cluster.display()));
         }
         Ok(())

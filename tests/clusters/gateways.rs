@@ -13,6 +13,7 @@ use crate::support::{PACKAGE, User, eventually};
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("gateways::an_unreliable_api_server_changes_nothing_but_time", unreliable),
     ("gateways::a_kubeconfig_whose_storing_is_not_answered_is_stored_once", lost_answer),
+    ("gateways::a_deletion_that_is_not_answered_is_sent_again", lost_answer_to_a_deletion),
     ("gateways::one_that_knows_only_its_own_users_is_refused_without_a_trace", only_own_users),
     ("gateways::beside_one_that_knows_only_its_own_users_flux_has_an_address_of_its_own", beside_own_users),
     ("gateways::one_that_knows_only_its_own_users_knows_those_of_a_kubeconfig_file", own_user),
@@ -104,6 +105,18 @@ fn lost_answer(testbed: &Testbed) {
     // It is stored by the first, whose answer is lost.
     deliver(&user);
     assert_eq!((gateway.requests(), gateway.refused()), (3, 2));
+}
+
+/// The record of a removal is made and deleted by one run: what deletes it knows its UID from making it.
+fn lost_answer_to_a_deletion(testbed: &Testbed) {
+    let mut user = User::new(testbed, "lost-deletion");
+    user.bootstrap().expect_code(0);
+    add_cluster(&user, &[]).expect_code(0);
+    let path = format!("/api/v1/namespaces/{}/configmaps/prod1-removal", user.workspace.build_namespace());
+    let gateway = put_before(&mut user, "build", Behaviour::UnreliableWrites(path));
+    user.run(&["remove-cluster", "prod1", "--package", PACKAGE, "--run-context", "prod1", "--yes"]).expect_code(0);
+    // It is made by the second request, and deleted by the first, whose answer is lost.
+    assert_eq!((gateway.requests(), gateway.refused()), (4, 2));
 }
 
 /// Takes the permission to request tokens away from the user.
