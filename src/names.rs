@@ -157,6 +157,15 @@ pub fn check_run_cluster(run_cluster: &str, package: &str) -> Result<()> {
     Ok(())
 }
 
+/// Checks the name of a namespace.
+pub fn check_namespace(name: &str) -> Result<()> {
+    if is_label(name) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("`{name}` cannot be the name of a namespace"))
+        .because("it must be a lowercase DNS label: letters, digits and `-`, at most 63 characters"))
+}
+
 /// Checks the name of a service account.
 pub fn check_service_account(name: &str) -> Result<()> {
     if is_subdomain(name) {

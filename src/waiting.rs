@@ -79,6 +79,22 @@ pub(crate) async fn within<T>(limit: Duration, what: impl Future<Output = T>) ->
     tokio::time::timeout(limit, what).await.ok()
 }
 
+/// Returns when the user presses Ctrl-C, or a pipeline asks the command to end.
+pub(crate) async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
 /// Tells whether a request that failed may succeed a moment later: no server answered, or one that is busy or restarting.
 #[must_use]
 pub(crate) fn may_pass(error: &Error) -> bool {

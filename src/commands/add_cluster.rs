@@ -34,7 +34,7 @@ pub(super) async fn run(
     namespace: Option<String>,
     arguments: AddClusterArgs,
 ) -> Result<()> {
-    context::choose(ui, &mut connection)?;
+    context::choose(ui, &mut connection).await?;
     renamed::check(ui, &connection, &arguments)?;
     let (request, clusters) = ask::ask(ui, &connection, namespace, &arguments).await?;
     let (facts, checkout) = Box::pin(gather::gather(ui, &request, &clusters)).await?;

@@ -36,7 +36,8 @@ use crate::observe::source::{Source, judge};
 use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::plan::export::Contents;
 use crate::plan::{Apply, LiveObjects, Place, Plan, Preview, Step};
-use crate::ui::{Ui, prompt};
+use crate::ui::Ui;
+use crate::ui::prompt::{self, Question};
 
 /// What the user asks for, from flags and answers alone; named as the flags are.
 struct Request {
@@ -97,7 +98,7 @@ pub(super) async fn run(
     arguments: BootstrapArgs,
 ) -> Result<()> {
     let mut connection = connection;
-    context::choose(ui, &mut connection)?;
+    context::choose(ui, &mut connection).await?;
     let mut request = ask(ui, &connection, namespace, &arguments).await?;
     names::check_package(names::of_package(&request.package))?;
     request.git_url.check()?;
@@ -209,20 +210,31 @@ async fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, argumen
             ("--yes", arguments.preview.or_confirmed(&arguments.confirm)),
         ],
     )?;
-    let or_ask = |given: &Option<String>, question: &str, default: Option<&str>| match given {
-        Some(given) => Ok(given.clone()),
-        None => prompt::text(question, default),
+    let namespace = context::namespace(ui, connection, namespace).await?;
+    let package = if let Some(package) = &arguments.package {
+        package.clone()
+    } else {
+        let question = Question { what: "Package (its directory in the GitOps repository)", flag: "PACKAGE" };
+        let check = |path: &str| names::check_package(names::of_package(names::normalised_path(path)));
+        prompt::text(question, None, check).await?
     };
-    let namespace = context::namespace(ui, connection, namespace)?;
-    let package = or_ask(&arguments.package, "Package (its directory in the GitOps repository)", None)?;
     let package = names::normalised_path(&package).to_owned();
-    let url = GitUrl::parse(&or_ask(&arguments.git_url, "URL of the GitOps repository", None)?);
-    let branch = or_ask(&arguments.branch, "Branch", Some("main"))?;
+    let url = if let Some(url) = &arguments.git_url {
+        url.clone()
+    } else {
+        let question = Question { what: "URL of the GitOps repository", flag: "--git-url" };
+        prompt::text(question, None, |url| GitUrl::parse(url).check()).await?
+    };
+    let url = GitUrl::parse(&url);
+    let branch = match &arguments.branch {
+        Some(branch) => branch.clone(),
+        None => prompt::text(Question { what: "Branch", flag: "--branch" }, Some("main"), |_| Ok(())).await?,
+    };
     let is_complete = arguments.package.is_some() && arguments.git_url.is_some() && arguments.branch.is_some();
     let (ssh_key, git_ca) = credential::given(ui, &arguments.flux_credentials, &url).await?;
     let credentials = match git::given(ui, &arguments.credentials).await? {
         // Who gave all flags but these has a public repository, or a Secret in place.
-        None if ui.is_interactive && !is_complete && !url.is_ssh() => git::ask()?,
+        None if ui.is_interactive && !is_complete && !url.is_ssh() => git::ask().await?,
         given => given,
     };
     credential::check(&url, credentials.is_some(), ssh_key.is_some(), git_ca.is_some())?;

@@ -4,29 +4,37 @@ use kube::config::Kubeconfig;
 
 use crate::cluster::{Connection, find_kubeconfig};
 use crate::error::Result;
-use crate::ui::{Ui, prompt};
+use crate::names;
+use crate::ui::Ui;
+use crate::ui::prompt::{self, Question};
 
 /// Asks for the build cluster's context where the kubeconfig has no current one.
-pub(super) fn choose(ui: Ui, connection: &mut Connection) -> Result<()> {
+pub(super) async fn choose(ui: Ui, connection: &mut Connection) -> Result<()> {
     if connection.context.is_some() || !ui.is_interactive {
         return Ok(());
     }
     // In a pod, or with the address of the API server, there may be none.
     let Some(kubeconfig) = find_kubeconfig(connection.kubeconfig.as_deref())? else { return Ok(()) };
     if connection.server.is_none() && kubeconfig.current_context.as_ref().is_none_or(String::is_empty) {
-        connection.context = Some(prompt::choice("Context of the build cluster", &names(&kubeconfig))?);
+        connection.context = Some({
+            let question = Question { what: "Context of the build cluster", flag: "--context" };
+            prompt::choice(question, &names(&kubeconfig)).await?
+        });
     }
     Ok(())
 }
 
 /// Returns the namespace of the Flux objects: the flag's, else the context's, as kubectl does; asked for where neither is.
-pub(super) fn namespace(ui: Ui, connection: &Connection, given: Option<String>) -> Result<String> {
+pub(super) async fn namespace(ui: Ui, connection: &Connection, given: Option<String>) -> Result<String> {
     if let Some(given) = given {
         return Ok(given);
     }
     match connection.namespace()? {
         Some(namespace) => Ok(namespace),
-        None if ui.is_interactive => prompt::text("Namespace on the build cluster", Some("default")),
+        None if ui.is_interactive => {
+            let question = Question { what: "Namespace on the build cluster", flag: "--namespace" };
+            prompt::text(question, Some("default"), names::check_namespace).await
+        }
         None => Ok("default".to_owned()),
     }
 }

@@ -8,7 +8,8 @@ use crate::flux::{Followed, GitRepository};
 use crate::gitops::checkout::{Checkout, GitAccess};
 use crate::gitops::credentials::GitCredentials;
 use crate::gitops::url::GitUrl;
-use crate::ui::{Ui, prompt};
+use crate::ui::Ui;
+use crate::ui::prompt::{self, Question};
 
 /// Takes the credentials from flags, files and the environment; `None` where none are given.
 pub(super) async fn given(ui: Ui, arguments: &GitCredentialArgs) -> Result<Option<GitCredentials>> {
@@ -26,7 +27,7 @@ pub(super) async fn given(ui: Ui, arguments: &GitCredentialArgs) -> Result<Optio
         (Some(username), Some(password)) => Ok(Some(GitCredentials { username, password })),
         (Some(username), None) if ui.is_interactive => {
             let password =
-                prompt::password(&format!("Password or access token of {username} for the GitOps repository"))?;
+                prompt::password(format!("Password or access token of {username} for the GitOps repository")).await?;
             Ok(Some(GitCredentials { username, password }))
         }
         (Some(_), None) => Err(Error::usage("a Git user name is given, but no password")
@@ -38,11 +39,13 @@ pub(super) async fn given(ui: Ui, arguments: &GitCredentialArgs) -> Result<Optio
 }
 
 /// Asks for credentials; an empty user name means none.
-pub(super) fn ask() -> Result<Option<GitCredentials>> {
-    let Some(username) = prompt::optional_text("User name for the GitOps repository (empty if it is public)")? else {
+pub(super) async fn ask() -> Result<Option<GitCredentials>> {
+    let question =
+        Question { what: "User name for the GitOps repository, empty if it is public", flag: "--git-username" };
+    let Some(username) = prompt::optional_text(question).await? else {
         return Ok(None);
     };
-    let password = prompt::password("Password or access token")?;
+    let password = prompt::password("Password or access token (--git-password-file)".to_owned()).await?;
     Ok(Some(GitCredentials { username, password }))
 }
 
@@ -63,15 +66,17 @@ pub(super) fn branch_to_push_to(repository: &GitRepository) -> Result<&str> {
     }
 }
 
-/// Clones a branch; where credentials are asked for and none were given, asks for them once.
+/// Clones a branch; where credentials are missing or wrong, asks for them until they are accepted or none are given.
 pub(super) async fn checkout(ui: Ui, url: &GitUrl, branch: &str, access: &mut GitAccess) -> Result<Checkout> {
-    match Checkout::clone(url, branch, access).await {
-        Err(error) if error.status() == Some(401) && ui.is_interactive && access.credentials.is_none() => {
-            access.credentials = ask()?;
-            access.environment.clear();
-            Checkout::clone(url, branch, access).await
-        }
-        result => result,
+    loop {
+        let error = match Checkout::clone(url, branch, access).await {
+            Err(error) if error.status() == Some(401) && ui.is_interactive => error,
+            result => return result,
+        };
+        ui.warning(error.message());
+        let Some(credentials) = ask().await? else { return Err(error) };
+        access.credentials = Some(credentials);
+        access.environment.clear();
     }
 }
 

@@ -20,6 +20,7 @@ use crate::cli::{Cli, Command, PreviewMode};
 use crate::cluster::{Connection, report_retries};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ui::{Ui, Verbosity};
+use crate::waiting;
 
 /// Runs the command of the command line.
 pub fn run(ui: Ui, cli: Cli) -> Result<()> {
@@ -52,34 +53,18 @@ pub fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
         .map_err(|error| Error::new("cannot start the asynchronous runtime").because(error))?;
     let result = runtime.block_on(async {
         tokio::select! {
-            // The signals are listened for before the command's first question.
+            // An open question hears the signal as well, and knows that nothing was done.
             biased;
-            () = interrupted() => Err(Error::of_kind(
+            result = command => result,
+            () = waiting::interrupted() => Err(Error::of_kind(
                 ErrorKind::Interrupted,
                 "interrupted; what was done stays",
             ).hint("the same command completes the rest")),
-            result = command => result,
         }
     });
     // What still blocks a thread, such as reading standard input, would hold up the end.
     runtime.shutdown_background();
     result
-}
-
-/// Returns when the user presses Ctrl-C, or a pipeline asks the command to end.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 #[cfg(test)]

@@ -43,11 +43,11 @@ pub(super) async fn run(
     namespace: Option<String>,
     arguments: RemoveClusterArgs,
 ) -> Result<()> {
-    context::choose(ui, &mut connection)?;
+    context::choose(ui, &mut connection).await?;
     request::require(ui, &arguments)?;
     let (is_confirmed, waits, mode) = (arguments.confirm.yes, arguments.confirm.wait, arguments.preview.mode());
     let build = Cluster::connect(Role::Build, &connection).await?;
-    let namespace = context::namespace(ui, &connection, namespace)?;
+    let namespace = context::namespace(ui, &connection, namespace).await?;
     let flux = FluxObjects::read(&build, &namespace).await?;
     let request = Request::ask(ui, &connection, namespace, arguments, &flux.run_clusters()).await?;
     let clusters = Clusters::reach(&request, build, connection).await?;

@@ -33,13 +33,13 @@ pub(super) async fn run(
     namespace: Option<String>,
     arguments: RotateArgs,
 ) -> Result<()> {
-    context::choose(ui, &mut connection)?;
+    context::choose(ui, &mut connection).await?;
     request::require(ui, &arguments)?;
     let (is_confirmed, waits, mode) = (arguments.confirm.yes, arguments.confirm.wait, arguments.preview.mode());
     let build = Cluster::connect(Role::Build, &connection).await?;
-    let namespace = context::namespace(ui, &connection, namespace)?;
+    let namespace = context::namespace(ui, &connection, namespace).await?;
     let read = BuildCluster::read(&build, &namespace).await?;
-    let request = Request::ask(namespace, arguments, &read.rotatable())?;
+    let request = Request::ask(namespace, arguments, &read.rotatable()).await?;
     let build = build.taking_over(request.force_conflicts);
     let targets = read.targets(&build, &request).await?;
     let rotations = Rotations { ui, request, connection, build, read, waits };
@@ -52,7 +52,7 @@ pub(super) async fn run(
         let _ = show(&prepared.plan, &prepared.preview, rotations.executor(&prepared.run), is_confirmed);
     }
     if !is_confirmed && prepared.iter().any(Result::is_ok) {
-        prompt::confirm()?;
+        prompt::confirm().await?;
     }
     let results = join_all(prepared.iter().map(|prepared| rotations.rotate(prepared))).await;
     let reported: Vec<Rotation> =

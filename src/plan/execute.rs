@@ -36,7 +36,7 @@ pub(crate) async fn confirm_and_execute(
         return Ok(());
     }
     if !is_confirmed {
-        prompt::confirm()?;
+        prompt::confirm().await?;
     }
     execute(plan, preview, executor).await
 }

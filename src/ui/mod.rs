@@ -14,6 +14,7 @@ pub mod phrases;
 pub mod progress;
 pub mod prompt;
 pub mod status;
+mod terminal;
 pub mod text;
 pub mod values;
 

@@ -1,7 +1,7 @@
 //! Questions on the terminal. Every one has a flag; without a terminal the missing flags are named, all at once.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use console::{Key, Term};
 use dialoguer::theme::Theme;
@@ -9,8 +9,25 @@ use dialoguer::{Confirm, Input, Select};
 use secrecy::SecretString;
 
 use super::Ui;
+use super::terminal::Quiet;
 use super::text::one_line;
 use crate::error::{Error, ErrorKind, Result};
+use crate::waiting;
+
+/// What is asked, and the flag that answers it.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// What is asked, without a question mark.
+    pub what: &'static str,
+    /// The flag or argument that answers it.
+    pub flag: &'static str,
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({})", self.what, self.flag)
+    }
+}
 
 /// Refuses to go on without a terminal when answers are missing: `(flag, is given)`.
 pub fn require(ui: Ui, answers: &[(&str, bool)]) -> Result<()> {
@@ -26,27 +43,38 @@ pub fn require(ui: Ui, answers: &[(&str, bool)]) -> Result<()> {
         .hint("give them as arguments, or run the command in a terminal"))
 }
 
-/// Asks for a text.
-pub fn text(question: &str, default: Option<&str>) -> Result<String> {
-    let mut input = Input::<String>::with_theme(&Plain).with_prompt(question);
-    if let Some(default) = default {
-        input = input.default(default.to_owned());
-    }
-    finish(input.interact_text())
+/// Asks for a text, and again with the reason as long as the check refuses it.
+pub async fn text(
+    question: Question,
+    default: Option<&str>,
+    check: impl Fn(&str) -> Result<()> + Send + 'static,
+) -> Result<String> {
+    let default = default.map(str::to_owned);
+    answer(move || {
+        let mut input = Input::<String>::with_theme(&Plain).with_prompt(question.to_string());
+        if let Some(default) = default {
+            input = input.default(default);
+        }
+        let check = |answer: &String| check(answer).map_err(|error| error.to_string());
+        input.validate_with(check).interact_text()
+    })
+    .await
 }
 
 /// Asks for a text that may be left out.
-pub fn optional_text(question: &str) -> Result<Option<String>> {
-    let answer = finish(Input::<String>::with_theme(&Plain).with_prompt(question).allow_empty(true).interact_text())?;
+pub async fn optional_text(question: Question) -> Result<Option<String>> {
+    let ask =
+        move || Input::<String>::with_theme(&Plain).with_prompt(question.to_string()).allow_empty(true).interact_text();
+    let answer = answer(ask).await?;
     Ok(Some(answer).filter(|answer| !answer.trim().is_empty()))
 }
 
 /// Asks for a text that is not shown.
 ///
 /// Reads key by key: dialoguer's own password prompt reads a line, and Ctrl-C would only be seen after Enter.
-pub fn password(question: &str) -> Result<SecretString> {
-    let terminal = Term::stderr();
-    let read = || -> std::io::Result<String> {
+pub async fn password(question: String) -> Result<SecretString> {
+    let read = move || -> std::io::Result<SecretString> {
+        let terminal = Term::stderr();
         let mut typed = String::new();
         terminal.write_str(&format!("{question}: "))?;
         loop {
@@ -58,27 +86,28 @@ pub fn password(question: &str) -> Result<SecretString> {
             }
         }
         terminal.write_line("[hidden]")?;
-        Ok(typed)
+        Ok(typed.into())
     };
-    finish(read().map_err(dialoguer::Error::IO)).map(SecretString::from)
+    answer(move || read().map_err(dialoguer::Error::IO)).await
 }
 
 /// Asks for one of several; a free text where there is nothing to choose from.
-pub fn choice(question: &str, choices: &[String]) -> Result<String> {
+pub async fn choice(question: Question, choices: &[String]) -> Result<String> {
     if choices.is_empty() {
-        return text(question, None);
+        return text(question, None, |_| Ok(())).await;
     }
-    let shown = choices.iter().map(|choice| one_line(choice));
-    let chosen = finish(Select::with_theme(&Plain).with_prompt(question).items(shown).default(0).interact())?;
+    let shown: Vec<String> = choices.iter().map(|choice| one_line(choice)).collect();
+    let ask = move || Select::with_theme(&Plain).with_prompt(question.to_string()).items(shown).default(0).interact();
+    let chosen = answer(ask).await?;
     Ok(choices[chosen].clone())
 }
 
 /// Asks whether to go on; anything but yes is no.
-pub fn confirm() -> Result<()> {
+pub async fn confirm() -> Result<()> {
     let question = "Do you want to continue?";
-    let confirmed =
-        finish(Confirm::with_theme(&Plain).with_prompt(question).default(false).wait_for_newline(true).interact())?;
-    if confirmed {
+    let ask =
+        move || Confirm::with_theme(&Plain).with_prompt(question).default(false).wait_for_newline(true).interact();
+    if answer(ask).await? {
         Ok(())
     } else {
         Err(Error::of_kind(ErrorKind::Interrupted, "nothing was changed").hint("answer y, or give --yes, to continue"))
@@ -87,15 +116,20 @@ pub fn confirm() -> Result<()> {
 
 /// Reads a secret of one line from a file, or from standard input for `-`.
 pub async fn secret_file(path: &Path, what: &str) -> Result<SecretString> {
-    let read = if path == Path::new("-") { standard_input().await } else { std::fs::read_to_string(path) };
-    let text =
-        read.map_err(|error| Error::usage(format!("cannot read {what} from {}", path.display())).because(error))?;
+    let text = file(path)
+        .await
+        .map_err(|error| Error::usage(format!("cannot read {what} from {}", path.display())).because(error))?;
     single_line(&text, &format!("{what} in {}", path.display()))
 }
 
-/// Reads standard input to its end, on a thread of its own: nobody may ever write to it, and Ctrl-C must be heard meanwhile.
-pub async fn standard_input() -> std::io::Result<String> {
-    tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin())).await.map_err(std::io::Error::other)?
+/// Reads a file to its end, or standard input for `-`, on a thread of its own: it may be a pipe to which nobody ever writes, and
+/// signals must be heard meanwhile.
+pub async fn file(path: &Path) -> std::io::Result<String> {
+    let path = PathBuf::from(path);
+    let read = move || {
+        if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) }
+    };
+    tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)?
 }
 
 /// Takes a secret that must be one line: line breaks at its end do not count, any other would break the protocols it is
@@ -112,17 +146,25 @@ pub fn single_line(text: &str, what: &str) -> Result<SecretString> {
     Ok(SecretString::from(text))
 }
 
-fn finish<T>(answer: dialoguer::Result<T>) -> Result<T> {
-    answer.map_err(|error| {
-        // dialoguer leaves the cursor hidden on Ctrl-C (console-rs/dialoguer#77).
-        let _ = Term::stderr().show_cursor();
-        let dialoguer::Error::IO(error) = error;
-        if error.kind() == std::io::ErrorKind::Interrupted {
-            Error::of_kind(ErrorKind::Interrupted, "interrupted; nothing was changed")
-        } else {
-            Error::usage("cannot ask on this terminal").because(error).hint("give the answers as flags")
-        }
-    })
+/// Has a question answered on a thread of its own, which a signal leaves behind. The terminal is as before in the end.
+async fn answer<T: Send + 'static>(ask: impl FnOnce() -> dialoguer::Result<T> + Send + 'static) -> Result<T> {
+    let _quiet = Quiet::begin();
+    let interrupted = || Error::of_kind(ErrorKind::Interrupted, "interrupted; nothing was changed");
+    let answered = tokio::select! {
+        biased;
+        () = waiting::interrupted() => return Err(interrupted()),
+        answered = tokio::task::spawn_blocking(ask) => answered,
+    };
+    match answered {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(dialoguer::Error::IO(error))) if error.kind() == std::io::ErrorKind::Interrupted => Err(interrupted()),
+        Ok(Err(error)) => Err(unable().because(error)),
+        Err(error) => Err(unable().because(error)),
+    }
+}
+
+fn unable() -> Error {
+    Error::usage("cannot ask on this terminal").hint("give the answers as flags")
 }
 
 /// Asks in a line of text, as kubectl does.

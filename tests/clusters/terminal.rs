@@ -55,8 +55,13 @@ impl Terminal {
 
     /// Waits until the screen shows a text.
     pub(crate) fn expect(&self, text: &str) {
+        self.expect_times(text, 1);
+    }
+
+    /// Waits until the screen shows a text so often, as a question that is asked again.
+    pub(crate) fn expect_times(&self, text: &str, times: usize) {
         let deadline = Instant::now() + Duration::from_secs(90);
-        while !self.contents().contains(text) {
+        while self.contents().matches(text).count() < times {
             assert!(Instant::now() < deadline, "`{text}` does not appear on:\n{}", self.contents());
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -71,6 +76,13 @@ impl Terminal {
     /// Presses Ctrl-C.
     pub(crate) fn interrupt(&mut self) {
         self.writer.write_all(&[3]).expect("it is typed");
+    }
+
+    /// Asks the plugin to end, as a pipeline or a shutdown does.
+    pub(crate) fn terminate(&self) {
+        let process = self.child.process_id().expect("it runs").to_string();
+        let status = std::process::Command::new("kill").args(["-TERM", &process]).status().expect("kill");
+        assert!(status.success(), "process {process} is gone");
     }
 
     /// Waits for the end, and returns the exit code and what the screen shows then.

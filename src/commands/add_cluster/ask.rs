@@ -15,7 +15,8 @@ use crate::error::Result;
 use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
 use crate::gitops::checkout::{GitAccess, Limits};
 use crate::names;
-use crate::ui::{Ui, prompt};
+use crate::ui::Ui;
+use crate::ui::prompt::{self, Question};
 
 /// Asks for what the flags leave open. Nothing is written; a wrong answer ends here, or with the checks.
 pub(super) async fn ask(
@@ -35,27 +36,33 @@ pub(super) async fn ask(
         ],
     )?;
     let endpoint = request::endpoint_overrides(&arguments.endpoint)?;
-    let values = ValuesRequest::of(&arguments.values)?;
+    let values = ValuesRequest::of(&arguments.values).await?;
     let encryption = EncryptionRequest::of(&arguments.encryption)?;
     let version_constraints = version_constraints(arguments.version_constraints.as_ref())?;
     let authentication = AuthenticationRequest::of(&arguments.authentication).await?;
     if let Some(account) = &arguments.authentication.impersonated {
         names::check_service_account(account)?;
     }
-    let (installer, warnings) = InstallerRequest::of(&arguments.installer)?;
-    let run_cluster = match &arguments.run_cluster {
-        Some(name) => name.clone(),
-        None => prompt::text("Short name for the run cluster, such as prod1", None)?,
+    let (installer, warnings) = InstallerRequest::of(&arguments.installer).await?;
+    let run_cluster = if let Some(name) = &arguments.run_cluster {
+        name.clone()
+    } else {
+        let question = Question { what: "Short name for the run cluster, such as prod1", flag: "RUN_CLUSTER" };
+        // Without a package the name itself is checked, and with it that all names fit.
+        let package = arguments.package.as_deref().map(|package| names::of_package(names::normalised_path(package)));
+        let package = package.unwrap_or_default().to_owned();
+        prompt::text(question, None, move |name| names::check_run_cluster(name, &package)).await?
     };
 
     let build = Cluster::connect(Role::Build, connection).await?.taking_over(arguments.write.force_conflicts);
     let build_served = build.served_versions().await?;
-    let namespace = context::namespace(ui, connection, given_namespace)?;
+    let namespace = context::namespace(ui, connection, given_namespace).await?;
     let package = if let Some(package) = &arguments.package {
         names::normalised_path(package).to_owned()
     } else {
         let versions = check::flux(&build, &build_served)?;
-        prompt::choice("Package", &bootstrapped_packages(&build, versions, &namespace).await?)?
+        let question = Question { what: "Package", flag: "--package" };
+        prompt::choice(question, &bootstrapped_packages(&build, versions, &namespace).await?).await?
     };
     let package_name = names::of_package(&package);
     names::check_package(package_name)?;
@@ -63,9 +70,11 @@ pub(super) async fn ask(
 
     let run_connection = connection.of_run_clusters(arguments.run_kubeconfig.as_ref());
     let kubeconfig = load_kubeconfig(run_connection.kubeconfig.as_deref())?;
-    let context = match &arguments.run_context {
-        Some(context) => context.clone(),
-        None => prompt::choice("Context of the run cluster", &context::names(&kubeconfig))?,
+    let context = if let Some(context) = &arguments.run_context {
+        context.clone()
+    } else {
+        let question = Question { what: "Context of the run cluster", flag: "--run-context" };
+        prompt::choice(question, &context::names(&kubeconfig)).await?
     };
     let run_connection = run_connection.in_context(&context);
     let run = Cluster::connect(Role::Run(run_cluster.clone()), &run_connection)
@@ -73,9 +82,11 @@ pub(super) async fn ask(
         .taking_over(arguments.write.force_conflicts);
     let user_endpoint = endpoint_of_context(&kubeconfig, &context, &endpoint)?;
     let run_served = run.served_versions().await?;
-    let target_namespace = match &arguments.target_namespace {
-        Some(namespace) => namespace.clone(),
-        None => prompt::text("Namespace on the run cluster", Some(run.default_namespace()))?,
+    let target_namespace = if let Some(namespace) = &arguments.target_namespace {
+        namespace.clone()
+    } else {
+        let question = Question { what: "Namespace on the run cluster", flag: "--target-namespace" };
+        prompt::text(question, Some(run.default_namespace()), names::check_namespace).await?
     };
     let git = GitAccess {
         credentials: git::given(ui, &arguments.credentials).await?,

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::gitops::sops::Recipient;
 use crate::gitops::values::check_values;
 use crate::names;
+use crate::ui::prompt;
 
 /// What the PackageInstall is to say beside constraints and values.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +88,7 @@ impl ValuesRequest {
     }
 
     /// Reads the flags, and the files that they name. Values may be secret, so no error quotes one.
-    pub(super) fn of(arguments: &PackageValuesArgs) -> Result<Self> {
+    pub(super) async fn of(arguments: &PackageValuesArgs) -> Result<Self> {
         let mut assignments = Vec::new();
         for (flag, texts, reading) in [
             ("--set", &arguments.set, Reading::Yaml),
@@ -100,7 +101,7 @@ impl ValuesRequest {
                         .hint(format!("write {flag} server.port=8080"))
                 })?;
                 let assignment = if flag == "--set-file" {
-                    let content = std::fs::read_to_string(value).map_err(|error| {
+                    let content = prompt::file(Path::new(value)).await.map_err(|error| {
                         Error::usage(format!("cannot read the file of {flag} {path}")).because(error)
                     })?;
                     Assignment::new(flag, path, &content, reading)
@@ -116,15 +117,18 @@ impl ValuesRequest {
             return Err(Error::usage(format!("{name} is not a name that Kubernetes accepts for a Secret"))
                 .hint("choose another one: --values-secret-name hello-app-values"));
         }
-        let files = arguments.values.iter().map(|path| ValuesFile::read(path)).collect::<Result<_>>()?;
+        let mut files = Vec::new();
+        for path in &arguments.values {
+            files.push(ValuesFile::read(path).await?);
+        }
         Ok(Self { files, assignments, secret_name: arguments.values_secret_name.clone() })
     }
 }
 
 impl ValuesFile {
     /// Reads a values file: it must be a YAML mapping.
-    fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+    async fn read(path: &Path) -> Result<Self> {
+        let text = prompt::file(path).await.map_err(|error| {
             Error::usage(format!("cannot read the values file {}", path.display()))
                 .because(error)
                 .hint("name a file with the package's values, a YAML mapping: --values FILE")

@@ -206,7 +206,7 @@ impl KubeconfigFile {
         } else {
             format!("the kubeconfig {}", path.display())
         };
-        let read = if is_input { prompt::standard_input().await } else { std::fs::read_to_string(path) };
+        let read = prompt::file(path).await;
         let mut text =
             SecretString::from(read.map_err(|error| Error::usage(format!("cannot read {source}")).because(error))?);
         if inline_files {
@@ -233,12 +233,12 @@ impl KubeconfigFile {
 
 impl InstallerRequest {
     /// Reads the flags, and a file that they name; the texts are warnings. `None` where they leave it open.
-    pub(super) fn of(arguments: &InstallerArgs) -> Result<(Option<Self>, Vec<String>)> {
+    pub(super) async fn of(arguments: &InstallerArgs) -> Result<(Option<Self>, Vec<String>)> {
         if let Some(preset) = arguments.installer {
             return Ok((Some(Self::Preset(preset)), Vec::new()));
         }
         if let Some(path) = &arguments.installer_role_file {
-            let text = std::fs::read_to_string(path).map_err(|error| {
+            let text = prompt::file(path).await.map_err(|error| {
                 Error::usage(format!("cannot read the role file {}", path.display()))
                     .because(error)
                     .hint("name a file with a list of RBAC rules: --installer-role-file FILE")

@@ -13,6 +13,7 @@ use crate::gitops::flux_credential::SshKey;
 use crate::gitops::url::GitUrl;
 use crate::object::ObjectReference;
 use crate::ui::Ui;
+use crate::ui::prompt;
 
 /// Reads the files that the flags name.
 pub(super) async fn given(
@@ -21,18 +22,18 @@ pub(super) async fn given(
     url: &GitUrl,
 ) -> Result<(Option<SshKey>, Option<String>)> {
     let authority = match &arguments.git_ca_file {
-        Some(path) => Some(authority(path)?),
+        Some(path) => Some(authority(path).await?),
         None => None,
     };
     let (Some(key_file), Some(hosts_file)) = (&arguments.ssh_key_file, &arguments.known_hosts_file) else {
         return Ok((None, authority));
     };
-    let identity = SecretString::from(read(key_file)?);
+    let identity = SecretString::from(read(key_file).await?);
     let public = public_key(&identity, &key_file.display().to_string()).await?;
     if url.is_ssh() {
         ui.status(&format!("Flux reads {url} with the key {public}"));
     }
-    Ok((Some(SshKey { identity, public, known_hosts: read(hosts_file)? }), authority))
+    Ok((Some(SshKey { identity, public, known_hosts: read(hosts_file).await? }), authority))
 }
 
 /// Refuses what is of no use for the repository.
@@ -59,8 +60,8 @@ pub(super) fn login_unknown(secret: &ObjectReference) -> Error {
         .hint("give them as well: --git-username NAME and --git-password-file FILE")
 }
 
-fn authority(path: &Path) -> Result<String> {
-    let text = read(path)?;
+async fn authority(path: &Path) -> Result<String> {
+    let text = read(path).await?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     if certificates.is_empty() || certificates.iter().any(std::result::Result::is_err) {
         return Err(Error::usage(format!("{} holds no certificate", path.display()))
@@ -69,9 +70,8 @@ fn authority(path: &Path) -> Result<String> {
     Ok(text)
 }
 
-fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Error::usage(format!("cannot read {}", path.display())).because(error))
+async fn read(path: &Path) -> Result<String> {
+    prompt::file(path).await.map_err(|error| Error::usage(format!("cannot read {}", path.display())).because(error))
 }
 
 #[cfg(test)]

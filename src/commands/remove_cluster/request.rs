@@ -11,7 +11,8 @@ use crate::error::Result;
 use crate::gitops::credentials::GitCredentials;
 use crate::gitops::message::MessageTemplate;
 use crate::names;
-use crate::ui::{Ui, prompt};
+use crate::ui::Ui;
+use crate::ui::prompt::{self, Question};
 
 /// What is asked for, named as the flags are.
 #[derive(Clone, Debug)]
@@ -56,12 +57,16 @@ impl Request {
         arguments: RemoveClusterArgs,
         run_clusters: &[String],
     ) -> Result<Self> {
-        let run_cluster = match arguments.run_cluster {
-            Some(name) => name,
-            None => prompt::choice("Run cluster to remove", run_clusters)?,
+        let run_cluster = if let Some(name) = arguments.run_cluster {
+            name
+        } else {
+            let question = Question { what: "Run cluster to remove", flag: "RUN_CLUSTER" };
+            prompt::choice(question, run_clusters).await?
         };
         let run_context = match arguments.run_context {
-            None if !arguments.force => Some(ask_context(connection, arguments.run_kubeconfig.as_ref(), &run_cluster)?),
+            None if !arguments.force => {
+                Some(ask_context(connection, arguments.run_kubeconfig.as_ref(), &run_cluster).await?)
+            }
             given => given,
         };
         let credentials = if arguments.keep_git { None } else { git::given(ui, &arguments.credentials).await? };
@@ -86,10 +91,10 @@ impl Request {
     }
 }
 
-fn ask_context(connection: &Connection, run_kubeconfig: Option<&PathBuf>, run_cluster: &str) -> Result<String> {
+async fn ask_context(connection: &Connection, run_kubeconfig: Option<&PathBuf>, run_cluster: &str) -> Result<String> {
     let kubeconfig = load_kubeconfig(connection.of_run_clusters(run_kubeconfig).kubeconfig.as_deref())?;
     let mut names = context::names(&kubeconfig);
     // The context that is named like the run cluster is the likely one.
     names.sort_by_key(|name| name != run_cluster);
-    prompt::choice("Context of the run cluster", &names)
+    prompt::choice(Question { what: "Context of the run cluster", flag: "--run-context" }, &names).await
 }

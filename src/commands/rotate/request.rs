@@ -7,7 +7,8 @@ use crate::cli::RotateArgs;
 use crate::error::{Error, Result};
 use crate::names;
 use crate::object::ObjectReference;
-use crate::ui::{Ui, prompt};
+use crate::ui::Ui;
+use crate::ui::prompt::{self, Question};
 
 /// What is asked for, named as the flags are.
 #[derive(Clone, Debug)]
@@ -36,11 +37,11 @@ pub(super) fn require(ui: Ui, arguments: &RotateArgs) -> Result<()> {
 
 impl Request {
     /// Takes the flags; asks which one of the `rotatable` run clusters is meant where they name none.
-    pub(super) fn ask(namespace: String, arguments: RotateArgs, rotatable: &[String]) -> Result<Self> {
+    pub(super) async fn ask(namespace: String, arguments: RotateArgs, rotatable: &[String]) -> Result<Self> {
         let run_clusters = if arguments.all || !arguments.run_clusters.is_empty() {
             arguments.run_clusters
         } else {
-            vec![prompt::choice("Run cluster to rotate", rotatable)?]
+            vec![prompt::choice(Question { what: "Run cluster to rotate", flag: "RUN_CLUSTER" }, rotatable).await?]
         };
         Ok(Self {
             namespace,

@@ -1,0 +1,42 @@
+//! The settings of the terminal while a question is open.
+
+use console::Term;
+
+/// Keeps the terminal from echoing what is typed, which a question shows itself or not at all; in the end the settings and the
+/// cursor are as before.
+///
+/// console sets them for each key, so that a password would show between two keys, and a thread that a signal leaves behind
+/// never sets them back; dialoguer leaves the cursor hidden on Ctrl-C (console-rs/dialoguer#77).
+pub(super) struct Quiet {
+    #[cfg(unix)]
+    before: Option<rustix::termios::Termios>,
+}
+
+impl Quiet {
+    #[cfg(unix)]
+    pub(super) fn begin() -> Self {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(std::io::stdin()).ok();
+        if let Some(mut settings) = before.clone() {
+            settings.local_modes.remove(LocalModes::ECHO);
+            // Where it cannot be set, the question itself will say so.
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &settings);
+        }
+        Self { before }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn begin() -> Self {
+        Self {}
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(before) = &self.before {
+            let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, before);
+        }
+        let _ = Term::stderr().show_cursor();
+    }
+}
