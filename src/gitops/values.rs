@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::edit::edit;
 use super::manifest;
 use crate::error::{Error, Result};
 use crate::names::is_subdomain;
@@ -37,6 +38,14 @@ pub fn check_values(text: &str, origin: &str) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Changes a text of one document so that it holds other values, and keeps its comments, its order and its quotes; `None` where
+/// that cannot be done in place.
+#[must_use]
+pub fn with_values(text: &SecretString, wanted: &Value) -> Option<SecretString> {
+    let edited = edit(text.expose_secret(), &[Some(wanted.clone())], &[]).ok()?;
+    (!edited.is_rewritten).then(|| edited.text.into())
 }
 
 /// Builds the Secret that hands values to a `PackageInstall`; it holds them in plain text.

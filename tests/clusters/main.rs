@@ -14,6 +14,7 @@ mod credentials;
 mod delivery;
 mod disruption;
 mod encryption;
+mod files;
 mod gateways;
 mod git;
 mod git_access;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         connection::TESTS,
         credentials::TESTS,
         delivery::TESTS,
+        files::TESTS,
         gateways::TESTS,
         git::TESTS,
         git_access::TESTS,

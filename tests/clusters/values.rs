@@ -42,7 +42,7 @@ fn shown_checked_and_set(testbed: &Testbed) {
     set(&["--set", "replicas=2", "--set-string", "hostname=5"]).expect_code(0).says("ready");
     user.assert_replicas(2);
     let held = user.run(&["values", PACKAGE, "--run-cluster", "prod1"]).expect_code(0).says("replicas: 2");
-    assert!(held.stdout.contains("hostname: \"5\""), "{held}");
+    assert!(held.stdout.contains("hostname: \"5\"") && held.stdout.contains("# values of"), "{held}");
     set(&["--set", "replicas=2"]).expect_code(0).says("nothing to change");
 
     // What somebody has committed by hand is judged, too.

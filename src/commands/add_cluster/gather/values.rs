@@ -13,7 +13,7 @@ use crate::commands::add_cluster::package_request::ValuesRequest;
 use crate::error::{Error, Result};
 use crate::gitops::delivery::{ExistingSecret, RunClusterDirectory};
 use crate::gitops::layout::{PackageDirectory, PackageManifest};
-use crate::gitops::values::{VALUES_KEY, is_same_values_secret, values_secret_name};
+use crate::gitops::values::{VALUES_KEY, is_same_values_secret, values_secret_name, with_values};
 use crate::shell::quoted;
 
 /// How many findings are named.
@@ -42,7 +42,7 @@ pub(super) fn to_store(
         }
         _ => {}
     }
-    let mut documents = Vec::new();
+    let (mut documents, mut in_git) = (Vec::new(), None);
     if values.files.is_empty()
         && let Some(secret) = replaced_secret(values, package, directory)?
         && let Some(text) = secret.contents.get(VALUES_KEY)
@@ -54,15 +54,29 @@ pub(super) fn to_store(
                 .hint("or give all values with --values"));
         }
         documents.extend(read_values(text, &origin(secret))?);
+        in_git = Some(text);
     }
     for file in &values.files {
         documents.extend(read_values(&file.text, &file.origin)?);
     }
     let mut all = Node::merged(&documents);
     values.assignments.iter().try_for_each(|assignment| assignment.apply(&mut all))?;
-    let text = template::yaml(&all)?.into();
+    let text = match in_git.and_then(|text| changed_in_place(text, &all)) {
+        Some(text) => text,
+        None => template::yaml(&all)?.into(),
+    };
     documents.push(all);
     Ok(Some(NewValues { text, documents }))
+}
+
+/// Changes a text so that ytt reads these values in it, and leaves all else as it is written; `None` where that cannot be done.
+fn changed_in_place(text: &SecretString, values: &Node) -> Option<SecretString> {
+    let as_json = |node: &Node| serde_json::to_value(node).ok();
+    let wanted = as_json(values)?;
+    let changed = with_values(text, &wanted)?;
+    // The editor reads YAML as kubectl does, which differs from ytt in a few corners.
+    let documents = read(changed.expose_secret(), "").ok()?;
+    (as_json(&Node::merged(&documents))? == wanted).then_some(changed)
 }
 
 fn origin(secret: &ExistingSecret) -> String {

@@ -106,11 +106,27 @@ fn one_file_is_stored_as_it_is_and_several_are_merged() {
 }
 
 #[test]
+fn single_values_leave_comments_order_and_quotes_of_the_others() {
+    let repository = Repository::new(SCHEMA, "ytt");
+    let held =
+        "---\n# who it is\nworkload_name: 'hello' # as in the guide\nports: [80, 443] # both\nreplicas: 2 # two\n";
+    repository.deliver(&[OURS], held);
+    assert_eq!(
+        repository.stored(&set(&[("replicas", "3"), ("ports[1]", "8443")])).unwrap(),
+        held.replace("replicas: 2", "replicas: 3").replace("443", "8443")
+    );
+    assert_eq!(repository.stored(&set(&[("replicas", "2")])).unwrap(), held);
+    // Two documents are merged: what is set in one could be hidden by the other.
+    repository.deliver(&[OURS], "replicas: 2\n---\nreplicas: 3 # more\n");
+    assert_eq!(repository.stored(&set(&[("workload_name", "a")])).unwrap(), "replicas: 3\nworkload_name: a\n");
+}
+
+#[test]
 fn single_values_are_set_in_what_git_holds() {
     let repository = Repository::new(SCHEMA, "ytt");
     repository.deliver(&[OURS], "workload_name: hello\nports: [80]\n");
     let stored = repository.stored(&set(&[("replicas", "3"), ("ports[0]", "81")])).unwrap();
-    assert_eq!(stored, "workload_name: hello\nports:\n- 81\nreplicas: 3\n");
+    assert_eq!(stored, "workload_name: hello\nports: [81]\nreplicas: 3\n");
     assert_eq!(repository.stored(&ValuesRequest::default()).unwrap(), "");
     let error = repository.stored(&set(&[("ports[1]", "81")])).unwrap_err();
     assert_eq!(error.message(), "--set ports[1] leads nowhere: at ports there is a list whose last index is 0");
