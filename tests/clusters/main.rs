@@ -23,7 +23,6 @@ mod interaction;
 mod kubeconfig_file;
 mod lane;
 mod logins;
-mod plugin;
 mod preview;
 mod privilege;
 mod refusals;
@@ -84,7 +83,6 @@ fn main() -> ExitCode {
         interaction::TESTS,
         kubeconfig_file::TESTS,
         logins::TESTS,
-        plugin::TESTS,
         preview::TESTS,
         privilege::TESTS,
         refusals::TESTS,

@@ -8,6 +8,7 @@ mod certificates;
 mod cluster;
 mod command;
 mod error;
+mod file_server;
 mod flux;
 mod gateway;
 mod git_server;
@@ -30,6 +31,7 @@ mod workspace;
 
 pub use certificates::Identity;
 pub use error::{Error, Result};
+pub use file_server::FileServer;
 pub use gateway::{Behaviour, Gateway};
 pub use git_server::{GitServer, HttpsGitServer, Repository, SshGitServer, generate_key};
 pub use package::{PackageVersion, Variant};
