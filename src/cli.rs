@@ -3,6 +3,7 @@
 
 mod add_cluster;
 mod commands;
+mod completion;
 mod connection;
 mod parse;
 mod preview;
@@ -12,16 +13,17 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 
 pub use self::add_cluster::{
     AddClusterArgs, AuthenticationArgs, AuthenticationMethod, EncryptionArgs, EndpointArgs, InstallerArgs,
     PackageValuesArgs, VersionArgs, WorkloadIdentityArgs,
 };
 pub use self::commands::{
-    BootstrapArgs, CheckArgs, CheckFormat, RemoveClusterArgs, RotateArgs, StatusArgs, StatusFormat, ValuesArgs,
-    ValuesFormat, WaitArgs,
+    BootstrapArgs, CheckArgs, CheckFormat, CompletionArgs, CompletionTarget, RemoveClusterArgs, RotateArgs, StatusArgs,
+    StatusFormat, ValuesArgs, ValuesFormat, WaitArgs,
 };
+pub use self::completion::{CommandLine, Lookup, ValueKind, script as completion_script};
 pub use self::connection::ConnectionArgs;
 pub use self::preview::PreviewMode;
 pub use self::shared::{FluxCredentialArgs, GitCredentialArgs};
@@ -67,7 +69,9 @@ impl Cli {
             | Command::RemoveCluster(RemoveClusterArgs { timeout, .. })
             | Command::Rotate(RotateArgs { timeout, .. })
             | Command::Wait(WaitArgs { timeout, .. }) => Some(*timeout),
-            Command::Status(_) | Command::Check(_) | Command::Values(_) | Command::Version => None,
+            Command::Status(_) | Command::Check(_) | Command::Values(_) | Command::Completion(_) | Command::Version => {
+                None
+            }
         }
     }
 
@@ -79,7 +83,12 @@ impl Cli {
             Command::Bootstrap(BootstrapArgs { preview, .. })
             | Command::RemoveCluster(RemoveClusterArgs { preview, .. })
             | Command::Rotate(RotateArgs { preview, .. }) => preview.mode(),
-            Command::Wait(_) | Command::Status(_) | Command::Check(_) | Command::Values(_) | Command::Version => None,
+            Command::Wait(_)
+            | Command::Status(_)
+            | Command::Check(_)
+            | Command::Values(_)
+            | Command::Completion(_)
+            | Command::Version => None,
         }
     }
 
@@ -95,7 +104,9 @@ impl Cli {
             Command::Status(StatusArgs { output: StatusFormat::Json, .. })
             | Command::Check(CheckArgs { output: CheckFormat::Json, .. })
             | Command::Values(ValuesArgs { output: Some(ValuesFormat::Json), .. }) => Format::Json,
-            Command::Status(_) | Command::Check(_) | Command::Values(_) | Command::Version => Format::Text,
+            Command::Status(_) | Command::Check(_) | Command::Values(_) | Command::Completion(_) | Command::Version => {
+                Format::Text
+            }
         }
     }
 }
@@ -141,8 +152,15 @@ pub enum Command {
     Status(StatusArgs),
     /// Show which values a package takes, or which ones Git holds for a delivery
     Values(ValuesArgs),
+    /// Complete commands, flags and values when TAB is pressed: install it for kubectl, or print the script for a shell
+    Completion(CompletionArgs),
     /// Print the version
     Version,
+}
+
+/// Answers what may come next on a command line, if this process was started for that.
+pub fn complete(lookup: Lookup) -> Option<ExitCode> {
+    completion::answer(Cli::command, lookup)
 }
 
 /// Prints the help that was asked for, or what is wrong with the command line, which a program is told in its own format.
@@ -179,7 +197,6 @@ fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {

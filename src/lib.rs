@@ -37,6 +37,9 @@ use std::process::ExitCode;
 /// Parses the command line of this process, runs its command, and returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
+    if let Some(code) = cli::complete(values_of_flags) {
+        return code;
+    }
     let cli = match cli::Cli::read() {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -49,4 +52,10 @@ pub fn run() -> ExitCode {
             error.kind().into()
         }
     }
+}
+
+/// Looks up what the value of a flag may be, for completion.
+fn values_of_flags(kind: cli::ValueKind, line: &cli::CommandLine) -> Vec<String> {
+    let values = async { Ok(commands::completion::values::values(kind, line).await) };
+    commands::block_on(values).unwrap_or_default()
 }

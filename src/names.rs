@@ -13,6 +13,7 @@ const LONGEST_KUSTOMIZATION: usize = 63;
 /// How the names of the objects end that hold credentials for run clusters.
 pub const KUBECONFIG_SUFFIX: &str = "-kubeconfig";
 
+const GIT_REPOSITORY_SUFFIX: &str = "-gitops-repo";
 const PACKAGES_SUFFIX: &str = "-packages";
 const PACKAGE_INSTALLS_SUFFIX: &str = "-packageinstalls";
 
@@ -31,7 +32,13 @@ pub fn of_package(path: &str) -> &str {
 /// Returns the name of the GitRepository of a package.
 #[must_use]
 pub fn git_repository(package: &str) -> String {
-    format!("{package}-gitops-repo")
+    format!("{package}{GIT_REPOSITORY_SUFFIX}")
+}
+
+/// Returns the package whose GitRepository has a name; `None` where the name is another's.
+#[must_use]
+pub fn package_of_git_repository(name: &str) -> Option<&str> {
+    name.strip_suffix(GIT_REPOSITORY_SUFFIX).filter(|package| !package.is_empty())
 }
 
 /// Returns the name of the Secret with the Git credentials of a package.

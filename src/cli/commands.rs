@@ -249,3 +249,29 @@ pub struct ValuesArgs {
     #[command(flatten)]
     pub credentials: GitCredentialArgs,
 }
+
+/// What `completion` is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompletionTarget {
+    /// Put the file where kubectl finds it that kubectl runs for TAB after `kubectl carvelflux`
+    Install,
+    /// Print the script for bash, which completes kubectl-carvelflux itself
+    Bash,
+    /// Print the script for zsh
+    Zsh,
+    /// Print the script for fish
+    Fish,
+    /// Print the script for PowerShell
+    Powershell,
+}
+
+/// Arguments of `completion`.
+#[derive(Args, Debug)]
+pub struct CompletionArgs {
+    /// What to do
+    #[arg(value_name = "TARGET")]
+    pub target: CompletionTarget,
+    /// With install: the directory to write into, one of PATH (default: where kubectl finds the plugin)
+    #[arg(long, value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+}

@@ -17,7 +17,7 @@ pub struct ConnectionArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// Kubeconfig context of the build cluster
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "CONTEXT")]
     pub context: Option<String>,
     /// Kubeconfig cluster of the build cluster
     #[arg(long, global = true, value_name = "NAME")]
@@ -101,6 +101,7 @@ impl ConnectionArgs {
             impersonate_extra: self.impersonate_extra.clone(),
             request_timeout: self.request_timeout,
             login_timeout: None,
+            runs_no_plugin: false,
         }
     }
 }

@@ -48,6 +48,10 @@ impl Cluster {
             }
         }
         let mut route = Route::of(entries.config(&role)?, entries.cluster.proxy_url.as_deref())?;
+        let user = &route.config.auth_info;
+        if connection.runs_no_plugin && (user.exec.is_some() || user.auth_provider.is_some()) {
+            return Err(Error::new(format!("a login would be needed for {}", describe(&role))));
+        }
         if entries.namespace.is_none()
             && let Some(pod) = Pod::current()
         {

@@ -50,6 +50,8 @@ pub struct Connection {
     pub request_timeout: Option<Duration>,
     /// Longest time for a credential plugin, which may ask its user to log in; `None` means no limit.
     pub login_timeout: Option<Duration>,
+    /// Whether a credential is not used that a plugin would have to be run for.
+    pub runs_no_plugin: bool,
 }
 
 impl Connection {
@@ -63,6 +65,12 @@ impl Connection {
             login_timeout: self.login_timeout,
             ..Self::default()
         }
+    }
+
+    /// Returns the same for somebody who must not be asked to log in: with a credential that needs a plugin there is no connection.
+    #[must_use]
+    pub fn without_login(&self) -> Self {
+        Self { runs_no_plugin: true, ..self.clone() }
     }
 
     /// Returns the same with another context.

@@ -4,6 +4,7 @@ mod add_cluster;
 mod age_keys;
 mod bootstrap;
 mod check;
+pub mod completion;
 mod context;
 mod git;
 pub mod outcome;
@@ -32,6 +33,7 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
     let mode = cli.preview();
     preview::check(ui.format, mode.as_ref())?;
     let result = match cli.command {
+        Command::Completion(arguments) => completion::run(ui, &arguments),
         Command::Version => ui.result(&format!("kubectl-carvelflux {}", env!("CARGO_PKG_VERSION"))),
         Command::Bootstrap(arguments) => block_on(bootstrap::run(ui, connection, namespace, arguments)),
         Command::AddCluster(arguments) => block_on(add_cluster::run(ui, connection, namespace, *arguments)),
@@ -46,7 +48,7 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
 }
 
 /// Runs a command until it ends or the user interrupts it.
-pub fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
+pub fn block_on<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod check;
+mod completion;
 mod connection;
 mod corpus;
 mod credentials;
@@ -39,6 +40,7 @@ mod truth;
 mod values;
 mod workload_identity;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
     let ordinary = [
         bad_input::TESTS,
         check::TESTS,
+        completion::TESTS,
         connection::TESTS,
         credentials::TESTS,
         delivery::TESTS,
@@ -110,6 +113,11 @@ fn main() -> ExitCode {
     // Only a testbed that was started here has the keys of its certificate authorities.
     let with_authorities = logins::WITH_AUTHORITIES.iter();
     trials.extend(with_authorities.map(|&(name, test)| on_shared(name, name, test).with_ignored_flag(is_shared)));
+    trials.extend(
+        completion::WITH_PROGRAMS
+            .iter()
+            .map(|&(name, test, program)| on_shared(name, name, test).with_ignored_flag(!Path::new(program).exists())),
+    );
     let mut lane = Lane::new(&arguments, is_shared);
     let disruptive = [
         disruption::TESTS,

@@ -1,6 +1,7 @@
 //! The plugin on a pseudo-terminal, as a person sees it.
 
 use std::io::{Read as _, Write as _};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,19 +19,25 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// Starts the plugin.
     pub(crate) fn start(user: &User<'_>, arguments: &[&str]) -> Self {
+        let mut prepared = user.command();
+        prepared.args(arguments);
+        Self::run(&prepared)
+    }
+
+    /// Starts any program, in the environment that it is prepared with.
+    pub(crate) fn run(prepared: &Command) -> Self {
         let (rows, cols) = (60, 160);
         let pair =
             native_pty_system().openpty(PtySize { rows, cols, ..PtySize::default() }).expect("a pseudo-terminal");
-        let prepared = user.command();
         let mut command = CommandBuilder::new(prepared.get_program());
-        command.args(arguments);
+        command.args(prepared.get_args());
         command.env_clear();
         for (name, value) in prepared.get_envs() {
             command.env(name, value.unwrap_or_default());
         }
         command.env("TERM", "xterm-256color");
         command.cwd(prepared.get_current_dir().expect("a directory"));
-        let child = pair.slave.spawn_command(command).expect("the plugin starts");
+        let child = pair.slave.spawn_command(command).expect("the program starts");
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let writer = pair.master.take_writer().expect("a writer");
@@ -70,12 +77,17 @@ impl Terminal {
     /// Answers a question once it is on the screen.
     pub(crate) fn answer(&mut self, question: &str, answer: &str) {
         self.expect(question);
-        self.writer.write_all(format!("{answer}\r").as_bytes()).expect("it is typed");
+        self.type_text(&format!("{answer}\r"));
+    }
+
+    /// Types a text.
+    pub(crate) fn type_text(&mut self, text: &str) {
+        self.writer.write_all(text.as_bytes()).expect("it is typed");
     }
 
     /// Presses Ctrl-C.
     pub(crate) fn interrupt(&mut self) {
-        self.writer.write_all(&[3]).expect("it is typed");
+        self.type_text("\u{3}");
     }
 
     /// Asks the plugin to end, as a pipeline or a shutdown does.

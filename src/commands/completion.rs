@@ -1,0 +1,95 @@
+//! `completion`: the script for a shell, or the file that kubectl runs for TAB, put where kubectl finds it.
+
+pub mod values;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::cli::{CompletionArgs, CompletionTarget, completion_script};
+use crate::error::{Error, Result};
+use crate::shell::quoted;
+use crate::ui::Ui;
+
+/// The program as shells know it.
+const PROGRAM: &str = "kubectl-carvelflux";
+
+/// The file that kubectl runs for TAB.
+const COMPLETER: &str = "kubectl_complete-carvelflux";
+
+/// What is in it.
+const CONTENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/completion/kubectl_complete-carvelflux"));
+
+pub(super) fn run(ui: Ui, arguments: &CompletionArgs) -> Result<()> {
+    let Some(shell) = shell(arguments.target) else {
+        return install(ui, arguments.directory.as_deref());
+    };
+    if arguments.directory.is_some() {
+        return Err(Error::usage("--directory is about `completion install`; a script is printed"));
+    }
+    let script = completion_script(shell, PROGRAM);
+    ui.document(&script.ok_or_else(|| Error::new(format!("there is no script for {shell}")))?)
+}
+
+fn shell(target: CompletionTarget) -> Option<&'static str> {
+    match target {
+        CompletionTarget::Install => None,
+        CompletionTarget::Bash => Some("bash"),
+        CompletionTarget::Zsh => Some("zsh"),
+        CompletionTarget::Fish => Some("fish"),
+        CompletionTarget::Powershell => Some("powershell"),
+    }
+}
+
+/// Puts the completer beside the plugin, and says what was done.
+fn install(ui: Ui, directory: Option<&Path>) -> Result<()> {
+    if cfg!(windows) {
+        return Err(Error::usage("on Windows kubectl runs no script for TAB")
+            .hint(format!("let PowerShell complete {PROGRAM} itself: {PROGRAM} completion powershell")));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let searched: Vec<PathBuf> = std::env::split_paths(&path).filter(|path| !path.as_os_str().is_empty()).collect();
+    let found = |name: &str| searched.iter().find(|directory| directory.join(name).is_file());
+    let directory = match directory {
+        Some(directory) => directory.to_owned(),
+        None => found(COMPLETER).or_else(|| found(PROGRAM)).cloned().ok_or_else(|| {
+            Error::usage(format!(
+                "{PROGRAM} is in no directory of PATH, so that kubectl finds neither it nor its completion"
+            ))
+            .hint("put it there, or name a directory of PATH: completion install --directory DIR")
+        })?,
+    };
+    let file = directory.join(COMPLETER);
+    let place = quoted(&file.display().to_string());
+    let existing = fs::read_to_string(&file).ok();
+    if existing.as_deref() == Some(CONTENT) {
+        ui.result(&format!("{place} is there already"))?;
+    } else {
+        if existing.is_some_and(|text| !text.contains(PROGRAM)) {
+            return Err(Error::usage(format!("{place} is not of this plugin, and left as it is"))
+                .hint("remove it, or name another directory with --directory"));
+        }
+        write(&directory, &file).map_err(|error| {
+            Error::new(format!("cannot write {place}"))
+                .because(error)
+                .hint("name a directory of PATH that you may write: completion install --directory DIR")
+        })?;
+        ui.result(&format!("{place} was written: kubectl runs it for TAB after `kubectl carvelflux`"))?;
+    }
+    if !searched.contains(&directory) {
+        ui.warning(&format!("{} is not on PATH, where kubectl looks", directory.display()));
+    }
+    ui.status("it takes effect where kubectl's own completion is on, such as with: source <(kubectl completion bash)");
+    Ok(())
+}
+
+/// Writes the completer, whole or not at all.
+fn write(directory: &Path, file: &Path) -> io::Result<()> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    let mut temporary = builder.tempfile_in(directory)?;
+    temporary.write_all(CONTENT.as_bytes())?;
+    temporary.persist(file)?;
+    Ok(())
+}
