@@ -65,7 +65,7 @@ impl Cluster {
         };
         let error = match &refusal {
             Refusal::Conflict(managers) => error.because(managers).hint(
-                "to take these fields over, give --force-conflicts; or remove them where that manager gets them from",
+                "to take these fields over, give --force-conflicts (with --diff to see first what it changes); or remove them where that manager gets them from",
             ),
             Refusal::Admission(admission) => {
                 let context = self.context();

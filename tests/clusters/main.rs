@@ -6,6 +6,7 @@
 
 #![allow(clippy::expect_used, clippy::print_stderr, reason = "a test fails by panicking, and says so")]
 
+mod adoption;
 mod bad_input;
 mod check;
 mod completion;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
     // Tests mostly wait for clusters, so more of them than processors may run.
     arguments.test_threads.get_or_insert(4);
     let ordinary = [
+        adoption::TESTS,
         bad_input::TESTS,
         check::TESTS,
         completion::TESTS,

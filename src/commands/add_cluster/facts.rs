@@ -167,10 +167,9 @@ impl Authentication {
     /// Returns the namespace of the deployer's account, which the plugin creates: that of the first delivery.
     fn deployer_namespace(&self, request: &Request, existing: Option<&ExistingCredential>) -> Option<String> {
         match (self, existing) {
-            (Self::Token { .. } | Self::Stored(_), Some(existing)) => {
-                existing.object.annotations().get(labels::DEPLOYER_NAMESPACE).cloned()
-            }
-            (Self::Token { .. }, None) => Some(request.target_namespace.clone()),
+            (Self::Token { .. }, Some(existing)) if !existing.is_unmanaged() => existing.deployer_namespace(),
+            (Self::Token { .. }, _) => Some(request.target_namespace.clone()),
+            (Self::Stored(_), Some(existing)) => existing.deployer_namespace(),
             _ => None,
         }
     }
@@ -191,6 +190,15 @@ impl fmt::Debug for ExistingCredential {
 }
 
 impl ExistingCredential {
+    /// Tells whether it was stored without this plugin.
+    pub(super) fn is_unmanaged(&self) -> bool {
+        Method::of(&self.object) == Method::Unmanaged
+    }
+
+    fn deployer_namespace(&self) -> Option<String> {
+        self.object.annotations().get(labels::DEPLOYER_NAMESPACE).cloned()
+    }
+
     /// Returns the endpoint at which Flux reaches the run cluster with it.
     pub(super) fn endpoint(&self) -> Option<Endpoint> {
         match self.stored() {

@@ -114,7 +114,14 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
             access::check(clusters, request, checks, versions, authentication, existing.as_ref(), run_uid).await
         }),
         Checks::apart(async |checks| {
-            let kind = known(&authentication)?.credential_kind(known(&existing)?.as_ref());
+            let (authentication, existing) = (known(&authentication)?, known(&existing)?);
+            let kind = authentication.credential_kind(existing.as_ref());
+            let is_replaced = matches!(authentication, Authentication::Token { .. })
+                && existing.as_ref().is_some_and(ExistingCredential::is_unmanaged);
+            if is_replaced {
+                let others = retarget::no_other_namespaces(&clusters.build, request, kind, versions?).await;
+                checks.check("other deliveries with the kubeconfig", others);
+            }
             let same = retarget::same_kustomizations(&clusters.build, request, versions?, kind).await;
             checks.take("Kustomizations", same)
         }),
@@ -235,7 +242,9 @@ async fn check_credential(
             let Authentication::Token { .. } = authentication else { return Ok((None, None)) };
             // A namespace that has yet to be created has no account.
             let namespace = if is_new_namespace { clusters.run.default_namespace() } else { &request.target_namespace };
-            let stored = existing.as_ref().and_then(ExistingCredential::stored);
+            // The token of another account is not the deployer's.
+            let own = existing.as_ref().filter(|existing| !existing.is_unmanaged());
+            let stored = own.and_then(ExistingCredential::stored);
             credential::working_token(&clusters.run, &endpoint, stored.as_ref(), namespace).await
         },
     );

@@ -4,6 +4,7 @@
 //! A function of the request and the facts, which asks nobody. What the objects look like lives in [`super::manifests`], how
 //! Flux gets its credential in [`credential`].
 
+mod adoption;
 mod credential;
 #[cfg(test)]
 mod credential_tests;
@@ -103,7 +104,13 @@ fn add_identities(plan: &mut Plan, checks: &mut Checks, request: &Request, facts
 
 /// Adds the Kustomizations; labels of earlier runs stay.
 fn add_kustomizations(plan: &mut Plan, request: &Request, facts: &Facts) {
-    for mut manifest in manifests::kustomizations(request, facts) {
+    let manifests = manifests::kustomizations(request, facts);
+    let adopted = manifests.iter().filter_map(|manifest| {
+        let live = facts.live.of(Place::Build, manifest).filter(|live| !labels::is_managed(*live))?;
+        Some((manifest, live))
+    });
+    plan.notes.extend(adoption::notes(adopted));
+    for mut manifest in manifests {
         let live = facts.live.of(Place::Build, &manifest);
         labels::add(&mut manifest, live, &request.labels);
         if !facts.has_health_check_expressions

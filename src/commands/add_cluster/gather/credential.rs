@@ -80,7 +80,7 @@ pub(super) async fn working_token(
 /// Decides how Flux authenticates: as it is asked for where nothing is stored yet, else as is stored. Pure.
 ///
 /// Refuses to change the method of a run cluster that was added already: the old credential would stay valid. What was
-/// stored without the plugin may become a kubeconfig file, and the file another one. A token's duration is no other method: one that
+/// stored without the plugin may become a kubeconfig file, and the file another one; on demand it becomes a token. A token's duration is no other method: one that
 /// works is left as it is, and `rotate` gives another.
 pub(super) fn authentication(
     request: &Request,
@@ -100,6 +100,10 @@ pub(super) fn authentication(
         (Some(Method::BoundedToken), None | Some(AuthenticationRequest::Token { .. })) => {
             Ok(Authentication::Token { duration: stored.and_then(StoredCredential::granted) })
         }
+        // What somebody else has made is taken over by a credential that allows less.
+        (Some(Method::Unmanaged), Some(AuthenticationRequest::Token { duration })) if request.force_conflicts => {
+            Ok(Authentication::Token { duration: *duration })
+        }
         (
             None | Some(Method::Unmanaged | Method::KubeconfigFile),
             Some(AuthenticationRequest::KubeconfigFile(file)),
@@ -109,15 +113,21 @@ pub(super) fn authentication(
         }
         (Some(Method::WorkloadIdentity), None) => identity(&WorkloadIdentityRequest::default()),
         (Some(method), None) => Ok(Authentication::Stored(method)),
-        (Some(method), Some(_)) => {
+        (Some(method), Some(asked)) => {
             let object = existing.map(|existing| request.credential_reference(existing.kind).display());
-            Err(Error::new(format!(
+            let error = Error::new(format!(
                 "{} already authenticates with another method: {}",
                 request.run_cluster,
                 method.name()
             ))
             .because(format!("{} would be replaced, and what it allows would stay valid", object.unwrap_or_default()))
-            .hint("leave the flags of the other method out, or choose another name for the run cluster"))
+            .hint("leave the flags of the other method out, or choose another name for the run cluster");
+            Err(match (method, asked) {
+                (Method::Unmanaged, AuthenticationRequest::Token { .. }) => {
+                    error.hint("or replace the kubeconfig, and revoke what it allows yourself: --force-conflicts")
+                }
+                _ => error,
+            })
         }
     }
 }

@@ -215,6 +215,35 @@ pub(super) async fn same_kustomizations(
     Ok(substituting)
 }
 
+/// Refuses to replace a kubeconfig of somebody else's with which Flux delivers to other namespaces as well: the deployer
+/// that takes its place may do nothing there.
+pub(super) async fn no_other_namespaces(
+    build: &Cluster,
+    request: &Request,
+    kind: RunCredential,
+    versions: FluxVersions,
+) -> Result<()> {
+    let credential = names::kubeconfig(&request.run_cluster);
+    let kustomizations: Vec<Kustomization> =
+        build.list(&kustomization_resource(versions.kustomization), &request.namespace).await?;
+    let is_cut_off = |kustomization: &&Kustomization| {
+        let spec = &kustomization.spec;
+        let uses_it = spec.kube_config.as_ref().and_then(|config| config.name_in(kind)) == Some(credential.as_str());
+        uses_it && spec.target_namespace.as_ref() != Some(&request.target_namespace)
+    };
+    let names: Vec<String> = kustomizations
+        .iter()
+        .filter(is_cut_off)
+        .map(|one| format!("{}/{}", request.namespace, one.name_any()))
+        .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(format!("other deliveries to {} would lose their credential", request.run_cluster))
+        .because(format!("Kustomization {} applies to another namespace with it", names.join(", ")))
+        .hint("leave --auth out, so that the kubeconfig stays as it is; or take these deliveries away from it first"))
+}
+
 /// Refuses to turn an existing install into another one: of another package, or another owner's on the run cluster.
 pub(super) async fn same_install(
     run: &Cluster,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::authentication::stored::{DeployerSecret, StoredCredential};
 use crate::authentication::{self, Method};
-use crate::commands::add_cluster::facts::{Authentication, Facts, Identity};
+use crate::commands::add_cluster::facts::{Authentication, ExistingCredential, Facts, Identity};
 use crate::commands::add_cluster::manifests;
 use crate::commands::add_cluster::request::{AuthenticationRequest, KubeconfigFile, Request};
 use crate::error::{Error, Result};
@@ -48,6 +48,13 @@ fn add_token(plan: &mut Plan, request: &Request, facts: &Facts, duration: Option
     else {
         return Ok(());
     };
+    if facts.existing_credential.as_ref().is_some_and(ExistingCredential::is_unmanaged) {
+        check_first_key(request, facts)?;
+        let secret = request.credential_reference(RunCredential::Secret).display();
+        plan.warnings.push(format!(
+            "the kubeconfig in {secret} is replaced by one of a deployer that may do no more than it must; what the old one allows stays valid until whoever made it revokes it"
+        ));
+    }
     if facts.working_token.is_none() && deployer_namespace != request.target_namespace {
         return Err(expired(request, facts).because(format!("its account is in namespace {deployer_namespace}")));
     }
@@ -135,6 +142,17 @@ fn expired(request: &Request, facts: &Facts) -> Error {
 
 /// Adds the Secret with the kubeconfig; one that was given before is replaced.
 fn add_kubeconfig_file(plan: &mut Plan, request: &Request, facts: &Facts, file: &KubeconfigFile) -> Result<()> {
+    check_first_key(request, facts)?;
+    let mut manifest: Value = kubeconfig_secret(request, facts, Method::KubeconfigFile);
+    expect_as_found(&mut manifest, facts);
+    let text = file.text.expose_secret();
+    manifest["data"] = json!({kubeconfig::SECRET_KEY: kubeconfig::base64(text.as_bytes())});
+    plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest }));
+    Ok(())
+}
+
+/// Refuses a Secret of which Flux would not look at the key with the new kubeconfig.
+fn check_first_key(request: &Request, facts: &Facts) -> Result<()> {
     let has_first_key = facts
         .existing_credential
         .as_ref()
@@ -145,11 +163,6 @@ fn add_kubeconfig_file(plan: &mut Plan, request: &Request, facts: &Facts, file: 
             .because(format!("it looks for `{FIRST_KEY}`, then for `{}`", kubeconfig::SECRET_KEY))
             .hint(format!("remove the key `{FIRST_KEY}` from the Secret, then try again")));
     }
-    let mut manifest: Value = kubeconfig_secret(request, facts, Method::KubeconfigFile);
-    expect_as_found(&mut manifest, facts);
-    let text = file.text.expose_secret();
-    manifest["data"] = json!({kubeconfig::SECRET_KEY: kubeconfig::base64(text.as_bytes())});
-    plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest }));
     Ok(())
 }
 
