@@ -178,7 +178,9 @@ fn listed(error: Error, left_out: &[String]) -> Error {
     if left_out.len() > LISTED { error.because(format!("and {} more", left_out.len() - LISTED)) } else { error }
 }
 
-fn in_lfs(file: &str) -> Error {
+/// Refuses a file that Flux would get the pointer of.
+#[must_use]
+pub fn in_lfs(file: &str) -> Error {
     Error::new(format!("{file} lies in Git LFS, from which Flux fetches nothing"))
         .because("Flux's artifact holds the pointer, which is no manifest")
         .hint("exempt the manifests in .gitattributes: `**/*.yaml -filter -diff -merge text`, then `git add --renormalize .`, commit and push")

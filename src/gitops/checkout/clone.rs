@@ -132,6 +132,16 @@ impl Checkout {
         Ok(())
     }
 
+    /// Returns the files that `.gitattributes` put into Git LFS, be they there or not.
+    pub async fn in_large_file_storage(&self, files: &[String]) -> Result<Vec<String>> {
+        let arguments = ["check-attr", "-z", "filter", "--"].into_iter().chain(files.iter().map(String::as_str));
+        let arguments: Vec<&str> = arguments.collect();
+        let said = self.read(&arguments, "read the attributes of").await?;
+        let said: Vec<&str> = said.split('\0').collect();
+        let is_stored = |one: &&[&str]| matches!(one, [_, _, "lfs"]);
+        Ok(said.chunks(3).filter(is_stored).map(|one| one[0].to_owned()).collect())
+    }
+
     pub(super) async fn run(&self, arguments: &[&str]) -> Result<git::Output> {
         self.git.run(&self.root, arguments).await
     }

@@ -10,7 +10,7 @@ use crate::commands::add_cluster::request::Request;
 use crate::commands::git as git_access;
 use crate::error::{Error, Result};
 use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
-use crate::gitops::artifact::Artifact;
+use crate::gitops::artifact::{Artifact, in_lfs};
 use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::{PackageDirectory, has_variable};
@@ -67,6 +67,9 @@ pub(super) async fn git(
     directory.others.retain(|other| artifact.left_out(&other.file).is_none());
     let files = directory.files_of_delivery(request.values.is_given());
     artifact.check(files.iter().map(String::as_str), &directory.path)?;
+    if let Some(file) = checkout.in_large_file_storage(&files).await?.first() {
+        return Err(in_lfs(file));
+    }
     let doubts = artifact.doubts(checkout.root(), &package);
     Ok((checkout, package, directory, doubts))
 }
