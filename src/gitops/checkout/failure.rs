@@ -25,6 +25,8 @@ pub(super) enum Failure {
     Outdated,
     /// The server refused the update of the branch.
     Refused,
+    /// The user's own hook `pre-push` ended the push.
+    PrePush,
     Identity,
     Signature,
     /// It did not end in time.
@@ -56,7 +58,7 @@ const SIGNS: [(Failure, &[&str]); 9] = [
             "auto-detect name",
         ],
     ),
-    (Failure::Signature, &["failed to sign", "gpg failed", "signing failed"]),
+    (Failure::Signature, &["failed to sign", "gpg failed", "signing failed", "failed to write commit object"]),
     (Failure::HostKey, &["host key verification failed"]),
     (
         Failure::Certificate,
@@ -83,7 +85,15 @@ const SIGNS: [(Failure, &[&str]); 9] = [
     ),
     (
         Failure::Forbidden,
-        &["returned error: 403", "permission to ", "write access", "read-only", "not allowed to push", "no permission"],
+        &[
+            "returned error: 403",
+            "permission to ",
+            "write access",
+            "read-only",
+            "marked as read only",
+            "not allowed to push",
+            "no permission",
+        ],
     ),
     (
         Failure::Unreachable,
@@ -121,6 +131,9 @@ impl Failure {
             let is_outdated = OUTDATED.iter().any(|sign| line.contains(sign));
             return if is_outdated { Self::Outdated } else { Self::Refused };
         }
+        if is_ended_by_hook(&text) {
+            return Self::PrePush;
+        }
         let found = SIGNS.iter().find(|(_, signs)| signs.iter().any(|sign| text.contains(sign)));
         found.map_or(Self::Other, |(failure, _)| *failure)
     }
@@ -152,6 +165,8 @@ impl Failure {
             Self::RepositoryNotFound => Error::new(format!("there is no repository at {url}, or you may not see it"))
                 .hint(format!("check the URL and your rights with `{check}`")),
             Self::Refused => return refusal::error(url, branch, &output.stderr),
+            Self::PrePush => Error::new("your `pre-push` hook refuses the commit; nothing was pushed")
+                .hint("change what it names; where your hooks are: `git config --show-origin --get core.hooksPath`, else `git config --show-origin --get init.templateDir`"),
             Self::Identity => identity(),
             Self::Signature => Error::new("git could not sign the commit; nothing was pushed")
                 .hint("try `git commit --allow-empty -m test` in another repository, or `git config --global commit.gpgSign false`"),
@@ -183,10 +198,21 @@ impl Failure {
                 Error::new(format!("the certificate of {host} is not signed by the authority that Flux would trust"))
                     .hint("give the certificate of the authority that has signed it: --git-ca-file FILE")
             }
+            Self::Unreachable => return self.error("clone", url, branch, output).hint(
+                "settings of your own git, such as http.proxy, do not count here, as Flux does not have them; a proxy of the environment does: HTTPS_PROXY",
+            ),
             _ => return self.error("clone", url, branch, output),
         };
         error.because(last_lines(&output.stderr))
     }
+}
+
+/// Tells whether a push ended before anything was sent: `git` then says nothing about the branch, and nothing about the server
+/// (Git v2.39 `transport.c`, `run_pre_push_hook`). What the hook says may be about anything.
+fn is_ended_by_hook(text: &str) -> bool {
+    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    last.is_some_and(|line| line.starts_with("error: failed to push some refs to "))
+        && !text.lines().any(|line| line.starts_with("to "))
 }
 
 fn timeout(message: String) -> Error {
@@ -255,6 +281,11 @@ mod tests {
             (" ! [rejected]        HEAD -> main (fetch first)", Failure::Outdated),
             (" ! [remote rejected] HEAD -> main (failed to update ref)", Failure::Outdated),
             (" ! [remote rejected] HEAD -> main (pre-receive hook declined)", Failure::Refused),
+            (
+                "fatal: Authentication failed, says the hook\nerror: failed to push some refs to 'https://h/a'",
+                Failure::PrePush,
+            ),
+            ("error: Couldn't load public key /x\n\nfatal: failed to write commit object", Failure::Signature),
             ("fatal: unable to auto-detect email address (got 'root@x.(none)')", Failure::Identity),
             ("error: gpg failed to sign the data", Failure::Signature),
             ("fatal: something else", Failure::Other),

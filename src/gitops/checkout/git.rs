@@ -57,6 +57,10 @@ const SETTINGS: &[&str] = &[
     // Flux's files are those of the commit, byte by byte.
     "core.autocrlf=false",
     "core.safecrlf=false",
+    "core.eol=lf",
+    // Without them, a link would look like a file that Flux takes.
+    #[cfg(unix)]
+    "core.symlinks=true",
     "core.attributesFile=/dev/null",
     "core.sparseCheckout=false",
     // A file that does not exist ends a commit.
