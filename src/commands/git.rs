@@ -5,7 +5,7 @@ use kube::ResourceExt;
 use crate::cli::GitCredentialArgs;
 use crate::error::{Error, Result};
 use crate::flux::{Followed, GitRepository};
-use crate::gitops::checkout::{Checkout, GitAccess};
+use crate::gitops::checkout::{Checkout, GitAccess, Snapshot};
 use crate::gitops::credentials::GitCredentials;
 use crate::gitops::url::GitUrl;
 use crate::ui::Ui;
@@ -68,8 +68,17 @@ pub(super) fn branch_to_push_to(repository: &GitRepository) -> Result<&str> {
 
 /// Clones a branch; where credentials are missing or wrong, asks for them until they are accepted or none are given.
 pub(super) async fn checkout(ui: Ui, url: &GitUrl, branch: &str, access: &mut GitAccess) -> Result<Checkout> {
+    or_ask(ui, access, async |access| Checkout::clone(url, branch, access).await).await
+}
+
+/// Fetches a commit to be read, and asks for credentials as [`checkout`] does.
+pub(super) async fn snapshot(ui: Ui, url: &GitUrl, commit: &str, access: &mut GitAccess) -> Result<Snapshot> {
+    or_ask(ui, access, async |access| Snapshot::fetch(url, commit, access).await).await
+}
+
+async fn or_ask<T>(ui: Ui, access: &mut GitAccess, read: impl AsyncFn(&GitAccess) -> Result<T>) -> Result<T> {
     loop {
-        let error = match Checkout::clone(url, branch, access).await {
+        let error = match read(access).await {
             Err(error) if error.status() == Some(401) && ui.is_interactive => error,
             result => return result,
         };

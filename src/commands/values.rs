@@ -17,12 +17,15 @@ use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::flux::{Followed, GitRepository, GitRepositorySpec, git_repository_resource};
 use crate::gitops::artifact::Artifact;
-use crate::gitops::checkout::{Checkout, GitAccess};
+use crate::gitops::checkout::{Checkout, GitAccess, Snapshot};
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::{PackageDirectory, PackageManifest, package_directories};
 use crate::gitops::manifest::write_documents;
 use crate::gitops::url::GitUrl;
 use crate::names;
+use crate::observe::Expectation;
+use crate::observe::expectation::commit_of;
+use crate::observe::source::{self, Source};
 use crate::shell::quoted;
 use crate::ui::{Ui, json, values};
 
@@ -50,7 +53,15 @@ pub(super) async fn run(
 /// Where packages are read.
 enum Repository {
     Checkout(Box<Checkout>),
+    Snapshot(Snapshot),
     Directory(PathBuf),
+}
+
+/// Which revision of a repository is read.
+enum Revision {
+    Branch(String),
+    /// What Flux has fetched of something that is no branch.
+    Commit(String),
 }
 
 impl Repository {
@@ -70,8 +81,10 @@ impl Repository {
                     .hint("name a checkout of the GitOps repository: --repo-dir DIR"))
             };
         }
-        let (url, branch, source) = match (&arguments.git_url, &arguments.branch, &arguments.package) {
-            (Some(url), Some(branch), _) => (GitUrl::parse(url), branch.clone(), GitRepositorySpec::default()),
+        let (url, revision, source) = match (&arguments.git_url, &arguments.branch, &arguments.package) {
+            (Some(url), Some(branch), _) => {
+                (GitUrl::parse(url), Revision::Branch(branch.clone()), GitRepositorySpec::default())
+            }
             (_, _, Some(package)) => followed(connection, namespace, package).await?,
             _ => {
                 return Err(Error::usage("neither a package nor a repository is named")
@@ -80,23 +93,28 @@ impl Repository {
         };
         let credentials = git::given(ui, &arguments.credentials).await?;
         let mut access = GitAccess { credentials, ..GitAccess::default() };
-        Ok((Self::Checkout(Box::new(git::checkout(ui, &url, &branch, &mut access).await?)), source))
+        let repository = match revision {
+            Revision::Branch(branch) => Self::Checkout(Box::new(git::checkout(ui, &url, &branch, &mut access).await?)),
+            Revision::Commit(commit) => Self::Snapshot(git::snapshot(ui, &url, &commit, &mut access).await?),
+        };
+        Ok((repository, source))
     }
 
     fn root(&self) -> &Path {
         match self {
             Self::Checkout(checkout) => checkout.root(),
+            Self::Snapshot(snapshot) => snapshot.root(),
             Self::Directory(directory) => directory,
         }
     }
 }
 
-/// Reads which repository and branch Flux follows for a package, and what it takes of them.
+/// Reads which repository and revision Flux follows for a package, and what it takes of them.
 async fn followed(
     connection: &Connection,
     namespace: Option<String>,
     package: &str,
-) -> Result<(GitUrl, String, GitRepositorySpec)> {
+) -> Result<(GitUrl, Revision, GitRepositorySpec)> {
     let build = Cluster::connect(Role::Build, connection).await?;
     let versions = check::flux(&build, &build.served_versions().await?)?;
     let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
@@ -110,11 +128,19 @@ async fn followed(
         ))
     })?;
     let url = GitUrl::parse(&repository.spec.url);
-    match repository.spec.reference.followed() {
-        Followed::Branch(branch) => Ok((url, branch.to_owned(), repository.spec.clone())),
-        pinned => Err(Error::new(format!("Flux follows {pinned} of {url}, and no branch"))
-            .hint("name the one to read: --git-url URL --branch BRANCH")),
-    }
+    let revision = match repository.spec.reference.followed() {
+        Followed::Branch(branch) => Revision::Branch(branch.to_owned()),
+        // Which tag is the newest of a version range, and what a reference is at, is Flux's to say.
+        pinned => match source::judge(Some(&repository), &name, &Expectation::default()) {
+            Source::At(revision) => Revision::Commit(commit_of(&revision).to_owned()),
+            Source::Not(_) => {
+                return Err(Error::new(format!("Flux follows {pinned} of {url}, of which it has fetched nothing"))
+                    .hint(format!("see why: kubectl -n {} describe gitrepository {name}", quoted(&namespace)))
+                    .hint("or name a branch to read: --git-url URL --branch BRANCH"));
+            }
+        },
+    };
+    Ok((url, revision, repository.spec.clone()))
 }
 
 /// Lists the packages of a repository; one that cannot be read is named, and does not keep the others back.

@@ -94,10 +94,22 @@ fn explain(message: &str, object: &GitRepository) -> (GracePeriod, String) {
         (GracePeriod::Short, hint)
     } else if says(&["authentication", "authorization", "secret", "unauthorized", "invalid credentials"]) {
         (GracePeriod::Short, working_credentials(object, namespace.as_str(), package))
-    } else if says(&["reference not found", "couldn't find remote ref", "repository is empty"]) {
+    } else if says(&[
+        "reference not found",
+        "couldn't find remote ref",
+        "repository is empty",
+        "no match found for semver",
+        "unable to resolve ref",
+        "unable to resolve commit object",
+    ]) {
         (
             GracePeriod::Short,
-            format!("{followed} of {url} does not exist; push it or correct spec.ref of the GitRepository"),
+            match followed {
+                Followed::Versions(range) => format!(
+                    "no tag of {url} is a version in {range}; push one or correct spec.ref of the GitRepository"
+                ),
+                _ => format!("{followed} of {url} does not exist; push it or correct spec.ref of the GitRepository"),
+            },
         )
     } else if says(&["repository not found"]) {
         (GracePeriod::Short, format!("is {url} the repository's address, and may the user in the credentials read it?"))

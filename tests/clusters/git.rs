@@ -4,12 +4,13 @@ use testbed::Testbed;
 
 use crate::Test;
 use crate::bad_input::refused;
-use crate::support::{INSTALL_FILE, PACKAGE, User};
+use crate::support::{INSTALL_FILE, PACKAGE, User, VERSION, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("git::a_server_that_wants_a_ticket_number", wants_a_ticket_number),
     ("git::what_the_artifact_does_not_hold", what_the_artifact_does_not_hold),
     ("git::revisions_in_every_spelling", revisions_in_every_spelling),
+    ("git::revisions_that_nothing_can_be_pushed_to", pinned_revisions),
     ("git::ssh_without_a_key_for_flux", ssh_without_a_key),
     ("git::settings_for_other_purposes", settings_for_other_purposes),
 ];
@@ -74,6 +75,30 @@ fn what_the_artifact_does_not_hold(testbed: &Testbed) {
     refused(&user, &add, 1).says(&format!("{INSTALL_FILE} is left out by `prod1` of spec.ignore"));
     set(&format!(r#"{{"spec": {{"sparseCheckout": ["{PACKAGE}/packages"]}}}}"#));
     refused(&user, &add, 1).says(&format!("{INSTALL_FILE} is left out by spec.sparseCheckout"));
+    set("{}");
+    let attributes = |text| repository.commit(&[(".gitattributes", text)], "Say what is large").expect("a commit");
+    attributes(Some("prod1/*.yaml filter=lfs\n**/params.yaml filter=lfs diff=lfs merge=lfs -text\n"));
+    refused(&user, &add, 1).says("params.yaml lies in Git LFS");
+    attributes(None);
+    let file = format!("{PACKAGE}/packages/{VERSION}.yaml");
+    let package = repository.read(&file).expect("Git").expect("a Package");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+    repository.commit(&[(&file, Some(pointer))], "Store it elsewhere").expect("a commit");
+    refused(&user, &add, 1).says(&format!("{file} lies in Git LFS"));
+    repository.commit(&[(&file, Some(&package))], "Store it here").expect("a commit");
+
+    // A submodule, which is the repository itself; its parts are out of reach, and the others are not.
+    let modules = format!("[submodule \"vendor\"]\n\tpath = vendor\n\turl = {url}\n");
+    let inner = repository.commit(&[(".gitmodules", Some(&modules))], "Name a submodule").expect("a commit");
+    repository.git(&["read-tree", "main"]).expect("Git");
+    let link = format!("160000,{inner},vendor");
+    repository.git(&["update-index", "--add", "--cacheinfo", &link]).expect("Git");
+    let tree = repository.git(&["write-tree"]).expect("Git");
+    let commit = repository.git(&["commit-tree", tree.trim(), "-p", &inner, "-m", "Add a submodule"]).expect("Git");
+    repository.git(&["update-ref", "refs/heads/main", commit.trim()]).expect("Git");
+    let submodule = ["bootstrap", &format!("vendor/{PACKAGE}"), "--git-url", &url, "--branch", "main", "--yes"];
+    refused(&user, &submodule, 1).says("lies in the submodule vendor");
+    set(r#"{"spec": {"recurseSubmodules": true}}"#);
     // What leaves out something else changes nothing.
     set(&format!(r#"{{"spec": {{"ignore": "*.md\\n", "sparseCheckout": ["{PACKAGE}"]}}}}"#));
     user.run(&add).expect_code(0).says("ready");
@@ -103,6 +128,57 @@ fn revisions_in_every_spelling(testbed: &Testbed) {
     user.run(&["remove-cluster", "prod1", "--run-context", "prod1", "--yes"]).expect_code(0);
 }
 
+fn pinned_revisions(testbed: &Testbed) {
+    let user = User::delivered(testbed, "pinned");
+    let repository = user.workspace.repository();
+    let name = format!("{PACKAGE}-gitops-repo");
+    let head = repository.head().expect("Git");
+    repository.git(&["tag", "v1.2.3", &head]).expect("a tag");
+    repository.git(&["update-ref", "refs/pull/7/head", &head]).expect("a reference");
+    let follow = |reference: &str| {
+        let none = r#""branch": null, "tag": null, "semver": null, "name": null, "commit": null"#;
+        let patch = format!(r#"{{"spec": {{"ref": {{{none}, {reference}}}}}}}"#);
+        user.build(&["patch", "gitrepository", &name, "--type=merge", "-p", &patch]);
+    };
+    // What came later is on the branch only.
+    user.change_replicas(3);
+    let add = user.add_cluster_arguments("prod1", "prod1");
+    let remove = ["remove-cluster", "prod1", "--run-context", "prod1", "--yes"];
+    let commit = format!("commit {head}");
+    for (reference, followed, revision) in [
+        (r#""tag": "v1.2.3""#, "tag v1.2.3", "v1.2.3@sha1:"),
+        (r#""name": "refs/tags/v1.2.3""#, "tag v1.2.3", "refs/tags/v1.2.3@sha1:"),
+        (r#""branch": "main", "semver": ">=1.0.0 <2.0.0""#, "tags >=1.0.0 <2.0.0", "v1.2.3@sha1:"),
+        (r#""name": "refs/pull/7/head""#, "reference refs/pull/7/head", "refs/pull/7/head@sha1:"),
+        (&format!(r#""branch": "main", "commit": "{head}""#), &commit, "main@sha1:"),
+    ] {
+        follow(reference);
+        user.run(&["wait", "--revision", &head]).expect_code(0).says("ready");
+        user.run(&["status"]).expect_code(0).says(&format!("{revision}{}", &head[..8]));
+        user.run(&["values", PACKAGE, "--run-cluster", "prod1"]).expect_code(0).says("replicas: 2");
+        refused(&user, &add, 1).says(&format!("Flux follows {followed} of ")).says("spec.ref.branch");
+    }
+    user.run(&["values", PACKAGE]).expect_code(0).says("workload_name");
+    refused(&user, &remove, 1).says(&format!("Flux follows {commit} of ")).says("--keep-git");
+    let nothing = "0123456789012345678901234567890123456789";
+    for (reference, missing) in [
+        (r#""tag": "v9""#, "tag v9 of "),
+        (r#""semver": ">=9.0.0""#, "is a version in >=9.0.0"),
+        (r#""name": "refs/pull/9/head""#, "reference refs/pull/9/head of "),
+        (&format!(r#""commit": "{nothing}""#), nothing),
+    ] {
+        follow(reference);
+        eventually("a fetch that fails", || {
+            let source = user.get("build", user.workspace.build_namespace(), "gitrepository", &name);
+            let ready = source["status"]["conditions"].as_array()?.iter().find(|one| one["type"] == "Ready")?;
+            let is_seen = ready["observedGeneration"] == source["metadata"]["generation"];
+            (is_seen && ready["status"] == "False").then_some(())
+        });
+        refused(&user, &add, 1).says(missing).says("correct spec.ref of the GitRepository");
+        refused(&user, &["values", PACKAGE], 1).says("of which it has fetched nothing");
+    }
+}
+
 fn ssh_without_a_key(testbed: &Testbed) {
     let mut user = User::new(testbed, "ssh");
     user.set("GIT_USERNAME", "");
@@ -126,8 +202,20 @@ fn ssh_without_a_key(testbed: &Testbed) {
 const SETTINGS: &str = r#"
 [clone]
     defaultRemoteName = upstream
+[init]
+    defaultBranch = trunk
+[safe]
+    directory = /nowhere
+    bareRepository = explicit
+[protocol "file"]
+    allow = never
+[transfer]
+    fsckObjects = true
+[fetch]
+    prune = true
 [push]
     default = nothing
+    followTags = true
     pushOption = ci.skip
     recurseSubmodules = check
 [remote "origin"]
@@ -135,6 +223,9 @@ const SETTINGS: &str = r#"
     mirror = true
 [core]
     autocrlf = true
+    eol = crlf
+    symlinks = false
+    quotePath = true
     fsmonitor = true
     sparseCheckout = true
 [commit]
@@ -154,6 +245,7 @@ fn settings_for_other_purposes(testbed: &Testbed) {
     let variables = [
         ("GIT_CONFIG_GLOBAL", config.as_str()),
         ("LANG", "de_DE.UTF-8"),
+        ("LC_ALL", "de_DE.UTF-8"),
         ("LANGUAGE", "de"),
         ("GIT_DIR", "/nowhere"),
         ("GIT_INDEX_FILE", "/nowhere/index"),

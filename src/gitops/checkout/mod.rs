@@ -11,6 +11,7 @@ mod isolated;
 mod limit;
 mod push;
 mod refusal;
+mod snapshot;
 mod ssh_key;
 mod temporary;
 #[cfg(test)]
@@ -21,4 +22,5 @@ pub use self::clone::Checkout;
 pub use self::git::{GitAccess, is_ancestor};
 pub use self::isolated::Isolated;
 pub use self::limit::Limits;
+pub use self::snapshot::Snapshot;
 pub use self::ssh_key::public_key;
