@@ -2,6 +2,7 @@
 
 mod credential;
 mod git_secret;
+mod written_url;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::flux::{
     Followed, GitRepository, GitRepositorySpec, git_credentials_secret, git_repository, git_repository_resource,
 };
 use crate::gitops::artifact::Artifact;
-use crate::gitops::checkout::{GitAccess, Isolated, Limits, trust};
+use crate::gitops::checkout::{GitAccess, Isolated, Limits, rewritten, trust};
 use crate::gitops::credentials::GitCredentials;
 use crate::gitops::flux_credential::{FluxCredential, SshKey};
 use crate::gitops::url::GitUrl;
@@ -161,7 +162,9 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
     }
     let credential = request.flux_credential(secret.as_ref().ok().and_then(Option::as_ref));
     let credentials = read_repository(ui, request, credential, limits, has_secret, &existing).await;
-    if let Ok((credentials, doubts)) = checks.take_silently("GitOps repository", credentials) {
+    let read = checks.take_silently("GitOps repository", credentials);
+    let is_read = read.is_ok();
+    if let Ok((credentials, doubts)) = read {
         request.credentials = credentials;
         for doubt in doubts {
             checks.warn("GitOps repository", doubt);
@@ -176,6 +179,13 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
         && request.git_ca.is_none()
     {
         let access = git_access(request, limits, has_secret);
+        if is_read && is_readable && request.git_url.is_http() {
+            let given = FluxCredential { login: request.credentials.clone(), ..FluxCredential::default() };
+            let credential = secret.iter().fold(given, FluxCredential::or_as_in);
+            let rewritten =
+                checks.take_silently("URL of the repository", rewritten(&request.git_url, &access, &credential).await);
+            written_url::check(&mut checks, &request.git_url, rewritten.unwrap_or_default());
+        }
         let trust = trust(&request.git_url, &access).await;
         let secret = GitSecret::of(&secret_reference, secret.as_ref(), is_readable);
         secret.check(&mut checks, &request.git_url, request.credentials.is_some(), trust.as_ref().ok().copied());

@@ -83,7 +83,13 @@ fn https(testbed: &Testbed) {
     refused(&user, &[&bootstrap[..], &["--git-ca-file", "no-ca.pem"]].concat(), 2).says("holds no certificate");
     let other = user.authority_of("build").display().to_string();
     refused(&user, &[&bootstrap[..], &["--git-ca-file", &other]].concat(), 1).says("--git-ca-file");
+    let away = ["bootstrap", PACKAGE, "--git-url", "https://127.0.0.1:9/a.git", "--branch", "main", "--yes"];
+    refused(&user, &[&away[..], &["--git-ca-file", "git-ca.pem"]].concat(), 1).says("http.proxy");
+    // Settings that Flux does not have do not count while its credential is tried.
+    let proxy = user.write("gitconfig", "[http]\n\tproxy = http://127.0.0.1:9\n").display().to_string();
+    user.set("GIT_CONFIG_GLOBAL", &proxy);
     user.run(&with_authority).expect_code(0);
+    user.set("GIT_CONFIG_GLOBAL", "/dev/null");
     user.run(&with_authority).expect_code(0).says("nothing to change");
     user.add_cluster("prod1").expect_code(0).says("ready");
 

@@ -20,6 +20,7 @@ mod files;
 mod gateways;
 mod git;
 mod git_access;
+mod git_configuration;
 mod impersonation;
 mod interaction;
 mod kubeconfig_file;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         gateways::TESTS,
         git::TESTS,
         git_access::TESTS,
+        git_configuration::TESTS,
         impersonation::TESTS,
         interaction::TESTS,
         kubeconfig_file::TESTS,
