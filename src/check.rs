@@ -122,6 +122,12 @@ impl Checks {
         &self.findings
     }
 
+    /// Tells whether a check has failed so far: nobody should be asked for something in vain.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.findings.iter().any(|finding| matches!(finding.outcome, Outcome::Failed(_)))
+    }
+
     /// Returns the warnings, each as one text.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {

@@ -7,6 +7,7 @@ use clap::builder::PossibleValue;
 use secrecy::SecretString;
 
 use crate::flux::Provider;
+use crate::gitops::checkout::KeyType;
 use crate::identities::Preset;
 use crate::ui::Format;
 use crate::{labels, names};
@@ -32,6 +33,16 @@ impl ValueEnum for Preset {
 }
 
 impl ValueEnum for Provider {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+impl ValueEnum for KeyType {
     fn value_variants<'a>() -> &'a [Self] {
         &Self::ALL
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use super::parse::{parse_label, parse_run_context};
+use crate::gitops::checkout::KeyType;
 use crate::gitops::message::MessageTemplate;
 use crate::observe::Selection;
 use crate::ui::Format;
@@ -56,13 +57,23 @@ pub struct GitCredentialArgs {
 /// What Flux reads the GitOps repository with, beside a user name and a password.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Git credentials")]
-#[expect(clippy::struct_field_names, reason = "fields are named as the flags are")]
 pub struct FluxCredentialArgs {
     /// File with the private SSH key that Flux reads the repository with, without a passphrase: a deploy key, for example
-    #[arg(long, value_name = "FILE", requires = "known_hosts_file")]
+    #[arg(long, value_name = "FILE", group = "ssh_key")]
     pub ssh_key_file: Option<PathBuf>,
-    /// File with the SSH host keys of the Git server, as `ssh-keyscan` prints them
-    #[arg(long, value_name = "FILE", requires = "ssh_key_file")]
+    /// Make such a key, ed25519 or ecdsa, and store it once somebody has given it access; one that is stored already is kept
+    #[arg(
+        long,
+        value_name = "TYPE",
+        group = "ssh_key",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "ed25519",
+        hide_possible_values = true
+    )]
+    pub generate_deploy_key: Option<KeyType>,
+    /// File with the SSH host keys of the Git server, as `ssh-keyscan` prints them (default: those that are stored, else they are fetched and confirmed by fingerprint)
+    #[arg(long, value_name = "FILE", requires = "ssh_key")]
     pub known_hosts_file: Option<PathBuf>,
     /// File with the certificate (PEM) of the private authority that has signed the Git server's
     #[arg(long, value_name = "FILE")]

@@ -1,32 +1,29 @@
 //! `bootstrap`: makes a package's GitOps repository known to Flux.
 
 mod credential;
+mod deploy_key;
 mod git_secret;
+mod repository;
+mod request;
 mod written_url;
-
-use std::ffi::OsString;
-use std::sync::Arc;
-use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
+use self::credential::{KeyRequest, SshRequest};
 use self::git_secret::GitSecret;
+use self::request::Request;
 use super::preview::{self, Previewed};
-use super::{context, git, outcome};
+use super::{context, outcome};
 use crate::check::permissions::{self, Need, missing};
 use crate::check::{self, Checks};
 use crate::cli::BootstrapArgs;
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
-use crate::flux::{
-    Followed, GitRepository, GitRepositorySpec, git_credentials_secret, git_repository, git_repository_resource,
-};
-use crate::gitops::artifact::Artifact;
-use crate::gitops::checkout::{GitAccess, Isolated, Limits, rewritten, trust};
-use crate::gitops::credentials::GitCredentials;
-use crate::gitops::flux_credential::{FluxCredential, SshKey};
+use crate::flux::{Followed, GitRepository, GitRepositorySpec, git_credentials_secret, git_repository};
+use crate::gitops::checkout::{Limits, rewritten, trust};
+use crate::gitops::flux_credential::FluxCredential;
 use crate::gitops::url::GitUrl;
 use crate::labels;
 use crate::names;
@@ -38,49 +35,6 @@ use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::plan::export::Contents;
 use crate::plan::{Apply, LiveObjects, Place, Plan, Preview, Step};
 use crate::ui::Ui;
-use crate::ui::prompt::{self, Question};
-
-/// What the user asks for, from flags and answers alone; named as the flags are.
-struct Request {
-    package: String,
-    git_url: GitUrl,
-    branch: String,
-    namespace: String,
-    credentials: Option<GitCredentials>,
-    ssh_key: Option<SshKey>,
-    git_ca: Option<String>,
-    labels: Vec<(String, String)>,
-    timeout: Duration,
-}
-
-impl Request {
-    /// Names the GitRepository of the package.
-    fn git_repository(&self, version: &str) -> ObjectReference {
-        let name = names::git_repository(names::of_package(&self.package));
-        ObjectReference::namespaced(&git_repository_resource(version), &self.namespace, &name)
-    }
-
-    /// Tells whether something is given that Flux reads the repository with.
-    fn gives_credential(&self) -> bool {
-        self.credentials.is_some() || self.ssh_key.is_some() || self.git_ca.is_some()
-    }
-
-    /// Returns what Flux is to read the repository with, where something of it is given; what is not stays as in the Secret.
-    fn flux_credential(&self, secret: Option<&DynamicObject>) -> Option<FluxCredential> {
-        let Self { credentials, ssh_key, git_ca, .. } = self;
-        let given = FluxCredential { login: credentials.clone(), ssh: ssh_key.clone(), authority: git_ca.clone() };
-        let whole = |given: FluxCredential| match secret {
-            Some(secret) => given.or_as_in(secret),
-            None => given,
-        };
-        (!given.is_empty()).then(|| whole(given))
-    }
-
-    /// Names the Secret with the Git credentials.
-    fn credentials_secret(&self) -> ObjectReference {
-        ObjectReference::secret(&self.namespace, &names::git_credentials(names::of_package(&self.package)))
-    }
-}
 
 /// What was found out.
 struct Facts {
@@ -100,7 +54,7 @@ pub(super) async fn run(
 ) -> Result<()> {
     let mut connection = connection;
     context::choose(ui, &mut connection).await?;
-    let mut request = ask(ui, &connection, namespace, &arguments).await?;
+    let mut request = request::ask(ui, &connection, namespace, &arguments).await?;
     names::check_package(names::of_package(&request.package))?;
     request.git_url.check()?;
 
@@ -160,14 +114,32 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
     if request.git_ca.is_some() && request.credentials.is_none() && !is_readable {
         checks.fail("Git credentials", credential::login_unknown(&secret_reference));
     }
-    let credential = request.flux_credential(secret.as_ref().ok().and_then(Option::as_ref));
-    let credentials = read_repository(ui, request, credential, limits, has_secret, &existing).await;
-    let read = checks.take_silently("GitOps repository", credentials);
-    let is_read = read.is_ok();
-    if let Ok((credentials, doubts)) = read {
-        request.credentials = credentials;
-        for doubt in doubts {
-            checks.warn("GitOps repository", doubt);
+    let generates = matches!(&request.ssh, Some(SshRequest { key: KeyRequest::Generate(_), .. }));
+    if generates && !is_readable {
+        checks.fail("SSH key", credential::key_unknown(&secret_reference));
+    }
+    if let Ok(version) = version {
+        permissions::take(&mut checks, build, missing(build, needs(version, request)).await);
+    }
+    let live_secret = secret.as_ref().ok().and_then(Option::as_ref);
+    let mut deploy_key = None;
+    let mut is_read = false;
+    // Nobody is asked for something that other findings make vain.
+    if let Some(ssh) = request.ssh.as_ref().filter(|ssh| ssh.is_complete() || !checks.has_failed()) {
+        let found = deploy_key::find(ui, request, ssh, live_secret).await;
+        if let Ok((key, made)) = checks.take_silently("SSH key", found) {
+            (request.ssh_key, deploy_key) = (Some(key), made);
+        }
+    }
+    if request.ssh.is_none() || request.ssh_key.is_some() {
+        let credential = request.flux_credential(live_secret);
+        let read = repository::read(ui, request, credential, limits, has_secret, deploy_key.as_ref(), &existing).await;
+        if let Ok((credentials, doubts)) = checks.take_silently("GitOps repository", read) {
+            is_read = true;
+            request.credentials = credentials;
+            for doubt in doubts {
+                checks.warn("GitOps repository", doubt);
+            }
         }
     }
     // What Flux has fetched it can read, whatever the user's own `git` needs for that.
@@ -175,10 +147,10 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
     // An SSH key and an authority that are given have been tried alone.
     if let Ok(secret) = &secret
         && !is_fetched
-        && request.ssh_key.is_none()
+        && request.ssh.is_none()
         && request.git_ca.is_none()
     {
-        let access = git_access(request, limits, has_secret);
+        let access = repository::git_access(request, limits, has_secret);
         if is_read && is_readable && request.git_url.is_http() {
             let given = FluxCredential { login: request.credentials.clone(), ..FluxCredential::default() };
             let credential = secret.iter().fold(given, FluxCredential::or_as_in);
@@ -189,9 +161,6 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
         let trust = trust(&request.git_url, &access).await;
         let secret = GitSecret::of(&secret_reference, secret.as_ref(), is_readable);
         secret.check(&mut checks, &request.git_url, request.credentials.is_some(), trust.as_ref().ok().copied());
-    }
-    if let Ok(version) = version {
-        permissions::take(&mut checks, build, missing(build, needs(version, request)).await);
     }
     let found = || {
         let (version, secret, live) = (version?, secret?, live?);
@@ -208,93 +177,6 @@ fn needs(version: &str, request: &Request) -> Vec<Need> {
     let on_secret = if request.gives_credential() { Need::to_apply(&secret) } else { Need::on(&secret, &["get"]) };
     // The fetch is asked for and watched.
     [on_secret, Need::to_apply(&repository), Need::on(&repository, &["list", "watch"])].concat()
-}
-
-async fn ask(ui: Ui, connection: &Connection, namespace: Option<String>, arguments: &BootstrapArgs) -> Result<Request> {
-    prompt::require(
-        ui,
-        &[
-            ("PACKAGE", arguments.package.is_some()),
-            ("--git-url", arguments.git_url.is_some()),
-            ("--branch", arguments.branch.is_some()),
-            ("--yes", arguments.preview.or_confirmed(&arguments.confirm)),
-        ],
-    )?;
-    let namespace = context::namespace(ui, connection, namespace).await?;
-    let package = if let Some(package) = &arguments.package {
-        package.clone()
-    } else {
-        let question = Question { what: "Package (its directory in the GitOps repository)", flag: "PACKAGE" };
-        let check = |path: &str| names::check_package(names::of_package(names::normalised_path(path)));
-        prompt::text(question, None, check).await?
-    };
-    let package = names::normalised_path(&package).to_owned();
-    let url = if let Some(url) = &arguments.git_url {
-        url.clone()
-    } else {
-        let question = Question { what: "URL of the GitOps repository", flag: "--git-url" };
-        prompt::text(question, None, |url| GitUrl::parse(url).check()).await?
-    };
-    let url = GitUrl::parse(&url);
-    let branch = match &arguments.branch {
-        Some(branch) => branch.clone(),
-        None => prompt::text(Question { what: "Branch", flag: "--branch" }, Some("main"), |_| Ok(())).await?,
-    };
-    let is_complete = arguments.package.is_some() && arguments.git_url.is_some() && arguments.branch.is_some();
-    let (ssh_key, git_ca) = credential::given(ui, &arguments.flux_credentials, &url).await?;
-    let credentials = match git::given(ui, &arguments.credentials).await? {
-        // Who gave all flags but these has a public repository, or a Secret in place.
-        None if ui.is_interactive && !is_complete && !url.is_ssh() => git::ask().await?,
-        given => given,
-    };
-    credential::check(&url, credentials.is_some(), ssh_key.is_some(), git_ca.is_some())?;
-    let (labels, timeout) = (arguments.write.labels.clone(), arguments.timeout);
-    Ok(Request { package, git_url: url, branch, namespace, credentials, ssh_key, git_ca, labels, timeout })
-}
-
-/// Checks that the repository can be read as Flux will read it, and holds the package; returns the credentials that it takes.
-async fn read_repository(
-    ui: Ui,
-    request: &Request,
-    credential: Option<FluxCredential>,
-    limits: Limits,
-    has_secret: bool,
-    source: &GitRepositorySpec,
-) -> Result<(Option<GitCredentials>, Vec<Error>)> {
-    let mut access = git_access(request, limits, has_secret);
-    if let Some(credential) = credential.filter(|credential| credential.ssh.is_some() || credential.authority.is_some())
-    {
-        access.environment.clear();
-        access.credentials.clone_from(&credential.login);
-        access.isolated = Some(Arc::new(Isolated::with(&credential)?));
-    }
-    let checkout = git::checkout(ui, &request.git_url, &request.branch, &mut access).await?;
-    let artifact = Artifact::of(checkout.root(), source)?;
-    let package = artifact.package(checkout.root(), &request.package)?;
-    // A login that is in the Secret already is none that is given.
-    let credentials = access.credentials.filter(|_| access.isolated.is_none()).or_else(|| request.credentials.clone());
-    Ok((credentials, artifact.doubts(checkout.root(), &package)))
-}
-
-fn git_access(request: &Request, limits: Limits, has_secret: bool) -> GitAccess {
-    let mut access = GitAccess { credentials: request.credentials.clone(), limits, ..GitAccess::default() };
-    if request.credentials.is_none() && !has_secret {
-        // Flux has no credential helper: without credentials the repository must be public.
-        access.environment = anonymous();
-    }
-    access
-}
-
-/// Switches the user's own credential helpers off.
-fn anonymous() -> Vec<(OsString, OsString)> {
-    [
-        ("GIT_CONFIG_COUNT", "1"),
-        ("GIT_CONFIG_KEY_0", "credential.helper"),
-        ("GIT_CONFIG_VALUE_0", ""),
-        ("GIT_ASKPASS", ""),
-    ]
-    .map(|(name, value)| (name.into(), value.into()))
-    .to_vec()
 }
 
 fn typed(live: &DynamicObject, namespace: &str) -> Result<GitRepositorySpec> {

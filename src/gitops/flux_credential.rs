@@ -31,6 +31,24 @@ pub struct SshKey {
     pub known_hosts: String,
 }
 
+impl SshKey {
+    /// Takes the key that a Secret holds; none where its private key or its host keys are missing.
+    #[must_use]
+    pub fn in_secret(secret: &DynamicObject) -> Option<Self> {
+        Some(Self {
+            identity: text(secret, "identity")?.into(),
+            public: text(secret, "identity.pub").unwrap_or_default(),
+            known_hosts: text(secret, "known_hosts")?,
+        })
+    }
+}
+
+/// Returns what a Secret holds under a key.
+fn text(secret: &DynamicObject, key: &str) -> Option<String> {
+    let data: ByteString = serde_json::from_value(secret.data["data"].get(key)?.clone()).ok()?;
+    String::from_utf8(data.0).ok()
+}
+
 impl FluxCredential {
     /// Tells whether it is none at all.
     #[must_use]
@@ -44,10 +62,7 @@ impl FluxCredential {
         if self.ssh.is_some() {
             return self;
         }
-        let text = |key: &str| {
-            let data: ByteString = serde_json::from_value(secret.data["data"].get(key)?.clone()).ok()?;
-            String::from_utf8(data.0).ok()
-        };
+        let text = |key: &str| text(secret, key);
         self.login = self.login.or_else(|| {
             Some(GitCredentials { username: text("username")?, password: SecretString::from(text("password")?) })
         });

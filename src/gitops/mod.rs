@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod delivery;
 mod edit;
 pub mod flux_credential;
+pub mod host_keys;
 mod ignore;
 pub mod install;
 pub mod layout;

@@ -159,24 +159,43 @@ impl GitUrl {
     }
 
     /// Returns the host with its port, or all of it where there is no host.
-    pub(super) fn host(&self) -> String {
+    #[must_use]
+    pub fn host(&self) -> String {
         if self.host.is_empty() { self.to_string() } else { self.host.clone() }
     }
 
     /// Returns the command that tries to log in at the host of an SSH URL.
     pub(super) fn ssh_command(&self) -> String {
         let user = self.ssh_user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-        match self.host.rsplit_once(':').filter(|(_, port)| is_port(port)) {
-            Some((host, port)) => format!("ssh -T -p {port} {user}{host}"),
-            None => format!("ssh -T {user}{}", self.host),
+        match self.host_and_port() {
+            (host, Some(port)) => format!("ssh -T -p {port} {user}{host}"),
+            (host, None) => format!("ssh -T {user}{host}"),
+        }
+    }
+
+    /// Returns the host without brackets, and the port where one is given.
+    pub(super) fn host_and_port(&self) -> (&str, Option<&str>) {
+        let (host, port) = match self.host.rsplit_once(':').filter(|(_, port)| is_port(port)) {
+            Some((host, port)) => (host, Some(port)),
+            None => (self.host.as_str(), None),
+        };
+        (host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host), port)
+    }
+
+    /// Returns how `known_hosts` names the host of an SSH URL: with the port where it is not the usual one.
+    pub(super) fn known_hosts_name(&self) -> String {
+        match self.host_and_port() {
+            (host, Some(port)) if port != "22" => format!("[{host}]:{port}"),
+            (host, _) => host.to_owned(),
         }
     }
 
     /// Returns the command that prints the host keys of an SSH URL, as lines of `known_hosts`.
-    pub(super) fn keyscan_command(&self) -> String {
-        match self.host.rsplit_once(':').filter(|(_, port)| is_port(port)) {
-            Some((host, port)) => format!("ssh-keyscan -p {port} {host}"),
-            None => format!("ssh-keyscan {}", self.host),
+    #[must_use]
+    pub fn keyscan_command(&self) -> String {
+        match self.host_and_port() {
+            (host, Some(port)) => format!("ssh-keyscan -p {port} {host}"),
+            (host, None) => format!("ssh-keyscan {host}"),
         }
     }
 

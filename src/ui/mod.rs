@@ -159,6 +159,16 @@ impl Ui {
         print(&escape(line));
     }
 
+    /// Tells what somebody has to do while the command waits for it; also where little is said.
+    pub fn demand(self, line: &str) {
+        if self.format == Format::Json {
+            // Where nobody reads it, the message on standard error must do.
+            let _ =
+                Event::new(Timestamp::now(), Body::Notice { message: line.to_owned() }).write(&mut std::io::stdout());
+        }
+        self.proposal(line);
+    }
+
     /// Prints a line about something that was done.
     pub fn done(self, line: &str) {
         if self.verbosity > Verbosity::Quiet {

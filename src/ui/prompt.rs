@@ -102,12 +102,16 @@ pub async fn choice(question: Question, choices: &[String]) -> Result<String> {
     Ok(choices[chosen].clone())
 }
 
-/// Asks whether to go on; anything but yes is no.
-pub async fn confirm() -> Result<()> {
-    let question = "Do you want to continue?";
+/// Asks a question; anything but yes is no.
+pub async fn agree(question: &'static str) -> Result<bool> {
     let ask =
         move || Confirm::with_theme(&Plain).with_prompt(question).default(false).wait_for_newline(true).interact();
-    if answer(ask).await? {
+    answer(ask).await
+}
+
+/// Asks whether to go on.
+pub async fn confirm() -> Result<()> {
+    if agree("Do you want to continue?").await? {
         Ok(())
     } else {
         Err(Error::of_kind(ErrorKind::Interrupted, "nothing was changed").hint("answer y, or give --yes, to continue"))

@@ -14,6 +14,7 @@ mod connection;
 mod corpus;
 mod credentials;
 mod delivery;
+mod deploy_keys;
 mod disruption;
 mod encryption;
 mod files;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         connection::TESTS,
         credentials::TESTS,
         delivery::TESTS,
+        deploy_keys::TESTS,
         files::TESTS,
         gateways::TESTS,
         git::TESTS,

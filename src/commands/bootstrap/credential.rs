@@ -8,39 +8,74 @@ use secrecy::SecretString;
 
 use crate::cli::FluxCredentialArgs;
 use crate::error::{Error, Result};
-use crate::gitops::checkout::public_key;
-use crate::gitops::flux_credential::SshKey;
+use crate::gitops::checkout::{KeyType, public_key};
 use crate::gitops::url::GitUrl;
 use crate::object::ObjectReference;
 use crate::ui::Ui;
 use crate::ui::prompt;
+
+/// Which SSH key is asked for.
+#[derive(Debug)]
+pub(super) struct SshRequest {
+    pub(super) key: KeyRequest,
+    /// The host keys of the server, as lines of `known_hosts`; `None` for those that are stored, or that somebody confirms.
+    pub(super) known_hosts: Option<String>,
+}
+
+/// Where an SSH key comes from.
+#[derive(Debug)]
+pub(super) enum KeyRequest {
+    /// From a file.
+    Given {
+        identity: SecretString,
+        /// Its public key.
+        public: String,
+    },
+    /// The one that is stored, else a new one of this type.
+    Generate(KeyType),
+}
+
+impl SshRequest {
+    /// Tells whether nothing has to be confirmed or made.
+    pub(super) fn is_complete(&self) -> bool {
+        self.known_hosts.is_some() && matches!(self.key, KeyRequest::Given { .. })
+    }
+}
 
 /// Reads the files that the flags name.
 pub(super) async fn given(
     ui: Ui,
     arguments: &FluxCredentialArgs,
     url: &GitUrl,
-) -> Result<(Option<SshKey>, Option<String>)> {
+) -> Result<(Option<SshRequest>, Option<String>)> {
     let authority = match &arguments.git_ca_file {
         Some(path) => Some(authority(path).await?),
         None => None,
     };
-    let (Some(key_file), Some(hosts_file)) = (&arguments.ssh_key_file, &arguments.known_hosts_file) else {
-        return Ok((None, authority));
+    let key = match (&arguments.ssh_key_file, arguments.generate_deploy_key) {
+        (Some(file), _) => {
+            let identity = SecretString::from(read(file).await?);
+            let public = public_key(&identity, &file.display().to_string()).await?;
+            if url.is_ssh() {
+                ui.status(&format!("Flux reads {url} with the key {public}"));
+            }
+            KeyRequest::Given { identity, public }
+        }
+        (None, Some(key_type)) => KeyRequest::Generate(key_type),
+        (None, None) => return Ok((None, authority)),
     };
-    let identity = SecretString::from(read(key_file).await?);
-    let public = public_key(&identity, &key_file.display().to_string()).await?;
-    if url.is_ssh() {
-        ui.status(&format!("Flux reads {url} with the key {public}"));
-    }
-    Ok((Some(SshKey { identity, public, known_hosts: read(hosts_file).await? }), authority))
+    let known_hosts = match &arguments.known_hosts_file {
+        Some(file) => Some(read(file).await?),
+        None => None,
+    };
+    Ok((Some(SshRequest { key, known_hosts }), authority))
 }
 
 /// Refuses what is of no use for the repository.
 pub(super) fn check(url: &GitUrl, has_login: bool, has_ssh_key: bool, has_authority: bool) -> Result<()> {
     if has_ssh_key && !url.is_ssh() {
         return Err(Error::usage(format!("an SSH key is of no use for {url}"))
-            .hint("give the ssh:// URL, or leave out --ssh-key-file and --known-hosts-file"));
+            .hint("give the ssh:// URL, or leave out --ssh-key-file, --generate-deploy-key and --known-hosts-file"));
     }
     if has_ssh_key && has_login {
         return Err(Error::usage("a user name and a password are of no use over SSH")
@@ -58,6 +93,12 @@ pub(super) fn login_unknown(secret: &ObjectReference) -> Error {
     Error::new(format!("{} may hold a user name and a password, which you may not read", secret.display()))
         .because("the Secret is written as a whole")
         .hint("give them as well: --git-username NAME and --git-password-file FILE")
+}
+
+/// Refuses to make a key where one may be stored that cannot be read.
+pub(super) fn key_unknown(secret: &ObjectReference) -> Error {
+    Error::new(format!("{} may hold a deploy key already, which you may not read", secret.display()))
+        .hint("give a key of your own, which replaces it: --ssh-key-file FILE")
 }
 
 async fn authority(path: &Path) -> Result<String> {

@@ -1,10 +1,14 @@
 //! What `bootstrap` plans, and what it refuses.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::*;
 use crate::commands::outline::outline;
+use crate::gitops::credentials::GitCredentials;
+use crate::gitops::flux_credential::{FluxCredential, SshKey};
 use crate::plan::Change;
 use crate::plan::Headings;
 use crate::plan::show::lines;
@@ -16,10 +20,12 @@ fn request(credentials: Option<GitCredentials>) -> Request {
         branch: "main".to_owned(),
         namespace: "dev".to_owned(),
         credentials,
+        ssh: None,
         ssh_key: None,
         git_ca: None,
         labels: Vec::new(),
         timeout: Duration::from_mins(2),
+        is_preview: false,
     }
 }
 

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::failure::{self, Failure};
 use super::git::{self, Git, GitAccess};
+use super::ssh_key::scan;
 use super::temporary::Temporary;
 use crate::error::{Error, Result};
+use crate::gitops::host_keys;
 use crate::gitops::url::GitUrl;
 
 /// The directory of the clone inside the temporary one.
@@ -18,6 +20,15 @@ pub(super) const REMOTE: &str = "carvelflux";
 
 /// How many branches an error lists.
 const LISTED: usize = 10;
+
+/// What came of an attempt with a credential that the server may not know yet.
+#[derive(Debug)]
+pub enum Attempt {
+    /// It works.
+    Cloned(Checkout),
+    /// It does not work yet, for a reason that may pass: no access, or no answer.
+    NotYet(Error),
+}
 
 /// One branch of a repository, checked out in a directory that goes away with this value.
 #[derive(Debug)]
@@ -36,8 +47,22 @@ impl Checkout {
     /// The error says whether the host, the repository,
     /// the branch or the credentials are the problem, in `git`'s own words.
     pub async fn clone(url: &GitUrl, branch: &str, access: &GitAccess) -> Result<Self> {
-        let temporary =
-            Temporary::new().map_err(|error| Error::new("cannot make a temporary directory").because(error))?;
+        Self::attempt(url, branch, access).await.map_err(|(_, error)| error)
+    }
+
+    /// Does the same with a credential that somebody may only be about to give access.
+    pub async fn clone_once_granted(url: &GitUrl, branch: &str, access: &GitAccess) -> Result<Attempt> {
+        match Self::attempt(url, branch, access).await {
+            Ok(checkout) => Ok(Attempt::Cloned(checkout)),
+            Err((Some(failure), error)) if failure.may_pass() => Ok(Attempt::NotYet(error)),
+            Err((_, error)) => Err(error),
+        }
+    }
+
+    async fn attempt(url: &GitUrl, branch: &str, access: &GitAccess) -> Result<Self, (Option<Failure>, Error)> {
+        let unknown = |error: Error| (None, error);
+        let temporary = Temporary::new()
+            .map_err(|error| unknown(Error::new("cannot make a temporary directory").because(error)))?;
         let git = Git::new(access, url);
         let named = format!("--branch={branch}");
         let address = url.to_string();
@@ -54,7 +79,7 @@ impl Checkout {
             &address,
             CLONE,
         ];
-        let output = git.run(temporary.path(), &arguments).await?;
+        let output = git.run(temporary.path(), &arguments).await.map_err(unknown)?;
         if !output.success {
             let failure = Failure::of(&output);
             let error = if access.isolated.is_some() {
@@ -62,20 +87,23 @@ impl Checkout {
             } else {
                 failure.error("clone", url, branch, &output)
             };
-            return Err(match failure {
-                Failure::BranchNotFound => with_branches(error, &git, temporary.path(), url).await,
+            let error = match (failure, &access.isolated) {
+                (Failure::BranchNotFound, _) => with_branches(error, &git, temporary.path(), url).await,
+                (Failure::HostKey, Some(isolated)) => with_fingerprints(error, url, &isolated.known_hosts).await,
                 _ => error,
-            });
+            };
+            return Err((Some(failure), error));
         }
         let root = temporary.path().join(CLONE);
         let checkout = Self { root, url: url.clone(), branch: branch.to_owned(), git, _temporary: temporary };
         // `--branch` takes tags as well, and a tag cannot be pushed to.
-        let output = checkout.run(&["rev-parse", "--verify", "--quiet", &checkout.tracking()]).await?;
+        let output =
+            checkout.run(&["rev-parse", "--verify", "--quiet", &checkout.tracking()]).await.map_err(unknown)?;
         if output.success {
             Ok(checkout)
         } else {
             let error = Failure::BranchNotFound.error("clone", url, branch, &output);
-            Err(with_branches(error, &checkout.git, &checkout.root, url).await)
+            Err(unknown(with_branches(error, &checkout.git, &checkout.root, url).await))
         }
     }
 
@@ -162,6 +190,19 @@ impl Checkout {
     /// Returns what a push sends where.
     pub(super) fn target(&self) -> String {
         format!("HEAD:refs/heads/{}", self.branch)
+    }
+}
+
+/// Adds the fingerprints of the host keys that the server has, if it tells them, and of those that are accepted.
+async fn with_fingerprints(error: Error, url: &GitUrl, known_hosts: &str) -> Error {
+    let accepted = host_keys::keys_of(known_hosts, url);
+    let accepted = if accepted.is_empty() { "none".to_owned() } else { host_keys::fingerprints(&accepted) };
+    match scan(url).await {
+        Ok(scanned) => {
+            let has = host_keys::fingerprints(&host_keys::keys_of(&scanned, url));
+            error.because(format!("the server has {has}; accepted for it: {accepted}"))
+        }
+        Err(_) => error.because(format!("accepted for it: {accepted}")),
     }
 }
 

@@ -183,15 +183,28 @@ impl Failure {
 }
 
 impl Failure {
+    /// Tells whether the same may work a little later, once somebody has given access or the server answers.
+    pub(super) fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Authentication | Self::Forbidden | Self::RepositoryNotFound | Self::Unreachable | Self::TimedOut(_)
+        )
+    }
+
     /// Makes the error for a failed attempt to clone with a credential for Flux, where that one alone was used.
     pub(super) fn isolated_error(self, url: &GitUrl, branch: &str, output: &Output) -> Error {
         let host = url.host();
         let error = match self {
-            Self::HostKey => Error::new(format!("the SSH host key of {host} is not in the file of --known-hosts-file"))
-                .hint(format!(
-                    "get its keys with `{}`, compare their fingerprints (`ssh-keygen -l -f FILE`) with those that its operator publishes, and give them: --known-hosts-file FILE",
+            Self::HostKey => {
+                return Error::new(format!("the SSH host key of {host} is none of those that Flux is to accept")).hint(format!(
+                    "where its operator publishes the new fingerprint, give the key: `{}` > FILE, and bootstrap --known-hosts-file FILE; else somebody may stand between",
                     url.keyscan_command()
-                )),
+                ));
+            }
+            Self::RepositoryNotFound | Self::Forbidden if url.is_ssh() => {
+                Error::new(format!("there is no repository at {url}, or the SSH key may not read it"))
+                    .hint("let its public key read the repository, as a deploy key, then run this command again")
+            }
             Self::Authentication if url.is_ssh() => Error::new(format!("{url} does not accept the SSH key"))
                 .hint("let its public key read the repository, as a deploy key, then run this command again"),
             Self::Certificate => {

@@ -42,6 +42,8 @@ pub(super) const BUNDLES: [&str; 4] = [
 #[derive(Debug)]
 pub struct Isolated {
     pub(super) environment: Vec<(OsString, OsString)>,
+    /// The host keys that are accepted.
+    pub(super) known_hosts: String,
     _temporary: Temporary,
 }
 
@@ -76,7 +78,8 @@ impl Isolated {
             let path = temporary.write("authorities.pem", &all).map_err(failed)?;
             environment.push(("GIT_SSL_CAINFO".into(), path.into()));
         }
-        Ok(Self { environment, _temporary: temporary })
+        let known_hosts = credential.ssh.as_ref().map(|ssh| ssh.known_hosts.clone()).unwrap_or_default();
+        Ok(Self { environment, known_hosts, _temporary: temporary })
     }
 }
 

@@ -19,10 +19,10 @@ mod temporary;
 mod tests;
 
 pub use self::authority::{Trust, trust};
-pub use self::clone::Checkout;
+pub use self::clone::{Attempt, Checkout};
 pub use self::git::{GitAccess, is_ancestor};
 pub use self::isolated::Isolated;
 pub use self::limit::Limits;
 pub use self::rewritten::{Reads, Rewritten, rewritten};
 pub use self::snapshot::Snapshot;
-pub use self::ssh_key::public_key;
+pub use self::ssh_key::{KeyType, generate, public_key, scan};

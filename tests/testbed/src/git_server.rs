@@ -28,6 +28,8 @@ pub struct GitServer {
     service: Service,
     ssh: OnceLock<SshGitServer>,
     https: OnceLock<HttpsGitServer>,
+    /// Trials ask for these at the same time.
+    starting: Mutex<()>,
 }
 
 /// What the HTTP side and the repositories share.
@@ -61,11 +63,12 @@ impl GitServer {
             Arc::new(State { root: root.to_path_buf(), accounts: Mutex::default(), available: AtomicBool::new(true) });
         let application = axum::Router::new().fallback(backend::serve).with_state(Arc::clone(&state));
         let service = Service::start("Git server", |listener| axum::serve(listener, application).into_future())?;
-        Ok(Self { state, service, ssh: OnceLock::new(), https: OnceLock::new() })
+        Ok(Self { state, service, ssh: OnceLock::new(), https: OnceLock::new(), starting: Mutex::default() })
     }
 
     /// Returns the same repositories over SSH.
     pub(crate) fn ssh(&self, tools: &Tools, places: &Places) -> Result<&SshGitServer> {
+        let _one_at_a_time = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ssh) = self.ssh.get() {
             return Ok(ssh);
         }
@@ -75,6 +78,7 @@ impl GitServer {
 
     /// Returns the same repositories over HTTPS.
     pub fn https(&self) -> Result<&HttpsGitServer> {
+        let _one_at_a_time = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(https) = self.https.get() {
             return Ok(https);
         }

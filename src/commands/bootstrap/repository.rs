@@ -1,0 +1,66 @@
+//! Reads the repository as Flux will: with nothing but what Flux is to have, where that is given.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use super::deploy_key::DeployKey;
+use super::request::Request;
+use crate::commands::git;
+use crate::error::{Error, Result};
+use crate::flux::GitRepositorySpec;
+use crate::gitops::artifact::Artifact;
+use crate::gitops::checkout::{GitAccess, Isolated, Limits};
+use crate::gitops::credentials::GitCredentials;
+use crate::gitops::flux_credential::FluxCredential;
+use crate::ui::Ui;
+
+/// Checks that the repository can be read as Flux will read it, and holds the package; returns the credentials that it takes.
+pub(super) async fn read(
+    ui: Ui,
+    request: &Request,
+    credential: Option<FluxCredential>,
+    limits: Limits,
+    has_secret: bool,
+    deploy_key: Option<&DeployKey>,
+    source: &GitRepositorySpec,
+) -> Result<(Option<GitCredentials>, Vec<Error>)> {
+    let mut access = git_access(request, limits, has_secret);
+    if let Some(credential) = credential.filter(|credential| credential.ssh.is_some() || credential.authority.is_some())
+    {
+        access.environment.clear();
+        access.credentials.clone_from(&credential.login);
+        access.isolated = Some(Arc::new(Isolated::with(&credential)?));
+    }
+    let (checkout, mut doubts) = match deploy_key {
+        Some(deploy_key) => deploy_key.clone_once_granted(ui, request, &access).await?,
+        None => (git::checkout(ui, &request.git_url, &request.branch, &mut access).await?, Vec::new()),
+    };
+    let artifact = Artifact::of(checkout.root(), source)?;
+    let package = artifact.package(checkout.root(), &request.package)?;
+    // A login that is in the Secret already is none that is given.
+    let credentials = access.credentials.filter(|_| access.isolated.is_none()).or_else(|| request.credentials.clone());
+    doubts.extend(artifact.doubts(checkout.root(), &package));
+    Ok((credentials, doubts))
+}
+
+/// Returns how the repository is read with what is given: with the user's own helpers only where Flux has a Secret.
+pub(super) fn git_access(request: &Request, limits: Limits, has_secret: bool) -> GitAccess {
+    let mut access = GitAccess { credentials: request.credentials.clone(), limits, ..GitAccess::default() };
+    if request.credentials.is_none() && !has_secret {
+        // Flux has no credential helper: without credentials the repository must be public.
+        access.environment = anonymous();
+    }
+    access
+}
+
+/// Switches the user's own credential helpers off.
+fn anonymous() -> Vec<(OsString, OsString)> {
+    [
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", "credential.helper"),
+        ("GIT_CONFIG_VALUE_0", ""),
+        ("GIT_ASKPASS", ""),
+    ]
+    .map(|(name, value)| (name.into(), value.into()))
+    .to_vec()
+}
