@@ -16,6 +16,7 @@ mod cli;
 mod cluster;
 mod commands;
 mod conditions;
+mod conversation;
 mod error;
 mod flux;
 mod gitops;

@@ -3,10 +3,11 @@
 use kube::config::Kubeconfig;
 
 use crate::cluster::{Connection, find_kubeconfig};
+use crate::conversation::Question;
 use crate::error::Result;
 use crate::names;
 use crate::ui::Ui;
-use crate::ui::prompt::{self, Question};
+use crate::ui::prompt;
 
 /// Asks for the build cluster's context where the kubeconfig has no current one.
 pub(super) async fn choose(ui: Ui, connection: &mut Connection) -> Result<()> {
@@ -17,8 +18,8 @@ pub(super) async fn choose(ui: Ui, connection: &mut Connection) -> Result<()> {
     let Some(kubeconfig) = find_kubeconfig(connection.kubeconfig.as_deref())? else { return Ok(()) };
     if connection.server.is_none() && kubeconfig.current_context.as_ref().is_none_or(String::is_empty) {
         connection.context = Some({
-            let question = Question { what: "Context of the build cluster", flag: "--context" };
-            prompt::choice(question, &names(&kubeconfig)).await?
+            let question = Question::one_of_names("Context of the build cluster", "--context", &names(&kubeconfig));
+            prompt::text(question).await?
         });
     }
     Ok(())
@@ -32,8 +33,8 @@ pub(super) async fn namespace(ui: Ui, connection: &Connection, given: Option<Str
     match connection.namespace()? {
         Some(namespace) => Ok(namespace),
         None if ui.is_interactive => {
-            let question = Question { what: "Namespace on the build cluster", flag: "--namespace" };
-            prompt::text(question, Some("default"), names::check_namespace).await
+            let question = Question::text("Namespace on the build cluster", "--namespace").or("default");
+            prompt::text(question.checked(names::check_namespace)).await
         }
         None => Ok("default".to_owned()),
     }

@@ -3,13 +3,14 @@
 use kube::ResourceExt;
 
 use crate::cli::GitCredentialArgs;
+use crate::conversation::{Answer, Question, Reply};
 use crate::error::{Error, Result};
 use crate::flux::{Followed, GitRepository};
 use crate::gitops::checkout::{Checkout, GitAccess, Snapshot};
 use crate::gitops::credentials::GitCredentials;
 use crate::gitops::url::GitUrl;
 use crate::ui::Ui;
-use crate::ui::prompt::{self, Question};
+use crate::ui::prompt;
 
 /// Takes the credentials from flags, files and the environment; `None` where none are given.
 pub(super) async fn given(ui: Ui, arguments: &GitCredentialArgs) -> Result<Option<GitCredentials>> {
@@ -38,15 +39,27 @@ pub(super) async fn given(ui: Ui, arguments: &GitCredentialArgs) -> Result<Optio
     }
 }
 
-/// Asks for credentials; an empty user name means none.
+/// Asks for credentials; an empty user name means none. From the password, one can go back to the user name.
 pub(super) async fn ask() -> Result<Option<GitCredentials>> {
-    let question =
-        Question { what: "User name for the GitOps repository, empty if it is public", flag: "--git-username" };
-    let Some(username) = prompt::optional_text(question).await? else {
-        return Ok(None);
-    };
-    let password = prompt::password("Password or access token (--git-password-file)".to_owned()).await?;
-    Ok(Some(GitCredentials { username, password }))
+    loop {
+        let username = prompt::text(username_question()).await?;
+        if username.is_empty() {
+            return Ok(None);
+        }
+        if let Reply::Answer(Answer::Secret(password)) = prompt::ask(password_question()).await? {
+            return Ok(Some(GitCredentials { username, password }));
+        }
+    }
+}
+
+/// Asks for the user name; an empty one means that none is needed.
+pub(super) fn username_question() -> Question {
+    Question::text("User name for the GitOps repository, empty if it is public", "--git-username").or("")
+}
+
+/// Asks for the password that belongs to the user name.
+pub(super) fn password_question() -> Question {
+    Question::hidden("Password or access token", "--git-password-file")
 }
 
 /// Returns the branch that Flux follows: no commit reaches it in another way.

@@ -1,33 +1,21 @@
 //! Questions on the terminal. Every one has a flag; without a terminal the missing flags are named, all at once.
+//!
+//! What is asked lives in [`crate::conversation`], what keys do in [`field`]; here the screen is drawn and the keys are read.
 
-use std::fmt;
+mod field;
+
 use std::path::{Path, PathBuf};
 
-use console::{Key, Term};
-use dialoguer::theme::Theme;
-use dialoguer::{Confirm, Input, Select};
+use console::Term;
 use secrecy::SecretString;
 
+use self::field::{Field, Pressed};
 use super::Ui;
 use super::terminal::Quiet;
 use super::text::one_line;
+use crate::conversation::{Answer, Form, Question, Reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::waiting;
-
-/// What is asked, and the flag that answers it.
-#[derive(Clone, Copy, Debug)]
-pub struct Question {
-    /// What is asked, without a question mark.
-    pub what: &'static str,
-    /// The flag or argument that answers it.
-    pub flag: &'static str,
-}
-
-impl fmt::Display for Question {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ({})", self.what, self.flag)
-    }
-}
 
 /// Refuses to go on without a terminal when answers are missing: `(flag, is given)`.
 pub fn require(ui: Ui, answers: &[(&str, bool)]) -> Result<()> {
@@ -43,70 +31,67 @@ pub fn require(ui: Ui, answers: &[(&str, bool)]) -> Result<()> {
         .hint("give them as arguments, or run the command in a terminal"))
 }
 
-/// Asks for a text, and again with the reason as long as the check refuses it.
-pub async fn text(
-    question: Question,
-    default: Option<&str>,
-    check: impl Fn(&str) -> Result<()> + Send + 'static,
-) -> Result<String> {
-    let default = default.map(str::to_owned);
-    answer(move || {
-        let mut input = Input::<String>::with_theme(&Plain).with_prompt(question.to_string());
-        if let Some(default) = default {
-            input = input.default(default);
+/// Asks a question, and again with the reason as long as its check refuses the answer.
+pub async fn ask(question: Question) -> Result<Reply> {
+    quietly(move || {
+        let mut screen = Screen::new();
+        screen.say(&heading(&question))?;
+        loop {
+            let reply = screen.read(question.form.clone())?;
+            let Pressed::Done(answer) = reply else { return Ok(Reply::Back) };
+            match question.check(&answer) {
+                Ok(()) if question.form == Form::Hidden => return Ok(Reply::Answer(Answer::Secret(answer.into()))),
+                Ok(()) => return Ok(Reply::Answer(Answer::Text(answer))),
+                Err(error) => screen.say(&format!("{}\n{question}", reason(&error)))?,
+            }
         }
-        let check = |answer: &String| check(answer).map_err(|error| error.to_string());
-        input.validate_with(check).interact_text()
     })
     .await
 }
 
-/// Asks for a text that may be left out.
-pub async fn optional_text(question: Question) -> Result<Option<String>> {
-    let ask =
-        move || Input::<String>::with_theme(&Plain).with_prompt(question.to_string()).allow_empty(true).interact_text();
-    let answer = answer(ask).await?;
-    Ok(Some(answer).filter(|answer| !answer.trim().is_empty()))
+/// Asks a question that stands alone, where going back leads to itself.
+pub async fn answer(question: Question) -> Result<Answer> {
+    loop {
+        if let Reply::Answer(answer) = ask(question.clone()).await? {
+            return Ok(answer);
+        }
+    }
+}
+
+/// Asks for a text that stands alone, or for one of several.
+pub async fn text(question: Question) -> Result<String> {
+    loop {
+        if let Answer::Text(text) = answer(question.clone()).await? {
+            return Ok(text);
+        }
+    }
 }
 
 /// Asks for a text that is not shown.
-///
-/// Reads key by key: dialoguer's own password prompt reads a line, and Ctrl-C would only be seen after Enter.
-pub async fn password(question: String) -> Result<SecretString> {
-    let read = move || -> std::io::Result<SecretString> {
-        let terminal = Term::stderr();
-        let mut typed = String::new();
-        terminal.write_str(&format!("{question}: "))?;
-        loop {
-            match terminal.read_key()? {
-                Key::Enter => break,
-                Key::Backspace => drop(typed.pop()),
-                Key::Char(character) if !character.is_control() => typed.push(character),
-                _ => {}
-            }
+pub async fn password(what: impl Into<String>) -> Result<SecretString> {
+    let question = Question::hidden(what, "--git-password-file");
+    loop {
+        if let Answer::Secret(secret) = answer(question.clone()).await? {
+            return Ok(secret);
         }
-        terminal.write_line("[hidden]")?;
-        Ok(typed.into())
-    };
-    answer(move || read().map_err(dialoguer::Error::IO)).await
+    }
 }
 
-/// Asks for one of several; a free text where there is nothing to choose from.
-pub async fn choice(question: Question, choices: &[String]) -> Result<String> {
-    if choices.is_empty() {
-        return text(question, None, |_| Ok(())).await;
-    }
-    let shown: Vec<String> = choices.iter().map(|choice| one_line(choice)).collect();
-    let ask = move || Select::with_theme(&Plain).with_prompt(question.to_string()).items(shown).default(0).interact();
-    let chosen = answer(ask).await?;
-    Ok(choices[chosen].clone())
+/// Says why an answer is wrong, with all that helps to find a better one.
+pub fn reason(error: &Error) -> String {
+    let hints = error.hints().iter().map(|hint| format!("\n  {}", one_line(hint)));
+    std::iter::once(format!("! {}", one_line(&error.to_string()))).chain(hints).collect()
 }
 
 /// Asks a question; anything but yes is no.
 pub async fn agree(question: &'static str) -> Result<bool> {
-    let ask =
-        move || Confirm::with_theme(&Plain).with_prompt(question).default(false).wait_for_newline(true).interact();
-    answer(ask).await
+    let ask = move || {
+        let mut screen = Screen::new();
+        screen.say(&format!("{question} (y/N)"))?;
+        let reply = screen.read(Form::Text { default: Some("n".to_owned()) })?;
+        Ok(matches!(reply, Pressed::Done(answer) if ["y", "yes"].contains(&answer.to_lowercase().as_str())))
+    };
+    quietly(ask).await
 }
 
 /// Asks whether to go on.
@@ -150,8 +135,8 @@ pub fn single_line(text: &str, what: &str) -> Result<SecretString> {
     Ok(SecretString::from(text))
 }
 
-/// Has a question answered on a thread of its own, which a signal leaves behind. The terminal is as before in the end.
-async fn answer<T: Send + 'static>(ask: impl FnOnce() -> dialoguer::Result<T> + Send + 'static) -> Result<T> {
+/// Has questions answered on a thread of its own, which a signal leaves behind. The terminal is as before in the end.
+async fn quietly<T: Send + 'static>(ask: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T> {
     let _quiet = Quiet::begin();
     let interrupted = || Error::of_kind(ErrorKind::Interrupted, "interrupted; nothing was changed");
     let answered = tokio::select! {
@@ -161,7 +146,7 @@ async fn answer<T: Send + 'static>(ask: impl FnOnce() -> dialoguer::Result<T> + 
     };
     match answered {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(dialoguer::Error::IO(error))) if error.kind() == std::io::ErrorKind::Interrupted => Err(interrupted()),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => Err(interrupted()),
         Ok(Err(error)) => Err(unable().because(error)),
         Err(error) => Err(unable().because(error)),
     }
@@ -171,16 +156,66 @@ fn unable() -> Error {
     Error::usage("cannot ask on this terminal").hint("give the answers as flags")
 }
 
-/// Asks in a line of text, as kubectl does.
-struct Plain;
+/// Says what is asked, which flag answers it, and what an empty line stands for.
+fn heading(question: &Question) -> String {
+    match &question.form {
+        Form::Text { default: Some(default) } if !default.is_empty() => format!("{question} [{}]", one_line(default)),
+        _ => question.to_string(),
+    }
+}
 
-impl Theme for Plain {
-    fn format_confirm_prompt(&self, to: &mut dyn fmt::Write, prompt: &str, _default: Option<bool>) -> fmt::Result {
-        write!(to, "{prompt} (y/N) ")
+/// The terminal while a question is open.
+struct Screen {
+    terminal: Term,
+    /// The lines of the field below the one with the cursor.
+    below: usize,
+}
+
+impl Screen {
+    fn new() -> Self {
+        Self { terminal: Term::buffered_stderr(), below: 0 }
     }
 
-    fn format_select_prompt_item(&self, to: &mut dyn fmt::Write, text: &str, active: bool) -> fmt::Result {
-        write!(to, "{} {text}", if active { ">" } else { " " })
+    /// Prints what stays on the screen.
+    fn say(&self, text: &str) -> std::io::Result<()> {
+        text.lines().try_for_each(|line| self.terminal.write_line(line))?;
+        self.terminal.flush()
+    }
+
+    /// Has a field filled in; in the end, the answer is in its place.
+    fn read(&mut self, form: Form) -> std::io::Result<Pressed> {
+        let is_hidden = form == Form::Hidden;
+        let mut field = Field::new(form);
+        loop {
+            self.draw(&field)?;
+            let pressed = field.press(&self.terminal.read_key()?);
+            if pressed == Pressed::Open {
+                continue;
+            }
+            self.terminal.clear_line()?;
+            self.terminal.clear_to_end_of_screen()?;
+            let shown = match &pressed {
+                Pressed::Done(_) if is_hidden => "[hidden]".to_owned(),
+                Pressed::Done(answer) => one_line(answer),
+                Pressed::Open | Pressed::Back => "(back)".to_owned(),
+            };
+            self.say(&format!("> {shown}"))?;
+            return Ok(pressed);
+        }
+    }
+
+    /// Draws the field in the place of itself, and leaves the cursor in its first line.
+    fn draw(&mut self, field: &Field) -> std::io::Result<()> {
+        let (lines, columns) = self.terminal.size();
+        let shown = field.show(columns.into(), lines.into());
+        self.terminal.clear_line()?;
+        self.terminal.clear_to_end_of_screen()?;
+        self.terminal.write_str(&shown.lines.join("\n"))?;
+        self.below = shown.lines.len() - 1;
+        self.terminal.move_cursor_up(self.below)?;
+        self.terminal.write_str("\r")?;
+        self.terminal.move_cursor_right(shown.cursor)?;
+        self.terminal.flush()
     }
 }
 

@@ -2,11 +2,11 @@
 
 use console::Term;
 
-/// Keeps the terminal from echoing what is typed, which a question shows itself or not at all; in the end the settings and the
-/// cursor are as before.
+/// Keeps the terminal from echoing what is typed, which a question shows itself or not at all, and from keeping it back until
+/// the line ends; in the end the settings and the cursor are as before.
 ///
 /// console sets them for each key, so that a password would show between two keys, and a thread that a signal leaves behind
-/// never sets them back; dialoguer leaves the cursor hidden on Ctrl-C (console-rs/dialoguer#77).
+/// never sets them back.
 pub(super) struct Quiet {
     #[cfg(unix)]
     before: Option<rustix::termios::Termios>,
@@ -18,7 +18,7 @@ impl Quiet {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(std::io::stdin()).ok();
         if let Some(mut settings) = before.clone() {
-            settings.local_modes.remove(LocalModes::ECHO);
+            settings.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
             // Where it cannot be set, the question itself will say so.
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &settings);
         }

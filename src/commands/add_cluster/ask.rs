@@ -11,12 +11,13 @@ use crate::check;
 use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
 use crate::commands::{context, git};
+use crate::conversation::Question;
 use crate::error::Result;
 use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
 use crate::gitops::checkout::{GitAccess, Limits};
 use crate::names;
 use crate::ui::Ui;
-use crate::ui::prompt::{self, Question};
+use crate::ui::prompt;
 
 /// Asks for what the flags leave open. Nothing is written; a wrong answer ends here, or with the checks.
 pub(super) async fn ask(
@@ -47,11 +48,11 @@ pub(super) async fn ask(
     let run_cluster = if let Some(name) = &arguments.run_cluster {
         name.clone()
     } else {
-        let question = Question { what: "Short name for the run cluster, such as prod1", flag: "RUN_CLUSTER" };
         // Without a package the name itself is checked, and with it that all names fit.
         let package = arguments.package.as_deref().map(|package| names::of_package(names::normalised_path(package)));
         let package = package.unwrap_or_default().to_owned();
-        prompt::text(question, None, move |name| names::check_run_cluster(name, &package)).await?
+        let question = Question::text("Short name for the run cluster, such as prod1", "RUN_CLUSTER");
+        prompt::text(question.checked(move |name| names::check_run_cluster(name, &package))).await?
     };
 
     let build = Cluster::connect(Role::Build, connection).await?.taking_over(arguments.write.force_conflicts);
@@ -61,8 +62,8 @@ pub(super) async fn ask(
         names::normalised_path(package).to_owned()
     } else {
         let versions = check::flux(&build, &build_served)?;
-        let question = Question { what: "Package", flag: "--package" };
-        prompt::choice(question, &bootstrapped_packages(&build, versions, &namespace).await?).await?
+        let packages = bootstrapped_packages(&build, versions, &namespace).await?;
+        prompt::text(Question::one_of_names("Package", "--package", &packages)).await?
     };
     let package_name = names::of_package(&package);
     names::check_package(package_name)?;
@@ -73,8 +74,8 @@ pub(super) async fn ask(
     let context = if let Some(context) = &arguments.run_context {
         context.clone()
     } else {
-        let question = Question { what: "Context of the run cluster", flag: "--run-context" };
-        prompt::choice(question, &context::names(&kubeconfig)).await?
+        let names = context::names(&kubeconfig);
+        prompt::text(Question::one_of_names("Context of the run cluster", "--run-context", &names)).await?
     };
     let run_connection = run_connection.in_context(&context);
     let run = Cluster::connect(Role::Run(run_cluster.clone()), &run_connection)
@@ -85,8 +86,8 @@ pub(super) async fn ask(
     let target_namespace = if let Some(namespace) = &arguments.target_namespace {
         namespace.clone()
     } else {
-        let question = Question { what: "Namespace on the run cluster", flag: "--target-namespace" };
-        prompt::text(question, Some(run.default_namespace()), names::check_namespace).await?
+        let question = Question::text("Namespace on the run cluster", "--target-namespace").or(run.default_namespace());
+        prompt::text(question.checked(names::check_namespace)).await?
     };
     let git = GitAccess {
         credentials: git::given(ui, &arguments.credentials).await?,

@@ -8,6 +8,7 @@ use super::credential::{self, SshRequest};
 use crate::cli::BootstrapArgs;
 use crate::cluster::Connection;
 use crate::commands::{context, git};
+use crate::conversation::Question;
 use crate::error::Result;
 use crate::flux::git_repository_resource;
 use crate::gitops::credentials::GitCredentials;
@@ -16,7 +17,7 @@ use crate::gitops::url::GitUrl;
 use crate::names;
 use crate::object::ObjectReference;
 use crate::ui::Ui;
-use crate::ui::prompt::{self, Question};
+use crate::ui::prompt;
 
 /// What the user asks for, from flags and answers alone; named as the flags are.
 pub(super) struct Request {
@@ -84,21 +85,21 @@ pub(super) async fn ask(
     let package = if let Some(package) = &arguments.package {
         package.clone()
     } else {
-        let question = Question { what: "Package (its directory in the GitOps repository)", flag: "PACKAGE" };
+        let question = Question::text("Package (its directory in the GitOps repository)", "PACKAGE");
         let check = |path: &str| names::check_package(names::of_package(names::normalised_path(path)));
-        prompt::text(question, None, check).await?
+        prompt::text(question.checked(check)).await?
     };
     let package = names::normalised_path(&package).to_owned();
     let url = if let Some(url) = &arguments.git_url {
         url.clone()
     } else {
-        let question = Question { what: "URL of the GitOps repository", flag: "--git-url" };
-        prompt::text(question, None, |url| GitUrl::parse(url).check()).await?
+        let question = Question::text("URL of the GitOps repository", "--git-url");
+        prompt::text(question.checked(|url| GitUrl::parse(url).check())).await?
     };
     let url = GitUrl::parse(&url);
     let branch = match &arguments.branch {
         Some(branch) => branch.clone(),
-        None => prompt::text(Question { what: "Branch", flag: "--branch" }, Some("main"), |_| Ok(())).await?,
+        None => prompt::text(Question::text("Branch", "--branch").or("main")).await?,
     };
     let is_complete = arguments.package.is_some() && arguments.git_url.is_some() && arguments.branch.is_some();
     let (ssh, git_ca) = credential::given(ui, &arguments.flux_credentials, &url).await?;

@@ -7,12 +7,13 @@ use std::time::Duration;
 use crate::cli::RemoveClusterArgs;
 use crate::cluster::{Connection, load_kubeconfig};
 use crate::commands::{context, git};
+use crate::conversation::Question;
 use crate::error::Result;
 use crate::gitops::credentials::GitCredentials;
 use crate::gitops::message::MessageTemplate;
 use crate::names;
 use crate::ui::Ui;
-use crate::ui::prompt::{self, Question};
+use crate::ui::prompt;
 
 /// What is asked for, named as the flags are.
 #[derive(Clone, Debug)]
@@ -60,8 +61,7 @@ impl Request {
         let run_cluster = if let Some(name) = arguments.run_cluster {
             name
         } else {
-            let question = Question { what: "Run cluster to remove", flag: "RUN_CLUSTER" };
-            prompt::choice(question, run_clusters).await?
+            prompt::text(Question::one_of_names("Run cluster to remove", "RUN_CLUSTER", run_clusters)).await?
         };
         let run_context = match arguments.run_context {
             None if !arguments.force => {
@@ -96,5 +96,5 @@ async fn ask_context(connection: &Connection, run_kubeconfig: Option<&PathBuf>, 
     let mut names = context::names(&kubeconfig);
     // The context that is named like the run cluster is the likely one.
     names.sort_by_key(|name| name != run_cluster);
-    prompt::choice(Question { what: "Context of the run cluster", flag: "--run-context" }, &names).await
+    prompt::text(Question::one_of_names("Context of the run cluster", "--run-context", &names)).await
 }

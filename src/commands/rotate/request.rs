@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::RotateArgs;
+use crate::conversation::Question;
 use crate::error::{Error, Result};
 use crate::names;
 use crate::object::ObjectReference;
 use crate::ui::Ui;
-use crate::ui::prompt::{self, Question};
+use crate::ui::prompt;
 
 /// What is asked for, named as the flags are.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ impl Request {
         let run_clusters = if arguments.all || !arguments.run_clusters.is_empty() {
             arguments.run_clusters
         } else {
-            vec![prompt::choice(Question { what: "Run cluster to rotate", flag: "RUN_CLUSTER" }, rotatable).await?]
+            vec![prompt::text(Question::one_of_names("Run cluster to rotate", "RUN_CLUSTER", rotatable)).await?]
         };
         Ok(Self {
             namespace,
