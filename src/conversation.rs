@@ -184,11 +184,6 @@ impl<Topic: Copy + PartialEq> Conversation<Topic> {
         self.answered.iter().any(|(answered, _)| *answered == topic)
     }
 
-    /// Tells whether anything was asked.
-    pub fn has_asked(&self) -> bool {
-        !self.answered.is_empty()
-    }
-
     /// Returns an answer that may be shown.
     pub fn text(&self, topic: Topic) -> Option<&str> {
         match self.answer_to(topic)? {
@@ -258,14 +253,15 @@ mod tests {
         assert_eq!(next(&conversation), Some(Topic::Password), "the name is given");
         conversation.take(Topic::Password, Reply::Back);
         assert_eq!(next(&conversation), Some(Topic::Address));
-        assert!(!conversation.has_asked());
+        assert!(!conversation.was_asked(Topic::Address));
         assert_eq!((conversation.text(Topic::Name), conversation.asked(Topic::Name)), (Some("me"), None));
     }
 
     #[test]
     fn an_answer_that_turns_out_wrong_is_asked_again_with_what_came_after_it() {
         let mut conversation = Conversation::with([]);
-        ["https://host", "me"].iter().for_each(|answer| say(&mut conversation, answer));
+        say(&mut conversation, "https://host");
+        say(&mut conversation, "me");
         conversation.take(Topic::Password, Reply::Answer(Answer::Secret("not-a-password".into())));
         assert!(conversation.text(Topic::Password).is_none() && conversation.secret(Topic::Password).is_some());
         assert!(conversation.reopen(Topic::Name));

@@ -4,11 +4,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 
 use super::parse::{parse_duration, parse_sync_period, parse_token_duration};
 use super::preview::PreviewArgs;
 use super::shared::{CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
+use crate::error::{Error, Result};
 use crate::flux::Provider;
 use crate::identities::Preset;
 
@@ -72,6 +73,20 @@ pub struct AddClusterArgs {
     /// How objects are written.
     #[command(flatten)]
     pub write: WriteArgs,
+}
+
+impl AddClusterArgs {
+    /// Returns the arguments of a command line that names a package only.
+    pub fn of_package(package: &str) -> Result<Self> {
+        /// The flags without the names of program and command.
+        #[derive(Parser)]
+        struct Alone {
+            #[command(flatten)]
+            arguments: AddClusterArgs,
+        }
+        let alone = Alone::try_parse_from(["add-cluster", "--package", package]);
+        alone.map(|alone| alone.arguments).map_err(|error| Error::usage("the package cannot be named").because(error))
+    }
 }
 
 /// Which versions are chosen from, and when kapp-controller looks.

@@ -20,6 +20,7 @@ use crate::cli::AddClusterArgs;
 use crate::cluster::Connection;
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, kustomization_resource};
+use crate::gitops::credentials::GitCredentials;
 use crate::observe::Selection;
 use crate::observe::delivery::find;
 use crate::observe::wait::{WaitRequest, wait};
@@ -28,15 +29,17 @@ use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::plan::export::Contents;
 use crate::ui::{Ui, progress};
 
+/// Delivers a package; `credentials` are those that the repository is known to take.
 pub(super) async fn run(
     ui: Ui,
     mut connection: Connection,
     namespace: Option<String>,
     arguments: AddClusterArgs,
+    credentials: Option<GitCredentials>,
 ) -> Result<()> {
     context::choose(ui, &mut connection).await?;
     renamed::check(ui, &connection, &arguments)?;
-    let (request, clusters) = ask::ask(ui, &connection, namespace, &arguments).await?;
+    let (request, clusters) = ask::ask(ui, &connection, namespace, &arguments, credentials).await?;
     let (facts, checkout) = Box::pin(gather::gather(ui, &request, &clusters)).await?;
     let plan = plan::plan(&request, &facts);
     let plan = if arguments.confirm.wait { plan } else { plan.without_waiting() };

@@ -5,6 +5,7 @@ mod deploy_key;
 mod git_secret;
 mod repository;
 mod request;
+mod walk;
 mod written_url;
 
 use kube::ResourceExt;
@@ -15,14 +16,16 @@ use self::credential::{KeyRequest, SshRequest};
 use self::git_secret::GitSecret;
 use self::request::Request;
 use super::preview::{self, Previewed};
-use super::{context, outcome};
+use super::{context, outcome, repeat};
 use crate::check::permissions::{self, Need, missing};
 use crate::check::{self, Checks};
 use crate::cli::BootstrapArgs;
 use crate::cluster::{Cluster, Connection, Role};
+use crate::conversation::Question;
 use crate::error::{Error, Result};
 use crate::flux::{Followed, GitRepository, GitRepositorySpec, git_credentials_secret, git_repository};
 use crate::gitops::checkout::{Limits, rewritten, trust};
+use crate::gitops::credentials::GitCredentials;
 use crate::gitops::flux_credential::FluxCredential;
 use crate::gitops::url::GitUrl;
 use crate::labels;
@@ -34,7 +37,7 @@ use crate::observe::source::{Source, judge};
 use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::plan::export::Contents;
 use crate::plan::{Apply, LiveObjects, Place, Plan, Preview, Step};
-use crate::ui::Ui;
+use crate::ui::{Format, Ui, prompt};
 
 /// What was found out.
 struct Facts {
@@ -46,19 +49,38 @@ struct Facts {
     is_secret_readable: bool,
 }
 
+/// Makes the repository known. Returns with which package and credentials a person who was led here goes on, if they like to.
 pub(super) async fn run(
     ui: Ui,
-    connection: Connection,
-    namespace: Option<String>,
-    arguments: BootstrapArgs,
-) -> Result<()> {
-    let mut connection = connection;
-    context::choose(ui, &mut connection).await?;
-    let mut request = request::ask(ui, &connection, namespace, &arguments).await?;
-    names::check_package(names::of_package(&request.package))?;
-    request.git_url.check()?;
+    connection: &mut Connection,
+    namespace: &mut Option<String>,
+    mut arguments: BootstrapArgs,
+) -> Result<Option<(String, Option<GitCredentials>)>> {
+    request::require(ui, &arguments)?;
+    let walked = walk::walk(ui, connection, namespace.take(), &mut arguments).await?;
+    context::choose(ui, connection).await?;
+    let chosen = context::namespace(ui, connection, walked.namespace).await?;
+    *namespace = Some(chosen.clone());
+    let request = Request::of(ui, chosen, &arguments, walked.credentials).await?;
+    let package = request.package.clone();
+    let result = prepare(ui, connection, request, &arguments).await;
+    repeat::tell(ui, &repeat::words(), &walked.answers);
+    let credentials = result?;
+    if !walked.leads || arguments.preview.mode().is_some() || ui.format != Format::Text {
+        return Ok(None);
+    }
+    let question = Question::one_of_names("Add a run cluster now", "add-cluster", &["yes".to_owned(), "no".to_owned()]);
+    Ok((prompt::text(question).await? == "yes").then_some((package, credentials)))
+}
 
-    let build = Cluster::connect(Role::Build, &connection).await?.taking_over(arguments.write.force_conflicts);
+/// Plans, previews, confirms and carries out; returns the credentials that the repository takes.
+async fn prepare(
+    ui: Ui,
+    connection: &Connection,
+    mut request: Request,
+    arguments: &BootstrapArgs,
+) -> Result<Option<GitCredentials>> {
+    let build = Cluster::connect(Role::Build, connection).await?.taking_over(arguments.write.force_conflicts);
     let limits = Limits::new(connection.request_timeout, request.timeout);
     let facts = Box::pin(gather(ui, &mut request, &build, limits)).await?;
     let plan = plan(&request, &facts);
@@ -67,17 +89,20 @@ pub(super) async fn run(
     let preview = Preview::of(&plan, &facts.live, executor).await?;
     if let Some(mode) = arguments.preview.mode() {
         let previewed = Previewed { plan: &plan, preview: &preview, executor, run_cluster: "" };
-        return preview::report(ui, &mode, &[previewed], Contents::Wanted).await;
+        preview::report(ui, &mode, &[previewed], Contents::Wanted).await?;
+        return Ok(request.credentials);
     }
     confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
     if !arguments.confirm.wait {
-        return outcome::report_applied(ui, &request.package, None);
+        outcome::report_applied(ui, &request.package, None)?;
+        return Ok(request.credentials);
     }
 
     let source = request.git_repository(facts.version);
     let fetched = build.get(&source).await?.and_then(|live| live.try_parse::<GitRepository>().ok()?.status?.artifact);
     let fetched = fetched.ok_or_else(|| Error::new(format!("{} has fetched nothing any more", source.display())))?;
-    outcome::report_fetched(ui, &request.namespace, &request.package, &fetched.revision)
+    outcome::report_fetched(ui, &request.namespace, &request.package, &fetched.revision)?;
+    Ok(request.credentials)
 }
 
 /// Finds out and checks everything; all findings are reported together. The Git server may ask for credentials that no flag

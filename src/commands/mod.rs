@@ -10,14 +10,17 @@ mod git;
 pub mod outcome;
 #[cfg(test)]
 mod outline;
+mod packages;
 mod preview;
 mod remove_cluster;
+mod repeat;
 mod rotate;
 mod status;
 mod values;
 mod wait;
+mod walk;
 
-use crate::cli::{Cli, Command, PreviewMode};
+use crate::cli::{AddClusterArgs, BootstrapArgs, Cli, Command, PreviewMode};
 use crate::cluster::{Connection, report_retries};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ui::{Ui, Verbosity};
@@ -35,8 +38,8 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
     let result = match cli.command {
         Command::Completion(arguments) => completion::run(ui, &arguments),
         Command::Version => ui.result(&format!("kubectl-carvelflux {}", env!("CARGO_PKG_VERSION"))),
-        Command::Bootstrap(arguments) => block_on(bootstrap::run(ui, connection, namespace, arguments)),
-        Command::AddCluster(arguments) => block_on(add_cluster::run(ui, connection, namespace, *arguments)),
+        Command::Bootstrap(arguments) => block_on(bootstrap_and_go_on(ui, connection, namespace, arguments)),
+        Command::AddCluster(arguments) => block_on(add_cluster::run(ui, connection, namespace, *arguments, None)),
         Command::Check(arguments) => block_on(check::run(ui, connection, namespace, arguments)),
         Command::Rotate(arguments) => block_on(rotate::run(ui, connection, namespace, arguments)),
         Command::RemoveCluster(arguments) => block_on(remove_cluster::run(ui, connection, namespace, arguments)),
@@ -45,6 +48,19 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
         Command::Wait(arguments) => block_on(wait::run(ui, connection, namespace, arguments)),
     };
     if mode == Some(PreviewMode::Diff) { result.map_err(Error::of_diff) } else { result }
+}
+
+/// Makes a repository known, and goes on with a run cluster where a person who was led through the questions likes to.
+async fn bootstrap_and_go_on(
+    ui: Ui,
+    mut connection: Connection,
+    mut namespace: Option<String>,
+    arguments: BootstrapArgs,
+) -> Result<()> {
+    let followed_by = bootstrap::run(ui, &mut connection, &mut namespace, arguments).await?;
+    let Some((package, credentials)) = followed_by else { return Ok(()) };
+    let arguments = AddClusterArgs::of_package(&package)?;
+    Box::pin(add_cluster::run(ui, connection, namespace, arguments, credentials)).await
 }
 
 /// Runs a command until it ends or the user interrupts it.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
 
-use super::{age_keys, git};
+use super::packages::highest;
+use super::{age_keys, git, packages};
 use crate::carvel::schema::ValuesSchema;
-use crate::carvel::selection::{Prereleases, VersionRequest, select};
 use crate::carvel::values::{Node, read, template};
 use crate::carvel::version::Version;
 use crate::check;
@@ -19,7 +19,7 @@ use crate::flux::{Followed, GitRepository, GitRepositorySpec, git_repository_res
 use crate::gitops::artifact::Artifact;
 use crate::gitops::checkout::{Checkout, GitAccess, Snapshot};
 use crate::gitops::delivery::RunClusterDirectory;
-use crate::gitops::layout::{PackageDirectory, PackageManifest, package_directories};
+use crate::gitops::layout::{PackageDirectory, PackageManifest};
 use crate::gitops::manifest::write_documents;
 use crate::gitops::url::GitUrl;
 use crate::names;
@@ -145,22 +145,14 @@ async fn followed(
 
 /// Lists the packages of a repository; one that cannot be read is named, and does not keep the others back.
 fn list(ui: Ui, root: &Path, artifact: &Artifact, format: Option<ValuesFormat>) -> Result<()> {
-    let mut rows = Vec::new();
-    for path in package_directories(root)? {
-        let package = match artifact.package(root, &path) {
-            Ok(package) => package,
-            Err(error) => {
-                ui.warning(&format!("{path} is not listed: {error}"));
-                continue;
-            }
-        };
-        let highest = highest(&package).map_or_else(|| "-".to_owned(), |manifest| manifest.version.clone());
-        rows.push((path, package.packages.len(), highest));
+    let (packages, unreadable) = packages::listed(root, artifact)?;
+    for error in unreadable {
+        ui.warning(&error.to_string());
     }
-    if rows.is_empty() {
-        return Err(Error::new("the repository has no packages that can be read")
-            .hint("the supply chain writes a package when a workload is built; check the branch"));
-    }
+    let rows: Vec<(String, usize, String)> = packages
+        .into_iter()
+        .map(|package| (package.path, package.versions, package.highest.unwrap_or_else(|| "-".to_owned())))
+        .collect();
     let documents = || {
         let document = |(name, versions, highest): &(String, usize, String)| serde_json::json!({"package": name, "versions": versions, "highest": highest});
         rows.iter().map(document).collect::<Vec<_>>()
@@ -181,14 +173,6 @@ fn chosen<'package>(package: &'package PackageDirectory, version: Option<&str>) 
                 .hint(format!("the repository has these versions: {}", versions_in_words(package)))
         }),
     }
-}
-
-fn highest(package: &PackageDirectory) -> Option<&PackageManifest> {
-    let versions = package.versions();
-    let releases = VersionRequest::default();
-    let all = VersionRequest { prereleases: Some(Prereleases::default()), ..VersionRequest::default() };
-    let highest = select(&versions, &releases).or_else(|_| select(&versions, &all)).ok()?.to_string();
-    package.packages.iter().find(|manifest| manifest.version == highest)
 }
 
 /// Sorts the versions, the highest first.

@@ -3,7 +3,7 @@
 use testbed::Testbed;
 
 use crate::Test;
-use crate::support::{PACKAGE, User};
+use crate::support::{PACKAGE, User, VERSION};
 use crate::terminal::Terminal;
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -18,21 +18,26 @@ fn everything_can_be_asked(testbed: &Testbed) {
     let (username, password) = (user.workspace.repository().username(), user.workspace.repository().password());
     user.set("GIT_USERNAME", "");
     user.set("GIT_PASSWORD", "");
-    let mut terminal = Terminal::start(&user, &["bootstrap"]);
-    terminal.answer("Package (its directory in the GitOps repository)", PACKAGE);
-    terminal.answer("URL of the GitOps repository", user.workspace.repository().url());
-    terminal.answer("Branch", "");
+    let mut terminal = Terminal::start_on(&user, &["bootstrap"], (24, 80));
+    terminal.answer("Context of the build cluster (--context)", "");
+    terminal.answer("Namespace on the build cluster (--namespace)", "");
+    terminal.answer("URL of the GitOps repository (--git-url)", user.workspace.repository().url());
+    terminal.expect("asks for a user name and password");
     terminal.answer("User name for the GitOps repository", &username);
     terminal.answer("Password or access token", &password);
+    terminal.answer("  > main", "");
+    terminal.answer(&format!("  > {PACKAGE}  {VERSION}"), "");
     terminal.expect(&format!("+ GitRepository {}/{PACKAGE}-gitops-repo", user.workspace.build_namespace()));
     terminal.answer("Do you want to continue? (y/N)", "y");
+    terminal.answer("Add a run cluster now", "no");
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
     assert!(screen.contains("fetched  main@sha1:"), "{screen}");
     assert!(!screen.contains(&password), "the password is shown:\n{screen}");
+    user.set("GIT_PASSWORD", &password);
+    assert_repeats_without_change(&user, &screen, "bootstrap");
 
     user.set("GIT_USERNAME", &username);
-    user.set("GIT_PASSWORD", &password);
     let mut terminal = Terminal::start(&user, &["add-cluster", "--values", "values.yaml"]);
     terminal.answer("Short name for the run cluster", "prod1");
     terminal.answer(&format!("> {PACKAGE}"), "");
@@ -85,7 +90,7 @@ fn signals_end_each_kind_of_question(testbed: &Testbed) {
     let confirmed = ["bootstrap", PACKAGE, "--git-url", &url, "--branch", "main"];
     // A text, one that is hidden, one of several, and the confirmation.
     let questions: [(&[&str], &str); 4] = [
-        (&["bootstrap"], "Package (its directory in the GitOps repository) (PACKAGE)"),
+        (&["bootstrap", "--branch", "main"], "URL of the GitOps repository (--git-url)"),
         (&confirmed, "Password or access token"),
         (&["rotate"], "Run cluster to rotate (RUN_CLUSTER)"),
         (&confirmed, "Do you want to continue? (y/N)"),
@@ -119,21 +124,53 @@ fn wrong_answers_are_asked_again(testbed: &Testbed) {
     let (username, password) = (user.workspace.repository().username(), user.workspace.repository().password());
     user.set("GIT_USERNAME", "");
     user.set("GIT_PASSWORD", "");
-    let mut terminal = Terminal::start(&user, &["bootstrap"]);
-    terminal.answer("(PACKAGE)", "Not_A_Package");
-    terminal.expect("the package name `Not_A_Package` cannot be part of a Kubernetes object's name");
-    terminal.answer("(PACKAGE)", PACKAGE);
-    terminal.answer("(--git-url)", user.workspace.repository().url());
-    terminal.answer("(--branch)", "");
+    let mut terminal = Terminal::start_on(&user, &["bootstrap"], (24, 40));
+    // One of several, which is searched by typing.
+    terminal.answer("(--context)", "bild");
+    terminal.expect("! `bild` is not one of them");
+    terminal.answer("(--context)", "build");
+    // A text. Esc goes back to the question before, an empty line as well where nothing else is meant by it.
+    terminal.answer("(--namespace)", "Not_A_Name");
+    terminal.expect("cannot be the name of a namespace");
+    terminal.type_text("\u{1b}");
+    terminal.answer("> (back)\nContext of the build cluster", "");
+    terminal.answer("> build\nNamespace on the build cluster", "");
+    terminal.answer("(--git-url)", "ftp://host/a");
+    terminal.expect("! ");
+    terminal.type_text("\r");
+    terminal.answer("> (back)\nNamespace on the build cluster", "");
+    // What can be told only by asking the server leads back to the answer.
+    let url = user.workspace.repository().url().to_owned();
+    terminal.answer("GitOps repository (--git-url)", "http://127.0.0.1:1/none.git");
+    terminal.expect("cannot be reached from here");
+    terminal.answer("URL of the GitOps repository (--git-url)", &url);
+    // Hidden.
     terminal.answer("(--git-username)", &username);
     terminal.answer("(--git-password-file)", "not-the-password");
-    terminal.expect("does not accept the user name and password");
-    terminal.expect_times("(--git-username)", 2);
-    terminal.answer("(--git-username)", &username);
-    terminal.expect_times("(--git-password-file)", 2);
+    terminal.expect("does not accept the user name");
+    terminal.answer("> [hidden]\n! ", &username);
+    terminal.answer(&format!("> {username}\nPassword"), "");
+    terminal.answer("> (back)\nUser name", &username);
     terminal.answer("(--git-password-file)", &password);
+    terminal.answer("  > main", "\u{1b}[B");
+    terminal.answer(&format!("  > {PACKAGE}"), "");
     terminal.answer("Do you want to continue? (y/N)", "y");
+    terminal.answer("Add a run cluster now", "no");
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
     assert!(!screen.contains(&password), "the password is shown:\n{screen}");
+}
+
+/// Runs the command that the plugin has printed at its end, which must find everything as it is.
+fn assert_repeats_without_change(user: &User<'_>, screen: &str, command: &str) {
+    let start = format!("kubectl carvelflux {command} ");
+    let line =
+        screen.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no command on:\n{screen}"));
+    let before = user.state();
+    let plugin = user.command();
+    let script = line.replace("kubectl carvelflux", &plugin.get_program().to_string_lossy());
+    let output = user.shell(&script);
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nothing to change"), "{line}");
+    assert_eq!(before, user.state());
 }

@@ -95,6 +95,14 @@ impl<'a> User<'a> {
         command
     }
 
+    /// Runs a line in a shell with this environment, in the user's working directory.
+    pub(crate) fn shell(&self, line: &str) -> std::process::Output {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).current_dir(self.directory.path()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(&self.environment);
+        command.stdin(Stdio::null()).output().expect("sh")
+    }
+
     /// Starts the plugin without a terminal, to read what it says while it runs.
     pub(crate) fn start(&self, arguments: &[&str]) -> (Child, impl Iterator<Item = String> + use<>) {
         let mut child = self

@@ -17,16 +17,24 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts the plugin.
+    /// Starts the plugin on a screen with room for everything.
     pub(crate) fn start(user: &User<'_>, arguments: &[&str]) -> Self {
+        Self::start_on(user, arguments, (60, 160))
+    }
+
+    /// Starts the plugin on a screen of so many rows and columns.
+    pub(crate) fn start_on(user: &User<'_>, arguments: &[&str], size: (u16, u16)) -> Self {
         let mut prepared = user.command();
         prepared.args(arguments);
-        Self::run(&prepared)
+        Self::run_on(&prepared, size)
     }
 
     /// Starts any program, in the environment that it is prepared with.
     pub(crate) fn run(prepared: &Command) -> Self {
-        let (rows, cols) = (60, 160);
+        Self::run_on(prepared, (60, 160))
+    }
+
+    fn run_on(prepared: &Command, (rows, cols): (u16, u16)) -> Self {
         let pair =
             native_pty_system().openpty(PtySize { rows, cols, ..PtySize::default() }).expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(prepared.get_program());

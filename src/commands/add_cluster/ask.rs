@@ -15,6 +15,7 @@ use crate::conversation::Question;
 use crate::error::Result;
 use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
 use crate::gitops::checkout::{GitAccess, Limits};
+use crate::gitops::credentials::GitCredentials;
 use crate::names;
 use crate::ui::Ui;
 use crate::ui::prompt;
@@ -25,6 +26,7 @@ pub(super) async fn ask(
     connection: &Connection,
     given_namespace: Option<String>,
     arguments: &AddClusterArgs,
+    known: Option<GitCredentials>,
 ) -> Result<(Request, Clusters)> {
     prompt::require(
         ui,
@@ -90,7 +92,10 @@ pub(super) async fn ask(
         prompt::text(question.checked(names::check_namespace)).await?
     };
     let git = GitAccess {
-        credentials: git::given(ui, &arguments.credentials).await?,
+        credentials: match known {
+            Some(known) => Some(known),
+            None => git::given(ui, &arguments.credentials).await?,
+        },
         limits: Limits::new(connection.request_timeout, arguments.timeout),
         ..GitAccess::default()
     };
@@ -124,6 +129,6 @@ async fn bootstrapped_packages(build: &Cluster, versions: FluxVersions, namespac
     let repositories: Vec<GitRepository> = build.list(&git_repository_resource(versions.source), namespace).await?;
     Ok(repositories
         .iter()
-        .filter_map(|repository| repository.name_any().strip_suffix("-gitops-repo").map(str::to_owned))
+        .filter_map(|repository| names::package_of_git_repository(&repository.name_any()).map(str::to_owned))
         .collect())
 }

@@ -54,7 +54,7 @@ pub(super) fn git_access(request: &Request, limits: Limits, has_secret: bool) ->
 }
 
 /// Switches the user's own credential helpers off.
-fn anonymous() -> Vec<(OsString, OsString)> {
+pub(super) fn anonymous() -> Vec<(OsString, OsString)> {
     [
         ("GIT_CONFIG_COUNT", "1"),
         ("GIT_CONFIG_KEY_0", "credential.helper"),

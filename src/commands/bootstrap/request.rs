@@ -6,9 +6,6 @@ use kube::api::DynamicObject;
 
 use super::credential::{self, SshRequest};
 use crate::cli::BootstrapArgs;
-use crate::cluster::Connection;
-use crate::commands::{context, git};
-use crate::conversation::Question;
 use crate::error::Result;
 use crate::flux::git_repository_resource;
 use crate::gitops::credentials::GitCredentials;
@@ -37,6 +34,34 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// Takes flags and answers, and reads the files that they name.
+    pub(super) async fn of(
+        ui: Ui,
+        namespace: String,
+        arguments: &BootstrapArgs,
+        credentials: Option<GitCredentials>,
+    ) -> Result<Self> {
+        let package = names::normalised_path(arguments.package.as_deref().unwrap_or_default()).to_owned();
+        names::check_package(names::of_package(&package))?;
+        let git_url = GitUrl::parse(arguments.git_url.as_deref().unwrap_or_default());
+        git_url.check()?;
+        let (ssh, git_ca) = credential::given(ui, &arguments.flux_credentials, &git_url).await?;
+        credential::check(&git_url, credentials.is_some(), ssh.is_some(), git_ca.is_some())?;
+        Ok(Self {
+            package,
+            git_url,
+            branch: arguments.branch.clone().unwrap_or_default(),
+            namespace,
+            credentials,
+            ssh,
+            ssh_key: None,
+            git_ca,
+            labels: arguments.write.labels.clone(),
+            timeout: arguments.timeout,
+            is_preview: arguments.preview.mode().is_some(),
+        })
+    }
+
     /// Names the GitRepository of the package.
     pub(super) fn git_repository(&self, version: &str) -> ObjectReference {
         let name = names::git_repository(names::of_package(&self.package));
@@ -65,13 +90,8 @@ impl Request {
     }
 }
 
-/// Takes what flags say, and asks for the rest.
-pub(super) async fn ask(
-    ui: Ui,
-    connection: &Connection,
-    namespace: Option<String>,
-    arguments: &BootstrapArgs,
-) -> Result<Request> {
+/// Refuses to go on without a terminal where something must be asked for.
+pub(super) fn require(ui: Ui, arguments: &BootstrapArgs) -> Result<()> {
     prompt::require(
         ui,
         &[
@@ -80,48 +100,5 @@ pub(super) async fn ask(
             ("--branch", arguments.branch.is_some()),
             ("--yes", arguments.preview.or_confirmed(&arguments.confirm)),
         ],
-    )?;
-    let namespace = context::namespace(ui, connection, namespace).await?;
-    let package = if let Some(package) = &arguments.package {
-        package.clone()
-    } else {
-        let question = Question::text("Package (its directory in the GitOps repository)", "PACKAGE");
-        let check = |path: &str| names::check_package(names::of_package(names::normalised_path(path)));
-        prompt::text(question.checked(check)).await?
-    };
-    let package = names::normalised_path(&package).to_owned();
-    let url = if let Some(url) = &arguments.git_url {
-        url.clone()
-    } else {
-        let question = Question::text("URL of the GitOps repository", "--git-url");
-        prompt::text(question.checked(|url| GitUrl::parse(url).check())).await?
-    };
-    let url = GitUrl::parse(&url);
-    let branch = match &arguments.branch {
-        Some(branch) => branch.clone(),
-        None => prompt::text(Question::text("Branch", "--branch").or("main")).await?,
-    };
-    let is_complete = arguments.package.is_some() && arguments.git_url.is_some() && arguments.branch.is_some();
-    let (ssh, git_ca) = credential::given(ui, &arguments.flux_credentials, &url).await?;
-    let credentials = match git::given(ui, &arguments.credentials).await? {
-        // Who gave all flags but these has a public repository, or a Secret in place.
-        None if ui.is_interactive && !is_complete && !url.is_ssh() => git::ask().await?,
-        given => given,
-    };
-    credential::check(&url, credentials.is_some(), ssh.is_some(), git_ca.is_some())?;
-    let (labels, timeout) = (arguments.write.labels.clone(), arguments.timeout);
-    let is_preview = arguments.preview.mode().is_some();
-    Ok(Request {
-        package,
-        git_url: url,
-        branch,
-        namespace,
-        credentials,
-        ssh,
-        ssh_key: None,
-        git_ca,
-        labels,
-        timeout,
-        is_preview,
-    })
+    )
 }

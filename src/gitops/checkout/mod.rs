@@ -4,6 +4,7 @@
 //! the branch, whole or not at all.
 
 mod authority;
+mod branches;
 mod clone;
 mod failure;
 mod git;
@@ -19,6 +20,7 @@ mod temporary;
 mod tests;
 
 pub use self::authority::{Trust, trust};
+pub use self::branches::branches;
 pub use self::clone::{Attempt, Checkout};
 pub use self::git::{GitAccess, is_ancestor};
 pub use self::isolated::Isolated;

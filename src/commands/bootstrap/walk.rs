@@ -1,0 +1,369 @@
+//! The walk-through of `bootstrap`: what flags leave open is asked, with what cluster and repository offer as choices.
+//!
+//! What comes next is a pure function of the answers; only the choices are looked up.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+
+use super::credential;
+use super::repository::anonymous;
+use crate::check;
+use crate::cli::{BootstrapArgs, FluxCredentialArgs};
+use crate::cluster::{Cluster, Connection, Role, find_kubeconfig};
+use crate::commands::walk::{Walk, Wrong, lead};
+use crate::commands::{context, git, packages};
+use crate::conversation::{Answer, Choice, Conversation, Question};
+use crate::error::{Error, Result};
+use crate::flux::{GitRepository, GitRepositorySpec, git_repository_resource};
+use crate::gitops::artifact::Artifact;
+use crate::gitops::checkout::{Checkout, GitAccess, Isolated, KeyType, Limits, branches};
+use crate::gitops::credentials::GitCredentials;
+use crate::gitops::flux_credential::FluxCredential;
+use crate::gitops::url::GitUrl;
+use crate::names;
+use crate::object::api_resource;
+use crate::ui::Ui;
+use crate::waiting::within;
+
+/// How long is waited for a list that a question can do without.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What is asked about, named as the flags are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Topic {
+    Context,
+    Namespace,
+    GitUrl,
+    GitUsername,
+    GitPassword,
+    SshKeyFile,
+    Branch,
+    Package,
+}
+
+impl Topic {
+    /// Returns the flag or argument that answers it.
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Context => "--context",
+            Self::Namespace => "--namespace",
+            Self::GitUrl => "--git-url",
+            Self::GitUsername => "--git-username",
+            Self::GitPassword => "--git-password-file",
+            Self::SshKeyFile => "--ssh-key-file",
+            Self::Branch => "--branch",
+            Self::Package => "PACKAGE",
+        }
+    }
+}
+
+/// What decides, beside the answers, which question comes next.
+#[derive(Clone, Copy, Debug, Default)]
+struct Situation {
+    /// Whether nothing is named at all, so that nothing goes without saying.
+    leads: bool,
+    /// Whether the kubeconfig has contexts to choose from.
+    has_contexts: bool,
+    /// Whether the server of the repository asks for a user name and a password that no flag gives.
+    asks_for_login: bool,
+}
+
+/// Returns what is asked next.
+fn next(conversation: &Conversation<Topic>, situation: Situation) -> Option<Topic> {
+    let is_ssh = conversation.asked(Topic::GitUrl).is_some_and(|url| GitUrl::parse(url).is_ssh());
+    let has_username = conversation.text(Topic::GitUsername).is_some_and(|name| !name.is_empty());
+    [
+        (Topic::Context, situation.leads && situation.has_contexts),
+        (Topic::Namespace, situation.leads),
+        (Topic::GitUrl, true),
+        (Topic::GitUsername, situation.asks_for_login),
+        (Topic::GitPassword, situation.asks_for_login && has_username),
+        (Topic::SshKeyFile, is_ssh),
+        (Topic::Branch, true),
+        (Topic::Package, true),
+    ]
+    .into_iter()
+    .find_map(|(topic, matters)| (matters && !conversation.knows(topic)).then_some(topic))
+}
+
+/// What the questions have led to.
+pub(super) struct Walked {
+    pub(super) namespace: Option<String>,
+    /// What the repository is read with; `None` where nothing was given or asked for.
+    pub(super) credentials: Option<GitCredentials>,
+    /// The answers as flags.
+    pub(super) answers: Vec<(&'static str, String)>,
+    /// Whether everything was asked, and it is worth going on with what follows.
+    pub(super) leads: bool,
+}
+
+/// Asks for what the flags leave open, and fills it in.
+pub(super) async fn walk(
+    ui: Ui,
+    connection: &mut Connection,
+    namespace: Option<String>,
+    arguments: &mut BootstrapArgs,
+) -> Result<Walked> {
+    let login = git::given(ui, &arguments.credentials).await?;
+    let leads =
+        ui.is_interactive && arguments.package.is_none() && arguments.git_url.is_none() && arguments.branch.is_none();
+    let text = |given: Option<&String>| given.map(|text| Answer::Text(text.clone()));
+    let flux_credentials = &arguments.flux_credentials;
+    let gives_key = flux_credentials.ssh_key_file.is_some() || flux_credentials.generate_deploy_key.is_some();
+    let key = gives_key.then(|| Answer::from("given"));
+    let conversation = Conversation::with([
+        (Topic::Context, text(connection.context.as_ref())),
+        (Topic::Namespace, text(namespace.as_ref())),
+        (Topic::GitUrl, text(arguments.git_url.as_ref())),
+        (Topic::SshKeyFile, key),
+        (Topic::Branch, text(arguments.branch.as_ref())),
+        (Topic::Package, text(arguments.package.as_ref())),
+    ]);
+    let kubeconfig = find_kubeconfig(connection.kubeconfig.as_deref()).map(Option::unwrap_or_default)?;
+    let current = kubeconfig.current_context.clone().unwrap_or_default();
+    let mut contexts = context::names(&kubeconfig);
+    contexts.sort_by_key(|name| *name != current);
+    let has_contexts = connection.server.is_none() && contexts.iter().any(|name| *name != current);
+    let limits = Limits::new(connection.request_timeout, arguments.timeout);
+    let authority = arguments.flux_credentials.git_ca_file.clone();
+    let situation = Situation { leads, has_contexts, asks_for_login: false };
+    if leads {
+        ui.proposal("Esc or an empty line goes back; nothing is written before you have seen it and said yes");
+    }
+    let mut questions =
+        Questions { ui, connection: connection.clone(), conversation, situation, contexts, login, limits, authority };
+    lead(ui, &mut questions).await?;
+    Ok(questions.fill(connection, arguments))
+}
+
+struct Questions {
+    ui: Ui,
+    connection: Connection,
+    conversation: Conversation<Topic>,
+    situation: Situation,
+    /// The current one first.
+    contexts: Vec<String>,
+    /// What flags and the environment give, as long as the server takes it.
+    login: Option<GitCredentials>,
+    limits: Limits,
+    authority: Option<PathBuf>,
+}
+
+impl Walk for Questions {
+    type Topic = Topic;
+
+    fn conversation(&mut self) -> &mut Conversation<Topic> {
+        &mut self.conversation
+    }
+
+    fn next(&self) -> Option<Topic> {
+        next(&self.conversation, self.situation)
+    }
+
+    async fn question(&mut self, topic: Topic) -> Result<Option<Question>, Wrong<Topic>> {
+        let flag = topic.flag();
+        Ok(Some(match topic {
+            Topic::Context => Question::one_of_names("Context of the build cluster", flag, &self.contexts),
+            Topic::Namespace => self.namespace().await?,
+            Topic::GitUrl => {
+                self.situation.asks_for_login = false;
+                Question::text("URL of the GitOps repository", flag).checked(|url| GitUrl::parse(url).check())
+            }
+            Topic::GitUsername => git::username_question(),
+            Topic::GitPassword => git::password_question(),
+            Topic::SshKeyFile => {
+                let question =
+                    Question::text("File with a private SSH key for Flux, empty to have one made", flag).or("");
+                question.checked(|path| if path.is_empty() { Ok(()) } else { is_readable(path) })
+            }
+            Topic::Branch => match branches(&self.url(), &self.access().await?).await {
+                Ok(branches) => Question::one_of_names("Branch", flag, &branches),
+                // Only Flux's key, which may not be made yet, may have access.
+                Err(_) if self.url().is_ssh() => Question::text("Branch", flag).or("main"),
+                Err(error) => return self.refused(error).map(|()| None),
+            },
+            Topic::Package => match self.packages().await? {
+                Ok(choices) => {
+                    let what = "Package (its directory in the GitOps repository)";
+                    let check = |path: &str| names::check_package(names::of_package(path));
+                    Question::one_of(what, flag, choices).checked(check)
+                }
+                Err(_) if self.url().is_ssh() => {
+                    let check = |path: &str| names::check_package(names::of_package(names::normalised_path(path)));
+                    Question::text("Package (its directory in the GitOps repository)", flag).checked(check)
+                }
+                Err(error) => return self.refused(error).map(|()| None),
+            },
+        }))
+    }
+}
+
+impl Questions {
+    fn url(&self) -> GitUrl {
+        GitUrl::parse(self.conversation.text(Topic::GitUrl).unwrap_or_default())
+    }
+
+    fn credentials(&self) -> Option<GitCredentials> {
+        let asked = || {
+            let username = self.conversation.text(Topic::GitUsername)?.to_owned();
+            Some(GitCredentials { username, password: self.conversation.secret(Topic::GitPassword)?.clone() })
+        };
+        asked().or_else(|| self.login.clone())
+    }
+
+    /// Says how the repository is looked at: as Flux will, which has none of the user's settings, unless they say that it is
+    /// public or in Flux's reach already.
+    async fn access(&self) -> Result<GitAccess, Wrong<Topic>> {
+        let credentials = self.credentials();
+        let mut access = GitAccess { credentials, limits: self.limits, ..GitAccess::default() };
+        let authority_alone =
+            FluxCredentialArgs { git_ca_file: self.authority.clone(), ..FluxCredentialArgs::default() };
+        let (_, authority) = credential::given(self.ui, &authority_alone, &self.url()).await?;
+        if authority.is_some() {
+            let credential = FluxCredential { login: access.credentials.clone(), ssh: None, authority };
+            access.isolated = Some(Arc::new(Isolated::with(&credential)?));
+        } else if access.credentials.is_none() && !self.url().is_ssh() && !self.conversation.knows(Topic::GitUsername) {
+            access.environment = anonymous();
+        }
+        Ok(access)
+    }
+
+    /// Takes up that the repository could not be looked at: a server that asks for a login gets one.
+    fn refused(&mut self, error: Error) -> Result<(), Wrong<Topic>> {
+        let is_login = error.status() == Some(401) && !self.url().is_ssh();
+        if is_login && !self.conversation.knows(Topic::GitUsername) {
+            self.ui.proposal(&format!("! {}", error.message()));
+            self.login = None;
+            self.situation.asks_for_login = true;
+            return Ok(());
+        }
+        let topics: &[Topic] = if is_login { &[Topic::GitUsername] } else { &[Topic::GitUrl] };
+        Err(Wrong::of(topics, error))
+    }
+
+    /// Offers the namespaces of the build cluster, those with deliveries first; any other may be typed.
+    async fn namespace(&self) -> Result<Question, Wrong<Topic>> {
+        let what = "Namespace on the build cluster";
+        let mut connection = self.connection.clone();
+        connection.context = self.conversation.text(Topic::Context).map(str::to_owned).or(connection.context);
+        let wrong = |error| Wrong::of(&[Topic::Context], error);
+        let usual = connection.namespace().map_err(wrong)?.unwrap_or_else(|| "default".to_owned());
+        let build = Cluster::connect(Role::Build, &connection).await.map_err(wrong)?;
+        let served = build.served_versions().await.map_err(wrong)?;
+        let resource = git_repository_resource(check::flux(&build, &served).map_err(wrong)?.source);
+        let all_namespaces = api_resource("", "v1", "Namespace");
+        let lists = async {
+            futures::join!(
+                build.list_in::<DynamicObject>(&all_namespaces, None),
+                build.list_in::<GitRepository>(&resource, None)
+            )
+        };
+        // Who may not list them, or would wait for long, types the name.
+        let Some((Ok(namespaces), repositories)) = within(PATIENCE, Box::pin(lists)).await else {
+            let question = Question::text(what, Topic::Namespace.flag()).or(usual);
+            return Ok(question.checked(names::check_namespace));
+        };
+        let repositories = repositories.unwrap_or_default();
+        let prepared = |name: &str| {
+            let is_here = |repository: &&GitRepository| repository.namespace().as_deref() == Some(name);
+            repositories
+                .iter()
+                .filter(is_here)
+                .filter(|one| names::package_of_git_repository(&one.name_any()).is_some())
+                .count()
+        };
+        let mut choices: Vec<(usize, String)> =
+            namespaces.iter().map(ResourceExt::name_any).map(|name| (prepared(&name), name)).collect();
+        choices.sort_by_key(|(count, name)| (*name != usual, std::cmp::Reverse(*count)));
+        // That of the context comes first where no other has deliveries.
+        choices.sort_by_key(|(count, _)| std::cmp::Reverse((*count).min(1)));
+        let choices = choices.into_iter().map(|(count, name)| {
+            let note = match count {
+                0 => String::new(),
+                1 => "1 package".to_owned(),
+                _ => format!("{count} packages"),
+            };
+            Choice::new(name, note)
+        });
+        let question = Question::one_of(what, Topic::Namespace.flag(), choices.collect()).or_another();
+        Ok(question.checked(names::check_namespace))
+    }
+
+    /// Offers what the branch holds.
+    async fn packages(&self) -> Result<Result<Vec<Choice>>, Wrong<Topic>> {
+        let branch = self.conversation.text(Topic::Branch).unwrap_or_default();
+        let checkout = match Checkout::clone(&self.url(), branch, &self.access().await?).await {
+            Ok(checkout) => checkout,
+            Err(error) => return Ok(Err(error)),
+        };
+        let list = || packages::listed(checkout.root(), &Artifact::of(checkout.root(), &GitRepositorySpec::default())?);
+        let (packages, unreadable) = list().map_err(|error| Wrong::of(&[Topic::Branch, Topic::GitUrl], error))?;
+        for error in unreadable {
+            self.ui.warning(&error.to_string());
+        }
+        let choice = |package: packages::Listed| {
+            let highest = package.highest.unwrap_or_default();
+            let note = if package.versions > 1 { format!("{highest}, {} versions", package.versions) } else { highest };
+            Choice::new(package.path, note)
+        };
+        Ok(Ok(packages.into_iter().map(choice).collect()))
+    }
+
+    /// Fills the answers in.
+    fn fill(self, connection: &mut Connection, arguments: &mut BootstrapArgs) -> Walked {
+        let text = |topic| self.conversation.text(topic).map(str::to_owned);
+        connection.context = text(Topic::Context).or(connection.context.take());
+        arguments.git_url = text(Topic::GitUrl);
+        arguments.branch = text(Topic::Branch);
+        arguments.package = text(Topic::Package);
+        let mut deploy_key = None;
+        match self.conversation.asked(Topic::SshKeyFile) {
+            Some("") => {
+                arguments.flux_credentials.generate_deploy_key = Some(KeyType::Ed25519);
+                deploy_key = Some(("--generate-deploy-key", String::new()));
+            }
+            Some(path) => arguments.flux_credentials.ssh_key_file = Some(expanded(path)),
+            None => {}
+        }
+        let topics = [
+            Topic::Package,
+            Topic::Context,
+            Topic::Namespace,
+            Topic::GitUrl,
+            Topic::GitUsername,
+            Topic::SshKeyFile,
+            Topic::Branch,
+        ];
+        let answers = topics.into_iter().filter_map(|topic| {
+            let answer = self.conversation.asked(topic).filter(|answer| !answer.is_empty())?;
+            Some((topic.flag(), answer.to_owned()))
+        });
+        Walked {
+            namespace: text(Topic::Namespace),
+            credentials: self.credentials(),
+            answers: answers.chain(deploy_key).collect(),
+            leads: self.situation.leads,
+        }
+    }
+}
+
+/// Expands the `~` that a shell would.
+fn expanded(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+fn is_readable(path: &str) -> Result<()> {
+    let read = std::fs::File::open(expanded(path));
+    read.map(drop).map_err(|error| Error::usage(format!("cannot read {}", Path::new(path).display())).because(error))
+}
+
+#[cfg(test)]
+#[path = "walk_tests.rs"]
+mod tests;

@@ -1,0 +1,75 @@
+//! The command that does the same without questions: what was typed, with the answers as flags.
+
+use crate::shell::quoted;
+use crate::ui::Ui;
+
+/// Flags whose values may be secret: credentials, and values of the package, which Git holds by then.
+const SECRET: [&str; 4] = ["--token", "--password", "--set", "--set-string"];
+
+/// Returns the arguments of this process.
+pub(super) fn words() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Tells the command, where something was asked.
+pub(super) fn tell(ui: Ui, words: &[String], answers: &[(&'static str, String)]) {
+    if answers.is_empty() {
+        return;
+    }
+    let has_login = answers.iter().any(|(flag, _)| *flag == "--git-username");
+    let note = if has_login { ", with the password in GIT_PASSWORD or --git-password-file" } else { "" };
+    let answers: Vec<(&str, &str)> = answers.iter().map(|(flag, value)| (*flag, value.as_str())).collect();
+    ui.status(&format!("The same without questions{note}:\n{}", command(words, &answers)));
+}
+
+/// Writes the command for a shell, without secrets: `words` are those after the program's name, `answers` the flags that were
+/// asked for, each with its value; an argument is written in capitals, a flag without a value has none.
+fn command(words: &[String], answers: &[(&str, &str)]) -> String {
+    let mut all = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if SECRET.contains(&word.as_str()) {
+            words.next();
+        } else if !SECRET.iter().any(|flag| word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='))) {
+            all.push(word.clone());
+        }
+    }
+    for (flag, value) in answers {
+        if flag.starts_with("--") {
+            all.push((*flag).to_owned());
+        }
+        if !value.is_empty() {
+            all.push((*value).to_owned());
+        }
+    }
+    if !all.iter().any(|word| word == "--yes" || word == "-y") {
+        all.push("--yes".to_owned());
+    }
+    let quoted: Vec<String> = all.iter().map(|word| quoted(word)).collect();
+    format!("kubectl carvelflux {}", quoted.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str, answers: &[(&str, &str)]) -> String {
+        command(&line.split(' ').map(str::to_owned).collect::<Vec<_>>(), answers)
+    }
+
+    #[test]
+    fn what_was_answered_becomes_flags() {
+        assert_eq!(
+            of("bootstrap -n dev", &[("PACKAGE", "a.b"), ("--context", "it's mine"), ("--create-namespace", "")]),
+            r"kubectl carvelflux bootstrap -n dev a.b --context 'it'\''s mine' --create-namespace --yes"
+        );
+        assert_eq!(of("bootstrap -y", &[]), "kubectl carvelflux bootstrap -y");
+    }
+
+    #[test]
+    fn secrets_are_left_out() {
+        let line =
+            "add-cluster --token=not-a-token --password not-a-password --set a.b=c --set-string=d=e --set-file f=g";
+        assert_eq!(of(line, &[]), "kubectl carvelflux add-cluster --set-file f=g --yes");
+    }
+}
