@@ -35,7 +35,7 @@ fn reaches_both_run_clusters(testbed: &Testbed) {
     let secret = user.get("build", user.workspace.build_namespace(), "secret", "prod1-kubeconfig");
     assert!(secret["data"]["value.yaml"].is_string(), "the guide's key is missing");
 
-    let before = (user.everything(), user.workspace.repository().head().expect("Git"));
+    let before = user.state();
     let versions = resource_versions(&user);
     user.bootstrap().expect_code(0).says("nothing to change").does_not_say("created").does_not_say("updated");
     for cluster in ["prod1", "prod2"] {
@@ -45,7 +45,7 @@ fn reaches_both_run_clusters(testbed: &Testbed) {
             .does_not_say("created")
             .does_not_say("pushed");
     }
-    assert_eq!(before, (user.everything(), user.workspace.repository().head().expect("Git")));
+    assert_eq!(before, user.state());
     assert_eq!(versions, resource_versions(&user), "an object was written though nothing had to change");
 }
 

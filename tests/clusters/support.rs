@@ -1,11 +1,14 @@
 //! What the tests share: running the plugin as a user does, and reading what came of it.
 
-// Benchmarks have this module, too, at another place.
+// Benchmarks have these modules, too, at another place.
 #[path = "administrator.rs"]
 mod administrator;
+#[path = "output.rs"]
+mod output;
+#[path = "state.rs"]
+mod state;
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -13,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use testbed::{PackageVersion, Testbed, Workspace};
+
+pub(crate) use output::Output;
 
 pub(crate) const PACKAGE: &str = "hello-app.default.tap";
 pub(crate) const VERSION: &str = "20261122120000.0.0+build.abc1234";
@@ -29,14 +34,6 @@ pub(crate) struct User<'a> {
 
 /// The directory for temporary files, in that of the user.
 const TEMPORARY: &str = "temporary";
-
-/// What a run of the plugin printed and returned.
-pub(crate) struct Output {
-    pub(crate) arguments: String,
-    pub(crate) code: i32,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
 
 impl<'a> User<'a> {
     /// Makes a workspace whose repository holds one version of the package.
@@ -185,49 +182,6 @@ impl<'a> User<'a> {
         if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") }
     }
 
-    /// Lists the names of everything that the plugin could have written on both sides.
-    pub(crate) fn everything(&self) -> Vec<String> {
-        let build = self.testbed.kubectl(
-            "build",
-            &["get", "secrets,gitrepositories,kustomizations", "-n", self.workspace.build_namespace(), "-o", "name"],
-        );
-        let mut names: Vec<String> = build.expect("kubectl get").lines().map(|line| format!("build {line}")).collect();
-        for cluster in self.testbed.run_clusters() {
-            let kinds = "secrets,serviceaccounts,roles,rolebindings,packageinstalls";
-            let run =
-                self.testbed.kubectl(cluster, &["get", kinds, "-n", self.workspace.target_namespace(), "-o", "name"]);
-            names.extend(run.expect("kubectl get").lines().map(|line| format!("{cluster} {line}")));
-        }
-        names
-    }
-
-    /// Returns in which state everything is that the plugin could have written, on both sides and in Git.
-    ///
-    /// Two that are equal prove that the plugin wrote nothing in between; what controllers write on their own is left out.
-    pub(crate) fn state(&self) -> BTreeMap<String, String> {
-        let mut state = BTreeMap::from([("Git".to_owned(), self.workspace.repository().head().expect("Git"))]);
-        let mut add = |context: &str, namespace: &str, kind: &str| {
-            for object in &administrator::list(self.testbed.kubeconfig(), context, namespace, kind) {
-                let (kind, name) = (&object["kind"], &object["metadata"]["name"]);
-                // Every namespace gets these from Kubernetes, some time after it was created.
-                let is_default = name == "kube-root-ca.crt" || (kind == "ServiceAccount" && name == "default");
-                if !is_default {
-                    state.insert(format!("{context} {kind} {name}"), version_of(object));
-                }
-            }
-        };
-        let access = ["secret", "serviceaccount", "role", "rolebinding"];
-        for kind in access.into_iter().chain(["configmap", "gitrepository", "kustomization"]) {
-            add("build", self.workspace.build_namespace(), kind);
-        }
-        for cluster in self.testbed.run_clusters() {
-            for kind in access.into_iter().chain(["packageinstall"]) {
-                add(cluster, self.workspace.target_namespace(), kind);
-            }
-        }
-        state
-    }
-
     /// Gives the user the documented permissions in one more namespace of a run cluster.
     pub(crate) fn allow_in(&self, context: &str, namespace: &str) {
         let target = self.workspace.target_namespace();
@@ -281,51 +235,6 @@ impl<'a> User<'a> {
                 format!("{} {}", ready["status"].as_str().unwrap_or("?"), ready["reason"].as_str().unwrap_or("?"))
             })
             .unwrap_or_default()
-    }
-}
-
-/// Returns what changes with every write to an object, other than those of controllers.
-fn version_of(object: &Value) -> String {
-    let metadata = &object["metadata"];
-    let is_token = object["type"] == "kubernetes.io/service-account-token";
-    if object.get("status").is_none() && object.get("spec").is_none() && !is_token {
-        return format!("resourceVersion {}", metadata["resourceVersion"]);
-    }
-    // Controllers write status and finalizers, and the API server labels a token with the day when it was used last.
-    let labels = if is_token { &Value::Null } else { &metadata["labels"] };
-    let mut content = DefaultHasher::new();
-    // As a hash, so that no failed assertion shows a token.
-    format!("{labels} {} {}", metadata["annotations"], object["data"]).hash(&mut content);
-    format!("{} generation {} content {:x}", metadata["uid"], metadata["generation"], content.finish())
-}
-
-impl Output {
-    /// Asserts the exit code.
-    pub(crate) fn expect_code(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "{self}");
-        self
-    }
-
-    /// Asserts that the person is told something.
-    pub(crate) fn says(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text) || self.stdout.contains(text), "`{text}` is missing in {self}");
-        self
-    }
-
-    /// Asserts that the person is not told something.
-    pub(crate) fn does_not_say(self, text: &str) -> Self {
-        assert!(!self.stderr.contains(text) && !self.stdout.contains(text), "`{text}` is in {self}");
-        self
-    }
-}
-
-impl std::fmt::Display for Output {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            formatter,
-            "`kubectl carvelflux {}` (exit code {})\n--- stdout\n{}--- stderr\n{}",
-            self.arguments, self.code, self.stdout, self.stderr
-        )
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
     writer: Box<dyn std::io::Write + Send>,
     child: Box<dyn portable_pty::Child + Send + Sync>,
+    /// Ends when nobody has the terminal open any more, and all that was written to it is on the screen.
+    reader: std::thread::JoinHandle<()>,
 }
 
 impl Terminal {
@@ -52,7 +54,7 @@ impl Terminal {
         let [height, width] = [rows, cols].map(|length| std::num::NonZeroU16::new(length).expect("a size"));
         let screen = Arc::new(Mutex::new(vt100::Parser::new(height, width, 0)));
         let shared = Arc::clone(&screen);
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             // The terminal must stay open as long as it is read.
             let _master = pair.master;
             let mut buffer = [0; 4096];
@@ -60,7 +62,7 @@ impl Terminal {
                 shared.lock().expect("the screen").process(&buffer[..count]);
             }
         });
-        Self { screen, writer, child }
+        Self { screen, writer, child, reader }
     }
 
     /// Returns what the screen shows.
@@ -108,7 +110,7 @@ impl Terminal {
     /// Waits for the end, and returns the exit code and what the screen shows then.
     pub(crate) fn end(mut self) -> (u32, String) {
         let code = self.child.wait().expect("the plugin ends").exit_code();
-        std::thread::sleep(Duration::from_millis(200));
+        self.reader.join().expect("what was written is on the screen");
         let screen = self.screen.lock().expect("the screen");
         assert!(!screen.screen().hide_cursor(), "the cursor stays hidden");
         (code, screen.screen().contents())
