@@ -27,6 +27,7 @@ use tower::BoxError;
 
 use super::tls::identity;
 use crate::error::{Error, ErrorKind, Result};
+use crate::waiting;
 
 /// How long before its end a credential is no longer used, so that a request does not arrive with an expired one.
 const MARGIN: Duration = Duration::from_mins(1);
@@ -117,7 +118,7 @@ impl Plugin {
         let Some(limit) = limit else {
             return self.credential().await.map(drop);
         };
-        if let Ok(credential) = tokio::time::timeout(limit, self.credential()).await {
+        if let Some(credential) = waiting::within(limit, self.credential()).await {
             return credential.map(drop);
         }
         let name = self.exec.command.as_deref().unwrap_or_default();

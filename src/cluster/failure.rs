@@ -10,6 +10,7 @@ use super::{Cluster, Role};
 use crate::error::Error;
 use crate::refusal::{Escalation, MissingRule, Refusal};
 use crate::shell::quoted;
+use crate::waiting::{Outlook, outlook};
 
 /// Why a watch was interrupted.
 #[derive(Clone, Debug)]
@@ -42,6 +43,7 @@ impl Cluster {
                 self.explain(Error::new(sentence(what, &place)).with_status(status.code), namespace, &status)
             }
             kube::Error::Auth(error) => Error::new(format!("no credential could be obtained for {place}"))
+                .with_status(401)
                 .because(root_cause(&error))
                 .hint(self.credential_hint()),
             error => self.unreachable(&error),
@@ -110,13 +112,14 @@ impl Cluster {
                 return WatchFailure { error, remedy: Remedy::Time };
             }
         };
-        let remedy = match &error {
-            kube::Error::Api(status) if status.code == 403 && is_listed => Remedy::Lists,
-            kube::Error::Api(status) if matches!(status.code, 401 | 403 | 404 | 405) => Remedy::Grant,
-            kube::Error::Auth(_) => Remedy::Grant,
-            _ => Remedy::Time,
+        let is_watching_refused = is_listed && matches!(&error, kube::Error::Api(status) if status.code == 403);
+        let error = self.failure(None, what, error);
+        let remedy = match outlook(&error) {
+            _ if is_watching_refused => Remedy::Lists,
+            Outlook::MayPass => Remedy::Time,
+            Outlook::Unauthenticated | Outlook::Missing | Outlook::Refused => Remedy::Grant,
         };
-        WatchFailure { error: self.failure(None, what, error), remedy }
+        WatchFailure { error, remedy }
     }
 
     fn credential_hint(&self) -> String {

@@ -22,6 +22,7 @@ use tower::{BoxError, Service, ServiceExt};
 
 use super::clock::ServerClock;
 use super::exec_plugin::Plugin;
+use crate::waiting;
 
 /// How many connections that nobody uses are kept for the next request.
 pub(super) const IDLE_CONNECTIONS: usize = 2;
@@ -68,7 +69,7 @@ fn pause(
     let may_repeat = match outcome {
         // The server refused to process it.
         Outcome::Status(StatusCode::TOO_MANY_REQUESTS) => true,
-        Outcome::Status(status) => is_idempotent && matches!(status.as_u16(), 500 | 502 | 503 | 504),
+        Outcome::Status(status) => is_idempotent && waiting::is_busy(status.as_u16()),
         Outcome::Interrupted => is_idempotent,
     };
     if !may_repeat || attempt >= TRIES || retry_after.is_some_and(|asked| asked > LONGEST_PAUSE) {
@@ -230,7 +231,7 @@ impl<S> Retry<S> {
                 let pause = pause.as_secs_f32();
                 report(&format!("{host} {reason} to {method} {path}; retrying in {pause:.1} s"));
             }
-            tokio::time::sleep(pause).await;
+            waiting::pause(pause).await;
             attempt += 1;
         }
     }

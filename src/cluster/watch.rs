@@ -1,4 +1,4 @@
-//! How changes are followed: watches, lists where watching is forbidden, and waiting for one object.
+//! How changes are followed: watches, and lists where watching is forbidden.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use serde::de::DeserializeOwned;
 
 use super::{Cluster, Remedy, WatchFailure};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::object::ObjectReference;
 use crate::waiting;
 
@@ -87,44 +87,16 @@ impl Cluster {
         .flatten()
     }
 
-    /// Waits until the object exists and `ready` finds in it what it looks for.
-    pub async fn wait_for<T>(
+    /// Returns an object as it is, and again whenever it has changed; `None` while there is none. The stream does not end, and
+    /// goes on after an error, with a growing pause.
+    pub(crate) fn follow(
         &self,
         reference: &ObjectReference,
-        limit: Duration,
-        ready: impl Fn(&DynamicObject) -> Option<T>,
-    ) -> Result<T> {
-        let configuration = watcher::Config::default().fields(&format!("metadata.name={}", reference.name));
-        let mut events =
-            std::pin::pin!(watcher(self.api(reference), configuration).default_backoff().applied_objects());
-        let search = async {
-            while let Some(event) = events.next().await {
-                match event {
-                    Ok(object) => {
-                        if let Some(found) = ready(&object) {
-                            return Ok(found);
-                        }
-                    }
-                    Err(error) => {
-                        let error = self.watch_failure(&format!("cannot watch {}", reference.display()), error);
-                        if error.remedy != Remedy::Time {
-                            return Err(error.error);
-                        }
-                    }
-                }
-            }
-            Err(Error::new(format!("the watch of {} ended", reference.display())))
-        };
-        waiting::within(limit, search).await.unwrap_or_else(|| {
-            Err(Error::of_kind(
-                ErrorKind::Timeout,
-                format!(
-                    "{} did not become complete on {} within {} s",
-                    reference.display(),
-                    self.display(),
-                    limit.as_secs()
-                ),
-            ))
-        })
+    ) -> impl Stream<Item = Result<Option<DynamicObject>>> + Send + use<> {
+        let what = format!("cannot watch {}", reference.display());
+        let cluster = self.clone();
+        watcher::watch_object(self.api(reference), &reference.name)
+            .default_backoff()
+            .map_err(move |error| cluster.watch_failure(&what, error).error)
     }
 }

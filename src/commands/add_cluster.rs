@@ -24,9 +24,9 @@ use crate::gitops::credentials::GitCredentials;
 use crate::observe::Selection;
 use crate::observe::delivery::find;
 use crate::observe::wait::{WaitRequest, wait};
-use crate::plan::Preview;
 use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::plan::export::Contents;
+use crate::plan::{Plan, Preview};
 use crate::ui::{Ui, progress};
 
 /// Delivers a package; `credentials` are those that the repository is known to take.
@@ -41,7 +41,7 @@ pub(super) async fn run(
     renamed::check(ui, &connection, &arguments)?;
     let (request, clusters) = ask::ask(ui, &connection, namespace, &arguments, credentials).await?;
     let (facts, checkout) = Box::pin(gather::gather(ui, &request, &clusters)).await?;
-    let plan = plan::plan(&request, &facts);
+    let plan = Plan { timeout: Some(arguments.timeout), ..plan::plan(&request, &facts) };
     let plan = if arguments.confirm.wait { plan } else { plan.without_waiting() };
     let executor =
         Executor { build: &clusters.build, run: Some(&clusters.run), checkouts: std::slice::from_ref(&checkout), ui };

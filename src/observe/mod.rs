@@ -9,7 +9,6 @@
 pub mod delivery;
 pub(crate) mod dependencies;
 pub mod expectation;
-pub mod fetch;
 mod following;
 pub mod install;
 pub mod kustomization;

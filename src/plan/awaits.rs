@@ -2,8 +2,6 @@
 //!
 //! Who reads them, how often and for how long lives in [`super::execute`].
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::{Resource as _, ResourceExt};
@@ -17,7 +15,7 @@ use crate::object::ObjectReference;
 use crate::observe::expectation::Expectation;
 use crate::observe::kustomization::{Applied, judge};
 use crate::observe::{Cause, Failure, Stage, Verdict};
-use crate::ui::text::{duration, headline};
+use crate::ui::text::headline;
 
 /// What a reconciliation says about the credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,10 +133,9 @@ impl AwaitedDeletion {
 
 impl Remaining {
     /// Says what is still there, since when, who holds it, and its controller's message.
-    pub(super) fn line(&self, now: Timestamp) -> String {
-        let age = |since| duration(Duration::try_from(now.duration_since(since)).unwrap_or_default());
+    pub(super) fn line(&self) -> String {
         let state = match self.since {
-            Some(since) => format!("marked for deletion {} ago", age(since)),
+            Some(since) => format!("marked for deletion at {since:.0}"),
             None => "not marked for deletion yet".to_owned(),
         };
         let messages = std::iter::once(state).chain(self.messages.iter().cloned()).collect::<Vec<_>>().join("; ");
@@ -148,7 +145,7 @@ impl Remaining {
     /// Says that the deletion has taken too long.
     pub(super) fn overdue(remaining: &[Self]) -> Error {
         let error = Error::of_kind(ErrorKind::Timeout, "deletion timed out");
-        remaining.iter().fold(error, |error, object| error.because(object.line(Timestamp::now())))
+        remaining.iter().fold(error, |error, object| error.because(object.line()))
     }
 }
 
@@ -268,8 +265,7 @@ mod tests {
 
     #[test]
     fn what_holds_an_object_is_said_with_its_controllers_message() {
-        let line =
-            |value| judged(Some(value)).expect("it is there").line("2026-11-22T12:00:10Z".parse().expect("a time"));
+        let line = |value| judged(Some(value)).expect("it is there").line();
         let install = json!({
             "metadata": {
                 "name": "hello",
@@ -284,7 +280,7 @@ mod tests {
         });
         assert_eq!(
             line(install),
-            "it is still there: marked for deletion 10s ago; held by \
+            "it is still there: marked for deletion at 2026-11-22T12:00:00Z; held by \
              finalizers.packageinstall.packaging.carvel.dev/delete; kapp: Error: deployments.apps is forbidden"
         );
         let kustomization = json!({

@@ -2,6 +2,7 @@
 //! out that it never can: then what it has made is taken back.
 
 mod awaiting;
+mod fetching;
 mod minting;
 mod proving;
 mod requesting;
@@ -104,11 +105,11 @@ pub(crate) async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'
     for (step, change) in preview.steps(plan) {
         let result = match step {
             Step::Apply(_) | Step::Mint(_) if *change == Change::None => Ok(()),
-            Step::Apply(apply) => executor.apply(apply, change).await.map(|made| progress.made.extend(made)),
+            Step::Apply(apply) => executor.apply(apply, change, deadline).await.map(|made| progress.made.extend(made)),
             Step::Delete(delete) => executor.delete(delete, &progress).await,
             Step::Commit(commit) if commit.changes.is_empty() => Ok(()),
             Step::Commit(commit) => executor.commit(commit).await.map(|()| progress.has_pushed = true),
-            Step::Mint(mint) => match executor.mint(mint, change).await {
+            Step::Mint(mint) => match executor.mint(mint, change, deadline).await {
                 Ok(address) => {
                     progress.proven_at = address;
                     Ok(())
@@ -118,7 +119,7 @@ pub(crate) async fn execute(plan: &Plan, preview: &Preview, executor: Executor<'
             },
             Step::Request(request) => executor.request(request, &token, deadline).await,
             Step::Await(awaited) => executor.wait_for(awaited, &token, deadline).await,
-            Step::Prove(proof) => executor.prove(proof, progress.proven_at).await,
+            Step::Prove(proof) => executor.prove(proof, progress.proven_at, deadline).await,
         };
         result.map_err(|error| with_what_is_done(error, step, &done))?;
         if step.changes_something(change) {
@@ -141,9 +142,9 @@ fn with_what_is_done(error: Error, step: &Step, done: &[String]) -> Error {
 
 impl Executor<'_> {
     /// Applies an object, and returns it where it is new.
-    async fn apply(self, apply: &Apply, change: &Change) -> Result<Option<Made>> {
+    async fn apply(self, apply: &Apply, change: &Change, deadline: Instant) -> Result<Option<Made>> {
         let cluster = self.cluster(apply.place)?;
-        let applied = self.store(cluster, &apply.manifest).await;
+        let applied = self.store(cluster, &apply.manifest, deadline).await;
         let applied = applied.map_err(|error| refusals::with_way_out(error, &apply.manifest))?;
         let reference = ObjectReference::of(&apply.manifest)?;
         self.report_applied(change, &reference.display(), cluster);
@@ -153,6 +154,7 @@ impl Executor<'_> {
 
     /// Deletes what a plan has made that cannot be carried out, last things first, and returns why with what stays.
     ///
+    /// No step lists these deletions: nothing is deleted but what the plan lists as new, and only where it ends here.
     /// A namespace stays: what others have put there since would go with it. So does a commit, on which others may have built.
     async fn take_back(self, progress: &Progress, mut why: Error) -> Error {
         for Made { place, reference, uid } in progress.made.iter().rev() {

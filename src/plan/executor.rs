@@ -1,10 +1,16 @@
 //! What a plan is carried out with: the clusters, the checkouts and the screen.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::steps::{Change, Place};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::gitops::checkout::Checkout;
 use crate::ui::Ui;
+use crate::ui::text::duration;
+use crate::waiting::{self, Look, Wait, Waited};
 
 /// What a plan is previewed and carried out with.
 #[derive(Clone, Copy)]
@@ -55,6 +61,19 @@ impl<'a> Executor<'a> {
     pub(crate) fn headings(self) -> Headings {
         let heading = |cluster: &Cluster| format!("{} at {}", cluster.display(), cluster.server());
         Headings { build: heading(self.build), run: self.run.map(heading).unwrap_or_default() }
+    }
+
+    /// Looks again and again until something is found or the deadline passes, and tells what is waited for: `what` is the end of
+    /// the sentence "waiting for …".
+    pub(super) async fn until<T>(
+        self,
+        deadline: Instant,
+        pause: Duration,
+        what: &str,
+        look: impl AsyncFnMut() -> Result<Look<T>>,
+    ) -> Result<Waited<T>> {
+        let tell = |elapsed, line: &str| self.ui.notice(&format!("{:>6}  {line}", duration(elapsed)));
+        waiting::until(Wait { deadline, pause, what, tell: &tell }, look).await
     }
 
     /// Reports an object that was applied.

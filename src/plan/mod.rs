@@ -27,6 +27,6 @@ pub(crate) use live::LiveObjects;
 pub(crate) use mint::{Mint, TokenSource};
 pub(crate) use preview::{Preview, read_others};
 pub(crate) use proofs::{CredentialUnchanged, IdentityKnown, NoOrphans, TokensRevoked};
-pub(crate) use steps::{Apply, AwaitedDeletion, Change, Commit, Delete, Place, Plan, Prove, Step};
+pub(crate) use steps::{Apply, AwaitedDeletion, Change, Commit, Delete, Freshness, Place, Plan, Prove, Step};
 #[cfg(test)]
 pub(crate) use steps::{Await, Request};

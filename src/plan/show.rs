@@ -121,8 +121,8 @@ fn entries_of(step: &Step, change: &Change, headings: &Headings) -> Vec<Entry> {
         }
         Step::Request(request) => {
             let what = match request {
-                Request::Fetch { .. } => "asked to fetch now",
-                Request::Reconcile { .. } => "reconciled with it",
+                Request::Fetch { .. } => "asked to fetch now, again while that fails",
+                Request::Reconcile { .. } => "asked to reconcile with it, again while that fails",
                 Request::NoopDelete(_) => "spec.noopDelete",
                 Request::Suspend { .. } => "spec.suspend",
             };
@@ -165,10 +165,9 @@ mod tests {
     use super::*;
     use crate::flux::{git_repository_resource, kustomization_resource};
     use crate::kubeconfig::Endpoint;
-    use crate::observe::fetch::Freshness;
     use crate::plan::mint::{Mint, TokenSource};
     use crate::plan::proofs::{CredentialUnchanged, TokensRevoked};
-    use crate::plan::steps::{Apply, Commit, Delete};
+    use crate::plan::steps::{Apply, Commit, Delete, Freshness};
 
     fn shown(steps: Vec<Step>, changes: Vec<Change>) -> String {
         let headings = Headings { build: "build at https://build".to_owned(), run: "prod1 at https://run".to_owned() };
@@ -237,7 +236,7 @@ mod tests {
             ± prod1/hello.yaml
             - prod1/old.yaml
           build at https://build
-            ~ GitRepository dev/hello-repo (asked to fetch now)
+            ~ GitRepository dev/hello-repo (asked to fetch now, again while that fails)
           1 more are there already and stay as they are
         ");
     }
@@ -258,7 +257,7 @@ mod tests {
         This will do it:
           build at https://build
             ~ Secret dev/prod1-kubeconfig (kubeconfig for deployer at https://run) (data)
-            ~ Kustomization dev/hello (reconciled with it)
+            ~ Kustomization dev/hello (asked to reconcile with it, again while that fails)
           prod1 at https://run
             - Secret apps/old-token (its token is revoked)
         ");

@@ -15,7 +15,6 @@ use crate::error::Error;
 use crate::flux::RECONCILE_REQUESTED_AT;
 use crate::gitops::tree::FileChange;
 use crate::object::ObjectReference;
-use crate::observe::fetch::Freshness;
 
 /// Which of the two clusters of a plan a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,7 +104,17 @@ pub(crate) struct Commit {
     pub(crate) repository: String,
 }
 
-/// What a controller is asked for.
+/// Whether a fetch that nobody asked for may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// A commit was pushed a moment ago: without being asked, Flux fetches it with its interval only.
+    NewCommits,
+    /// Whatever Flux has fetched of the current spec will do.
+    CurrentSpec,
+}
+
+/// What a controller is asked for. Whoever waits for the answer makes the same request again where it fails in a way that may
+/// pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// source-controller is to fetch a GitRepository now.

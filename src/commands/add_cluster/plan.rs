@@ -30,9 +30,8 @@ use crate::gitops::values::{is_same_values_secret, values_secret, values_secret_
 use crate::labels;
 use crate::names::{self, KUBECONFIG_SUFFIX};
 use crate::object::ObjectReference;
-use crate::observe::fetch::Freshness;
 use crate::observe::wait::EndpointChange;
-use crate::plan::{Apply, Change, Commit, Place, Plan, Preview, Step};
+use crate::plan::{Apply, Change, Commit, Freshness, Place, Plan, Preview, Step};
 
 /// Computes the plan.
 #[must_use]

@@ -14,8 +14,9 @@ use crate::gitops::flux_credential::SshKey;
 use crate::gitops::host_keys::{fingerprints, keys_of};
 use crate::gitops::url::GitUrl;
 use crate::names;
+use crate::ui::text::duration;
 use crate::ui::{Ui, prompt};
-use crate::waiting::{self, Look, Waited};
+use crate::waiting::{self, Look, Wait, Waited};
 
 /// The pause between two attempts; servers shut out who comes too often.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -122,7 +123,13 @@ impl DeployKey {
             // Whatever the server finds fault with else does not pass by itself.
             Err(error) => Ok(Look::Found(Err(error))),
         };
-        let checkout = match waiting::until(Instant::now() + request.timeout, PAUSE, look).await? {
+        let wait = Wait {
+            deadline: Instant::now() + request.timeout,
+            pause: PAUSE,
+            what: "somebody to give the deploy key access",
+            tell: &|elapsed, line| ui.notice(&format!("{:>6}  {line}", duration(elapsed))),
+        };
+        let checkout = match waiting::until(wait, look).await? {
             Waited::Found(found) => found?,
             Waited::Overdue(_) => return Err(self.without_access(url, last.as_ref())),
         };

@@ -85,7 +85,7 @@ fn the_first_run_makes_the_secret_before_the_repository_that_names_it() {
       the build cluster at https://build
         + Secret dev/hello.default.tap-gitops-auth
         + GitRepository dev/hello.default.tap-gitops-repo
-        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
+        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now, again while that fails)
     ");
     assert!(!format!("{plan:?}").contains("not-a-real-password"));
 }

@@ -14,8 +14,7 @@ use crate::flux::{RECONCILE_REQUESTED_AT, git_repository_resource};
 use crate::object::ObjectReference;
 use crate::observe::Key;
 use crate::observe::expectation::Expectation;
-use crate::observe::fetch::is_refusal;
-use crate::waiting;
+use crate::waiting::{self, Outlook, outlook};
 
 /// How many sources are asked at a time.
 const AT_A_TIME: usize = 16;
@@ -145,10 +144,10 @@ async fn send(build: Cluster, request: Request, pause: Duration) -> Answer {
 /// Decides what a request that failed leads to. One that may pass is sent until the deadline: a source that was not asked may
 /// not have what was pushed a moment ago, and would be green too early.
 fn next(error: &Error) -> Next {
-    match error.status() {
-        Some(404) => Next::Judge,
-        Some(_) if is_refusal(error) => Next::OnlyWatch,
-        _ => Next::Again,
+    match outlook(error) {
+        Outlook::Missing => Next::Judge,
+        Outlook::Refused => Next::OnlyWatch,
+        Outlook::MayPass | Outlook::Unauthenticated => Next::Again,
     }
 }
 

@@ -1,28 +1,24 @@
 //! Waiting for what a plan awaits: what is read, how often and for how long. When it is over is judged in
 //! [`crate::plan::awaits`].
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use kube::ResourceExt;
 use kube::api::DynamicObject;
 use tokio::time::Instant;
 
-use super::requesting::{fetch_limit, not_revoked};
+use super::requesting::not_revoked;
 use crate::carvel::app_resource;
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind, Result};
-use crate::flux::RECONCILE_REQUESTED_AT;
 use crate::object::ObjectReference;
-use crate::observe::Failure;
-use crate::observe::expectation::short_revision;
-use crate::observe::fetch::{self, Freshness};
 use crate::plan::awaits::{Remaining, Use, is_noop_delete_copied};
 use crate::plan::executor::Executor;
-use crate::plan::steps::{Await, AwaitedDeletion, CredentialInUse};
-use crate::ui::text::duration;
-use crate::waiting::{self, Look, Waited};
+use crate::plan::steps::{Await, AwaitedDeletion, CredentialInUse, Request};
+use crate::waiting::{self, Look, Outlook, Waited, outlook};
 
 /// The pause before a Kustomization is asked again whose failure may pass.
 const RECONCILE_PAUSE: Duration = Duration::from_secs(3);
@@ -30,17 +26,8 @@ const RECONCILE_PAUSE: Duration = Duration::from_secs(3);
 /// The pause between two looks at an App.
 const APP_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long kapp-controller may take to copy a field to the App.
-const APP_LIMIT: Duration = Duration::from_mins(2);
-
 /// The pause between two looks at what is deleted.
 const DELETION_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long things may take without a message about them.
-const SILENCE: Duration = Duration::from_secs(3);
-
-/// How long until it is repeated that something is still there, although nothing changes.
-const HEARTBEAT: Duration = Duration::from_secs(30);
 
 impl Executor<'_> {
     /// Waits until it holds. `token` is what the requests of this plan are answered with.
@@ -53,49 +40,23 @@ impl Executor<'_> {
         }
     }
 
-    async fn wait_until_fetched(
-        self,
-        source: &ObjectReference,
-        freshness: Freshness,
-        token: &str,
-        deadline: Instant,
-    ) -> Result<()> {
-        let is_asked = match freshness {
-            Freshness::NewCommits => true,
-            // The request may have been refused, and Flux is not to be asked to answer it then.
-            Freshness::CurrentSpec => {
-                let object = self.build.get_metadata(source).await?;
-                object.is_some_and(|object| {
-                    object.annotations().get(RECONCILE_REQUESTED_AT).is_some_and(|at| at == token)
-                })
-            }
-        };
-        let request = is_asked.then(|| token.to_owned());
-        let limit = fetch_limit(freshness, deadline);
-        let revision = fetch::until_fetched(self.build, source, request, freshness, limit).await?;
-        self.ui.done(&format!("Flux has fetched {}", short_revision(&revision)));
-        Ok(())
-    }
-
     /// Waits until the App keeps what it deployed, too.
     async fn wait_until_copied(self, install: &ObjectReference, deadline: Instant) -> Result<()> {
         let run = self.run_cluster()?;
         let app = ObjectReference { resource: app_resource(), ..install.clone() };
-        let deadline = deadline.min(Instant::now() + APP_LIMIT);
-        let copied = waiting::until(deadline, APP_PAUSE, async || {
+        let what = format!("kapp-controller to copy spec.noopDelete to {} on {}", app.display(), run.display());
+        let copied = self.until(deadline, APP_PAUSE, &what, async || {
             let (install, app) = futures::try_join!(run.get(install), run.get(&app))?;
             let is_copied = is_noop_delete_copied(install.as_ref(), app.as_ref());
             Ok(if is_copied { Look::Found(()) } else { Look::NotYet })
         });
-        if let Waited::Overdue(error) = copied.await? {
-            let overdue = Error::of_kind(
-                ErrorKind::Timeout,
-                format!("kapp-controller did not copy spec.noopDelete to {} on {}", app.display(), run.display()),
-            )
-            .because("nothing was deleted")
-            .hint("is kapp-controller running? kubectl -n kapp-controller get pods");
-            return Err(error.into_iter().fold(overdue, Error::because));
-        }
+        copied.await?.or(|| {
+            let message =
+                format!("kapp-controller did not copy spec.noopDelete to {} on {}", app.display(), run.display());
+            Error::of_kind(ErrorKind::Timeout, message)
+                .because("nothing was deleted")
+                .hint("is kapp-controller running? kubectl -n kapp-controller get pods")
+        })?;
         self.ui.done(&format!("{} on {} will keep its application", install.display(), run.display()));
         Ok(())
     }
@@ -119,45 +80,36 @@ impl Executor<'_> {
         Ok(())
     }
 
-    /// Waits for the answer of a Kustomization that was asked to reconcile. One that fails in a way that may pass is asked
-    /// again.
+    /// Waits for the answer of a Kustomization that was asked to reconcile. Where it fails in a way that may pass, the request of
+    /// the plan is made again.
     async fn reconciled(self, kustomization: &ObjectReference, token: &str, deadline: Instant) -> Result<Use> {
-        let began = Instant::now();
-        let mut token = token.to_owned();
-        let mut last: Option<Failure> = None;
-        let answer = waiting::until(deadline, RECONCILE_PAUSE, async || {
-            let is_there = if last.is_none() {
-                self.build.get_metadata(kustomization).await?.is_some()
-            } else {
-                token = Timestamp::now().to_string();
-                match self.build.annotate(kustomization, RECONCILE_REQUESTED_AT, &token).await {
-                    Err(error) if error.status() == Some(404) => false,
-                    asked => asked.map(|()| true)?,
-                }
-            };
-            if !is_there {
+        let request = Request::Reconcile { kustomization: kustomization.clone() };
+        let (began, mut token, mut last) = (Instant::now(), token.to_owned(), None);
+        let what = format!("Flux to reconcile {} with the new credential", kustomization.display());
+        let mut changes = pin!(self.build.follow(kustomization));
+        let answer = self.until(deadline, Duration::ZERO, &what, async || {
+            let Some(object) = changes.next().await.transpose()?.flatten() else {
                 return Ok(Look::Found(Ok(Use::Gone)));
-            }
-            let limit = deadline.saturating_duration_since(Instant::now());
-            let judge = |object: &DynamicObject| CredentialInUse::judge(object, &token);
-            let failure = match self.build.wait_for(kustomization, limit, judge).await {
-                Ok(Ok(answer)) => return Ok(Look::Found(Ok(answer))),
-                Ok(Err(failure)) => failure,
-                // What it said before says more than that it has not said anything since.
-                Err(error) if error.kind() == ErrorKind::Timeout => {
-                    return Ok(Look::Found(Err(CredentialInUse::overdue(kustomization, last.take()))));
-                }
-                Err(error) => return Err(error),
             };
-            if began.elapsed() >= failure.grace_period.duration() {
-                return Ok(Look::Found(Err(CredentialInUse::unusable(failure))));
-            }
+            let failure = match CredentialInUse::judge(&object, &token) {
+                None => return Ok(Look::NotYet),
+                Some(Ok(answer)) => return Ok(Look::Found(Ok(answer))),
+                Some(Err(failure)) if began.elapsed() >= failure.grace_period.duration() => {
+                    return Ok(Look::Found(Err(CredentialInUse::unusable(failure))));
+                }
+                Some(Err(failure)) => failure,
+            };
+            let known = format!("waiting for {what}: {}", failure.message);
             last = Some(failure);
-            Ok(Look::NotYet)
+            waiting::pause(RECONCILE_PAUSE).await;
+            token = Timestamp::now().to_string();
+            self.request(&request, &token, deadline).await?;
+            Ok(Look::Still(vec![known]))
         });
         match answer.await? {
             Waited::Found(answer) => answer,
             Waited::Overdue(Some(error)) => Err(error),
+            // What it said before says more than that it has not said anything since.
             Waited::Overdue(None) => Err(CredentialInUse::overdue(kustomization, last)),
         }
     }
@@ -166,23 +118,11 @@ impl Executor<'_> {
     ///
     /// A read that fails is tried again: a cluster may restart meanwhile. Only the deadline ends the wait, or a refusal.
     async fn wait_until_deleted(self, objects: &[AwaitedDeletion], deadline: Instant) -> Result<()> {
-        let began = Instant::now();
-        let (mut said, mut said_at) = (Vec::new(), began);
         let mut left = Vec::new();
-        let deleted = waiting::until(deadline, DELETION_PAUSE, async || {
-            let remaining = self.remaining(objects).await?;
-            if remaining.is_empty() {
-                return Ok(Look::Found(()));
-            }
-            let is_due = if said == remaining { said_at.elapsed() >= HEARTBEAT } else { began.elapsed() >= SILENCE };
-            if is_due {
-                for object in &remaining {
-                    self.ui.notice(&format!("{:>6}  {}", duration(began.elapsed()), object.line(Timestamp::now())));
-                }
-                (said, said_at) = (remaining.clone(), Instant::now());
-            }
-            left = remaining;
-            Ok(Look::NotYet)
+        let deleted = self.until(deadline, DELETION_PAUSE, "deletions", async || {
+            left = self.remaining(objects).await?;
+            let lines = left.iter().map(Remaining::line).collect();
+            Ok(if left.is_empty() { Look::Found(()) } else { Look::Still(lines) })
         });
         if let Waited::Overdue(_) = deleted.await? {
             return Err(Remaining::overdue(&left));
@@ -203,7 +143,7 @@ impl Executor<'_> {
             let object = format!("{} on {}", awaited.reference.display(), cluster.display());
             match read(cluster, &awaited.reference).await {
                 Ok(found) => remaining.extend(awaited.judge(object, found.as_ref())),
-                Err(error) if matches!(error.status(), Some(401 | 403)) => return Err(error),
+                Err(error) if outlook(&error) != Outlook::MayPass => return Err(error),
                 Err(error) => remaining.push(Remaining { object, since: None, messages: vec![error.to_string()] }),
             }
         }

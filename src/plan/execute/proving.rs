@@ -17,7 +17,7 @@ use crate::observe::reach::token;
 use crate::plan::executor::Executor;
 use crate::plan::proofs::{CredentialUnchanged, IdentityKnown, NoOrphans, TokensRevoked};
 use crate::plan::steps::Prove;
-use crate::waiting::{self, Look, Waited};
+use crate::waiting::{Look, Waited};
 
 /// How long an API server may take to accept a new credential and the permissions that come with it.
 const CREDENTIAL_LIMIT: Duration = Duration::from_secs(30);
@@ -37,17 +37,17 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 impl Executor<'_> {
     /// Fails where it does not hold. `address` is where a token was proven to work that the same plan has minted.
-    pub(super) async fn prove(self, proof: &Prove, address: Option<Address>) -> Result<()> {
+    pub(super) async fn prove(self, proof: &Prove, address: Option<Address>, deadline: Instant) -> Result<()> {
         match proof {
-            Prove::IdentityKnown(proof) => self.prove_identity(proof).await,
+            Prove::IdentityKnown(proof) => self.prove_identity(proof, deadline).await,
             Prove::CredentialUnchanged(proof) => self.prove_unchanged(proof).await,
-            Prove::TokensRevoked(proof) => self.prove_revoked(proof, address).await,
+            Prove::TokensRevoked(proof) => self.prove_revoked(proof, address, deadline).await,
             Prove::NoOrphans(proof) => self.prove_no_orphans(proof).await,
         }
     }
 
     /// Goes to the run cluster with a token as Flux gets one. Who may not request tokens is not stopped by that.
-    async fn prove_identity(self, proof: &IdentityKnown) -> Result<()> {
+    async fn prove_identity(self, proof: &IdentityKnown, deadline: Instant) -> Result<()> {
         let token = match token(self.build, &proof.namespace, &proof.identity).await {
             Ok(token) => token,
             Err(error) => {
@@ -59,7 +59,8 @@ impl Executor<'_> {
         endpoint.server = canonical_address(&endpoint.server)?;
         let addresses = Addresses::of(self.run_cluster()?, &endpoint).await?;
         let (mut refusal, mut out_of_reach) = (None, None);
-        let user = waiting::until(Instant::now() + TRUST_LIMIT, PAUSE, async || {
+        let what = format!("the run cluster `{}` to trust the build cluster's tokens", proof.run_cluster);
+        let user = self.until(within(deadline, TRUST_LIMIT), PAUSE, &what, async || {
             let verdict = addresses.ask(&token, None, async |cluster: &Cluster| cluster.user().await).await?;
             match verdict {
                 Verdict::Answered(_, user) => return Ok(Look::Found(user)),
@@ -82,7 +83,8 @@ impl Executor<'_> {
         }
         let refusal = "the identity does not work on the run cluster; Flux was not told to use it";
         let impersonate = proof.impersonate.as_deref();
-        match prove_credential(&addresses, &token, impersonate, &proof.target_namespace, refusal).await? {
+        let namespace = &proof.target_namespace;
+        match self.prove_credential(&addresses, &token, impersonate, namespace, refusal, deadline).await? {
             Proven::At(_) => Ok(()),
             Proven::OutOfReach(error) => {
                 self.leave_to_flux(&error);
@@ -102,7 +104,7 @@ impl Executor<'_> {
     }
 
     /// Tries the tokens until each is refused, at an address that knows such tokens: one that knows none refuses them all.
-    async fn prove_revoked(self, proof: &TokensRevoked, address: Option<Address>) -> Result<()> {
+    async fn prove_revoked(self, proof: &TokensRevoked, address: Option<Address>, deadline: Instant) -> Result<()> {
         let Some(address) = address.filter(|_| !proof.tokens.is_empty()) else {
             if !proof.tokens.is_empty() {
                 self.ui.warning(&format!(
@@ -114,15 +116,16 @@ impl Executor<'_> {
         };
         let run = self.run_cluster()?;
         let addresses = Addresses::of(run, &proof.endpoint).await?;
-        let deadline = Instant::now() + REVOCATION_LIMIT;
+        let (began, deadline) = (Instant::now(), within(deadline, REVOCATION_LIMIT));
+        let what = format!("{} to refuse the old credential", run.display());
         for token in &proof.tokens {
             let holder = addresses.holder(address, token)?;
-            let refused = waiting::until(deadline, PAUSE, async || {
+            let refused = self.until(deadline, PAUSE, &what, async || {
                 let authenticates = holder.authenticates(&proof.namespace).await?;
                 Ok(if authenticates { Look::NotYet } else { Look::Found(()) })
             });
             if let Waited::Overdue(error) = refused.await? {
-                return Err(proof.not_refused(error, REVOCATION_LIMIT, run.context()));
+                return Err(proof.not_refused(error, began.elapsed(), run.context()));
             }
         }
         self.ui.done(&format!("the old credential for {} is refused now", proof.run_cluster));
@@ -147,6 +150,44 @@ impl Executor<'_> {
         self.ui.done(&format!("nothing that Flux applied is left on {}", run.display()));
         Ok(())
     }
+
+    /// Proves that a new credential authenticates where Flux will use it and may do what Flux needs first; both may take the API
+    /// server a moment.
+    ///
+    /// Fails with `refusal`, which says what could not be done without it, and with the API server's last answer.
+    pub(super) async fn prove_credential(
+        self,
+        addresses: &Addresses,
+        token: &SecretString,
+        impersonate: Option<&str>,
+        namespace: &str,
+        refusal: &str,
+        deadline: Instant,
+    ) -> Result<Proven> {
+        let access = Access { verb: "patch", group: PACKAGING_GROUP, resource: "packageinstalls", namespace };
+        let mut last = None;
+        let what = "the run cluster to accept the new credential";
+        let proven = self.until(within(deadline, CREDENTIAL_LIMIT), CREDENTIAL_PAUSE, what, async || {
+            // A refusal, too, may be a server that has not heard of the token or the Role yet.
+            let verdict =
+                addresses.ask(token, impersonate, async |cluster: &Cluster| cluster.allows(access).await).await?;
+            if let Verdict::Answered(address, true) = verdict {
+                return Ok(Look::Found(address));
+            }
+            last = Some(verdict);
+            Ok(Look::NotYet)
+        });
+        if let Waited::Found(address) = proven.await? {
+            return Ok(Proven::At(address));
+        }
+        let denial = || format!("it may not {} {} in namespace {namespace}", access.verb, access.resource);
+        match last {
+            Some(Verdict::Refused(error)) => Ok(Proven::Refused(error)),
+            Some(Verdict::OutOfReach(error)) => Ok(Proven::OutOfReach(error)),
+            Some(Verdict::Failed(error)) => Err(Error::new(refusal).because(error)),
+            Some(Verdict::Answered(..)) | None => Err(Error::new(refusal).because(denial())),
+        }
+    }
 }
 
 /// How a new credential was proven.
@@ -159,36 +200,7 @@ pub(super) enum Proven {
     Refused(Error),
 }
 
-/// Proves that a new credential authenticates where Flux will use it and may do what Flux needs first; both may take the API
-/// server a moment.
-///
-/// Fails with `refusal`, which says what could not be done without it, and with the API server's last answer.
-pub(super) async fn prove_credential(
-    addresses: &Addresses,
-    token: &SecretString,
-    impersonate: Option<&str>,
-    namespace: &str,
-    refusal: &str,
-) -> Result<Proven> {
-    let access = Access { verb: "patch", group: PACKAGING_GROUP, resource: "packageinstalls", namespace };
-    let mut last = None;
-    let proven = waiting::until(Instant::now() + CREDENTIAL_LIMIT, CREDENTIAL_PAUSE, async || {
-        // A refusal, too, may be a server that has not heard of the token or the Role yet.
-        let verdict = addresses.ask(token, impersonate, async |cluster: &Cluster| cluster.allows(access).await).await?;
-        if let Verdict::Answered(address, true) = verdict {
-            return Ok(Look::Found(address));
-        }
-        last = Some(verdict);
-        Ok(Look::NotYet)
-    });
-    if let Waited::Found(address) = proven.await? {
-        return Ok(Proven::At(address));
-    }
-    let denial = || format!("it may not {} {} in namespace {namespace}", access.verb, access.resource);
-    match last {
-        Some(Verdict::Refused(error)) => Ok(Proven::Refused(error)),
-        Some(Verdict::OutOfReach(error)) => Ok(Proven::OutOfReach(error)),
-        Some(Verdict::Failed(error)) => Err(Error::new(refusal).because(error)),
-        Some(Verdict::Answered(..)) | None => Err(Error::new(refusal).because(denial())),
-    }
+/// Returns the deadline of something that is an answer, too, where it has not come after `limit`.
+fn within(deadline: Instant, limit: Duration) -> Instant {
+    deadline.min(Instant::now() + limit)
 }

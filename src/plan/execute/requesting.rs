@@ -5,16 +5,12 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::flux::RECONCILE_REQUESTED_AT;
 use crate::object::ObjectReference;
-use crate::observe::fetch::{self, Freshness};
 use crate::plan::executor::Executor;
-use crate::plan::steps::{NoopDelete, Request};
-use crate::waiting::{self, Look, Waited};
-
-/// How long Flux may take to fetch a pushed commit.
-const FETCH_LIMIT: Duration = Duration::from_secs(90);
+use crate::plan::steps::{Freshness, NoopDelete, Request};
+use crate::waiting::{Look, Outlook, outlook};
 
 /// The pause before a request is sent again that failed in a way that may pass.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -24,12 +20,19 @@ impl Executor<'_> {
     pub(super) async fn request(self, request: &Request, token: &str, deadline: Instant) -> Result<()> {
         match request {
             Request::Fetch { source, freshness } => {
-                let limit = fetch_limit(*freshness, deadline);
-                fetch::ask(self.build, source, token, *freshness, limit).await.map(drop)
+                let asked = self.ask(source, token, deadline).await;
+                match asked {
+                    // What Flux has fetched unasked will do.
+                    Err(error) if *freshness == Freshness::CurrentSpec && is_refused(&error) => Ok(()),
+                    Err(error) if is_refused(&error) => Err(cannot_ask(source, &error)),
+                    asked => asked,
+                }
             }
-            Request::Reconcile { kustomization } => {
-                self.request_reconcile(kustomization, token, deadline).await.map_err(not_revoked)
-            }
+            Request::Reconcile { kustomization } => match self.ask(kustomization, token, deadline).await {
+                // One that is gone needs no reconciliation.
+                Err(error) if outlook(&error) == Outlook::Missing => Ok(()),
+                asked => asked.map_err(not_revoked),
+            },
             Request::NoopDelete(noop_delete) => {
                 let applied = self.run_cluster()?.apply(&noop_delete.manifest(), false).await;
                 applied.map(drop).map_err(NoopDelete::explain)
@@ -38,24 +41,22 @@ impl Executor<'_> {
         }
     }
 
-    /// Asks for a reconciliation; a Kustomization that is gone needs none.
-    async fn request_reconcile(self, kustomization: &ObjectReference, token: &str, deadline: Instant) -> Result<()> {
-        let requested = waiting::until(deadline, PAUSE, async || {
-            match self.build.annotate(kustomization, RECONCILE_REQUESTED_AT, token).await {
-                Err(error) if error.status() != Some(404) => Err(error),
-                _ => Ok(Look::Found(())),
-            }
+    /// Asks Flux to reconcile an object, again where the failure may pass; it will answer with `token`.
+    async fn ask(self, object: &ObjectReference, token: &str, deadline: Instant) -> Result<()> {
+        let what = format!("{} to take a request for {}", self.build.display(), object.display());
+        let asked = self.until(deadline, PAUSE, &what, async || {
+            self.build.annotate(object, RECONCILE_REQUESTED_AT, token).await.map(Look::Found)
         });
-        match requested.await? {
-            Waited::Overdue(Some(error)) => Err(error),
-            _ => Ok(()),
-        }
+        asked.await?.or(|| {
+            let what = format!("{} was not asked to reconcile in time", object.display());
+            Error::of_kind(ErrorKind::Timeout, what)
+        })
     }
 
     /// Suspends a Kustomization; one that is gone already is no failure.
     async fn suspend(self, kustomization: &ObjectReference, patch: &Value) -> Result<()> {
         match self.build.merge(kustomization, patch, false).await {
-            Err(error) if error.status() == Some(404) => Ok(()),
+            Err(error) if outlook(&error) == Outlook::Missing => Ok(()),
             Err(error) => Err(error),
             Ok(_) => {
                 self.ui.done(&format!("suspended {} on {}", kustomization.display(), self.build.display()));
@@ -65,15 +66,40 @@ impl Executor<'_> {
     }
 }
 
-/// Returns how long Flux may take to fetch.
-pub(super) fn fetch_limit(freshness: Freshness, deadline: Instant) -> Duration {
-    match freshness {
-        Freshness::NewCommits => FETCH_LIMIT,
-        Freshness::CurrentSpec => deadline.saturating_duration_since(Instant::now()),
-    }
+/// Tells whether a request to an object that exists is refused for good, as by an admission policy or webhook, or for want of
+/// a permission.
+fn is_refused(error: &Error) -> bool {
+    outlook(error) == Outlook::Refused
+}
+
+/// Says that Flux cannot be asked, in the words of whoever refuses it.
+fn cannot_ask(source: &ObjectReference, refusal: &Error) -> Error {
+    let error = Error::new(format!("Flux cannot be asked to look for new commits in {}", source.display()))
+        .because(refusal)
+        .with_status(refusal.status().unwrap_or_default());
+    let error = refusal.hints().iter().fold(error, Error::hint);
+    error.hint(format!(
+        "allow the annotation {RECONCILE_REQUESTED_AT}, or run the command again once Flux has fetched with its interval"
+    ))
 }
 
 /// Says what a failure leaves behind, where Flux was to use a credential that a step before has stored.
 pub(super) fn not_revoked(error: Error) -> Error {
     error.hint("the new credential is stored, and the old one is not revoked")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flux::git_repository_resource;
+
+    #[test]
+    fn a_refusal_names_the_policy_and_the_way_out() {
+        let source = ObjectReference::namespaced(&git_repository_resource("v1"), "dev", "hello");
+        let refusal = Error::new("cannot annotate").because("denied by policy: nobody hurries Flux").with_status(422);
+        assert!(is_refused(&refusal));
+        let error = cannot_ask(&source, &refusal);
+        assert!(error.to_string().contains("nobody hurries Flux"), "{error}");
+        assert!(error.hints().iter().any(|hint| hint.contains(RECONCILE_REQUESTED_AT)), "{error:?}");
+    }
 }

@@ -4,38 +4,46 @@ use std::time::Duration;
 
 use kube::api::DynamicObject;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::cluster::Cluster;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::object::ObjectReference;
 use crate::plan::executor::Executor;
-use crate::waiting::{may_pass, pause};
+use crate::waiting::{Look, Waited};
 
-/// How often a manifest is applied at most that is for one version of its object.
-const TRIES: u32 = 4;
-
-/// The pause after the first try; it doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The pause before a manifest is applied again that is for one version of its object.
+const PAUSE: Duration = Duration::from_millis(500);
 
 impl Executor<'_> {
     /// Applies a manifest, and returns the object.
     ///
     /// What is for one version of an object is not sent again by the client where a server is busy or the connection breaks: it
     /// may have been stored by then, and would be refused as changed by somebody else. So the object is looked at first.
-    pub(super) async fn store(self, cluster: &Cluster, manifest: &Value) -> Result<DynamicObject> {
-        let version = &manifest["metadata"]["resourceVersion"];
-        let mut tries = 1;
-        loop {
+    pub(super) async fn store(self, cluster: &Cluster, manifest: &Value, deadline: Instant) -> Result<DynamicObject> {
+        if manifest["metadata"]["resourceVersion"].is_null() {
+            return cluster.apply(manifest, false).await;
+        }
+        let reference = ObjectReference::of(manifest)?;
+        let what = format!("{} to be stored on {}", reference.display(), cluster.display());
+        let mut is_sent = false;
+        let stored = self.until(deadline, PAUSE, &what, async || {
+            if is_sent && let Some(stored) = cluster.get(&reference).await?.filter(|stored| is_stored(stored, manifest))
+            {
+                return Ok(Look::Found(Ok(stored)));
+            }
+            is_sent = true;
             match cluster.apply(manifest, false).await {
-                Err(error) if may_pass(&error) && tries < TRIES && !version.is_null() => {}
-                outcome => return outcome,
+                // The version is another one for good.
+                Err(error) if error.status() == Some(409) => Ok(Look::Found(Err(error))),
+                applied => applied.map(|applied| Look::Found(Ok(applied))),
             }
-            pause(FIRST_PAUSE * 2_u32.pow(tries - 1)).await;
-            tries += 1;
-            let stored = cluster.get(&ObjectReference::of(manifest)?).await?;
-            if let Some(stored) = stored.filter(|stored| is_stored(stored, manifest)) {
-                return Ok(stored);
-            }
+        });
+        match stored.await? {
+            Waited::Found(stored) => stored,
+            // In the words of whoever has not stored it.
+            Waited::Overdue(Some(error)) => Err(error),
+            Waited::Overdue(None) => Err(Error::new(format!("{what} took too long"))),
         }
     }
 }

@@ -115,7 +115,7 @@ fn a_kubeconfig_file_is_stored_and_gets_no_roles() {
         + RoleBinding web/hello.default.tap-installer
       the build cluster
         + Secret dev/prod1-kubeconfig
-        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
+        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now, again while that fails)
         + Kustomization dev/hello.default.tap-prod1-packages
         + Kustomization dev/hello.default.tap-prod1-packageinstalls
     ");
@@ -156,7 +156,7 @@ fn an_identity_of_the_build_cluster_is_made_and_proven() {
       the build cluster
         + ServiceAccount dev/prod1-identity
         + ConfigMap dev/prod1-kubeconfig
-        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
+        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now, again while that fails)
         + Kustomization dev/hello.default.tap-prod1-packages
         + Kustomization dev/hello.default.tap-prod1-packageinstalls
     ");
@@ -202,7 +202,7 @@ fn an_impersonated_account_gets_the_roles_and_flux_may_impersonate_it() {
       the build cluster
         + ServiceAccount dev/flux
         + Secret dev/prod1-kubeconfig (kubeconfig for dev-prod1-deployer at https://prod1.example:6443)
-        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
+        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now, again while that fails)
         + Kustomization dev/hello.default.tap-prod1-packages
         + Kustomization dev/hello.default.tap-prod1-packageinstalls
     ");

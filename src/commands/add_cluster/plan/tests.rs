@@ -32,7 +32,7 @@ fn the_first_run_makes_identities_credential_files_and_kustomizations_in_this_or
         + RoleBinding web/hello.default.tap-installer
       the build cluster
         + Secret dev/prod1-kubeconfig (kubeconfig for dev-prod1-deployer at https://prod1.example:6443)
-        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
+        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now, again while that fails)
         + Kustomization dev/hello.default.tap-prod1-packages
         + Kustomization dev/hello.default.tap-prod1-packageinstalls
     ");
@@ -63,7 +63,7 @@ fn what_changed_is_shown_alone() {
       Git https://git.example.com/gitops.git branch main
         ± apps/hello.default.tap/prod1/packageinstall.yaml
       the build cluster
-        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
+        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now, again while that fails)
         ~ Kustomization dev/hello.default.tap-prod1-packages (metadata.labels)
         ~ Kustomization dev/hello.default.tap-prod1-packageinstalls (metadata.labels)
       8 more are there already and stay as they are
@@ -83,7 +83,7 @@ fn files_of_a_delivery_in_place_follow_the_accounts_that_they_name() {
       Git https://git.example.com/gitops.git branch main
         ± apps/hello.default.tap/prod1/packageinstall.yaml
       the build cluster
-        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
+        ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now, again while that fails)
       9 more are there already and stay as they are
     ");
 }
@@ -112,7 +112,7 @@ fn a_delivery_to_another_namespace_uses_the_account_of_the_first() {
         + Role other/bye.default.tap-installer
         + RoleBinding other/bye.default.tap-installer
       the build cluster
-        ~ GitRepository dev/bye.default.tap-gitops-repo (asked to fetch now)
+        ~ GitRepository dev/bye.default.tap-gitops-repo (asked to fetch now, again while that fails)
         + Kustomization dev/bye.default.tap-prod1-packages
         + Kustomization dev/bye.default.tap-prod1-packageinstalls
       1 more are there already and stay as they are
@@ -236,7 +236,7 @@ mod adoption {
             + Role web/hello.default.tap-installer
             + RoleBinding web/hello.default.tap-installer
           the build cluster
-            ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now)
+            ~ GitRepository dev/hello.default.tap-gitops-repo (asked to fetch now, again while that fails)
             + Kustomization dev/hello.default.tap-prod1-packages
             + Kustomization dev/hello.default.tap-prod1-packageinstalls
         warning: Secret dev/prod1-kubeconfig is not managed by this plugin and is used as it is
