@@ -58,7 +58,7 @@ impl Method {
                 "nothing is stored: the tokens of a workload identity renew themselves".to_owned()
             }
             Self::Unmanaged => format!(
-                "replace the kubeconfig in {} by hand; with the label {}={} Flux uses it at once",
+                "replace the kubeconfig in {} yourself; with the label {}={} Flux uses it at once",
                 secret.display(),
                 WATCH_LABEL.0,
                 WATCH_LABEL.1

@@ -46,6 +46,7 @@ use serde_json::{Value, json};
 use self::client::Route;
 use crate::error::{Error, Result};
 use crate::object::{ObjectReference, api_resource};
+use crate::waiting;
 
 /// The field manager of every write (server-side apply).
 pub const FIELD_MANAGER: &str = "carvelflux";
@@ -70,7 +71,7 @@ pub struct Cluster {
     client: Client,
     clock: ServerClock,
     request_timeout: Option<Duration>,
-    takes_over: bool,
+    forces_conflicts: bool,
 }
 
 /// The API groups a cluster serves, each with its versions.
@@ -211,8 +212,8 @@ impl Cluster {
 
     /// Lets every write take fields over from other managers, instead of being refused.
     #[must_use]
-    pub fn taking_over(mut self, takes_over: bool) -> Self {
-        self.takes_over = takes_over;
+    pub fn forcing_conflicts(mut self, forces_conflicts: bool) -> Self {
+        self.forces_conflicts = forces_conflicts;
         self
     }
 
@@ -238,7 +239,7 @@ impl Cluster {
     pub async fn apply(&self, manifest: &Value, dry_run: bool) -> Result<DynamicObject> {
         let reference = ObjectReference::of(manifest)?;
         let mut parameters = PatchParams::apply(FIELD_MANAGER).validation_strict();
-        parameters.force = self.takes_over;
+        parameters.force = self.forces_conflicts;
         if dry_run {
             parameters = parameters.dry_run();
         }
@@ -282,9 +283,9 @@ impl Cluster {
         let Some(limit) = self.request_timeout else {
             return request.await.map_err(failure);
         };
-        match tokio::time::timeout(limit, request).await {
-            Ok(answer) => answer.map_err(failure),
-            Err(_) => Err(self.no_answer(what, limit)),
+        match waiting::within(limit, request).await {
+            Some(answer) => answer.map_err(failure),
+            None => Err(self.no_answer(what, limit)),
         }
     }
 

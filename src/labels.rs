@@ -1,4 +1,4 @@
-//! The labels and annotations the plugin writes. Nothing it reads may depend on them alone: deliveries made by hand
+//! The labels and annotations the plugin writes. Nothing it reads may depend on them alone: deliveries made without the plugin
 //! after the guide have none.
 
 use kube::ResourceExt;

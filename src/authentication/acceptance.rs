@@ -135,7 +135,7 @@ impl Addresses {
             .hint(format!(
                 "give add-cluster an address of the run cluster's own API server: {SERVER_FLAG} https://HOST:PORT, and its --flux-certificate-authority FILE"
             ))
-            .hint(format!("or a kubeconfig with which Flux gets in at {server}: --kubeconfig-file FILE"))
+            .hint(format!("or a kubeconfig that authenticates Flux at {server}: --kubeconfig-file FILE"))
     }
 }
 

@@ -75,7 +75,7 @@ pub struct FluxCredentialArgs {
     /// File with the SSH host keys of the Git server, as `ssh-keyscan` prints them (default: those that are stored, else they are fetched and confirmed by fingerprint)
     #[arg(long, value_name = "FILE", requires = "ssh_key")]
     pub known_hosts_file: Option<PathBuf>,
-    /// File with the certificate (PEM) of the private authority that has signed the Git server's
+    /// File with the certificate (PEM) of the private certificate authority that has signed the Git server's
     #[arg(long, value_name = "FILE")]
     pub git_ca_file: Option<PathBuf>,
 }

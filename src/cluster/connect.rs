@@ -116,7 +116,7 @@ impl Cluster {
             client,
             clock,
             request_timeout,
-            takes_over: false,
+            forces_conflicts: false,
         })
     }
 

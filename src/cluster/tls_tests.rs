@@ -19,7 +19,7 @@ fn parameters(subject: &str) -> CertificateParams {
     parameters
 }
 
-/// Makes what `openssl req -x509` does: a certificate that is its own authority.
+/// Makes what `openssl req -x509` does: a certificate that is its own CA.
 fn self_signed(change: impl Fn(&mut CertificateParams)) -> Server {
     let mut parameters = parameters("self-signed");
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -28,7 +28,7 @@ fn self_signed(change: impl Fn(&mut CertificateParams)) -> Server {
     Server { certificate: parameters.self_signed(&key).expect("a certificate").der().to_vec(), key }
 }
 
-/// Makes an authority and a certificate that it has signed; the first is the authority's.
+/// Makes a CA and a certificate that it has signed; the first is the CA's.
 fn signed() -> (Vec<u8>, Server) {
     let mut authority = CertificateParams::new(Vec::new()).expect("no names");
     authority.distinguished_name.push(DnType::CommonName, "company");

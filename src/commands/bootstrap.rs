@@ -32,11 +32,10 @@ use crate::labels;
 use crate::names;
 use crate::object::ObjectReference;
 use crate::observe::Expectation;
-use crate::observe::fetch::Freshness;
 use crate::observe::source::{Source, judge};
 use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::plan::export::Contents;
-use crate::plan::{Apply, LiveObjects, Place, Plan, Preview, Step};
+use crate::plan::{Apply, Freshness, LiveObjects, Place, Plan, Preview, Step};
 use crate::ui::{Format, Ui, prompt};
 
 /// What was found out.
@@ -80,7 +79,7 @@ async fn prepare(
     mut request: Request,
     arguments: &BootstrapArgs,
 ) -> Result<Option<GitCredentials>> {
-    let build = Cluster::connect(Role::Build, connection).await?.taking_over(arguments.write.force_conflicts);
+    let build = Cluster::connect(Role::Build, connection).await?.forcing_conflicts(arguments.write.force_conflicts);
     let limits = Limits::new(connection.request_timeout, request.timeout);
     let facts = Box::pin(gather(ui, &mut request, &build, limits)).await?;
     let plan = plan(&request, &facts);
@@ -169,7 +168,7 @@ async fn gather(ui: Ui, request: &mut Request, build: &Cluster, limits: Limits) 
     }
     // What Flux has fetched it can read, whatever the user's own `git` needs for that.
     let is_fetched = matches!(&live, Ok(Some(live)) if has_fetched(live, &request.branch));
-    // An SSH key and an authority that are given have been tried alone.
+    // An SSH key and a CA that are given have been tried alone.
     if let Ok(secret) = &secret
         && !is_fetched
         && request.ssh.is_none()

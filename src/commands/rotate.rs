@@ -40,7 +40,7 @@ pub(super) async fn run(
     let namespace = context::namespace(ui, &connection, namespace).await?;
     let read = BuildCluster::read(&build, &namespace).await?;
     let request = Request::ask(namespace, arguments, &read.rotatable()).await?;
-    let build = build.taking_over(request.force_conflicts);
+    let build = build.forcing_conflicts(request.force_conflicts);
     let targets = read.targets(&build, &request).await?;
     let rotations = Rotations { ui, request, connection, build, read, waits };
 

@@ -63,7 +63,7 @@ fn what_a_provider_needs_must_be_there() {
     };
     assert!(with_address(Provider::Aws).check().is_err(), "the region is in the name of the cluster");
     for provider in [Provider::Generic, Provider::Azure, Provider::Gcp] {
-        with_address(provider).check().expect("address and authority will do");
+        with_address(provider).check().expect("address and CA will do");
     }
 }
 

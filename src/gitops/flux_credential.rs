@@ -16,7 +16,7 @@ pub struct FluxCredential {
     pub login: Option<GitCredentials>,
     /// The key, over SSH.
     pub ssh: Option<SshKey>,
-    /// The certificates (PEM) of authorities that are trusted beside the public ones.
+    /// The certificates (PEM) of certificate authorities that are trusted beside the public ones.
     pub authority: Option<String>,
 }
 
@@ -56,7 +56,7 @@ impl FluxCredential {
         self.login.is_none() && self.ssh.is_none() && self.authority.is_none()
     }
 
-    /// Takes what is not given from the Secret that is there: who gives an authority keeps the login, and the other way round.
+    /// Takes what is not given from the Secret that is there: who gives a CA keeps the login, and the other way round.
     #[must_use]
     pub fn or_as_in(mut self, secret: &DynamicObject) -> Self {
         if self.ssh.is_some() {

@@ -3,7 +3,7 @@
 
 use super::certificate::{self, Problem};
 use super::document::{Cluster, Entry};
-use super::finding::{Disk, Report};
+use super::finding::{ReadFile, Report};
 use super::url::{has_login, plain_url};
 use crate::shell::quoted;
 
@@ -21,14 +21,14 @@ pub(super) struct Server {
     pub(super) disable_compression: bool,
 }
 
-/// Reads the cluster entry of the current context; `disk` is the controller's, or `None` where file references are
+/// Reads the cluster entry of the current context; `read_file` reads on the controller's disk, or is `None` where file references are
 /// refused already.
-pub(super) fn read(entry: &Entry<Cluster>, disk: Option<Disk<'_>>, report: &mut Report<'_>) -> Server {
+pub(super) fn read(entry: &Entry<Cluster>, read_file: Option<ReadFile<'_>>, report: &mut Report<'_>) -> Server {
     let fields = &entry.fields;
     let mut server = Server { disable_compression: fields.disable_compression, ..Server::default() };
     read_address(&fields.server, &mut server, report);
     read_proxy(&fields.proxy_url, &mut server, report);
-    read_authority(entry, disk, &mut server, report);
+    read_authority(entry, read_file, &mut server, report);
     if fields.insecure_skip_tls_verify {
         let effect = if server.certificate_authority.is_empty() {
             "Flux ignores it and refuses the server's certificate, unless a certificate authority of its system signed it"
@@ -90,17 +90,22 @@ fn read_proxy(proxy: &str, server: &mut Server, report: &mut Report<'_>) {
     }
 }
 
-fn read_authority(entry: &Entry<Cluster>, disk: Option<Disk<'_>>, server: &mut Server, report: &mut Report<'_>) {
+fn read_authority(
+    entry: &Entry<Cluster>,
+    read_file: Option<ReadFile<'_>>,
+    server: &mut Server,
+    report: &mut Report<'_>,
+) {
     let file = &entry.fields.certificate_authority;
     let data = &entry.fields.certificate_authority_data.0;
     if !file.is_empty() && !data.is_empty() {
         let effect = "Flux refuses the kubeconfig, because certificate-authority-data is given too";
         report.refused("certificate-authority", effect, "remove certificate-authority");
-    } else if let Some(disk) = disk.filter(|_| !file.is_empty()) {
-        match disk(file) {
+    } else if let Some(read_file) = read_file.filter(|_| !file.is_empty()) {
+        match read_file(file) {
             Ok(_) => report.dropped(
                 "certificate-authority",
-                "Flux opens the file on the controller's disk, then ignores it and trusts the authorities of its system",
+                "Flux opens the file on the controller's disk, then ignores it and trusts the CAs of its system",
                 embed(&entry.name),
             ),
             Err(_) => report.refused(

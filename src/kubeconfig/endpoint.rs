@@ -211,7 +211,7 @@ impl EndpointOverrides {
 impl Endpoint {
     /// Tells whether two endpoints are the same server: by host, port and path, and by a certificate authority of its own.
     ///
-    /// An authority alone says little: that of a company, or of a proxy before many clusters, signs for all of them. A
+    /// A certificate authority alone says little: that of a company, or of a proxy before many clusters, signs for all of them. A
     /// public one is in no kubeconfig, and says nothing at all.
     #[must_use]
     pub fn is_same_server(&self, other: &Self) -> bool {

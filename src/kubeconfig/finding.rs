@@ -5,7 +5,7 @@ use std::io;
 use crate::error::Error;
 
 /// Reads a file where the kubeconfig is used.
-pub(super) type Disk<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
+pub(super) type ReadFile<'a> = &'a dyn Fn(&str) -> io::Result<Vec<u8>>;
 
 /// How much a [`Finding`] matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

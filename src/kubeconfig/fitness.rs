@@ -6,7 +6,7 @@ use std::io;
 use secrecy::SecretString;
 
 use super::document::{Document, Entry, FILE_FIELDS, label};
-use super::finding::{Disk, Finding, Report, Severity, error_of};
+use super::finding::{Finding, ReadFile, Report, Severity, error_of};
 use super::lint::{FluxBehaviour, examine, examine_document, lint};
 use crate::error::{Error, Result};
 
@@ -110,16 +110,16 @@ pub fn inline_files(text: &str, read_file: impl Fn(&str) -> io::Result<Vec<u8>>)
 }
 
 /// Returns what the current context leads to, with the content of the files that it names.
-fn reduced(document: &Document, disk: Disk<'_>) -> Result<Document> {
+fn reduced(document: &Document, read_file: ReadFile<'_>) -> Result<Document> {
     let mut cluster = document.cluster().cloned();
     if let Some(entry) = &mut cluster {
-        let file = File { entry: label("cluster", &entry.name), field: "certificate-authority", disk };
+        let file = File { entry: label("cluster", &entry.name), field: "certificate-authority", read: read_file };
         let fields = &mut entry.fields;
         file.take_in(&mut fields.certificate_authority, &mut fields.certificate_authority_data.0)?;
     }
     let mut user = document.user().cloned();
     if let Some(Entry { name, fields }) = &mut user {
-        let file = |field| File { entry: label("user", name), field, disk };
+        let file = |field| File { entry: label("user", name), field, read: read_file };
         file("client-certificate").take_in(&mut fields.client_certificate, &mut fields.client_certificate_data.0)?;
         file("client-key").take_in(&mut fields.client_key, &mut fields.client_key_data.0)?;
         let mut token = std::mem::take(&mut fields.token).into_bytes();
@@ -137,10 +137,10 @@ fn reduced(document: &Document, disk: Disk<'_>) -> Result<Document> {
 }
 
 /// A field that names a file.
-struct File<'disk> {
+struct File<'file> {
     entry: String,
     field: &'static str,
-    disk: Disk<'disk>,
+    read: ReadFile<'file>,
 }
 
 impl File<'_> {
@@ -148,7 +148,7 @@ impl File<'_> {
     fn take_in(&self, path: &mut String, content: &mut Vec<u8>) -> Result<()> {
         let path = std::mem::take(path);
         if !path.is_empty() && content.is_empty() {
-            *content = (self.disk)(&path)
+            *content = (self.read)(&path)
                 .map_err(|error| self.failed(error).hint("write the content into the kubeconfig itself"))?;
         }
         Ok(())

@@ -14,7 +14,7 @@ use super::cluster;
 use super::document::{Document, label};
 use super::effective::Effective;
 use super::encoding;
-use super::finding::{Disk, Finding, Report, Severity, error_of};
+use super::finding::{Finding, ReadFile, Report, Severity, error_of};
 use super::user;
 use crate::error::{Error, Result};
 
@@ -91,11 +91,11 @@ pub(crate) fn as_flux_reads_it(text: &str) -> Result<Kubeconfig> {
 }
 
 /// Goes through a kubeconfig as Flux does.
-pub(super) fn examine(text: &str, behaviour: FluxBehaviour, disk: Disk<'_>) -> Examination {
+pub(super) fn examine(text: &str, behaviour: FluxBehaviour, read_file: ReadFile<'_>) -> Examination {
     let mut findings = Vec::new();
     let mut report = Report::new("kubeconfig", &mut findings);
     let document = Document::read(text, &mut report);
-    let effective = document.map(|document| examine_document(&document, behaviour, disk, &mut report));
+    let effective = document.map(|document| examine_document(&document, behaviour, read_file, &mut report));
     let is_refused = report.is_refused();
     // Where one part may be read differently, nothing that follows from it is certain.
     if findings.iter().any(|finding| finding.severity == Severity::Undecided) {
@@ -111,12 +111,12 @@ pub(super) fn examine(text: &str, behaviour: FluxBehaviour, disk: Disk<'_>) -> E
 pub(super) fn examine_document(
     document: &Document,
     behaviour: FluxBehaviour,
-    disk: Disk<'_>,
+    read_file: ReadFile<'_>,
     report: &mut Report<'_>,
 ) -> Effective {
     let reads_files = behaviour == FluxBehaviour::ReadsFiles;
     check_files(document, reads_files, report);
-    let effective = connect(document, reads_files.then_some(disk), report);
+    let effective = connect(document, reads_files.then_some(read_file), report);
     check_unused(document, report);
     effective
 }
@@ -154,7 +154,7 @@ fn check_files_of(files: &[(&str, &String, &str)], reads_files: bool, is_used: b
 }
 
 /// Follows the current context to a server and credentials (client-go `clientcmd/client_config.go`, `ClientConfig`).
-fn connect(document: &Document, disk: Option<Disk<'_>>, report: &mut Report<'_>) -> Effective {
+fn connect(document: &Document, read_file: Option<ReadFile<'_>>, report: &mut Report<'_>) -> Effective {
     let used = Used::by(document);
     let context = document.context();
     if context.is_none() && !used.context.is_empty() {
@@ -163,7 +163,7 @@ fn connect(document: &Document, disk: Option<Disk<'_>>, report: &mut Report<'_>)
     }
     let server = document
         .cluster()
-        .map(|cluster| cluster::read(cluster, disk, &mut report.about(label("cluster", &cluster.name))));
+        .map(|cluster| cluster::read(cluster, read_file, &mut report.about(label("cluster", &cluster.name))));
     if server.is_none() && context.is_some() {
         let effect = "Flux refuses the kubeconfig, because it has no such cluster";
         report.about(label("context", used.context)).refused("cluster", effect, "name one of its clusters");
@@ -176,7 +176,7 @@ fn connect(document: &Document, disk: Option<Disk<'_>>, report: &mut Report<'_>)
     }
     let server = server.unwrap_or_default();
     let credentials =
-        document.user().map(|user| user::read(user, &server, disk, &mut report.about(label("user", &user.name))));
+        document.user().map(|user| user::read(user, &server, read_file, &mut report.about(label("user", &user.name))));
     if credentials.is_none() && context.is_some() {
         let effect = "Flux connects anonymously, because there is no such user";
         report.about(label("context", used.context)).dropped("user", effect, "name one of its users");

@@ -7,7 +7,7 @@ use secrecy::{SecretSlice, SecretString};
 use super::certificate::{self, Problem};
 use super::cluster::Server;
 use super::document::{Entry, Object, User};
-use super::finding::{Disk, Report};
+use super::finding::{ReadFile, Report};
 
 /// The credentials as Flux holds them, used or not.
 #[derive(Default)]
@@ -22,16 +22,16 @@ pub(super) struct Credentials {
 const USE_A_TOKEN: &str = "give Flux a token of its own: kubectl carvelflux add-cluster";
 const FLATTEN: &str = "write a kubeconfig without file references: kubectl config view --raw --minify --flatten";
 
-/// Reads the user entry of the current context; `disk` is the controller's, or `None` where file references are
+/// Reads the user entry of the current context; `read_file` reads on the controller's disk, or is `None` where file references are
 /// refused already.
 pub(super) fn read(
     entry: &Entry<User>,
     server: &Server,
-    disk: Option<Disk<'_>>,
+    read_file: Option<ReadFile<'_>>,
     report: &mut Report<'_>,
 ) -> Credentials {
     let fields = &entry.fields;
-    check_certificate(fields, disk, report);
+    check_certificate(fields, read_file, report);
     check_plugins(fields, report);
     check_impersonation(fields, report);
     let has_password = !fields.username.is_empty() || !fields.password.is_empty();
@@ -41,7 +41,7 @@ pub(super) fn read(
     }
     let mut credentials = Credentials::default();
     if server.is_secure {
-        read_token(fields, server, disk, &mut credentials, report);
+        read_token(fields, server, read_file, &mut credentials, report);
         read_certificate(fields, &mut credentials, report);
         read_password(fields, &mut credentials, report);
         let is_anonymous = !server.has_login
@@ -58,18 +58,18 @@ pub(super) fn read(
 fn read_token(
     fields: &User,
     server: &Server,
-    disk: Option<Disk<'_>>,
+    read_file: Option<ReadFile<'_>>,
     credentials: &mut Credentials,
     report: &mut Report<'_>,
 ) {
     let (inline, file) = (&fields.token, &fields.token_file);
-    let (field, token) = match disk {
+    let (field, token) = match read_file {
         Some(_) if !inline.is_empty() && !file.is_empty() => {
             report.dropped("tokenFile", "Flux ignores it, because there is a token", "remove tokenFile");
             ("token", inline.clone())
         }
-        Some(disk) if !file.is_empty() => {
-            if let Ok(Ok(token)) = disk(file).map(String::from_utf8) {
+        Some(read_file) if !file.is_empty() => {
+            if let Ok(Ok(token)) = read_file(file).map(String::from_utf8) {
                 let effect = "Flux sends the token that is in this file on the controller's own disk";
                 report.warning("tokenFile", effect, "put the token that you mean into `token`");
                 ("tokenFile", token)
@@ -121,7 +121,7 @@ fn read_certificate(fields: &User, credentials: &mut Credentials, report: &mut R
     credentials.client_key = Some(key.clone()).filter(|key| !key.is_empty()).map(SecretSlice::from);
 }
 
-fn check_certificate(fields: &User, disk: Option<Disk<'_>>, report: &mut Report<'_>) {
+fn check_certificate(fields: &User, read_file: Option<ReadFile<'_>>, report: &mut Report<'_>) {
     let certificate = (&fields.client_certificate, &fields.client_certificate_data.0);
     let key = (&fields.client_key, &fields.client_key_data.0);
     if certificate.0.is_empty() && certificate.1.is_empty() {
@@ -129,7 +129,7 @@ fn check_certificate(fields: &User, disk: Option<Disk<'_>>, report: &mut Report<
         if !key.1.is_empty() {
             report.dropped("client-key-data", effect, hint);
         }
-        if !key.0.is_empty() && disk.is_some() {
+        if !key.0.is_empty() && read_file.is_some() {
             report.dropped("client-key", effect, hint);
         }
         return;
@@ -140,8 +140,8 @@ fn check_certificate(fields: &User, disk: Option<Disk<'_>>, report: &mut Report<
         if !file.is_empty() && !data.is_empty() {
             let effect = format!("Flux refuses the kubeconfig, because {inline} is given too");
             report.refused(field, effect, format!("remove {field}"));
-        } else if let Some(disk) = disk.filter(|_| !file.is_empty()) {
-            if disk(file).is_ok() {
+        } else if let Some(read_file) = read_file.filter(|_| !file.is_empty()) {
+            if read_file(file).is_ok() {
                 let effect =
                     "Flux opens the file on the controller's disk, then ignores it and does not log in with it";
                 report.dropped(field, effect, FLATTEN);

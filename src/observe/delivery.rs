@@ -1,4 +1,4 @@
-//! Which deliveries there are: found by what Kustomizations contain, so that those made by hand after the guide count too.
+//! Which deliveries there are: found by what Kustomizations contain, so that those made without the plugin, after the guide, count too.
 
 use std::collections::BTreeMap;
 

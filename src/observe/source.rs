@@ -89,7 +89,7 @@ fn explain(message: &str, object: &GitRepository) -> (GracePeriod, String) {
     if says(&["x509:", "certificate signed by"]) {
         let secret = object.spec.secret_ref.as_ref().map_or("NAME", |secret| secret.name.as_str());
         let hint = format!(
-            "Flux does not trust the certificate of {url}: put the authority's into Secret {namespace}/{secret} as ca.crt, and name the Secret in spec.secretRef"
+            "Flux does not trust the certificate of {url}: put that of its CA into Secret {namespace}/{secret} as ca.crt, and name the Secret in spec.secretRef"
         );
         (GracePeriod::Short, hint)
     } else if says(&["authentication", "authorization", "secret", "unauthorized", "invalid credentials"]) {

@@ -167,7 +167,7 @@ fn judge_installs<'a>(
     let judge = |(namespace, name): &(String, String)| {
         let installed = installed(namespace, name);
         match install::judge(&installed, namespace, name) {
-            // Deleted by hand, it stays away until Flux applies again, which nobody but its user may hasten.
+            // Deleted by a user, it stays away until Flux applies again, which nobody but its user may hasten.
             Verdict::Pending { stage, why } if installed.install.is_none() => {
                 let (name, namespace) = (&delivery.installs_kustomization, &delivery.namespace);
                 Verdict::pending(

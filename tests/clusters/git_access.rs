@@ -1,4 +1,4 @@
-//! Repositories that Flux reads with a deploy key, or whose server has a certificate of a private authority: from `bootstrap` to
+//! Repositories that Flux reads with a deploy key, or whose server has a certificate of a private certificate authority: from `bootstrap` to
 //! an installed package, and to another credential.
 
 use testbed::{Testbed, generate_key};

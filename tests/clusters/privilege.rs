@@ -1,4 +1,4 @@
-//! Who may do what, and who owns what: objects made by hand, shards.
+//! Who may do what, and who owns what: objects made without the plugin, shards.
 
 use serde_json::{Value, json};
 use testbed::{Options, Testbed};

@@ -22,7 +22,7 @@ fn another_cluster(testbed: &Testbed) {
     user.run(&arguments).expect_code(1).says("the name `prod1` is taken by another cluster").says("another name");
     assert_eq!(before, user.state());
 
-    // A kubeconfig made by hand says by itself which cluster it points at.
+    // A kubeconfig that the plugin did not make says by itself which cluster it points at.
     let build = user.workspace.build_namespace();
     let annotation = "carvelflux.dev/run-cluster-uid-";
     testbed.kubectl("build", &["-n", build, "annotate", "secret", "prod1-kubeconfig", annotation]).expect("kubectl");

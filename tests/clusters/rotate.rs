@@ -181,7 +181,7 @@ fn not_rotatable(testbed: &Testbed) {
     user.add_cluster("prod1").expect_code(0);
     user.run(&["rotate", "prod1", "--yes", "--run-context", "prod2=prod2"]).expect_code(2).says("not among");
     user.run(&["rotate", "prod1", "--yes", "--token-duration", "9m"]).expect_code(2).says("less than 10m");
-    for (method, says) in [("kubeconfig-file", "--kubeconfig-file FILE"), ("unknown", "by hand")] {
+    for (method, says) in [("kubeconfig-file", "--kubeconfig-file FILE"), ("unknown", "yourself")] {
         let annotation = format!("carvelflux.dev/authentication={method}");
         user.build(&["annotate", "--overwrite", "secret", "prod1-kubeconfig", &annotation]);
         let before = user.state();
@@ -259,8 +259,7 @@ fn two_at_a_time(testbed: &Testbed) {
         for output in outputs.into_iter().filter(|output| output.code != 0) {
             let output = output.expect_code(1);
             // Where the other one had already taken its new Secret for an old one, there was nothing to store.
-            let is_explained =
-                ["somebody else changed it at the same time", "it was not stored", "did not become complete"];
+            let is_explained = ["somebody else changed it at the same time", "it was not stored", "is gone from"];
             assert!(is_explained.iter().any(|text| output.stderr.contains(text)), "{output}");
         }
         user.run(&ROTATE).expect_code(0);

@@ -192,7 +192,7 @@ fn never_come_out(testbed: &Testbed) {
         run(added("values.yaml", &["--kubeconfig-file", "own.yaml", preview]), &[], code);
     }
     run(added("values.yaml", &[]), &[], 0);
-    // What only ytt gets to see is committed by hand.
+    // What only ytt gets to see is committed without the plugin.
     searched.user.edit(VALUES_FILE, |text| text.replace("hostname:", "no_such_value:"));
     searched.run(&["wait", "-o", "json"], 1);
     let mut run = |arguments: Vec<String>, environment: &[(&str, &str)], code| {

@@ -45,7 +45,7 @@ fn shown_checked_and_set(testbed: &Testbed) {
     assert!(held.stdout.contains("hostname: \"5\"") && held.stdout.contains("# values of"), "{held}");
     set(&["--set", "replicas=2"]).expect_code(0).says("nothing to change");
 
-    // What somebody has committed by hand is judged, too.
+    // What somebody has committed themselves is judged, too.
     user.edit(VALUES_FILE, |text| text.replace("replicas: 2", "no_such_value: 2"));
     set(&["--set", "port=8080"]).expect_code(2).says("no_such_value is no key of this package").says(VALUES_FILE);
 }

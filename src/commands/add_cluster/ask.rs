@@ -57,7 +57,7 @@ pub(super) async fn ask(
         prompt::text(question.checked(move |name| names::check_run_cluster(name, &package))).await?
     };
 
-    let build = Cluster::connect(Role::Build, connection).await?.taking_over(arguments.write.force_conflicts);
+    let build = Cluster::connect(Role::Build, connection).await?.forcing_conflicts(arguments.write.force_conflicts);
     let build_served = build.served_versions().await?;
     let namespace = context::namespace(ui, connection, given_namespace).await?;
     let package = if let Some(package) = &arguments.package {
@@ -82,7 +82,7 @@ pub(super) async fn ask(
     let run_connection = run_connection.in_context(&context);
     let run = Cluster::connect(Role::Run(run_cluster.clone()), &run_connection)
         .await?
-        .taking_over(arguments.write.force_conflicts);
+        .forcing_conflicts(arguments.write.force_conflicts);
     let user_endpoint = endpoint_of_context(&kubeconfig, &context, &endpoint)?;
     let run_served = run.served_versions().await?;
     let target_namespace = if let Some(namespace) = &arguments.target_namespace {

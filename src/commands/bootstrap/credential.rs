@@ -1,4 +1,4 @@
-//! The SSH key and the authority that are given for Flux, read from their files.
+//! The SSH key and the CA's certificate that are given for Flux, read from their files.
 
 use std::path::Path;
 
@@ -106,7 +106,7 @@ async fn authority(path: &Path) -> Result<String> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     if certificates.is_empty() || certificates.iter().any(std::result::Result::is_err) {
         return Err(Error::usage(format!("{} holds no certificate", path.display()))
-            .hint("give the authority's certificate in PEM: it begins with -----BEGIN CERTIFICATE-----"));
+            .hint("give the CA's certificate in PEM: it begins with -----BEGIN CERTIFICATE-----"));
     }
     Ok(text)
 }

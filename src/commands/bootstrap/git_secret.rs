@@ -1,5 +1,5 @@
 //! The Secret with which source-controller reads the repository, and whether it holds what Flux needs for that. The user's own
-//! `git` may have more: SSH keys, and certificates of private authorities.
+//! `git` may have more: SSH keys, and certificates of private CAs.
 
 use std::collections::BTreeSet;
 

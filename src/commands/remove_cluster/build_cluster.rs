@@ -169,7 +169,7 @@ fn describe(flux: &FluxObjects, delivery: &Delivery, shares_packages: bool) -> R
     removed
 }
 
-/// Describes a delivery of which nobody knows any more but the user: its Kustomizations were deleted by hand.
+/// Describes a delivery of which nobody knows any more but the user: its Kustomizations were deleted with kubectl.
 async fn assume(request: &Request, clusters: &Clusters, flux: &FluxObjects, package: &str) -> Result<RemovedDelivery> {
     let path = names::normalised_path(package);
     let name = names::of_package(path);

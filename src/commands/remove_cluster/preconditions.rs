@@ -70,7 +70,7 @@ pub(super) async fn same_cluster(
 
 /// Refuses a run cluster that is not the one which a credential leads to.
 ///
-/// A kubeconfig that was made by hand says by itself which cluster it points at; where its user may not read that, the UID
+/// A kubeconfig that the plugin did not make says by itself which cluster it points at; where its user may not read that, the UID
 /// of an object that both see is as good a proof. Where nothing leads to the cluster any more, there is nothing to compare:
 /// what is deleted then names this build cluster as its owner.
 async fn leads_to(

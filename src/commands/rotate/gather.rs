@@ -316,7 +316,7 @@ mod tests {
         ");
         insta::assert_snapshot!(refusal(Method::Unmanaged), @r"
         the credential for prod1 cannot be rotated here: Secret dev/prod1-kubeconfig is not managed by this plugin
-        replace the kubeconfig in Secret dev/prod1-kubeconfig by hand; with the label reconcile.fluxcd.io/watch=Enabled Flux uses it at once
+        replace the kubeconfig in Secret dev/prod1-kubeconfig yourself; with the label reconcile.fluxcd.io/watch=Enabled Flux uses it at once
         ");
     }
 }

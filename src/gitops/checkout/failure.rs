@@ -159,7 +159,7 @@ impl Failure {
             Self::HostKey => Error::new(format!("the SSH host key of {host_name} is not known"))
                 .hint(format!("connect once with `{ssh}` and compare the key, then try again")),
             Self::Certificate => Error::new(format!("the certificate of {host_name} is not trusted"))
-                .hint(format!("check with `{check}`; for a private authority: `git config --global http.https://{host_name}/.sslCAInfo FILE`")),
+                .hint(format!("check with `{check}`; for a private certificate authority: `git config --global http.https://{host_name}/.sslCAInfo FILE`")),
             Self::Unreachable => Error::new(format!("{host_name} cannot be reached from here")).hint(format!("check with `{check}`")),
             Self::BranchNotFound => Error::new(format!("{url} has no branch {branch}")),
             Self::RepositoryNotFound => Error::new(format!("there is no repository at {url}, or you may not see it"))
@@ -208,8 +208,8 @@ impl Failure {
             Self::Authentication if url.is_ssh() => Error::new(format!("{url} does not accept the SSH key"))
                 .hint("let its public key read the repository, as a deploy key, then run this command again"),
             Self::Certificate => {
-                Error::new(format!("the certificate of {host} is not signed by the authority that Flux would trust"))
-                    .hint("give the certificate of the authority that has signed it: --git-ca-file FILE")
+                Error::new(format!("the certificate of {host} is not signed by a certificate authority that Flux would trust"))
+                    .hint("give the certificate of the one that has signed it: --git-ca-file FILE")
             }
             Self::Unreachable => return self.error("clone", url, branch, output).hint(
                 "settings of your own git, such as http.proxy, do not count here, as Flux does not have them; a proxy of the environment does: HTTPS_PROXY",

@@ -30,7 +30,7 @@ pub(super) const OF_USER: &[&str] = &[
     "SSH_AUTH_SOCK",
 ];
 
-/// Where operating systems keep the certificates of the authorities that they trust.
+/// Where operating systems keep the certificates of the CAs that they trust.
 pub(super) const BUNDLES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -74,8 +74,8 @@ impl Isolated {
         }
         if let Some(authority) = &credential.authority {
             // Flux trusts the public ones as well, and this variable replaces them.
-            let all = format!("{authority}\n{}", system_authorities());
-            let path = temporary.write("authorities.pem", &all).map_err(failed)?;
+            let all = format!("{authority}\n{}", system_cas());
+            let path = temporary.write("certificate-authorities.pem", &all).map_err(failed)?;
             environment.push(("GIT_SSL_CAINFO".into(), path.into()));
         }
         let known_hosts = credential.ssh.as_ref().map(|ssh| ssh.known_hosts.clone()).unwrap_or_default();
@@ -83,8 +83,8 @@ impl Isolated {
     }
 }
 
-/// Returns the certificates of the authorities that this machine trusts; none where they are not kept in one file.
-fn system_authorities() -> String {
+/// Returns the certificates of the CAs that this machine trusts; none where they are not kept in one file.
+fn system_cas() -> String {
     BUNDLES.iter().find_map(|bundle| std::fs::read_to_string(bundle).ok()).unwrap_or_default()
 }
 

@@ -3,7 +3,6 @@
 //! Their credential helpers, SSH keys, signing and hooks all work. What to write is computed elsewhere; this only brings it to
 //! the branch, whole or not at all.
 
-mod authority;
 mod branches;
 mod clone;
 mod failure;
@@ -18,8 +17,8 @@ mod ssh_key;
 mod temporary;
 #[cfg(test)]
 mod tests;
+mod trust;
 
-pub use self::authority::{Trust, trust};
 pub use self::branches::branches;
 pub use self::clone::{Attempt, Checkout};
 pub use self::git::{GitAccess, is_ancestor};
@@ -28,3 +27,4 @@ pub use self::limit::Limits;
 pub use self::rewritten::{Reads, Rewritten, rewritten};
 pub use self::snapshot::Snapshot;
 pub use self::ssh_key::{KeyType, generate, public_key, scan};
+pub use self::trust::{Trust, trust};

@@ -87,7 +87,7 @@ pub(super) fn ownership_conflict<'a>(testbed: &'a Testbed, name: &str) -> Scene<
     Scene::of(user)
 }
 
-/// Somebody scales the Deployment by hand; the next run takes that back.
+/// Somebody scales the Deployment with kubectl; the next run takes that back.
 pub(super) fn drift_corrected<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
     let user = User::delivered(testbed, name);
     user.target(&["scale", "deployment", "hello-app", "--replicas=7"]);

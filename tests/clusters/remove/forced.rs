@@ -12,12 +12,12 @@ fn run_cluster_is_gone(testbed: &Testbed) {
     let user = delivered(testbed, "gone");
     let target = user.workspace.target_namespace().to_owned();
     let everything = || user.build(&["get", "kustomizations,secrets,configmaps,serviceaccounts", "-o", "name"]);
-    let before = everything();
+    let before = user.state_in("build");
     let process = testbed.process("prod1/kube-apiserver").expect("the process");
     process.stop().expect("it stops");
     remove(&user, &[]).expect_code(1).says("is not reachable").says("--force clears the build cluster and Git");
-    assert_eq!(everything(), before);
-    // Somebody has tried it by hand: Flux tries for ever to delete what it cannot reach.
+    assert_eq!(user.state_in("build"), before);
+    // Somebody has tried it with kubectl: Flux tries for ever to delete what it cannot reach.
     let controller = testbed.process("build/kustomize-controller").expect("the process");
     let failures = || {
         let log = std::fs::read_to_string(controller.log()).expect("a log");

@@ -142,7 +142,7 @@ fn kubeconfig_of_ones_own(testbed: &Testbed) {
     arguments.extend(["--kubeconfig-file", "own.yaml"]);
     user.run(&arguments).expect_code(0);
     remove(&user, &[]).expect_code(0).says("deleted Secret").says("prod1-kubeconfig");
-    // What somebody else looks after stays, and nothing else.
+    // What somebody else manages stays, and nothing else.
     assert_rest(&user, &before);
 }
 

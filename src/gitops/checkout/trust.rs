@@ -12,9 +12,9 @@ use crate::gitops::url::GitUrl;
 /// Who vouches for a server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// An authority that this machine trusts anyway, or nobody has to.
+    /// A certificate authority that this machine trusts anyway, or nobody has to.
     Public,
-    /// An authority that only the settings of the user's `git` name, or nobody: then it is not checked at all.
+    /// A certificate authority that only the settings of the user's `git` name, or nobody: then it is not checked at all.
     Private,
     /// The user's `git` has such settings, but what they are needed for cannot be told.
     Unknown,
@@ -33,13 +33,13 @@ pub async fn trust(url: &GitUrl, access: &GitAccess) -> Result<Trust> {
     let settings = Git::new(access, url).run(temporary.path(), &["config", "--get-urlmatch", "http", &address]).await?;
     let is_unchecked = std::env::var_os("GIT_SSL_NO_VERIFY").is_some();
     let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if !is_unchecked && !names_authority(&settings.stdout) && !VARIABLES.iter().any(is_set) {
+    if !is_unchecked && !decides_on_certificates(&settings.stdout) && !VARIABLES.iter().any(is_set) {
         return Ok(Trust::Public);
     }
     let Some(bundle) = BUNDLES.iter().find(|bundle| Path::new(bundle).is_file()).filter(|_| !is_unchecked) else {
         return Ok(Trust::Unknown);
     };
-    // The same once more, with the authorities of this machine alone.
+    // The same once more, with the CAs of this machine alone.
     let mut access = access.clone();
     let empty = temporary.path().join("no-certificates");
     std::fs::create_dir(&empty).map_err(|error| Error::new("cannot make a temporary directory").because(error))?;
@@ -60,7 +60,7 @@ pub async fn trust(url: &GitUrl, access: &GitAccess) -> Result<Trust> {
 }
 
 /// Tells whether the settings of `git` for a URL say whose certificates are accepted.
-fn names_authority(settings: &str) -> bool {
+fn decides_on_certificates(settings: &str) -> bool {
     let mut settings = settings.lines().map(|line| line.split_once(' ').unwrap_or((line, "")));
     settings.any(|(key, value)| match key.to_ascii_lowercase().as_str() {
         "http.sslcainfo" | "http.sslcapath" => !value.is_empty(),
@@ -78,10 +78,10 @@ mod tests {
         for settings in
             ["http.sslcainfo /etc/company.pem", "http.extraheader x\nhttp.sslverify False", "http.sslCAPath /x"]
         {
-            assert!(names_authority(settings), "{settings}");
+            assert!(decides_on_certificates(settings), "{settings}");
         }
         for settings in ["", "http.sslverify true", "http.proxy http://proxy:3128\nhttp.sslcert /me.pem"] {
-            assert!(!names_authority(settings), "{settings}");
+            assert!(!decides_on_certificates(settings), "{settings}");
         }
     }
 }
