@@ -111,9 +111,10 @@ impl Checks {
         found
     }
 
-    /// Leaves out failures that another one explains.
-    pub fn leave_out(&mut self, is_explained: impl Fn(&Error) -> bool) {
+    /// Records a check that failed in the place of failures that it explains.
+    pub fn fail_for(&mut self, name: impl Into<String>, error: Error, is_explained: impl Fn(&Error) -> bool) {
         self.findings.retain(|finding| !matches!(&finding.outcome, Outcome::Failed(error) if is_explained(error)));
+        self.fail(name, error);
     }
 
     /// Returns everything that was found, in the order of the checks.
@@ -140,9 +141,11 @@ impl Checks {
 
     /// Returns what was found if no check failed; else names all that did, each with its own hints.
     pub fn finish<T>(self, found: Result<T, Skipped>) -> Result<T> {
-        self.refuse_if_failed()?;
-        // Only a check that failed makes a `Skipped`; one that was left out is explained by another failure.
-        found.map_err(|Skipped(())| Error::new("what failed was left out, and nothing explains it"))
+        match (found, self.into_failures()) {
+            (Ok(found), failures) if failures.is_empty() => Ok(found),
+            // Only a check that failed makes a `Skipped`.
+            (_, failures) => Err(joined(failures)),
+        }
     }
 
     /// Returns what failed, in the order of the checks.
@@ -157,17 +160,19 @@ impl Checks {
 
     /// Refuses to go on if any check failed, and names all that did, each with its own hints.
     pub fn refuse_if_failed(self) -> Result<()> {
-        let mut failures = self.into_failures();
-        match failures.len() {
-            0 => Ok(()),
-            1 => Err(failures.remove(0)),
-            count => {
-                let is_usage = failures.iter().all(|failure| failure.kind() == ErrorKind::Usage);
-                let kind = if is_usage { ErrorKind::Usage } else { ErrorKind::Failed };
-                Err(Error::several(kind, format!("{count} checks failed; nothing was changed"), failures))
-            }
-        }
+        let failures = self.into_failures();
+        if failures.is_empty() { Ok(()) } else { Err(joined(failures)) }
     }
+}
+
+/// Returns the only failure, or one that names all.
+fn joined(mut failures: Vec<Error>) -> Error {
+    if failures.len() == 1 {
+        return failures.remove(0);
+    }
+    let is_usage = failures.iter().all(|failure| failure.kind() == ErrorKind::Usage);
+    let kind = if is_usage { ErrorKind::Usage } else { ErrorKind::Failed };
+    Error::several(kind, format!("{} checks failed; nothing was changed", failures.len()), failures)
 }
 
 #[cfg(test)]
@@ -186,6 +191,16 @@ mod tests {
         let hints: Vec<&[String]> = error.parts().iter().map(Error::hints).collect();
         assert_eq!(hints, [["do this"], ["do that"]]);
         assert_eq!(error.kind(), ErrorKind::Failed);
+    }
+
+    #[test]
+    fn a_failure_stands_for_those_that_it_explains() {
+        let mut checks = Checks::default();
+        let one = checks.take::<u8>("one", Err(Error::new("may not list").with_status(403)));
+        let two = checks.take::<u8>("two", Err(Error::new("not reachable")));
+        checks.fail_for("permissions", Error::new("not permitted"), |failure| failure.status() == Some(403));
+        let error = checks.finish((|| Ok((one?, two?)))()).expect_err("two failed");
+        assert_eq!(error.to_string(), "2 checks failed; nothing was changed: not reachable; not permitted");
     }
 
     #[test]

@@ -120,11 +120,14 @@ pub fn refuse_missing(cluster: &Cluster, missing: &[Need]) -> Result<()> {
 /// Adds which permissions are missing, and leaves out failures that say no more than that.
 pub fn take(checks: &mut Checks, cluster: &Cluster, missing: Result<Vec<Need>>) {
     let name = format!("permissions on {}", cluster.display());
-    let refused = missing.and_then(|missing| {
-        checks.leave_out(|failure| is_explained(failure, &missing));
-        refuse_missing(cluster, &missing)
-    });
-    checks.check(name, refused);
+    let missing = match missing {
+        Ok(missing) => missing,
+        Err(error) => return checks.fail(name, error),
+    };
+    match refuse_missing(cluster, &missing) {
+        Ok(()) => checks.pass(name, ""),
+        Err(refused) => checks.fail_for(name, refused, |failure| is_explained(failure, &missing)),
+    }
 }
 
 /// Tells whether a failure says no more than that one of these permissions is missing.

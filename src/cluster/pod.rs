@@ -49,11 +49,10 @@ impl Pod {
         Some(namespace.trim()).filter(|namespace| !namespace.is_empty()).unwrap_or("default").to_owned()
     }
 
-    /// Makes the configuration of a client; flags may name another server, token and certificate authority.
+    /// Makes the configuration of a client; flags may name another token and certificate authority.
     pub(super) fn config(&self, connection: &Connection) -> Result<Config> {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        let server = connection.server.clone().unwrap_or_else(|| format!("https://{host}:{}", self.port));
-        let server: Uri = server.parse().map_err(|error| {
+        let server: Uri = format!("https://{host}:{}", self.port).parse().map_err(|error| {
             Error::usage("the variables KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT name no server")
                 .because(error)
         })?;
@@ -105,13 +104,11 @@ mod tests {
         assert_eq!(config.root_cert.as_ref().map(Vec::len), Some(1));
         assert!(config.auth_info.token_file.expect("a file").ends_with("/token"));
         let other = Connection {
-            server: Some("https://other.example".to_owned()),
             token: Some("fake-token".into()),
             impersonate: Some("jane".to_owned()),
             ..Connection::default()
         };
         let config = pod.config(&other).expect("a configuration");
-        assert_eq!(config.cluster_url.host(), Some("other.example"));
         assert!(config.auth_info.token.is_some() && config.auth_info.token_file.is_none());
         assert_eq!(config.auth_info.impersonate.as_deref(), Some("jane"));
         let named = |name: &str| if name == "POD_NAMESPACE" { Some("named".to_owned()) } else { variables(name) };

@@ -12,20 +12,14 @@ use crate::gitops::tree::{self, FileChange};
 /// How often a push is tried while others are faster.
 const ATTEMPTS: u32 = 5;
 
-/// A commit on the branch of the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Commit {
-    /// Its full hash.
-    pub sha: String,
-    /// Which attempt went through, from 1; more than 1 when others pushed at the same time.
-    pub pushed_at_attempt: u32,
-}
-
 /// What became of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushOutcome {
     /// The change is on the branch.
-    Pushed(Commit),
+    Pushed {
+        /// The full hash of its commit.
+        sha: String,
+    },
     /// The branch held it already, at this revision.
     Unchanged {
         /// The full hash of the branch's newest commit.
@@ -38,8 +32,7 @@ impl PushOutcome {
     #[must_use]
     pub fn sha(&self) -> &str {
         match self {
-            Self::Pushed(commit) => &commit.sha,
-            Self::Unchanged { sha } => sha,
+            Self::Pushed { sha } | Self::Unchanged { sha } => sha,
         }
     }
 }
@@ -59,7 +52,7 @@ impl Checkout {
             output.stderr = refusal::without_values(&output.stderr, changes);
             let sha = self.revision().await?;
             if output.success {
-                return Ok(PushOutcome::Pushed(Commit { sha, pushed_at_attempt: attempt }));
+                return Ok(PushOutcome::Pushed { sha });
             }
             match Failure::of(&output) {
                 Failure::Outdated if attempt < ATTEMPTS => {
@@ -72,7 +65,7 @@ impl Checkout {
                 failure @ (Failure::Unreachable | Failure::TimedOut(_) | Failure::Other) => {
                     let error = failure.error("push to", &self.url, &self.branch, &output);
                     return match self.holds(&sha).await {
-                        Some(true) => Ok(PushOutcome::Pushed(Commit { sha, pushed_at_attempt: attempt })),
+                        Some(true) => Ok(PushOutcome::Pushed { sha }),
                         Some(false) => Err(error.because("nothing was pushed")),
                         None => Err(error
                             .because("it is not known whether the commit arrived")

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::push::{Commit, PushOutcome};
+use super::push::PushOutcome;
 use super::*;
 use crate::gitops::tree::FileChange;
 use crate::gitops::url::GitUrl;
@@ -147,7 +147,7 @@ async fn writes_removes_and_pushes_in_one_commit() {
         remove("never.yaml"),
     ];
     let outcome = checkout.commit_and_push(&changes, "-- carvelflux: add prod1").await.unwrap();
-    assert_eq!(outcome, PushOutcome::Pushed(Commit { sha: server.head(), pushed_at_attempt: 1 }));
+    assert_eq!(outcome, PushOutcome::Pushed { sha: server.head() });
     assert_eq!(server.show("app/prod1/params.yaml"), "x: 1");
     assert_eq!(
         server.git("server", &["ls-tree", "-r", "--name-only", "main"]),
@@ -175,7 +175,7 @@ async fn a_push_of_someone_else_is_kept_and_ours_goes_on_top() {
     checkout.check_can_push().await.unwrap();
     let changes = [write("ours.yaml", "o: 1\n"), write("a.yaml", "a: 1\nb: 1\nc: 1\nd: 1\ne: 2\n")];
     let outcome = checkout.commit_and_push(&changes, "ours").await.unwrap();
-    assert_eq!(outcome, PushOutcome::Pushed(Commit { sha: server.head(), pushed_at_attempt: 2 }));
+    assert_eq!(outcome, PushOutcome::Pushed { sha: server.head() });
     assert_eq!(server.show("theirs.yaml"), "t: 1");
     assert_eq!(server.show("a.yaml"), "a: 2\nb: 1\nc: 1\nd: 1\ne: 2");
     assert_eq!(server.git("server", &["rev-list", "--count", "main"]), "5");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Checkout, Commit, PushOutcome, Server, remove, write};
+use super::{Checkout, PushOutcome, Server, remove, write};
 
 /// What people have in their configuration for other purposes.
 const HOSTILE: &str = r#"
@@ -118,7 +118,7 @@ async fn the_users_other_settings_change_nothing() {
     server.push("theirs.yaml", "t: 1\n");
     let changes = [write("ours/ü.yaml", "o: 1\n"), write("crlf.yaml", "a: 2\r\n"), remove("b.yaml")];
     let outcome = checkout.commit_and_push(&changes, "#7 füge hinzu").await.unwrap();
-    assert_eq!(outcome, PushOutcome::Pushed(Commit { sha: server.head(), pushed_at_attempt: 2 }));
+    assert_eq!(outcome, PushOutcome::Pushed { sha: server.head() });
     assert_eq!(server.git("server", &["log", "-1", "--format=%s|%an|%e", "main"]), "#7 füge hinzu|Test|");
     assert_eq!(server.git("server", &["cat-file", "-s", "main:crlf.yaml"]), "6");
     assert_eq!(
