@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::flux::WATCH_LABEL;
+use crate::invocation::PROGRAM;
 use crate::labels;
 use crate::names;
 use crate::object::ObjectReference;
@@ -50,9 +51,9 @@ impl Method {
     pub fn renewal(self, run_cluster: &str, secret: &ObjectReference) -> String {
         let names = format!("{} -n {}", quoted(run_cluster), quoted(secret.namespace.as_deref().unwrap_or_default()));
         match self {
-            Self::Token | Self::BoundedToken => format!("store a new one: kubectl carvelflux rotate {names}"),
+            Self::Token | Self::BoundedToken => format!("store a new one: {PROGRAM} rotate {names}"),
             Self::KubeconfigFile => {
-                format!("give a new one: kubectl carvelflux add-cluster {names} --kubeconfig-file FILE")
+                format!("give a new one: {PROGRAM} add-cluster {names} --kubeconfig-file FILE")
             }
             Self::WorkloadIdentity => {
                 "nothing is stored: the tokens of a workload identity renew themselves".to_owned()

@@ -5,6 +5,7 @@ mod add_cluster;
 mod commands;
 mod completion;
 mod connection;
+mod examples;
 mod parse;
 mod preview;
 mod shared;
@@ -13,7 +14,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use self::add_cluster::{
     AddClusterArgs, AuthenticationArgs, AuthenticationMethod, EncryptionArgs, EndpointArgs, InstallerArgs,
@@ -21,20 +22,20 @@ pub use self::add_cluster::{
 };
 pub use self::commands::{
     BootstrapArgs, CheckArgs, CheckFormat, CompletionArgs, CompletionTarget, RemoveClusterArgs, RotateArgs, StatusArgs,
-    StatusFormat, ValuesArgs, ValuesFormat, WaitArgs,
+    StatusFormat, ValuesArgs, ValuesFormat, VersionCommandArgs, VersionFormat, WaitArgs,
 };
 pub use self::completion::{CommandLine, Lookup, ValueKind, script as completion_script};
 pub use self::connection::ConnectionArgs;
 pub use self::preview::PreviewMode;
 pub use self::shared::{FluxCredentialArgs, GitCredentialArgs};
 use crate::error::{Error, ErrorKind};
+use crate::invocation::PROGRAM;
 use crate::ui::{self, Format, Verbosity};
 
 /// Deliver Carvel packages from a GitOps repository to run clusters with Flux
 #[derive(Debug, Parser)]
 #[command(
     name = "kubectl-carvelflux",
-    bin_name = "kubectl carvelflux",
     version,
     disable_help_subcommand = true,
     arg_required_else_help = true,
@@ -57,7 +58,10 @@ impl Cli {
     /// Reads the command line of this process. Where it names no command to run, the help that was asked for or what is wrong is
     /// printed, and the error is the exit code.
     pub fn read() -> Result<Self, ExitCode> {
-        Self::try_parse().map_err(|answer| answer_without_command(&answer))
+        let read = command().try_get_matches().and_then(|mut matches| {
+            Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command()))
+        });
+        read.map_err(|answer| answer_without_command(&answer))
     }
 
     /// Returns the deadline of the command; `None` where it has none.
@@ -69,9 +73,11 @@ impl Cli {
             | Command::RemoveCluster(RemoveClusterArgs { timeout, .. })
             | Command::Rotate(RotateArgs { timeout, .. })
             | Command::Wait(WaitArgs { timeout, .. }) => Some(*timeout),
-            Command::Status(_) | Command::Check(_) | Command::Values(_) | Command::Completion(_) | Command::Version => {
-                None
-            }
+            Command::Status(_)
+            | Command::Check(_)
+            | Command::Values(_)
+            | Command::Completion(_)
+            | Command::Version(_) => None,
         }
     }
 
@@ -88,7 +94,7 @@ impl Cli {
             | Command::Check(_)
             | Command::Values(_)
             | Command::Completion(_)
-            | Command::Version => None,
+            | Command::Version(_) => None,
         }
     }
 
@@ -103,10 +109,13 @@ impl Cli {
             | Command::Wait(WaitArgs { output, .. }) => output.output,
             Command::Status(StatusArgs { output: StatusFormat::Json, .. })
             | Command::Check(CheckArgs { output: CheckFormat::Json, .. })
-            | Command::Values(ValuesArgs { output: Some(ValuesFormat::Json), .. }) => Format::Json,
-            Command::Status(_) | Command::Check(_) | Command::Values(_) | Command::Completion(_) | Command::Version => {
-                Format::Text
-            }
+            | Command::Values(ValuesArgs { output: Some(ValuesFormat::Json), .. })
+            | Command::Version(VersionCommandArgs { output: VersionFormat::Json, .. }) => Format::Json,
+            Command::Status(_)
+            | Command::Check(_)
+            | Command::Values(_)
+            | Command::Completion(_)
+            | Command::Version(_) => Format::Text,
         }
     }
 }
@@ -137,30 +146,72 @@ impl From<&VerbosityArgs> for Verbosity {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make the package's GitOps repository known to Flux, and wait until it is fetched
+    ///
+    /// Writes a GitRepository and, for a private repository, a Secret with a credential for it, after trying both. Run again with
+    /// another credential, it replaces the one that is there.
     Bootstrap(BootstrapArgs),
     /// Deliver a package to a run cluster, and wait until it is installed
+    ///
+    /// Makes an account for Flux with narrow roles on the run cluster, stores a kubeconfig for it, commits the PackageInstall
+    /// and its values, and applies the Flux resources. Everything is checked before anything is written; on a terminal, what is
+    /// missing is asked.
     AddCluster(Box<AddClusterArgs>),
     /// Check that everything holds that deliveries need, on the build cluster and on run clusters
+    ///
+    /// Looks at Flux, at credentials with their age and expiry, at permissions and at kapp-controller, and says what to do about
+    /// what fails. Nothing is written.
     Check(CheckArgs),
     /// Give Flux new credentials for run clusters, and revoke the old ones
+    ///
+    /// A new token is made and tried, stored, and seen in use by every Kustomization that reads it; only then the old one is
+    /// revoked. Interrupted at any point, Flux has a credential that works, and the same command completes the rest.
     Rotate(RotateArgs),
     /// Remove a package, or all, from a run cluster, in the order that leaves nothing behind
+    ///
+    /// Flux deletes the PackageInstall, kapp-controller the application; then go the Packages and, when nothing is left, accounts,
+    /// roles, tokens and the directory in Git. What others use stays and is named.
     RemoveCluster(RemoveClusterArgs),
     /// Wait until deliveries have installed what the GitOps repository asks for
+    ///
+    /// Goes on where Flux's Ready ends, by fresh reads on the run clusters: the selected version is installed, with the current
+    /// values, and its resources are deployed. It says what is awaited, and why something failed.
     Wait(WaitArgs),
     /// Show all deliveries as they are now, on all run clusters
+    ///
+    /// What is offered, selected and installed, and what is wrong, as Flux reaches each run cluster. Nothing is written, and no
+    /// controller is asked to do anything.
     Status(StatusArgs),
     /// Show which values a package takes, or which ones Git holds for a delivery
+    ///
+    /// The repository is read, and no cluster but the build cluster, which knows where it is. Values are secret, and shown only
+    /// of the delivery that --run-cluster names.
     Values(ValuesArgs),
-    /// Complete commands, flags and values when TAB is pressed: install it for kubectl, or print the script for a shell
+    /// Complete commands, flags and values when TAB is pressed
+    ///
+    /// kubectl runs the file that `install` writes; Flux asks the plugin itself. Clusters are asked for 300 ms at most, and never
+    /// with a credential that needs a login.
     Completion(CompletionArgs),
     /// Print the version
-    Version,
+    ///
+    /// The version, and of a release the commit that it was built from. With --clusters also which versions of the APIs the
+    /// clusters serve that deliveries are made of: Kubernetes, Flux and kapp-controller.
+    Version(VersionCommandArgs),
+}
+
+/// Returns the command line as the program is called, with the examples that the help of each command shows.
+fn command() -> clap::Command {
+    let program = PROGRAM.to_string();
+    Cli::command().bin_name(&program).mut_subcommands(|subcommand| {
+        match examples::help(subcommand.get_name(), &program) {
+            Some(examples) => subcommand.after_help(examples),
+            None => subcommand,
+        }
+    })
 }
 
 /// Answers what may come next on a command line, if this process was started for that.
 pub fn complete(lookup: Lookup) -> Option<ExitCode> {
-    completion::answer(Cli::command, lookup)
+    completion::answer(command, lookup)
 }
 
 /// Prints the help that was asked for, or what is wrong with the command line, which a program is told in its own format.
@@ -173,7 +224,7 @@ fn answer_without_command(answer: &clap::Error) -> ExitCode {
         let text = answer.render().to_string();
         let message = text.lines().next().unwrap_or_default();
         let error =
-            Error::usage(message.trim_start_matches("error: ")).hint("see the flags: kubectl carvelflux --help");
+            Error::usage(message.trim_start_matches("error: ")).hint(format!("see the flags: {PROGRAM} --help"));
         ui::end_events(Format::Json, &error);
     }
     ErrorKind::Usage.into()
@@ -195,17 +246,21 @@ fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
 }
 
 #[cfg(test)]
+#[path = "cli/examples_tests.rs"]
+mod examples_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn each_command_explains_itself() {
-        let mut cli = Cli::command().term_width(80);
+        let mut cli = command().term_width(80);
         cli.build();
         assert_help(&mut cli);
         cli.get_subcommands_mut().for_each(assert_help);
@@ -214,7 +269,7 @@ mod tests {
     /// Compares `docs/commands.md` with what the commands say of themselves; `INSTA_UPDATE=always` rewrites it.
     #[test]
     fn the_command_reference_is_up_to_date() {
-        let mut cli = Cli::command().term_width(100);
+        let mut cli = command().term_width(100);
         cli.build();
         let mut reference =
             "# Commands\n\nWhat `--help` says of each command. Made by `INSTA_UPDATE=always cargo test --lib`.\n"
@@ -238,6 +293,9 @@ mod tests {
     /// Compares what a command's `--help` prints on a terminal of 80 columns with its snapshot in `tests/help/`.
     fn assert_help(command: &mut clap::Command) {
         let help = command.render_long_help().to_string();
+        for line in help.lines() {
+            assert!(unicode_width::UnicodeWidthStr::width(line) <= 80, "wider than 80 columns: {line}");
+        }
         insta::with_settings!({
             snapshot_path => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/help"),
             prepend_module_to_snapshot => false,

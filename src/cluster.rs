@@ -85,6 +85,12 @@ impl ServedVersions {
         self.0.contains_key(group)
     }
 
+    /// Returns the versions of a group; none where it is not served.
+    #[must_use]
+    pub fn of(&self, group: &str) -> &[String] {
+        self.0.get(group).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Returns the first of `versions` that the cluster serves for `group`.
     #[must_use]
     pub fn first_of(&self, group: &str, versions: &[&'static str]) -> Option<&'static str> {
@@ -145,6 +151,12 @@ impl Cluster {
                 .map(|group| (group.name, group.versions.into_iter().map(|version| version.version).collect()))
                 .collect(),
         ))
+    }
+
+    /// Returns the version of Kubernetes, such as `v1.36.1`.
+    pub async fn kubernetes_version(&self) -> Result<String> {
+        let version = self.call("cannot be asked for its version", self.client.apiserver_version()).await?;
+        Ok(version.git_version)
     }
 
     /// Returns the UID of the namespace `kube-system`, which identifies a cluster for as long as it lives.

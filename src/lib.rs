@@ -21,6 +21,7 @@ mod error;
 mod flux;
 mod gitops;
 mod identities;
+mod invocation;
 mod kubeconfig;
 mod labels;
 mod names;

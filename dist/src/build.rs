@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// The variable by which the time of what is built is known (<https://reproducible-builds.org/specs/source-date-epoch/>).
 pub const TIME_VARIABLE: &str = "SOURCE_DATE_EPOCH";
 
+/// The variable that tells the program its commit.
+pub const COMMIT_VARIABLE: &str = "CARVELFLUX_COMMIT";
+
 /// What is built, and where.
 #[derive(Debug, Clone)]
 pub struct Build {
@@ -55,7 +58,8 @@ impl Build {
                 .arg(&directory)
                 .env_remove("RUSTFLAGS")
                 .env("CARGO_ENCODED_RUSTFLAGS", self.flags()?)
-                .env(TIME_VARIABLE, time.to_string()),
+                .env(TIME_VARIABLE, time.to_string())
+                .env(COMMIT_VARIABLE, self.commit()?),
         )?;
         let mut programs = output.lines().filter_map(|line| {
             let message: serde_json::Value = serde_json::from_str(line).ok()?;
@@ -63,6 +67,15 @@ impl Build {
         });
         let program = programs.next_back().ok_or_else(|| Error::Failed("cargo names no program".to_owned()))?;
         Ok(Built { program, time })
+    }
+
+    /// Returns the commit, or the one that the environment gives.
+    fn commit(&self) -> Result<String> {
+        let commit = match std::env::var(COMMIT_VARIABLE) {
+            Ok(commit) => commit,
+            Err(_) => output_of(Command::new("git").args(["rev-parse", "HEAD"]).current_dir(&self.root))?,
+        };
+        Ok(commit.trim().to_owned())
     }
 
     /// Returns the time of the commit, or the one that the environment gives.

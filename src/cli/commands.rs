@@ -275,3 +275,26 @@ pub struct CompletionArgs {
     #[arg(long, value_name = "DIR")]
     pub directory: Option<PathBuf>,
 }
+
+/// How `version` shows what it knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum VersionFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+/// Arguments of `version`.
+#[derive(Args, Debug)]
+pub struct VersionCommandArgs {
+    /// Print also which API versions the build cluster serves, and each run cluster that has deliveries there
+    #[arg(long)]
+    pub clusters: bool,
+    /// Format: text, json or yaml
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    pub output: VersionFormat,
+}

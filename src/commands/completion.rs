@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{CompletionArgs, CompletionTarget, completion_script};
 use crate::error::{Error, Result};
+use crate::invocation::{PROGRAM, is_of_flux};
 use crate::shell::quoted;
 use crate::ui::Ui;
 
 /// The program as shells know it.
-const PROGRAM: &str = "kubectl-carvelflux";
+const BINARY: &str = "kubectl-carvelflux";
 
 /// The file that kubectl runs for TAB.
 const COMPLETER: &str = "kubectl_complete-carvelflux";
@@ -27,7 +28,7 @@ pub(super) fn run(ui: Ui, arguments: &CompletionArgs) -> Result<()> {
     if arguments.directory.is_some() {
         return Err(Error::usage("--directory is about `completion install`; a script is printed"));
     }
-    let script = completion_script(shell, PROGRAM);
+    let script = completion_script(shell, BINARY);
     ui.document(&script.ok_or_else(|| Error::new(format!("there is no script for {shell}")))?)
 }
 
@@ -43,18 +44,21 @@ fn shell(target: CompletionTarget) -> Option<&'static str> {
 
 /// Puts the completer beside the plugin, and says what was done.
 fn install(ui: Ui, directory: Option<&Path>) -> Result<()> {
+    if is_of_flux() {
+        return ui.result("Flux asks the plugin itself for TAB: nothing has to be installed");
+    }
     if cfg!(windows) {
         return Err(Error::usage("on Windows kubectl runs no script for TAB")
-            .hint(format!("let PowerShell complete {PROGRAM} itself: {PROGRAM} completion powershell")));
+            .hint(format!("let PowerShell complete {BINARY} itself: {BINARY} completion powershell")));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let searched: Vec<PathBuf> = std::env::split_paths(&path).filter(|path| !path.as_os_str().is_empty()).collect();
     let found = |name: &str| searched.iter().find(|directory| directory.join(name).is_file());
     let directory = match directory {
         Some(directory) => directory.to_owned(),
-        None => found(COMPLETER).or_else(|| found(PROGRAM)).cloned().ok_or_else(|| {
+        None => found(COMPLETER).or_else(|| found(BINARY)).cloned().ok_or_else(|| {
             Error::usage(format!(
-                "{PROGRAM} is in no directory of PATH, so that kubectl finds neither it nor its completion"
+                "{BINARY} is in no directory of PATH, so that kubectl finds neither it nor its completion"
             ))
             .hint("put it there, or name a directory of PATH: completion install --directory DIR")
         })?,
@@ -65,7 +69,7 @@ fn install(ui: Ui, directory: Option<&Path>) -> Result<()> {
     if existing.as_deref() == Some(CONTENT) {
         ui.result(&format!("{place} is there already"))?;
     } else {
-        if existing.is_some_and(|text| !text.contains(PROGRAM)) {
+        if existing.is_some_and(|text| !text.contains(BINARY)) {
             return Err(Error::usage(format!("{place} is not of this plugin, and left as it is"))
                 .hint("remove it, or name another directory with --directory"));
         }
@@ -74,7 +78,7 @@ fn install(ui: Ui, directory: Option<&Path>) -> Result<()> {
                 .because(error)
                 .hint("name a directory of PATH that you may write: completion install --directory DIR")
         })?;
-        ui.result(&format!("{place} was written: kubectl runs it for TAB after `kubectl carvelflux`"))?;
+        ui.result(&format!("{place} was written: kubectl runs it for TAB after `{PROGRAM}`"))?;
     }
     if !searched.contains(&directory) {
         ui.warning(&format!("{} is not on PATH, where kubectl looks", directory.display()));

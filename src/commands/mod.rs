@@ -17,6 +17,7 @@ mod repeat;
 mod rotate;
 mod status;
 mod values;
+mod version;
 mod wait;
 mod walk;
 
@@ -37,7 +38,6 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
     preview::check(ui.format, mode.as_ref())?;
     let result = match cli.command {
         Command::Completion(arguments) => completion::run(ui, &arguments),
-        Command::Version => ui.result(&format!("kubectl-carvelflux {}", env!("CARGO_PKG_VERSION"))),
         Command::Bootstrap(arguments) => block_on(bootstrap_and_go_on(ui, connection, namespace, arguments)),
         Command::AddCluster(arguments) => block_on(add_cluster::run(ui, connection, namespace, *arguments, None)),
         Command::Check(arguments) => block_on(check::run(ui, connection, namespace, arguments)),
@@ -45,6 +45,7 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
         Command::RemoveCluster(arguments) => block_on(remove_cluster::run(ui, connection, namespace, arguments)),
         Command::Status(arguments) => block_on(status::run(ui, connection, namespace, arguments)),
         Command::Values(arguments) => block_on(values::run(ui, connection, namespace, arguments)),
+        Command::Version(arguments) => block_on(version::run(ui, connection, namespace, arguments)),
         Command::Wait(arguments) => block_on(wait::run(ui, connection, namespace, arguments)),
     };
     if mode == Some(PreviewMode::Diff) { result.map_err(Error::of_diff) } else { result }

@@ -1,5 +1,6 @@
 //! The command that does the same without questions: what was typed, with the answers as flags.
 
+use crate::invocation::PROGRAM;
 use crate::shell::quoted;
 use crate::ui::Ui;
 
@@ -46,7 +47,7 @@ fn command(words: &[String], answers: &[(&str, &str)]) -> String {
         all.push("--yes".to_owned());
     }
     let quoted: Vec<String> = all.iter().map(|word| quoted(word)).collect();
-    format!("kubectl carvelflux {}", quoted.join(" "))
+    format!("{PROGRAM} {}", quoted.join(" "))
 }
 
 #[cfg(test)]

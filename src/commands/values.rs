@@ -22,6 +22,7 @@ use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::{PackageDirectory, PackageManifest};
 use crate::gitops::manifest::write_documents;
 use crate::gitops::url::GitUrl;
+use crate::invocation::PROGRAM;
 use crate::names;
 use crate::observe::Expectation;
 use crate::observe::expectation::commit_of;
@@ -122,10 +123,8 @@ async fn followed(
     let repository: Option<GitRepository> =
         build.read(&git_repository_resource(versions.source), &namespace, &name).await?;
     let repository = repository.ok_or_else(|| {
-        Error::new(format!("GitRepository {namespace}/{name} does not exist on {}", build.display())).hint(format!(
-            "name the repository: kubectl carvelflux values {} --git-url URL --branch BRANCH",
-            quoted(package)
-        ))
+        Error::new(format!("GitRepository {namespace}/{name} does not exist on {}", build.display()))
+            .hint(format!("name the repository: {PROGRAM} values {} --git-url URL --branch BRANCH", quoted(package)))
     })?;
     let url = GitUrl::parse(&repository.spec.url);
     let revision = match repository.spec.reference.followed() {

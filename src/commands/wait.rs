@@ -6,6 +6,7 @@ use crate::cli::WaitArgs;
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, kustomization_resource};
+use crate::invocation::PROGRAM;
 use crate::observe::delivery::find;
 use crate::observe::wait::{EndpointChange, WaitRequest, wait};
 use crate::ui::{Ui, progress};
@@ -23,9 +24,9 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
     let deliveries = selection.of(all);
     if deliveries.is_empty() {
         return Err(Error::new(format!("there are no deliveries in {} on {}", selection.place(), build.display()))
-            .hint(
-            "name another namespace with -n, or make one: kubectl carvelflux add-cluster RUN_CLUSTER --package PACKAGE",
-        ));
+            .hint(format!(
+                "name another namespace with -n, or make one: {PROGRAM} add-cluster RUN_CLUSTER --package PACKAGE"
+            )));
     }
     let request = WaitRequest {
         deliveries: deliveries.clone(),

@@ -13,6 +13,7 @@ use super::layout::{self, PACKAGES, PackageDirectory};
 use super::tree;
 use crate::error::{Error, Result};
 use crate::flux::GitRepositorySpec;
+use crate::invocation::PROGRAM;
 
 /// The file with patterns, in any directory.
 const IGNORE_FILE: &str = ".sourceignore";
@@ -115,7 +116,7 @@ impl Artifact {
         if let Some(module) = self.submodules.iter().find(|module| is_below(&path, module)) {
             return Err(Error::new(format!("the package {path} lies in the submodule {module}"))
                 .because("what it holds cannot be read, and nothing can be committed to it, through this repository")
-                .hint("make the submodule's own repository known to Flux: kubectl carvelflux bootstrap PACKAGE --git-url URL --branch BRANCH"));
+                .hint(format!("make the submodule's own repository known to Flux: {PROGRAM} bootstrap PACKAGE --git-url URL --branch BRANCH")));
         }
         let files = tree::manifests(root, &format!("{path}/{PACKAGES}"))?.files;
         let left_out = self.all_left_out(&files);

@@ -8,6 +8,7 @@ use super::certificate::{self, Problem};
 use super::cluster::Server;
 use super::document::{Entry, Object, User};
 use super::finding::{ReadFile, Report};
+use crate::invocation::PROGRAM;
 
 /// The credentials as Flux holds them, used or not.
 #[derive(Default)]
@@ -19,8 +20,11 @@ pub(super) struct Credentials {
     pub(super) password: Option<SecretString>,
 }
 
-const USE_A_TOKEN: &str = "give Flux a token of its own: kubectl carvelflux add-cluster";
 const FLATTEN: &str = "write a kubeconfig without file references: kubectl config view --raw --minify --flatten";
+
+fn use_a_token() -> String {
+    format!("give Flux a token of its own: {PROGRAM} add-cluster")
+}
 
 /// Reads the user entry of the current context; `read_file` reads on the controller's disk, or is `None` where file references are
 /// refused already.
@@ -49,7 +53,7 @@ pub(super) fn read(
             && credentials.username.is_empty()
             && (credentials.client_certificate.is_empty() || credentials.client_key.is_none());
         if is_anonymous {
-            report.warning("", "Flux connects anonymously, because it is left with no credential", USE_A_TOKEN);
+            report.warning("", "Flux connects anonymously, because it is left with no credential", use_a_token());
         }
     }
     credentials
@@ -114,7 +118,7 @@ fn read_certificate(fields: &User, credentials: &mut Credentials, report: &mut R
                 let effect = format!("Flux refuses the kubeconfig, because {why}");
                 report.refused("client-certificate-data", effect, "store a certificate with its own key, both as PEM");
             }
-            Err(Problem::Undecided(why)) => report.undecided("client-certificate-data", why, USE_A_TOKEN),
+            Err(Problem::Undecided(why)) => report.undecided("client-certificate-data", why, use_a_token()),
         }
     }
     certificate.clone_into(&mut credentials.client_certificate);
@@ -159,7 +163,7 @@ fn check_certificate(fields: &User, read_file: Option<ReadFile<'_>>, report: &mu
 
 fn check_plugins(fields: &User, report: &mut Report<'_>) {
     if fields.auth_provider.is_some() {
-        report.dropped("auth-provider", "Flux ignores it and gets no credential from it", USE_A_TOKEN);
+        report.dropped("auth-provider", "Flux ignores it and gets no credential from it", use_a_token());
     }
     let Some(Object(exec)) = &fields.exec else { return };
     let version = exec.api_version.as_str();
@@ -178,10 +182,10 @@ fn check_plugins(fields: &User, report: &mut Report<'_>) {
     ];
     for (is_present, field, why) in problems {
         if is_present {
-            report.refused(field, format!("Flux refuses the kubeconfig, because {why}"), USE_A_TOKEN);
+            report.refused(field, format!("Flux refuses the kubeconfig, because {why}"), use_a_token());
         }
     }
-    report.dropped("exec", "Flux does not run the plugin and gets no credential from it", USE_A_TOKEN);
+    report.dropped("exec", "Flux does not run the plugin and gets no credential from it", use_a_token());
 }
 
 fn check_impersonation(fields: &User, report: &mut Report<'_>) {

@@ -12,6 +12,7 @@ use super::unobserved::{self, Kind};
 use super::{Cause, Failure, GracePeriod, Stage, Verdict};
 use crate::conditions::find;
 use crate::flux::Kustomization;
+use crate::invocation::PROGRAM;
 
 /// What a Kustomization says about the expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub fn judge(object: Option<&Kustomization>, name: &str, stage: Stage, expectati
             stage,
             object: format!("Kustomization {name}"),
             message: "it does not exist: the delivery was only half made, or half removed".to_owned(),
-            hint: "complete it with the same kubectl carvelflux add-cluster command again".to_owned(),
+            hint: format!("complete it with the same {PROGRAM} add-cluster command again"),
             grace_period: GracePeriod::Short,
             attempt: None,
         }));

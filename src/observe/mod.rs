@@ -32,6 +32,7 @@ pub use selection::Selection;
 use serde::Serialize;
 
 use crate::carvel;
+use crate::error::Error;
 use crate::refusal::{self, Admission};
 
 /// Namespace and name of an object of a kind that is known.
@@ -97,6 +98,17 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Tells why something is not as it should be.
+    #[must_use]
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Self::Failed(failure) => Error::new(failure.object).because(failure.message).hint(failure.hint),
+            Self::Unknown { why, hint } => Error::new(why).hint(hint),
+            Self::Pending { why, .. } => Error::new(why),
+            Self::Ready { version } => Error::new(version),
+        }
+    }
+
     /// Makes a pending verdict.
     #[must_use]
     pub fn pending(stage: Stage, why: impl Into<String>) -> Self {

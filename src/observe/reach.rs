@@ -12,6 +12,7 @@ use super::{Cause, Failure, GracePeriod, Stage, Verdict};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::flux::{Provider, RunCredential, WorkloadIdentity, canonical_address};
+use crate::invocation::PROGRAM;
 use crate::kubeconfig;
 use crate::shell::quoted;
 
@@ -50,7 +51,7 @@ pub(crate) async fn reach(
             object: reference.display(),
             message,
             hint: format!(
-                "store a credential: kubectl carvelflux add-cluster {} --package {} -n {}",
+                "store a credential: {PROGRAM} add-cluster {} --package {} -n {}",
                 quoted(&delivery.run_cluster),
                 quoted(&delivery.package),
                 quoted(&delivery.namespace)

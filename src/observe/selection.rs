@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::delivery::Delivery;
 use crate::error::{Error, Result};
+use crate::invocation::PROGRAM;
 use crate::names;
 
 /// How many names a message lists.
@@ -68,7 +69,7 @@ impl Selection {
         };
         let error = Error::usage(format!("there is no delivery {what} in {}", self.place())).hint(known);
         Err(if self.namespace.is_some() {
-            error.hint("see those of all namespaces: kubectl carvelflux status -A")
+            error.hint(format!("see those of all namespaces: {PROGRAM} status -A"))
         } else {
             error
         })

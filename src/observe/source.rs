@@ -8,6 +8,7 @@ use super::{Cause, Failure, GracePeriod, Stage, Verdict};
 use crate::conditions::find;
 use crate::flux::{Followed, GitRepository, RECONCILE_REQUESTED_AT};
 use crate::gitops::url::{GitUrl, without_credentials};
+use crate::invocation::PROGRAM;
 use crate::shell::quoted;
 
 /// What a GitRepository says about the expectation.
@@ -27,7 +28,7 @@ pub fn judge(object: Option<&GitRepository>, name: &str, expectation: &Expectati
             Cause::SourceNotFetched,
             &format!("GitRepository {name}"),
             "it does not exist".to_owned(),
-            "create it: kubectl carvelflux bootstrap PACKAGE --git-url URL --branch BRANCH",
+            &format!("create it: {PROGRAM} bootstrap PACKAGE --git-url URL --branch BRANCH"),
         )));
     };
     let display = format!("GitRepository {}/{}", object.namespace().unwrap_or_default(), object.name_any());
@@ -133,7 +134,7 @@ fn working_credentials(object: &GitRepository, namespace: &str, package: &str) -
     let url = GitUrl::parse(&object.spec.url);
     match object.spec.reference.followed() {
         Followed::Branch(branch) if url.is_http() => format!(
-            "give Flux working credentials: kubectl carvelflux bootstrap {package} -n {namespace} --git-url {} --branch {} --git-username NAME --git-password-file FILE",
+            "give Flux working credentials: {PROGRAM} bootstrap {package} -n {namespace} --git-url {} --branch {} --git-username NAME --git-password-file FILE",
             quoted(&url.to_string()),
             quoted(branch)
         ),

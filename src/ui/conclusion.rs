@@ -4,6 +4,7 @@ use owo_colors::OwoColorize;
 
 use super::alike;
 use super::text::{escape, one_line};
+use crate::invocation::PROGRAM;
 use crate::observe::wait::Outcome;
 use crate::observe::{Delivery, Stage, Verdict};
 use crate::shell::quoted;
@@ -115,7 +116,7 @@ pub fn keep_waiting(deliveries: &[&Delivery]) -> String {
     let package = same(|delivery| &delivery.package).map(|name| format!("--package {name}"));
     let run_cluster = same(|delivery| &delivery.run_cluster).map(|name| format!("--run-cluster {name}"));
     let selection: Vec<String> = std::iter::once(namespace).chain(package).chain(run_cluster).collect();
-    format!("kubectl carvelflux wait {} --timeout 30m", selection.join(" "))
+    format!("{PROGRAM} wait {} --timeout 30m", selection.join(" "))
 }
 
 /// Tells on which side an object is, by its kind: kapp-controller's are on the run cluster, Flux's on the build cluster.

@@ -9,6 +9,7 @@ use crate::authentication::Method;
 use crate::check::{self, Checks};
 use crate::cluster::{Cluster, FIELD_MANAGER};
 use crate::error::{Error, Result};
+use crate::invocation::PROGRAM;
 use crate::kubeconfig::{self, FluxBehaviour, Severity};
 use crate::labels;
 use crate::object::{ObjectReference, api_resource};
@@ -58,7 +59,7 @@ pub(super) async fn check(checks: &mut Checks, build: &Cluster, delivery: &Deliv
 async fn read(build: &Cluster, reference: &ObjectReference) -> Result<DynamicObject> {
     build.get(reference).await?.ok_or_else(|| {
         Error::new(format!("{} does not exist, so Flux cannot reach the run cluster", reference.display()))
-            .hint("store a credential: kubectl carvelflux add-cluster")
+            .hint(format!("store a credential: {PROGRAM} add-cluster"))
     })
 }
 

@@ -8,6 +8,7 @@ use crate::check::{self, Checks};
 use crate::cluster::{Cluster, Connection};
 use crate::error::Error;
 use crate::flux::Kustomization;
+use crate::invocation::PROGRAM;
 use crate::observe::delivery::RunClusterKey;
 use crate::observe::kustomization::not_reconciled;
 use crate::observe::reach::reach;
@@ -42,7 +43,7 @@ pub(super) async fn check(
         let known_uid = credential::check(&mut checks, build, first).await;
         check_kustomizations(&mut checks, flux, &group);
         let own = if run_contexts.iter().any(|(name, _)| *name == first.run_cluster) {
-            let own = reach(build, first, run_contexts, connection).await.map_err(of_verdict);
+            let own = reach(build, first, run_contexts, connection).await.map_err(Verdict::into_error);
             checks.take_silently("your own connection", own).ok()
         } else {
             None
@@ -54,14 +55,14 @@ pub(super) async fn check(
             }
             // What cannot be looked at from here may well work for Flux.
             Err(verdict @ Verdict::Unknown { .. }) => {
-                checks.warn("connection", of_verdict(verdict));
+                checks.warn("connection", verdict.into_error());
                 if let Some(own) = &own {
                     check_kapp_controller(&mut checks, own, &group).await;
                     check_accounts(&mut checks, own, &group).await;
                 }
             }
             Err(verdict) => {
-                checks.fail("connection", of_verdict(verdict));
+                checks.fail("connection", verdict.into_error());
             }
         }
     }
@@ -91,7 +92,7 @@ async fn check_as_flux(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery
         checks.fail(
             "identity", Error::new("the credential leads to another cluster than it was made for")
                 .because(format!("its namespace kube-system has the UID {uid}, not {known}"))
-                .hint("correct the address in the kubeconfig, or remove what is left of the old cluster: kubectl carvelflux remove-cluster"));
+                .hint(format!("correct the address in the kubeconfig, or remove what is left of the old cluster: {PROGRAM} remove-cluster")));
     }
 }
 
@@ -132,7 +133,7 @@ async fn check_access(checks: &mut Checks, as_flux: &Cluster, group: &[Delivery]
     };
     let again = group.iter().find(|delivery| delivery.target_namespace == namespace).map(|delivery| {
         format!(
-            "make its Role again: kubectl carvelflux add-cluster {} --package {} -n {} --target-namespace {}",
+            "make its Role again: {PROGRAM} add-cluster {} --package {} -n {} --target-namespace {}",
             quoted(&delivery.run_cluster),
             quoted(&delivery.package),
             quoted(&delivery.namespace),
@@ -169,7 +170,7 @@ fn check_kustomizations(checks: &mut Checks, flux: &Flux, group: &[Delivery]) {
                     checks.fail(
                         check,
                         Error::new("it does not exist: the delivery was only half made, or half removed")
-                            .hint("complete it with the same kubectl carvelflux add-cluster command again"),
+                            .hint(format!("complete it with the same {PROGRAM} add-cluster command again")),
                     );
                 }
             }
@@ -183,14 +184,5 @@ fn check_kustomization(object: &Kustomization) -> Result<Option<Error>, Error> {
         Some(failure) if failure.cause == Cause::Suspended => Ok(Some(Error::new(failure.message).hint(failure.hint))),
         Some(failure) => Err(Error::new(failure.message).hint(failure.hint)),
         None => Ok(None),
-    }
-}
-
-fn of_verdict(verdict: Verdict) -> Error {
-    match verdict {
-        Verdict::Failed(failure) => Error::new(failure.object).because(failure.message).hint(failure.hint),
-        Verdict::Unknown { why, hint } => Error::new(why).hint(hint),
-        Verdict::Pending { why, .. } => Error::new(why),
-        Verdict::Ready { version } => Error::new(version),
     }
 }

@@ -12,6 +12,7 @@ use super::request::Request;
 use super::run_cluster;
 use crate::error::{Error, Result};
 use crate::flux::{GitRepository, Kustomization, git_repository_resource};
+use crate::invocation::PROGRAM;
 use crate::names;
 use crate::object::{ObjectReference, api_resource};
 use crate::observe::delivery::find;
@@ -182,7 +183,7 @@ async fn assume(request: &Request, clusters: &Clusters, flux: &FluxObjects, pack
             "there is no delivery of {name} to {} in namespace {}",
             request.run_cluster, request.namespace
         ))
-        .hint(format!("see what there is: kubectl carvelflux status -n {}", request.namespace)));
+        .hint(format!("see what there is: {PROGRAM} status -n {}", request.namespace)));
     };
     let namespace = clusters.run.as_ref().map(|run| run.cluster.default_namespace().to_owned());
     Ok(RemovedDelivery {

@@ -13,6 +13,7 @@ use crate::carvel::{package_install_resource, package_resource};
 use crate::error::Error;
 use crate::gitops::message::{REMOVE, Subject};
 use crate::identities;
+use crate::invocation::PROGRAM;
 use crate::names;
 use crate::object::{ObjectReference, api_resource};
 use crate::plan::{Apply, AwaitedDeletion, Commit, Delete, NoOrphans, Place, Plan, Prove, Step};
@@ -78,7 +79,7 @@ fn nothing_left_of(request: &Request, facts: &Facts) -> Vec<Error> {
     let refusal = |package: &String| {
         Error::usage(format!("nothing of {package} is left for a run cluster `{}`", request.run_cluster))
             .because("no Kustomization, no object on the run cluster and no directory in Git bears these names")
-            .hint(format!("see what there is: kubectl carvelflux status -n {}", request.namespace))
+            .hint(format!("see what there is: {PROGRAM} status -n {}", request.namespace))
     };
     build.assumed.iter().filter(is_missing).map(refusal).collect()
 }

@@ -18,6 +18,7 @@ use super::run_cluster::{OwnedObject, inventory};
 use crate::cluster::{Access, Cluster};
 use crate::error::{Error, Result};
 use crate::flux::{Keeping, Kustomization};
+use crate::invocation::PROGRAM;
 use crate::labels;
 use crate::object::{ObjectReference, api_resource};
 use crate::observe::Verdict;
@@ -147,7 +148,7 @@ pub(super) async fn flux_may_delete(
     kustomization: &Kustomization,
 ) -> Result<()> {
     let restore = format!(
-        "give Flux its credential and roles back: kubectl carvelflux add-cluster {} --package {} -n {}",
+        "give Flux its credential and roles back: {PROGRAM} add-cluster {} --package {} -n {}",
         request.run_cluster, removed.package, request.namespace
     );
     let delivery = removed.delivery(&request.namespace, &request.run_cluster);
@@ -198,7 +199,7 @@ pub(super) async fn kapp_controller_may_delete(run: &Cluster, object: &OwnedObje
     }
     Err(Error::new(format!("{} does not exist on {}", reference.display(), run.display()))
         .because(format!("kapp-controller deletes the application of {} as this account", object.reference.display()))
-        .hint("restore it with its roles: run kubectl carvelflux add-cluster once more")
+        .hint(format!("restore it with its roles: run {PROGRAM} add-cluster once more"))
         .hint("or let the application run on, without an owner: --keep-workloads"))
 }
 

@@ -18,6 +18,7 @@ use crate::check::permissions::{self, Need, missing};
 use crate::cluster::{Cluster, Connection, FIELD_MANAGER, Role, load_kubeconfig};
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, impersonated_user, kustomization_resource};
+use crate::invocation::PROGRAM;
 use crate::kubeconfig::Endpoint;
 use crate::labels;
 use crate::names;
@@ -74,7 +75,7 @@ pub(super) async fn gather(
     else {
         return Err(Error::new(format!("{} is not complete", secret.display()))
             .because("its kubeconfig, or what the plugin writes down beside it, is missing or cannot be read")
-            .hint(format!("complete it: kubectl carvelflux add-cluster {run_cluster} -n {}", request.namespace)));
+            .hint(format!("complete it: {PROGRAM} add-cluster {run_cluster} -n {}", request.namespace)));
     };
     let run = connect(request, connection, run_cluster).await?;
     same_cluster(&run, run_cluster, &run_cluster_uid, &secret).await?;
@@ -219,7 +220,7 @@ impl Deployer<'_> {
                     .because("it does not name this build cluster and namespace"))
             }
             None => Err(Error::new(format!("{} does not exist on {}", reference.display(), run.display()))
-                .hint("make it again with the kubectl carvelflux add-cluster command of a delivery to that namespace")),
+                .hint(format!("make it again with the {PROGRAM} add-cluster command of a delivery to that namespace"))),
         }
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::carvel::AppStatus;
+use crate::invocation::PROGRAM;
 use crate::observe::{Cause, Failure, GracePeriod, Stage, Verdict, explain_refusal};
 use crate::refusal::{Admission, Escalation, MissingRule};
 
@@ -203,7 +204,7 @@ pub(super) fn explain(stage: Stage, message: &str, place: Place<'_>) -> (Cause, 
     }
     if let Some(rule) = MissingRule::find(message) {
         let hint = format!(
-            "add {rule} to {}, or make the installer's again: kubectl carvelflux add-cluster; kapp-controller then tries again by itself. Check: {}",
+            "add {rule} to {}, or make the installer's again: {PROGRAM} add-cluster; kapp-controller then tries again by itself. Check: {}",
             rule.place(),
             rule.review()
         );

@@ -6,6 +6,7 @@ use super::{Cause, GracePeriod};
 use crate::conditions::Condition;
 use crate::flux::Kustomization;
 use crate::identities::delivers_resource;
+use crate::invocation::PROGRAM;
 use crate::names;
 use crate::observe::explain_refusal;
 use crate::refusal::MissingRule;
@@ -67,7 +68,7 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, GracePeriod, 
     let credential = Credential::of(object);
     let place = credential.display(&namespace);
     let again = format!(
-        "kubectl carvelflux add-cluster {}",
+        "{PROGRAM} add-cluster {}",
         quoted(credential.name().strip_suffix("-kubeconfig").unwrap_or("RUN_CLUSTER"))
     );
     let rotate = renewal(credential.name(), &namespace);
@@ -114,14 +115,14 @@ fn access(message: &str, object: &Kustomization) -> Option<(Cause, GracePeriod, 
             "cluster address",
         ])
     {
-        let hint = format!("complete {place} and the service account that it names: kubectl carvelflux add-cluster");
+        let hint = format!("complete {place} and the service account that it names: {PROGRAM} add-cluster");
         (Cause::NoCredential, GracePeriod::Short, hint)
     } else if says(&["kubeconfig", "KubeConfig", &format!("secrets \"{}\" not found", credential.name())]) {
-        let hint = format!("store a kubeconfig in {}: kubectl carvelflux add-cluster", credential.object(&namespace));
+        let hint = format!("store a kubeconfig in {}: {PROGRAM} add-cluster", credential.object(&namespace));
         (Cause::NoCredential, GracePeriod::Short, hint)
     } else if message.contains("User \"system:anonymous\"") {
         let hint = format!(
-            "{place} holds no credential that Flux uses: it drops exec and auth-provider plugins and files; store one with a token: kubectl carvelflux add-cluster"
+            "{place} holds no credential that Flux uses: it drops exec and auth-provider plugins and files; store one with a token: {PROGRAM} add-cluster"
         );
         (Cause::NoCredential, GracePeriod::Short, hint)
     } else if let Some(rule) = MissingRule::find(message) {
@@ -189,7 +190,7 @@ impl<'a> Credential<'a> {
 pub(in crate::observe) fn renewal(secret: &str, namespace: &str) -> String {
     match secret.strip_suffix("-kubeconfig") {
         Some(run_cluster) => {
-            format!("renew it: kubectl carvelflux rotate {} -n {}", quoted(run_cluster), quoted(namespace))
+            format!("renew it: {PROGRAM} rotate {} -n {}", quoted(run_cluster), quoted(namespace))
         }
         None => "store a new one".to_owned(),
     }
@@ -251,7 +252,7 @@ fn add_cluster(object: &Kustomization) -> String {
     let run_cluster = run_cluster.strip_suffix("-kubeconfig").unwrap_or("RUN_CLUSTER");
     let target = object.spec.target_namespace.as_deref().unwrap_or("NAMESPACE");
     format!(
-        "kubectl carvelflux add-cluster {} --package {} -n {} --target-namespace {} --run-context CONTEXT",
+        "{PROGRAM} add-cluster {} --package {} -n {} --target-namespace {} --run-context CONTEXT",
         quoted(run_cluster),
         quoted(package),
         quoted(&object.namespace().unwrap_or_default()),

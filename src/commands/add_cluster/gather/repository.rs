@@ -16,6 +16,7 @@ use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::{PackageDirectory, has_variable};
 use crate::gitops::url::GitUrl;
 use crate::identities::delivers_kind;
+use crate::invocation::PROGRAM;
 use crate::names;
 use crate::observe::source::{self, Source};
 use crate::observe::{Expectation, Verdict};
@@ -33,14 +34,16 @@ pub(super) async fn source(build: &Cluster, versions: FluxVersions, request: &Re
     let name = names::git_repository(request.package_name());
     let repository = build.read(&git_repository_resource(versions.source), &request.namespace, &name).await?;
     let Some(repository) = repository else {
-        return Err(
-            Error::new(format!("GitRepository {}/{name} does not exist on {}", request.namespace, build.display()))
-                .hint(format!(
-                    "make the repository known to Flux first: kubectl carvelflux bootstrap {} -n {} --git-url URL --branch BRANCH",
-                    quoted(&request.package),
-                    request.namespace
-                )),
-        );
+        return Err(Error::new(format!(
+            "GitRepository {}/{name} does not exist on {}",
+            request.namespace,
+            build.display()
+        ))
+        .hint(format!(
+            "make the repository known to Flux first: {PROGRAM} bootstrap {} -n {} --git-url URL --branch BRANCH",
+            quoted(&request.package),
+            request.namespace
+        )));
     };
     match source::judge(Some(&repository), &name, &Expectation::default()) {
         Source::Not(Verdict::Failed(failure)) => {

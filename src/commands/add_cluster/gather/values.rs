@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::gitops::delivery::{ExistingSecret, RunClusterDirectory};
 use crate::gitops::layout::{PackageDirectory, PackageManifest};
 use crate::gitops::values::{VALUES_KEY, is_same_values_secret, values_secret_name, with_values};
+use crate::invocation::PROGRAM;
 use crate::shell::quoted;
 
 /// How many findings are named.
@@ -191,11 +192,7 @@ fn report(
         .findings
         .iter()
         .partition(|finding| manifest.is_rendered_by_ytt && (unknown.is_empty() || !finding.may_be_mended));
-    let hint = format!(
-        "see what can be set: kubectl carvelflux values {} --version {}",
-        quoted(&package.path),
-        quoted(version)
-    );
+    let hint = format!("see what can be set: {PROGRAM} values {} --version {}", quoted(&package.path), quoted(version));
     let listed = |error: Error, findings: &[&Finding]| {
         let error = findings.iter().take(NAMED).fold(error, Error::because);
         match findings.len().saturating_sub(NAMED) {

@@ -16,6 +16,7 @@ use crate::commands::add_cluster::manifests;
 use crate::commands::add_cluster::request::{AuthenticationRequest, KubeconfigFile, Request};
 use crate::error::{Error, Result};
 use crate::flux::{Provider, RunCredential};
+use crate::invocation::PROGRAM;
 use crate::kubeconfig;
 use crate::labels;
 use crate::names;
@@ -115,7 +116,7 @@ fn end(stored: &StoredCredential) -> Option<(Timestamp, Duration)> {
 /// Notes when a credential that is left alone expires, and what becomes of a request for another duration.
 fn note_expiry(plan: &mut Plan, request: &Request, facts: &Facts, stored: &StoredCredential) {
     let name = &request.run_cluster;
-    let rotate = format!("kubectl carvelflux rotate {name} -n {}", request.namespace);
+    let rotate = format!("{PROGRAM} rotate {name} -n {}", request.namespace);
     match stored.expires {
         Some(expires) => {
             let left = Duration::try_from(expires.duration_since(facts.now)).unwrap_or_default();
@@ -137,7 +138,7 @@ fn note_expiry(plan: &mut Plan, request: &Request, facts: &Facts, stored: &Store
 fn expired(request: &Request, facts: &Facts) -> Error {
     let secret = request.credential_reference(RunCredential::Secret).display();
     Error::new(format!("{} refuses the credential of {secret}: it is expired or revoked", facts.run_display))
-        .hint(format!("renew it: kubectl carvelflux rotate {} -n {}", request.run_cluster, request.namespace))
+        .hint(format!("renew it: {PROGRAM} rotate {} -n {}", request.run_cluster, request.namespace))
 }
 
 /// Adds the Secret with the kubeconfig; one that was given before is replaced.
