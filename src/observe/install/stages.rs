@@ -50,7 +50,9 @@ pub(super) fn progress(status: &AppStatus, place: Place<'_>) -> Verdict {
         return Verdict::pending(Stage::Fetch, "fetching the bundle");
     };
     let Some((resource, refusal)) = refused_pods(&deploy.stdout) else {
-        return Verdict::pending(Stage::Deploy, waiting_on(&deploy.stdout).unwrap_or_else(|| "deploying".to_owned()));
+        let why = waiting_on(&deploy.stdout).unwrap_or_else(|| "deploying".to_owned());
+        let look = where_pods_are_told_of(&deploy.stdout, place.namespace);
+        return Verdict::pending(Stage::Deploy, look.map_or_else(|| why.clone(), |look| format!("{why}; {look}")));
     };
     let message = format!("waiting on {resource}, whose pods are refused");
     match explain_refusal(refusal, place.namespace) {
@@ -82,6 +84,18 @@ fn refused_pods(output: &str) -> Option<(&str, &str)> {
         }
     }
     refused.into_iter().next()
+}
+
+/// Names what tells of the pods of a resource that kapp has waited on for a while: of a `StatefulSet`, a `DaemonSet` and a Job
+/// only events say that pods are refused, which kapp does not read (kapp v0.63.3, `resourcesmisc`).
+fn where_pods_are_told_of(output: &str, namespace: &str) -> Option<String> {
+    let ongoing = |line| str::split_once(line, "ongoing: reconcile ").map(|(_, resource)| resource);
+    let resource = output.lines().rev().find_map(ongoing)?;
+    let (kind, name) = resource.split_once(' ')?.0.split_once('/')?;
+    let is_repeated = output.lines().filter_map(ongoing).filter(|other| *other == resource).nth(1).is_some();
+    (is_repeated && matches!(kind, "statefulset" | "daemonset" | "job")).then(|| {
+        format!("whether its pods are refused, its events tell: kubectl -n {namespace} describe {kind} {name}")
+    })
 }
 
 /// Finds in kapp's output what it waits for: its own count, such as `[3/5 done]`, and the resource.
@@ -340,6 +354,22 @@ mod tests {
         assert!(matches!(judged(again.clone()), Verdict::Failed(_)));
         let over = again + "10:01:02AM: ongoing: reconcile deployment/hello (apps/v1) namespace: apps\n";
         assert!(matches!(judged(over), Verdict::Pending { .. }));
+    }
+
+    #[test]
+    fn who_is_waited_for_without_a_word_about_pods_is_to_be_looked_at() {
+        let waiting = |resource: &str| {
+            format!(
+                "10:00:02AM: ongoing: reconcile {resource} namespace: apps\n10:00:02AM:  ^ Waiting for 2 replicas\n"
+            )
+        };
+        let look = |output: &str| where_pods_are_told_of(output, "apps");
+        let set = waiting("statefulset/hello (apps/v1)");
+        assert_eq!(look(&set), None);
+        let command = "whether its pods are refused, its events tell: kubectl -n apps describe statefulset hello";
+        assert_eq!(look(&set.repeat(2)).as_deref(), Some(command));
+        assert_eq!(look(&waiting("deployment/hello (apps/v1)").repeat(2)), None);
+        assert!(look(&waiting("job/hello (batch/v1)").repeat(3)).is_some());
     }
 
     #[test]
