@@ -134,7 +134,7 @@ pub(crate) fn check(testbed: &Testbed, situation: &Situation) {
 
 /// Reads what Flux says of the Kustomizations; a reconcile that is only just going on is given time to end.
 fn settled_ready(user: &User<'_>, expected: [Ready; 2]) -> [String; 2] {
-    let deadline = Instant::now() + Duration::from_secs(15);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let ready = [PACKAGES, INSTALLS].map(|kustomization| user.flux_ready(kustomization));
         let is_as_expected = ready.iter().zip(expected).all(|(ready, expected)| expected.is_said_by(ready));

@@ -37,7 +37,7 @@ fn kustomize_controller_stopped(testbed: &Testbed) {
     let process = testbed.process("build/kustomize-controller").expect("the process");
     process.stop().expect("it stops");
     change_values(&user);
-    user.run(&["wait", "--timeout", "10s"]).expect_code(3).says("waiting for Flux to apply").does_not_say("  ready  ");
+    user.run(&["wait", "--timeout", "20s"]).expect_code(3).says("waiting for Flux to apply").does_not_say("  ready  ");
     process.start().expect("it starts");
     assert_delivered(&user);
 }
@@ -76,7 +76,7 @@ fn api_server_restarted(testbed: &Testbed) {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("the plugin starts");
-    user.run(&["wait", "--timeout", "5s"]).expect_code(3).does_not_say("  ready  ").says("retrying");
+    user.run(&["wait", "--timeout", "15s"]).expect_code(3).does_not_say("  ready  ").says("retrying");
     process.start().expect("it starts");
     testbed.wait_until_ready("prod1").expect("it becomes ready");
     let output = waiting.wait_with_output().expect("the plugin ends");

@@ -107,7 +107,7 @@ fn shards() {
     let user = User::new(&testbed, "shard");
     let url = user.workspace.repository().url();
     let mut bootstrap = vec!["bootstrap", PACKAGE, "--git-url", url, "--branch", "main", "--yes"];
-    user.run(&[&bootstrap[..], &["--timeout", "5s"]].concat())
+    user.run(&[&bootstrap[..], &["--timeout", "10s"]].concat())
         .expect_code(3)
         .says("source-controller has never looked at it")
         .says("the labels app.kubernetes.io/managed-by=carvelflux")
@@ -118,7 +118,7 @@ fn shards() {
 
     let mut arguments = user.add_cluster_arguments("prod1", "prod1");
     arguments.extend(["--label", "sharding.fluxcd.io/key=shard2"]);
-    let timed_out = [&arguments[..], &["--timeout", "5s"]].concat();
+    let timed_out = [&arguments[..], &["--timeout", "10s"]].concat();
     user.run(&timed_out)
         .expect_code(3)
         .says("kustomize-controller has never looked at it")
@@ -184,13 +184,13 @@ fn installer_kinds(testbed: &Testbed) {
     user.run(&with(&arguments, &["--installer", "server"])).expect_code(0).says("ready");
     assert_eq!(writable(&user), server);
     user.write("values.yaml", "workload_name: hello-app\nhttp_route: {}\n");
-    user.run(&with(&arguments, &["--timeout", "1s"]));
+    user.run(&with(&arguments, &["--wait=false"]));
     assert!(writable(&user).contains(&"gateway.networking.k8s.io/httproutes".to_owned()));
     user.write("values.yaml", crate::support::VALUES);
-    user.run(&with(&arguments, &["--installer", "web", "--timeout", "1s"]));
+    user.run(&with(&arguments, &["--installer", "web", "--wait=false"]));
     assert_eq!(writable(&user), ["/configmaps", "serving.knative.dev/services"]);
     // Without a flag, what it was made with stays.
-    user.run(&with(&arguments, &["--timeout", "1s"])).says("nothing to change");
+    user.run(&with(&arguments, &["--wait=false"])).says("nothing to change");
     assert_eq!(writable(&user), ["/configmaps", "serving.knative.dev/services"]);
     user.run(&with(&arguments, &["--installer", "server", "--installer-service-account", "x"]))
         .expect_code(2)

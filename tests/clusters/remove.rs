@@ -56,7 +56,7 @@ fn assert_rest(user: &User<'_>, expected: &[String]) {
         names
     };
     let expected = sorted(expected.to_vec());
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while sorted(rest(user)) != expected && std::time::Instant::now() < deadline {
         std::thread::sleep(std::time::Duration::from_millis(500));
     }
@@ -270,7 +270,7 @@ fn shared_packages(testbed: &Testbed) {
     user.add_cluster("prod1").expect_code(0);
     let target = user.workspace.target_namespace();
     suspended_kustomization(&user, "hello-too", &format!("./{PACKAGE}/prod1-too"), target);
-    remove(&user, &["--timeout", "90s"]).expect_code(0).says(&format!("{PACKAGE} on prod1  removed"));
+    remove(&user, &["--timeout", "3m"]).expect_code(0).says(&format!("{PACKAGE} on prod1  removed"));
     assert!(user.get("prod1", target, "packageinstall", PACKAGE).is_null());
     assert!(!user.get("build", user.workspace.build_namespace(), "kustomization", PACKAGES).is_null());
     assert!(user.target(&["get", "packages", "-o", "name"]).contains(PACKAGE));

@@ -221,7 +221,7 @@ fn flux_does_not_use_it(testbed: &Testbed) {
     let before = user.state();
     user.run(&ROTATE).expect_code(1).says("`kubectl-patch` manages .data.value.yaml").says("--force-conflicts");
     assert_eq!(before, user.state(), "something was written though somebody else manages the kubeconfig");
-    user.run(&["rotate", "prod1", "--yes", "--timeout", "40s", "--force-conflicts"])
+    user.run(&["rotate", "prod1", "--yes", "--timeout", "3m", "--force-conflicts"])
         .expect_code(1)
         .says("Flux cannot use the new credential")
         .says("connection refused")

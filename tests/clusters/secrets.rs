@@ -204,7 +204,7 @@ fn never_come_out(testbed: &Testbed) {
         searched.run(&["status", "-o", format], 0);
     }
     searched.run(&["wait", "-o", "json"], 0);
-    searched.run(&["wait", "--run-context", "prod1=no-such-context", "--timeout", "20s"], 1);
+    searched.run(&["wait", "--run-context", "prod1=no-such-context", "--timeout", "3m"], 1);
     searched.run(&["check"], 0);
     searched.run(&["check", "-o", "json"], 0);
     searched.run(&["rotate", "prod1", "--run-context", "prod1=prod1", "--yes"], 0);
@@ -215,7 +215,7 @@ fn never_come_out(testbed: &Testbed) {
     let look = ["-n", namespace.as_str(), "get", "packageinstalls"];
     eventually("the end of the token", || (!as_flux(&searched.user, &look).0).then_some(()));
     searched.run(&["check"], 1);
-    searched.run(&["wait", "--timeout", "1m"], 1);
+    searched.run(&["wait", "--timeout", "3m"], 1);
     searched.run(&["rotate", "prod1", "--run-context", "prod1=prod1", "--yes", "-o", "json"], 0);
     for (preview, code) in PREVIEWS {
         searched.run(&["rotate", "prod1", preview], code);

@@ -100,7 +100,7 @@ fn without_apps_nothing_is_ready(testbed: &Testbed) {
     let message = delivery["message"].as_str().expect("a message");
     assert!(message.contains("ReconcileSucceeded, which may be about older values"), "{message}");
     assert!(message.contains("cannot list resource \"apps\""), "{message}");
-    user.run(&["wait", "--timeout", "1m"]).expect_code(1).says("unknown").says("apps.kappctrl.k14s.io is forbidden");
+    user.run(&["wait", "--timeout", "3m"]).expect_code(1).says("unknown").says("apps.kappctrl.k14s.io is forbidden");
 }
 
 fn redrawn_with_every_change(testbed: &Testbed) {
@@ -172,12 +172,12 @@ fn viewer_without_secrets(testbed: &Testbed) {
     let with_context = ["--kubeconfig", &viewer, "--run-context", "prod1=prod1"];
     user.run(&[&["status"], &with_context[..]].concat()).expect_code(0).says("1 delivery, all ready");
     // The viewer may neither ask Flux to fetch nor watch: both are said, and the wait goes on without.
-    user.run(&[&["wait", "--timeout", "1m"], &with_context[..]].concat())
+    user.run(&[&["wait", "--timeout", "3m"], &with_context[..]].concat())
         .expect_code(0)
         .says("is not waited for")
         .says("reading lists every few seconds instead")
         .says("ready");
-    user.run(&["wait", "--kubeconfig", &viewer, "--timeout", "20s"]).expect_code(1).says("--run-context prod1=CONTEXT");
+    user.run(&["wait", "--kubeconfig", &viewer, "--timeout", "3m"]).expect_code(1).says("--run-context prod1=CONTEXT");
 }
 
 fn named_commit(testbed: &Testbed) {
@@ -189,7 +189,7 @@ fn named_commit(testbed: &Testbed) {
     assert_eq!(deployment["spec"]["replicas"], 3);
     user.run(&["wait", "--revision", &commit[..8], "--no-reconcile", "--timeout", "1m"]).expect_code(0);
     let unknown = "0123456789012345678901234567890123456789";
-    user.run(&["wait", "--revision", unknown, "--timeout", "5s"]).expect_code(3).says("waiting for commit 0123456789");
+    user.run(&["wait", "--revision", unknown, "--timeout", "10s"]).expect_code(3).says("waiting for commit 0123456789");
     user.run(&["wait", "--revision", "main"]).expect_code(2).says("expected a commit");
 }
 

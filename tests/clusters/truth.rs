@@ -54,20 +54,20 @@ fn paused_and_suspended(testbed: &Testbed) {
         user.build(&["patch", object, "--type=merge", "-p", &patch]);
     };
     user.edit(INSTALL_FILE, |text| text.replace("spec:\n", "spec:\n  paused: true\n"));
-    user.run(&["wait", "--timeout", "1m"]).expect_code(1).says("it is paused").says("\"paused\":false");
+    user.run(&["wait", "--timeout", "3m"]).expect_code(1).says("it is paused").says("\"paused\":false");
     user.edit(INSTALL_FILE, |text| text.replace("  paused: true\n", ""));
-    user.run(&["wait", "--timeout", "1m"]).expect_code(0);
+    user.run(&["wait", "--timeout", "3m"]).expect_code(0);
 
     let kustomization = format!("kustomization/{INSTALLS}");
     suspend(&kustomization, true);
     user.change_replicas(3);
-    user.run(&["wait", "--timeout", "1m"]).expect_code(1).says("it is suspended").says("flux resume kustomization");
+    user.run(&["wait", "--timeout", "3m"]).expect_code(1).says("it is suspended").says("flux resume kustomization");
     suspend(&kustomization, false);
     user.run(&["wait", "--timeout", "2m"]).expect_code(0);
     suspend("gitrepository/hello-app.default.tap-gitops-repo", true);
-    user.run(&["wait", "--timeout", "1m"]).expect_code(1).says("flux resume source git");
+    user.run(&["wait", "--timeout", "3m"]).expect_code(1).says("flux resume source git");
     suspend("gitrepository/hello-app.default.tap-gitops-repo", false);
-    user.run(&["wait", "--timeout", "1m"]).expect_code(0);
+    user.run(&["wait", "--timeout", "3m"]).expect_code(0);
     user.assert_replicas(3);
 }
 
@@ -115,7 +115,7 @@ fn refused_request(testbed: &Testbed) {
         let request = format!("{REQUEST}=test-{:?}", std::time::Instant::now());
         testbed.kubectl("build", &[&annotate[..], &[request.as_str()]].concat()).is_err().then_some(())
     });
-    user.run(&["wait", "--timeout", "1m"]).expect_code(0).says(REFUSAL).says("is not waited for").says("ready");
+    user.run(&["wait", "--timeout", "3m"]).expect_code(0).says(REFUSAL).says("is not waited for").says("ready");
     user.bootstrap().expect_code(0);
     user.write("values.yaml", "workload_name: hello-app\nreplicas: 3\n");
     user.add_cluster("prod1").expect_code(1).says("cannot be asked to look for new commits").says(REFUSAL);

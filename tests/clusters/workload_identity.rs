@@ -75,14 +75,14 @@ fn delivers_and_deletes() {
     // The run cluster ceases to know it.
     user.target(&["delete", "rolebinding", &deployer]);
     user.change_replicas(3);
-    user.run(&["wait", "--timeout", "1m"]).expect_code(1).says(&name).says("forbidden");
+    user.run(&["wait", "--timeout", "3m"]).expect_code(1).says(&name).says("forbidden");
     user.add_cluster("prod1").expect_code(0).says("created RoleBinding");
 
     // Tokens for another cluster are worth nothing there.
     let other = r#"{"data": {"audiences": "prod2"}}"#;
     user.build(&["patch", "configmap", "prod1-kubeconfig", "--type=merge", "-p", other]);
     user.reconcile_by_flux(&[INSTALLS]);
-    user.run(&["wait", "--timeout", "1m"])
+    user.run(&["wait", "--timeout", "3m"])
         .expect_code(1)
         .says("trust the build cluster as an issuer")
         .says(&format!("ConfigMap {build}/prod1-kubeconfig"));

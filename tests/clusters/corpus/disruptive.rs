@@ -39,7 +39,7 @@ pub(super) fn kustomize_controller_stopped<'a>(testbed: &'a Testbed, name: &str)
     let user = User::delivered(testbed, name);
     testbed.process("build/kustomize-controller").expect("the process").stop().expect("it stops");
     user.change_replicas(3);
-    Scene::of(user).timeout("10s").afterwards(|user| {
+    Scene::of(user).timeout("20s").afterwards(|user| {
         user.testbed.process("build/kustomize-controller").expect("the process").start().expect("it starts");
     })
 }

@@ -47,7 +47,7 @@ pub(super) fn paused_by_hand<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> 
 pub(super) fn deleted_by_hand<'a>(testbed: &'a Testbed, name: &str) -> Scene<'a> {
     let user = User::delivered(testbed, name);
     user.target(&["delete", "packageinstall", PACKAGE]);
-    Scene::of(user).timeout("8s").afterwards(|user| {
+    Scene::of(user).timeout("15s").afterwards(|user| {
         user.reconcile_by_flux(&[INSTALLS]);
         user.run(&["wait", "--timeout", "2m"]).expect_code(0);
         user.assert_replicas(2);
@@ -63,7 +63,7 @@ pub(super) fn deletion_in_progress<'a>(testbed: &'a Testbed, name: &str) -> Scen
         let config = user.get("prod1", user.workspace.target_namespace(), "configmap", "hello-app");
         config["metadata"]["deletionTimestamp"].is_string().then_some(())
     });
-    Scene::of(user).timeout("10s").afterwards(|user| {
+    Scene::of(user).timeout("15s").afterwards(|user| {
         let release = r#"{"metadata":{"finalizers":null}}"#;
         user.target(&["patch", "configmap", "hello-app", "--type=merge", "-p", release]);
     })

@@ -106,7 +106,7 @@ fn flux_stopped(testbed: &Testbed) {
     let user = delivered(testbed, "no-flux");
     let process = testbed.process("build/kustomize-controller").expect("the process");
     process.stop().expect("it stops");
-    remove(&user, &["--timeout", "8s"])
+    remove(&user, &["--timeout", "20s"])
         .expect_code(3)
         .says(INSTALLS)
         .says("finalizers.fluxcd.io")
