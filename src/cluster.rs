@@ -19,6 +19,7 @@ mod proxy;
 mod retry;
 mod tls;
 mod token;
+mod token_file;
 mod unreachable;
 mod user;
 mod watch;

@@ -3,25 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, Request, Uri};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use kube::client::ConfigExt;
+use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
 use rustls::ClientConfig;
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::ServerName;
 use secrecy::ExposeSecret;
 use tower::ServiceBuilder;
+use tower::util::MapRequestLayer;
 
 use super::clock::ServerClock;
 use super::exec_plugin::{Plugin, PluginIdentity};
 use super::proxy::{Proxy, ProxyRules};
 use super::retry::{IDLE_CONNECTIONS, Retry};
 use super::tls::tls;
+use super::token_file::TokenFile;
 use crate::error::{Error, Result};
 use crate::kubeconfig::base64;
 
@@ -151,8 +153,12 @@ where
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .build(connector);
     let unusable = |error: kube::Error| Error::usage("the user's credential cannot be used").because(error);
+    let mut config = config.clone();
+    let token_file = TokenFile::take(&mut config.auth_info)?;
+    let with_token = token_file.map(|file| MapRequestLayer::new(move |request: Request<Body>| file.authorize(request)));
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
+        .option_layer(with_token)
         .option_layer(config.auth_layer().map_err(unusable)?)
         .layer(config.extra_headers_layer().map_err(unusable)?)
         .service(Retry::new(connections, limit, plugin, clock));

@@ -47,6 +47,7 @@ impl Cluster {
                 load_kubeconfig(connection.kubeconfig.as_deref())?;
             }
         }
+        entries.refuse_removed_provider()?;
         let mut route = Route::of(entries.config(&role)?, entries.cluster.proxy_url.as_deref())?;
         let user = &route.config.auth_info;
         if connection.runs_no_plugin && (user.exec.is_some() || user.auth_provider.is_some()) {

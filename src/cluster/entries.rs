@@ -65,6 +65,18 @@ impl Entries {
         self.cluster.server.as_deref().unwrap_or_default().is_empty()
     }
 
+    /// Refuses what client-go has removed in favour of credential plugins (client-go v0.36 `rest/plugin.go`).
+    pub(super) fn refuse_removed_provider(&self) -> Result<()> {
+        match self.user.auth_provider.as_ref().filter(|provider| provider.name != "oidc") {
+            Some(provider) => Err(Error::usage(format!(
+                "the auth-provider `{}` of the kubeconfig is no longer supported, neither here nor by kubectl",
+                provider.name
+            ))
+            .hint("have the kubeconfig written again, with a credential plugin, such as gke-gcloud-auth-plugin or kubelogin")),
+            None => Ok(()),
+        }
+    }
+
     /// Makes the configuration of a client. Which proxy it goes through is decided elsewhere.
     pub(super) fn config(&self, role: &Role) -> Result<Config> {
         let unusable = |cause: String| {

@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("connection::a_run_goes_through_a_proxy", through_a_proxy),
     ("connection::flags_mean_what_they_mean_to_kubectl", flags),
     ("connection::a_user_is_impersonated_with_all_that_flags_say", impersonation),
+    ("connection::a_kubeconfig_means_what_it_means_to_kubectl", kubeconfig_entries),
     ("connection::a_pod_is_its_service_account", pod),
     ("connection::a_certificate_that_is_not_trusted_is_named", certificates),
 ];
@@ -154,6 +155,16 @@ fn flags(testbed: &Testbed) {
         vec!["--token", &token],
         vec!["--certificate-authority", &authority],
         vec!["--insecure-skip-tls-verify"],
+        vec![
+            "--insecure-skip-tls-verify",
+            "--tls-server-name",
+            "kubernetes",
+            "--cache-dir",
+            &cache,
+            "--disable-compression",
+        ],
+        // No name is compared where nothing is verified.
+        vec!["--insecure-skip-tls-verify", "--tls-server-name", "other.example"],
         vec!["--cluster", "build"],
     ] {
         assert!(kubectl_can(&user, &arguments), "{arguments:?}");
@@ -255,10 +266,103 @@ fn impersonation(testbed: &Testbed) {
         assert!(!is_known_to_kubectl(&arguments) || !kubectl_can(&user, &arguments), "{arguments:?}");
         status(&user, &arguments).expect_code(1).says(words);
     }
+    // The same of a kubeconfig, in which a flag replaces one field.
+    let mut entries = kubeconfig(&user);
+    let name = entry(&mut entries, "contexts", "build")["context"]["user"].as_str().expect("a user").to_owned();
+    let fields = entry(&mut entries, "users", &name)["user"].as_object_mut().expect("a user");
+    fields.insert("as".to_owned(), json!(other));
+    fields.insert("as-groups".to_owned(), json!(["operators"]));
+    fields.insert("as-uid".to_owned(), json!("uid-7"));
+    fields.insert("as-user-extra".to_owned(), json!({"reason": ["night shift"]}));
+    let file = user.write("impersonating.json", &entries.to_string()).display().to_string();
+    let arguments = ["--kubeconfig", &file];
+    assert!(kubectl_can(&user, &arguments));
+    reaches(&user, &arguments);
+    let arguments = ["--kubeconfig", &file, "--as-uid", "uid-8"];
+    assert!(!kubectl_can(&user, &arguments));
+    status(&user, &arguments).expect_code(1).says("uids.authentication.k8s.io \"uid-8\" is forbidden");
     let alone = ["--as", other.as_str()];
     assert!(!kubectl_can(&user, &alone));
     status(&user, &alone).expect_code(1).says(&format!("User \"{other}\" cannot"));
     testbed.kubectl("build", &["delete", "clusterrole,clusterrolebinding", &other]).expect("kubectl delete");
+}
+
+/// Several files, relative paths, tokens in files, and plugins that are told about the cluster.
+fn kubeconfig_entries(testbed: &Testbed) {
+    let mut user = User::new(testbed, "entries");
+    let (server, authority, token) = build_cluster(&user);
+    let namespace = user.workspace.build_namespace().to_owned();
+    let home = PathBuf::from(user.variable("HOME").expect("a directory"));
+    let directory = home.join("kubeconfigs");
+    std::fs::create_dir(&directory).expect("a directory");
+    let write = |name: &str, content: &str| {
+        let path = directory.join(name);
+        std::fs::write(&path, content).expect("a file");
+        path.display().to_string()
+    };
+    let cluster = json!({"server": server, "certificate-authority": "../build.pem"});
+    assert_eq!(PathBuf::from(&authority), home.join("build.pem"));
+    let clusters = json!({"clusters": [{"name": "there", "cluster": cluster}], "current-context": "here"});
+    let context = json!({"cluster": "there", "user": "me", "namespace": namespace});
+    let clusters = write("clusters.json", &clusters.to_string());
+    let contexts = json!({
+        "contexts": [{"name": "here", "context": context}],
+        // Of two entries of one name, the first counts.
+        "clusters": [{"name": "there", "cluster": {"server": "https://127.0.0.1:9"}}],
+    });
+    let contexts = write("contexts.json", &contexts.to_string());
+    let as_user = |fields: &Value| {
+        let users = json!({"users": [{"name": "me", "user": fields}]}).to_string();
+        // Empty entries, and files that are not there, are passed over.
+        format!(":/nowhere/config:{clusters}:{}:{contexts}", write("users.json", &users))
+    };
+
+    user.set("KUBECONFIG", &as_user(&json!({"tokenFile": "token"})));
+    for (content, is_known) in [("fake-token\n", false), (&format!("{token}\n"), true)] {
+        write("token", content);
+        assert_eq!(kubectl_can(&user, &[]), is_known);
+        if is_known {
+            reaches(&user, &[]);
+        } else {
+            status(&user, &[]).expect_code(1).says("Unauthorized").does_not_say("fake-token");
+        }
+    }
+
+    let script = format!(
+        "#!/bin/sh\ncase \"$KUBERNETES_EXEC_INFO\" in *'\"interactive\":false'*) ;; *) exit 3;; esac\n\
+         case \"$KUBERNETES_EXEC_INFO\" in *certificate-authority-data*) ;; *) exit 4;; esac\n\
+         case \"$KUBERNETES_EXEC_INFO\" in *'\"server\":\"{server}\"'*) ;; *) exit 5;; esac\n\
+         printf '{{\"apiVersion\":\"client.authentication.k8s.io/v1beta1\",\"kind\":\"ExecCredential\",\"status\":{{\"token\":\"%s\"}}}}' \"$(cat \"$1\")\"\n"
+    );
+    let path = PathBuf::from(write("plugin", &script));
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a program");
+    let token_file = directory.join("token").display().to_string();
+    let plugin = |mode: Option<&str>, tells: bool| {
+        let mut exec = json!({
+            "apiVersion": "client.authentication.k8s.io/v1beta1", "command": "./plugin", "args": [token_file],
+            "provideClusterInfo": tells,
+        });
+        if let Some(mode) = mode {
+            exec["interactiveMode"] = json!(mode);
+        }
+        json!({"exec": exec})
+    };
+    for mode in [None, Some("Never"), Some("IfAvailable")] {
+        user.set("KUBECONFIG", &as_user(&plugin(mode, true)));
+        assert!(kubectl_can(&user, &[]), "{mode:?}");
+        reaches(&user, &[]);
+    }
+    for (fields, words) in [
+        (plugin(Some("Never"), false), "exit status: 4"),
+        (plugin(Some("Always"), true), "standard input is not a terminal"),
+        (json!({"auth-provider": {"name": "gcp", "config": {}}}), "the auth-provider `gcp` of the kubeconfig"),
+        (json!({"auth-provider": {"name": "oidc", "config": {"id-token": "fake.id.token"}}}), "Unauthorized"),
+    ] {
+        user.set("KUBECONFIG", &as_user(&fields));
+        assert!(!kubectl_can(&user, &[]), "{fields}");
+        let output = status(&user, &[]).says(words).does_not_say("fake.id.token");
+        assert_ne!(output.code, 0, "{output}");
+    }
 }
 
 fn pod(testbed: &Testbed) {
