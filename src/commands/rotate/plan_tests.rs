@@ -59,7 +59,11 @@ fn kustomization(name: &str) -> ObjectReference {
 }
 
 fn planned(facts: &Facts) -> String {
-    let outline = outline(&plan(&request(), facts));
+    planned_for(&request(), facts)
+}
+
+fn planned_for(request: &Request, facts: &Facts) -> String {
+    let outline = outline(&plan(request, facts));
     assert!(!outline.contains("not-a-real-token"), "{outline}");
     outline
 }
@@ -193,13 +197,74 @@ fn interrupted_when_the_old_token_is_revoked() {
 
 /// A token that was bound to a Secret which is gone is dead already, and there is nothing to revoke.
 #[test]
-fn a_credential_that_was_revoked_by_hand_is_replaced() {
+fn a_credential_that_was_revoked_with_kubectl_is_replaced() {
     insta::assert_snapshot!(planned(&facts().with_tokens(&[], 1)), @r"
     give Flux a new credential for prod1, which does not expire, and revoke the old one
       apply   run Secret apps/token-new
       mint    build Secret dev/prod1-kubeconfig: the token in Secret apps/token-new, which works in apps
       await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
       prove   Secret dev/prod1-kubeconfig names token-new
+      prove   1 tokens are refused in apps
+    ");
+}
+
+/// Asks for tokens that live a day.
+fn request_for_a_day() -> Request {
+    Request { token_duration: Some(Duration::from_hours(24)), ..request() }
+}
+
+/// After the first step there is a second Secret on the run cluster. A token that was bound to it and not stored is known to
+/// nobody, and is revoked with it.
+#[test]
+fn interrupted_with_a_duration_when_the_secret_is_made() {
+    let facts = facts().with_tokens(&["token-old", "token-half"], 1);
+    insta::assert_snapshot!(planned_for(&request_for_a_day(), &facts), @r"
+    give Flux a new credential for prod1, which lives 24h, and revoke the old one
+      apply   run Secret apps/token-new
+      mint    build Secret dev/prod1-kubeconfig: a token of dev-prod1-deployer for 24h, bound to Secret apps/token-new, which works in apps
+      await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
+      prove   Secret dev/prod1-kubeconfig names token-new
+      delete  run Secret apps/token-old (its token is revoked)
+      delete  run Secret apps/token-half (its token is revoked)
+      prove   1 tokens are refused in apps
+    ");
+}
+
+/// From the second step on Flux has a token that expires, and the one that does not is still in its Secret. Without the flag the
+/// next one lives as long.
+#[test]
+fn interrupted_with_a_duration_when_the_credential_is_stored_and_when_flux_uses_it() {
+    let granted = Some(Duration::from_hours(24));
+    let facts = Facts { granted, resource_version: Some("8".to_owned()), ..facts() };
+    let facts = facts.with_tokens(&["token-old", "token-half"], 2);
+    let again = planned_for(&request_for_a_day(), &facts);
+    assert_eq!(again, planned(&facts));
+    insta::assert_snapshot!(again, @r"
+    give Flux a new credential for prod1, which lives 24h, and revoke the old one
+      apply   run Secret apps/token-new
+      mint    build Secret dev/prod1-kubeconfig: a token of dev-prod1-deployer for 24h, bound to Secret apps/token-new, which works in apps
+      await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
+      prove   Secret dev/prod1-kubeconfig names token-new
+      delete  run Secret apps/token-old (its token is revoked)
+      delete  run Secret apps/token-half (its token is revoked)
+      prove   2 tokens are refused in apps
+    ");
+}
+
+/// When the old Secret is deleted, only the token that Flux has is left to be replaced.
+#[test]
+fn interrupted_with_a_duration_when_the_old_token_is_revoked() {
+    let granted = Some(Duration::from_hours(24));
+    let facts = Facts { granted, resource_version: Some("8".to_owned()), ..facts() }.with_tokens(&["token-half"], 1);
+    let again = planned_for(&request_for_a_day(), &facts);
+    assert_eq!(again, planned(&facts));
+    insta::assert_snapshot!(again, @r"
+    give Flux a new credential for prod1, which lives 24h, and revoke the old one
+      apply   run Secret apps/token-new
+      mint    build Secret dev/prod1-kubeconfig: a token of dev-prod1-deployer for 24h, bound to Secret apps/token-new, which works in apps
+      await   used by: Kustomization dev/hello-packages, Kustomization dev/hello-installs
+      prove   Secret dev/prod1-kubeconfig names token-new
+      delete  run Secret apps/token-half (its token is revoked)
       prove   1 tokens are refused in apps
     ");
 }
