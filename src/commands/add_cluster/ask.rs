@@ -46,7 +46,7 @@ pub(super) async fn ask(
     if let Some(account) = &arguments.authentication.impersonated {
         names::check_service_account(account)?;
     }
-    let (installer, warnings) = InstallerRequest::of(&arguments.installer).await?;
+    let installer = InstallerRequest::of(&arguments.installer).await?;
     let run_cluster = if let Some(name) = &arguments.run_cluster {
         name.clone()
     } else {
@@ -117,11 +117,9 @@ pub(super) async fn ask(
         allow_loopback: arguments.endpoint.allow_loopback,
         labels: arguments.write.labels.clone(),
         force_conflicts: arguments.write.force_conflicts,
-        git,
         commit_message: arguments.commit.commit_message.clone(),
-        warnings,
     };
-    Ok((request, Clusters { build, build_served, run, run_served, run_connection, user_endpoint }))
+    Ok((request, Clusters { build, build_served, run, run_served, run_connection, user_endpoint, git }))
 }
 
 /// Lists the packages that `bootstrap` has made known to Flux.

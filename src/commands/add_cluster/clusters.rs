@@ -1,9 +1,10 @@
-//! The two clusters that `add-cluster` reads from and writes to, connected.
+//! The two clusters that `add-cluster` reads from and writes to, connected; and how it reaches the repository.
 
 use kube::config::Kubeconfig;
 
 use crate::cluster::{Cluster, Connection, ServedVersions};
 use crate::error::Result;
+use crate::gitops::checkout::GitAccess;
 use crate::kubeconfig::{Endpoint, EndpointOverrides};
 
 /// The build cluster and the run cluster, and how the user reaches the latter.
@@ -16,6 +17,8 @@ pub(super) struct Clusters {
     pub(super) run_connection: Connection,
     /// The endpoint of the user's own context.
     pub(super) user_endpoint: Endpoint,
+    /// How `git` reaches the repository that the build cluster names.
+    pub(super) git: GitAccess,
 }
 
 /// Returns the endpoint of the user's context. That it does not verify the server's certificate is no obstacle where Flux

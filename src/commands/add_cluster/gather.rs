@@ -23,7 +23,7 @@ use self::repository::Selected;
 use super::clusters::Clusters;
 use super::facts::{Authentication, Encryption, ExistingCredential, Facts, Installer};
 use super::manifests::{kustomizations, references};
-use super::request::Request;
+use super::request::{InstallerRequest, Request};
 use crate::check::{self, Checks, Skipped, known};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
         clusters.run.uid(),
         credential::existing(&clusters.build, request),
         // Boxed: it is by far the largest of these futures.
-        Box::pin(read_repository(ui, request, &clusters.build, versions)),
+        Box::pin(read_repository(ui, request, clusters, versions)),
     );
     checks.check(format!("namespace {}", request.namespace), namespace);
     let creates_namespace = checks.take(format!("target namespace {}", request.target_namespace), target);
@@ -166,7 +166,8 @@ async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Fa
         let values = delivery.and_then(|(_, values, ..)| values.as_ref());
         repository::check_variables(&mut checks, package, directory, constraints, values, substituting);
     }
-    let warnings = [request.warnings.clone(), checks.warnings()].concat();
+    let about_file = request.installer.as_ref().map(InstallerRequest::warnings).unwrap_or_default();
+    let warnings = [about_file, checks.warnings().as_slice()].concat();
     let found = || {
         let ((checkout, package, directory), (selected, values, installer, encryption)) = (git?, delivery?);
         let ((endpoint, working_token), (proof, impersonated)) = (credential?, access?);
@@ -212,12 +213,12 @@ type Repository = (Checkout, PackageDirectory, RunClusterDirectory, Vec<Error>);
 async fn read_repository(
     ui: Ui,
     request: &Request,
-    build: &Cluster,
+    clusters: &Clusters,
     versions: Result<FluxVersions, Skipped>,
 ) -> Result<Result<Repository>, Skipped> {
-    let source = repository::source(build, versions?, request).await;
+    let source = repository::source(&clusters.build, versions?, request).await;
     Ok(match source {
-        Ok(source) => repository::git(ui, request, &source).await,
+        Ok(source) => repository::git(ui, request, &clusters.git, &source).await,
         Err(error) => Err(error),
     })
 }

@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use kube::config::Kubeconfig;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 
 use super::package_request::{EncryptionRequest, InstallRequest, ValuesRequest};
 use crate::cli::{AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, WorkloadIdentityArgs};
 use crate::error::{Error, Result};
 use crate::flux::{Provider, RunCredential};
-use crate::gitops::checkout::GitAccess;
 use crate::gitops::message::MessageTemplate;
-use crate::identities::{Preset, role_file};
+use crate::identities::Preset;
+use crate::identities::role_file::{self, RoleFile};
 use crate::kubeconfig::{self, EndpointOverrides, Fitness};
 use crate::names;
 use crate::object::ObjectReference;
@@ -59,12 +58,8 @@ pub(super) struct Request {
     pub(super) labels: Vec<(String, String)>,
     /// Whether fields and objects of other managers may be changed.
     pub(super) force_conflicts: bool,
-    /// How `git` reaches the repository.
-    pub(super) git: GitAccess,
     /// The message of the commit; `None` for the plugin's own words.
     pub(super) commit_message: Option<MessageTemplate>,
-    /// Warnings about the content of files that flags name.
-    pub(super) warnings: Vec<String>,
 }
 
 impl Request {
@@ -89,9 +84,7 @@ impl Request {
             allow_loopback: false,
             labels: Vec::new(),
             force_conflicts: false,
-            git: GitAccess::default(),
             commit_message: None,
-            warnings: Vec::new(),
         }
     }
 
@@ -152,7 +145,7 @@ pub(super) enum InstallerRequest {
     /// As an account of the plugin's with a preset of rules.
     Preset(Preset),
     /// As an account of the plugin's with these rules.
-    Rules(Value),
+    Rules(RoleFile),
     /// As an existing account.
     ServiceAccount(String),
 }
@@ -232,10 +225,10 @@ impl KubeconfigFile {
 }
 
 impl InstallerRequest {
-    /// Reads the flags, and a file that they name; the texts are warnings. `None` where they leave it open.
-    pub(super) async fn of(arguments: &InstallerArgs) -> Result<(Option<Self>, Vec<String>)> {
+    /// Reads the flags, and a file that they name. `None` where they leave it open.
+    pub(super) async fn of(arguments: &InstallerArgs) -> Result<Option<Self>> {
         if let Some(preset) = arguments.installer {
-            return Ok((Some(Self::Preset(preset)), Vec::new()));
+            return Ok(Some(Self::Preset(preset)));
         }
         if let Some(path) = &arguments.installer_role_file {
             let text = prompt::file(path).await.map_err(|error| {
@@ -243,10 +236,17 @@ impl InstallerRequest {
                     .because(error)
                     .hint("name a file with a list of RBAC rules: --installer-role-file FILE")
             })?;
-            let role = role_file::read(&text, &path.display().to_string())?;
-            return Ok((Some(Self::Rules(role.rules)), role.warnings));
+            return Ok(Some(Self::Rules(role_file::read(&text, &path.display().to_string())?)));
         }
-        Ok((arguments.installer_service_account.clone().map(Self::ServiceAccount), Vec::new()))
+        Ok(arguments.installer_service_account.clone().map(Self::ServiceAccount))
+    }
+
+    /// Returns the warnings about the rules of a file.
+    pub(super) fn warnings(&self) -> &[String] {
+        match self {
+            Self::Rules(role) => &role.warnings,
+            Self::Preset(_) | Self::ServiceAccount(_) => &[],
+        }
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn installer(
             Installer::Existing(account.clone())
         }
         (Some(InstallerRequest::Preset(preset)), _) => own_rules(*preset, with_http_route),
-        (Some(InstallerRequest::Rules(rules)), _) => Installer::Own { rules: rules.clone(), origin: FROM_FILE },
+        (Some(InstallerRequest::Rules(role)), _) => Installer::Own { rules: role.rules.clone(), origin: FROM_FILE },
         (None, Some(account)) if *account != own => Installer::Existing(account.clone()),
         (None, _) if creates_namespace => own_rules(Preset::default(), with_http_route),
         (None, _) => {
