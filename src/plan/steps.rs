@@ -1,7 +1,6 @@
 //! A plan and its seven kinds of step, as plain data: nothing here asks a cluster, and nothing here is about screens.
 //!
-//! What is minted and what is proven is described in [`super::mint`] and [`super::proofs`]; when an await is over is judged in
-//! [`super::awaits`].
+//! What is minted and proven is described in [`super::mint`] and [`super::proofs`]; [`super::awaits`] judges when an await is over.
 
 use std::fmt;
 use std::time::Duration;
@@ -113,8 +112,7 @@ pub(crate) enum Freshness {
     CurrentSpec,
 }
 
-/// What a controller is asked for. Whoever waits for the answer makes the same request again where it fails in a way that may
-/// pass.
+/// What a controller is asked for. Whoever waits for the answer asks again where it fails in a way that may pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// source-controller is to fetch a GitRepository now.
@@ -356,9 +354,7 @@ impl Request {
             Self::NoopDelete(_) => Place::Run,
         }
     }
-}
 
-impl Request {
     /// Returns the patch that asks; `time` is what an answer will name.
     #[must_use]
     pub(super) fn patch(&self, time: &str) -> Value {
