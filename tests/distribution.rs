@@ -64,7 +64,7 @@ impl Place {
         for name in ["served", "bin", "home"] {
             std::fs::create_dir_all(directory.path().join(name)).expect("a directory");
         }
-        let tools = Tools::prepare_for_packages().expect("the tools");
+        let tools = Tools::prepare_for_releases().expect("the tools");
         let krew = tools.program("krew").expect("krew");
         std::os::unix::fs::symlink(krew, directory.path().join("bin/kubectl-krew")).expect("a link");
         let server = FileServer::start(&directory.path().join("served")).expect("a server");

@@ -15,7 +15,6 @@ use crate::cache::create_directory;
 use crate::cluster::Places;
 use crate::error::Result;
 use crate::service::Service;
-use crate::tools::Tools;
 
 pub use https::HttpsGitServer;
 pub use repository::Repository;
@@ -67,12 +66,12 @@ impl GitServer {
     }
 
     /// Returns the same repositories over SSH.
-    pub(crate) fn ssh(&self, tools: &Tools, places: &Places) -> Result<&SshGitServer> {
+    pub(crate) fn ssh(&self, places: &Places) -> Result<&SshGitServer> {
         let _one_at_a_time = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(ssh) = self.ssh.get() {
             return Ok(ssh);
         }
-        let ssh = SshGitServer::start(&self.state.root, places, tools)?;
+        let ssh = SshGitServer::start(&self.state.root, places)?;
         Ok(self.ssh.get_or_init(|| ssh))
     }
 

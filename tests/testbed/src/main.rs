@@ -60,7 +60,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         // Built before the sandbox is entered, so that Ctrl-C meets an ordinary build.
         Command::Demo { plugin: None, .. } if sandbox::Sandbox::current().is_err() => {
-            Tools::prepare()?;
+            Tools::prepare_for_clusters()?;
             demo::build_plugin()?;
         }
         Command::Demo { .. } | Command::Up { .. } => {}

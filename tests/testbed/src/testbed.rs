@@ -68,7 +68,7 @@ impl Testbed {
     /// The process has to be in the sandbox, see [`crate::sandbox::enter`].
     pub fn start(options: &Options) -> Result<Self> {
         let places = places()?;
-        let tools = Tools::prepare()?.mount_below(&places.work.join("tools"))?;
+        let tools = Tools::prepare_for_clusters()?.mount_below(&places.work.join("tools"))?;
         let run_clusters: Vec<String> = (1..=options.run_clusters).map(|number| format!("prod{number}")).collect();
         let start = |name: &str, trust: Option<String>| {
             let mut extra = options.extra_api_server_arguments.get(name).cloned().unwrap_or_default();
@@ -171,7 +171,7 @@ impl Testbed {
 
     /// Returns the Git server's repositories over SSH; the server of that starts when it is asked for.
     pub fn git_over_ssh(&self) -> Result<&SshGitServer> {
-        self.git.ssh(&self.tools, &self.places)
+        self.git.ssh(&self.places)
     }
 
     /// Returns the OCI registry.

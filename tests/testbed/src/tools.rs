@@ -22,14 +22,29 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Builds, or finds in the cache, everything that clusters, packages and tests need.
+    /// Builds, or finds in the cache, everything that tests need.
     pub fn prepare() -> Result<Self> {
         Self::prepare_groups(group::ALL)
     }
 
-    /// Builds, or finds in the cache, what makes packages and serves repositories: all that is needed beside clusters that somebody else runs.
+    /// Builds, or finds in the cache, what clusters and packages need.
+    pub fn prepare_for_clusters() -> Result<Self> {
+        Self::prepare_groups(group::CLUSTERS)
+    }
+
+    /// Builds, or finds in the cache, what makes packages and serves their images: all that is needed beside clusters that somebody else runs.
     pub fn prepare_for_packages() -> Result<Self> {
-        Self::prepare_groups(&[&group::KREW_AND_CRANE, &group::CARVEL_TOOLS, &group::SSH_GIT_SERVER])
+        Self::prepare_groups(group::PACKAGES)
+    }
+
+    /// Builds, or finds in the cache, what judges the files of a release: krew, its validator and actionlint.
+    pub fn prepare_for_releases() -> Result<Self> {
+        Self::prepare_groups(group::RELEASES)
+    }
+
+    /// Builds, or finds in the cache, the server of repositories over SSH.
+    pub(crate) fn prepare_for_ssh() -> Result<Self> {
+        Self::prepare_groups(&[&group::SSH_GIT_SERVER])
     }
 
     fn prepare_groups(groups: &[&Group]) -> Result<Self> {

@@ -23,15 +23,16 @@ pub struct SshGitServer {
 }
 
 impl SshGitServer {
-    pub(super) fn start(root: &Path, places: &Places, tools: &Tools) -> Result<Self> {
+    pub(super) fn start(root: &Path, places: &Places) -> Result<Self> {
         let directory = places.work.join("ssh-git-server");
         create_directory(&directory)?;
         let (key, host_key) = generate_key(&directory, "host-key")?;
         let port = Port::reserve()?;
-        let process = Process::new("ssh-git-server", &places.logs, tools.program("ssh-git-server")?)
-            .arguments(["--address", &port.address(), "--host-key", &key])
-            .argument("--root")
-            .argument(root);
+        let process =
+            Process::new("ssh-git-server", &places.logs, Tools::prepare_for_ssh()?.program("ssh-git-server")?)
+                .arguments(["--address", &port.address(), "--host-key", &key])
+                .argument("--root")
+                .argument(root);
         process.start()?;
         process.wait_until(Duration::from_secs(30), || {
             TcpStream::connect(port.address()).map(drop).map_err(|error| error.to_string())

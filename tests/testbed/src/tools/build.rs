@@ -94,5 +94,7 @@ fn copy(source: &Path, target: &Path) -> Result<()> {
 fn go(group: &Group) -> Command {
     let mut command = Command::new("go");
     command.current_dir(group.sources()).env("GOFLAGS", "-mod=readonly").env("GOWORK", "off");
+    // The compiler takes a quarter less time when it collects its garbage less often.
+    command.env("GOGC", "400");
     command
 }

@@ -25,6 +25,8 @@ pub(crate) struct Asset {
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) name: &'static str,
+    /// The directory of the Go module, which groups may share.
+    pub(crate) module: &'static str,
     pub(crate) linker_flags: &'static str,
     pub(crate) programs: &'static [Program],
     pub(crate) assets: &'static [Asset],
@@ -46,11 +48,17 @@ const fn asset(module: &'static str, path: &'static str, name: &'static str) -> 
     Asset { module, path, name }
 }
 
-pub(crate) const ETCD: Group =
-    Group { name: "etcd", linker_flags: STRIP, programs: &[program("etcd", "go.etcd.io/etcd/server/v3")], assets: &[] };
+pub(crate) const ETCD: Group = Group {
+    name: "etcd",
+    module: "etcd",
+    linker_flags: STRIP,
+    programs: &[program("etcd", "go.etcd.io/etcd/server/v3")],
+    assets: &[],
+};
 
 pub(crate) const KUBERNETES: Group = Group {
     name: "kubernetes",
+    module: "kubernetes",
     linker_flags: STRIP_AND_STAMP,
     programs: &[
         program("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
@@ -62,6 +70,7 @@ pub(crate) const KUBERNETES: Group = Group {
 
 pub(crate) const KUBECTL: Group = Group {
     name: "kubectl",
+    module: "kubectl",
     linker_flags: STRIP_AND_STAMP,
     programs: &[program("kubectl", "k8s.io/kubernetes/cmd/kubectl")],
     assets: &[],
@@ -69,6 +78,7 @@ pub(crate) const KUBECTL: Group = Group {
 
 pub(crate) const FLUX: Group = Group {
     name: "flux",
+    module: "flux",
     linker_flags: STRIP,
     programs: &[
         program("source-controller", "github.com/fluxcd/source-controller"),
@@ -82,6 +92,7 @@ pub(crate) const FLUX: Group = Group {
 
 pub(crate) const KAPP_CONTROLLER: Group = Group {
     name: "kapp-controller",
+    module: "kapp-controller",
     linker_flags: STRIP,
     programs: &[program("kapp-controller", "carvel.dev/kapp-controller/cmd/controller")],
     assets: &[
@@ -92,6 +103,7 @@ pub(crate) const KAPP_CONTROLLER: Group = Group {
 
 pub(crate) const CARVEL_TOOLS: Group = Group {
     name: "carvel-tools",
+    module: "carvel-tools",
     linker_flags: STRIP,
     programs: &[
         program("ytt", "carvel.dev/ytt/cmd/ytt"),
@@ -105,6 +117,7 @@ pub(crate) const CARVEL_TOOLS: Group = Group {
 
 pub(crate) const KWOK: Group = Group {
     name: "kwok",
+    module: "kwok",
     linker_flags: STRIP,
     programs: &[program("kwok", "sigs.k8s.io/kwok/cmd/kwok")],
     assets: &[
@@ -114,32 +127,58 @@ pub(crate) const KWOK: Group = Group {
     ],
 };
 
-pub(crate) const KREW_AND_CRANE: Group = Group {
-    name: "krew-and-crane",
+pub(crate) const CRANE: Group = Group {
+    name: "crane",
+    module: "krew-and-crane",
+    linker_flags: STRIP,
+    programs: &[program("crane", "github.com/google/go-containerregistry/cmd/crane")],
+    assets: &[],
+};
+
+pub(crate) const KREW: Group = Group {
+    name: "krew",
+    module: "krew-and-crane",
     linker_flags: STRIP,
     programs: &[
         program("krew", "sigs.k8s.io/krew/cmd/krew"),
         program("validate-krew-manifest", "sigs.k8s.io/krew/cmd/validate-krew-manifest"),
-        program("crane", "github.com/google/go-containerregistry/cmd/crane"),
     ],
+    assets: &[],
+};
+
+pub(crate) const ACTIONLINT: Group = Group {
+    name: "actionlint",
+    module: "actionlint",
+    linker_flags: STRIP,
+    programs: &[program("actionlint", "github.com/rhysd/actionlint/cmd/actionlint")],
     assets: &[],
 };
 
 pub(crate) const SSH_GIT_SERVER: Group = Group {
     name: "ssh-git-server",
+    module: "ssh-git-server",
     linker_flags: STRIP,
     programs: &[program("ssh-git-server", "testbed/ssh-git-server")],
     assets: &[],
 };
 
-/// Everything that clusters, packages and tests need, the quick ones first.
+/// What clusters and packages need.
+pub(crate) const CLUSTERS: &[&Group] = &[&ETCD, &CRANE, &CARVEL_TOOLS, &KWOK, &KAPP_CONTROLLER, &FLUX, &KUBERNETES];
+
+/// What makes packages and serves their images.
+pub(crate) const PACKAGES: &[&Group] = &[&CRANE, &CARVEL_TOOLS];
+
+/// What judges the files of a release.
+pub(crate) const RELEASES: &[&Group] = &[&KREW, &ACTIONLINT];
+
+/// Everything that tests need.
 pub(crate) const ALL: &[&Group] =
-    &[&SSH_GIT_SERVER, &ETCD, &KREW_AND_CRANE, &CARVEL_TOOLS, &KWOK, &KAPP_CONTROLLER, &FLUX, &KUBERNETES];
+    &[&SSH_GIT_SERVER, &ACTIONLINT, &ETCD, &CRANE, &KREW, &CARVEL_TOOLS, &KWOK, &KAPP_CONTROLLER, &FLUX, &KUBERNETES];
 
 impl Group {
     /// Returns the directory of the group's Go module.
     pub(crate) fn sources(&self) -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tools").join(self.name)
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tools").join(self.module)
     }
 
     /// Returns the name of the group's cache entry, which changes with everything that the build depends on.
