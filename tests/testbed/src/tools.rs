@@ -50,14 +50,12 @@ impl Tools {
     fn prepare_groups(groups: &[&Group]) -> Result<Self> {
         requirements::check_git()?;
         let cache = cache::directory()?;
-        let mut entries = BTreeMap::new();
-        for group in groups {
-            entries.insert(group.name, build::ensure(group, &cache)?);
-        }
-        let kubectl = match requirements::find_kubectl() {
-            Some(kubectl) => kubectl,
-            None => build::ensure(&group::KUBECTL, &cache)?.join("bin/kubectl"),
-        };
+        let found = requirements::find_kubectl();
+        let own = if found.is_none() { Some(&group::KUBECTL) } else { None };
+        let groups: Vec<&Group> = groups.iter().copied().chain(own).collect();
+        let entries = build::ensure(&groups, &cache)?;
+        let built = |entry: &PathBuf| entry.join("bin/kubectl");
+        let kubectl = found.or_else(|| entries.get(group::KUBECTL.name).map(built)).unwrap_or_default();
         Ok(Self { entries, kubectl })
     }
 

@@ -1,64 +1,80 @@
-//! What a person sees while tools are built: a bar on a terminal, lines and a heartbeat in a log.
+//! What a person sees while tools are built: one line on a terminal, lines and a heartbeat in a log.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Shows that something is being built, until it is dropped.
+/// Shows what is being built and how much of it is left, until it is dropped.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     heartbeat: Arc<Heartbeat>,
-    title: String,
     started: Instant,
-    finished: AtomicBool,
 }
 
 #[derive(Default)]
 struct Heartbeat {
     over: Mutex<bool>,
     changed: Condvar,
+    built: AtomicU64,
+    expected: AtomicU64,
 }
 
 impl Progress {
-    /// Starts to show `title`, on stderr.
-    pub(crate) fn start(title: &str) -> Self {
+    /// Starts to show that the testbed's tools are built, on stderr.
+    pub(crate) fn start() -> Self {
         let started = Instant::now();
         let heartbeat = Arc::new(Heartbeat::default());
         let bar = if std::io::stderr().is_terminal() {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {elapsed}  {wide_msg}") {
+            let bar = ProgressBar::new(0);
+            let template = "{spinner} Building {pos} of {len} packages, about {eta} left: {wide_msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
-            bar.set_prefix(title.to_owned());
             bar.enable_steady_tick(Duration::from_millis(120));
             Some(bar)
         } else {
-            line(&format!("{title} …"));
-            let (title, heartbeat) = (title.to_owned(), Arc::clone(&heartbeat));
-            std::thread::spawn(move || heartbeat.beat(&title, started));
+            let heartbeat = Arc::clone(&heartbeat);
+            std::thread::spawn(move || heartbeat.beat(started));
             None
         };
-        Self { bar, heartbeat, title: title.to_owned(), started, finished: AtomicBool::new(false) }
+        Self { bar, heartbeat, started }
     }
 
-    /// Shows what is being worked on right now.
-    pub(crate) fn detail(&self, detail: &str) {
+    /// Says that so many packages more are to be built.
+    pub(crate) fn expect(&self, packages: u64) {
+        self.heartbeat.expected.fetch_add(packages, Ordering::Relaxed);
         if let Some(bar) = &self.bar {
-            bar.set_message(detail.to_owned());
+            bar.inc_length(packages);
+            bar.reset_eta();
         }
     }
 
-    /// Says that it is done.
-    pub(crate) fn finish(&self) {
-        if !self.finished.swap(true, Ordering::Relaxed) {
-            if let Some(bar) = &self.bar {
-                bar.finish_and_clear();
-            }
-            line(&format!("{}: done in {}", self.title, spoken(self.started.elapsed())));
+    /// Says what is begun, such as `flux (source-controller, kustomize-controller)`.
+    pub(crate) fn begin(&self, title: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(title.to_owned()),
+            None => line(&format!("Building {title} …")),
         }
+    }
+
+    /// Says that packages of a group are built, and perhaps which one was the last.
+    pub(crate) fn built(&self, group: &str, package: &str, packages: u64) {
+        self.heartbeat.built.fetch_add(packages, Ordering::Relaxed);
+        if let Some(bar) = &self.bar {
+            bar.inc(packages);
+            bar.set_message(format!("{group} {package}"));
+        }
+    }
+
+    /// Says that all is done.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        line(&format!("The testbed's tools are built, once and for all, in {}", spoken(self.started.elapsed())));
     }
 }
 
@@ -73,14 +89,15 @@ impl Drop for Progress {
 }
 
 impl Heartbeat {
-    fn beat(&self, title: &str, started: Instant) {
+    fn beat(&self, started: Instant) {
         let mut over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
         while !*over {
             let (guard, wait) =
                 self.changed.wait_timeout(over, Duration::from_mins(1)).unwrap_or_else(PoisonError::into_inner);
             over = guard;
             if wait.timed_out() && !*over {
-                line(&format!("{title}: still at it after {}", spoken(started.elapsed())));
+                let (built, expected) = (self.built.load(Ordering::Relaxed), self.expected.load(Ordering::Relaxed));
+                line(&format!("{built} of {expected} packages are built after {}", spoken(started.elapsed())));
             }
         }
     }
