@@ -156,7 +156,7 @@ fn krew_takes_the_manifest_and_installs_runs_and_uninstalls_the_plugin() {
     place.kubectl(&["krew", "install", &format!("--manifest={manifest}")]);
     assert_eq!(place.kubectl(&["carvelflux", "version"]), version());
     let store = place.path("krew/store/carvelflux").join(TAG);
-    for name in [PROGRAM, "LICENSE", "README.md"] {
+    for name in [PROGRAM, "LICENSE", "README.md", "kubectl_complete-carvelflux"] {
         assert!(store.join(name).is_file(), "{name} is missing in {}", store.display());
     }
     place.kubectl(&["krew", "uninstall", "carvelflux"]);

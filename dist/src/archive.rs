@@ -10,8 +10,9 @@ use tar::{Builder, EntryType, Header};
 use crate::error::{Error, Result, read};
 use crate::platform::Platform;
 
-/// What is packed beside the program, by its path in the repository; an archive has no directories.
-const DOCUMENTS: [&str; 2] = ["LICENSE", "README.md"];
+/// What is packed beside the program, by its path in the repository, and whether it is run; an archive has no directories.
+const OTHERS: [(&str, bool); 3] =
+    [("LICENSE", false), ("README.md", false), ("completion/kubectl_complete-carvelflux", true)];
 
 /// The owner and the system of gzip's header that says "unknown".
 const UNKNOWN_SYSTEM: u8 = 255;
@@ -24,12 +25,12 @@ struct Entry {
     executable: bool,
 }
 
-/// Packs a program with the documents of the repository in `root`; `modified` is the time of all files, in seconds since 1970.
+/// Packs a program with what belongs to it of the repository in `root`; `modified` is the time of all files, in seconds since 1970.
 pub fn pack(program: &Path, platform: Platform, root: &Path, modified: u64) -> Result<Vec<u8>> {
     let mut entries = vec![Entry { name: platform.program(), content: read(program)?, executable: true }];
-    for document in DOCUMENTS {
-        let name = document.rsplit('/').next().unwrap_or(document).to_owned();
-        entries.push(Entry { name, content: read(&root.join(document))?, executable: false });
+    for (path, executable) in OTHERS {
+        let name = path.rsplit('/').next().unwrap_or(path).to_owned();
+        entries.push(Entry { name, content: read(&root.join(path))?, executable });
     }
     compress(entries, modified).map_err(Error::file("pack", program))
 }
