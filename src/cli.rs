@@ -27,7 +27,7 @@ pub use self::commands::{
 pub use self::completion::{CommandLine, Lookup, ValueKind, script as completion_script};
 pub use self::connection::ConnectionArgs;
 pub use self::preview::PreviewMode;
-pub use self::shared::{FluxCredentialArgs, GitCredentialArgs};
+pub use self::shared::{CommitArgs, FluxCredentialArgs, GitCredentialArgs};
 use crate::error::{Error, ErrorKind};
 use crate::invocation::PROGRAM;
 use crate::ui::{self, Format, Verbosity};

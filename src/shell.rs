@@ -10,9 +10,38 @@ pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// Returns a command line of the plugin without some of its flags; each of them comes with whether a value follows it.
+#[must_use]
+pub fn command_without(arguments: impl IntoIterator<Item = String>, flags: &[(&str, bool)]) -> String {
+    let mut words = vec!["kubectl carvelflux".to_owned()];
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        let name = argument.split_once('=').map_or(argument.as_str(), |(name, _)| name);
+        match flags.iter().find(|(flag, _)| *flag == name) {
+            Some((flag, true)) if *flag == argument => drop(arguments.next()),
+            Some(_) => {}
+            None => words.push(quoted(&argument)),
+        }
+    }
+    words.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_loses_flags_with_their_values() {
+        let command = |line: &str| {
+            let words = line.split('|').map(str::to_owned);
+            command_without(words, &[("--no-push", false), ("--branch", true)])
+        };
+        assert_eq!(
+            command("add-cluster|prod1|--no-push|--set|a=b c|--branch|x|--yes|--branch=x"),
+            "kubectl carvelflux add-cluster prod1 --set 'a=b c' --yes"
+        );
+        assert_eq!(command("--no-pushing|--set|--branch2"), "kubectl carvelflux --no-pushing --set --branch2");
+    }
 
     #[test]
     fn only_what_a_shell_would_act_on_is_quoted() {

@@ -129,7 +129,7 @@ pub struct RemoveClusterArgs {
     #[arg(long)]
     pub keep_workloads: bool,
     /// Leave the files in the GitOps repository; without Flux they have no effect
-    #[arg(long, conflicts_with = "commit_message")]
+    #[arg(long, conflicts_with_all = ["commit_message", "repo_dir"])]
     pub keep_git: bool,
     /// The run cluster is gone for good: clear the build cluster and Git, and list what stays behind
     #[arg(long, conflicts_with_all = ["run_context", "run_kubeconfig", "keep_workloads"])]

@@ -87,6 +87,12 @@ pub struct CommitArgs {
     /// Message of the commit, in which {operation}, {package} and {run-cluster} are filled in, such as 'OPS-7: {operation} {package}' (default: the plugin's own)
     #[arg(long, value_name = "TEXT")]
     pub commit_message: Option<MessageTemplate>,
+    /// Commit in this checkout of yours, with its identity, signing, hooks and settings (default: in a temporary clone)
+    #[arg(long, value_name = "DIR")]
+    pub repo_dir: Option<PathBuf>,
+    /// Commit in the checkout of --repo-dir, and do not push: nothing on a cluster then points at these files
+    #[arg(long, requires = "repo_dir")]
+    pub no_push: bool,
 }
 
 /// How objects are written.

@@ -14,12 +14,14 @@ mod plan;
 mod renamed;
 mod request;
 
+use self::request::Request;
 use super::preview::{self, Previewed};
 use super::{context, outcome};
 use crate::cli::AddClusterArgs;
 use crate::cluster::Connection;
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, kustomization_resource};
+use crate::gitops::checkout::Checkout;
 use crate::gitops::credentials::GitCredentials;
 use crate::observe::Selection;
 use crate::observe::delivery::find;
@@ -27,6 +29,7 @@ use crate::observe::wait::{WaitRequest, wait};
 use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::plan::export::Contents;
 use crate::plan::{Plan, Preview};
+use crate::shell;
 use crate::ui::{Ui, progress};
 
 /// Delivers a package; `credentials` are those that the repository is known to take.
@@ -51,6 +54,10 @@ pub(super) async fn run(
         return preview::report(ui, &mode, &[previewed], Contents::Wanted).await;
     }
     confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
+    if request.commit.is_held_back() {
+        let delivery = format!("{} on {}", facts.package.name, request.run_cluster);
+        return outcome::report_committed(ui, &delivery, next_commands(&request, &checkout));
+    }
     if !arguments.confirm.wait {
         let delivery = format!("{} on {}", facts.package.name, request.run_cluster);
         return outcome::report_applied(ui, &delivery, None);
@@ -82,4 +89,13 @@ pub(super) async fn run(
     };
     let outcomes = wait(&clusters.build, facts.versions, wait_request, progress::reporter(ui).as_mut()).await?;
     outcome::report(ui, &deliveries, &outcomes)
+}
+
+/// Returns the commands that finish what a commit has begun which Flux does not follow yet.
+fn next_commands(request: &Request, checkout: &Checkout) -> Vec<String> {
+    let ours = || std::env::args().skip(1);
+    match checkout.push_command() {
+        Some(push) if request.commit.no_push => vec![push, shell::command_without(ours(), &[("--no-push", false)])],
+        _ => Vec::new(),
+    }
 }

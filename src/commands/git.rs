@@ -1,16 +1,46 @@
-//! The Git credentials that a user gives, and how they are asked for.
+//! How commands reach the GitOps repository: the credentials that a user gives or is asked for, and the checkout to commit in.
+
+use std::path::PathBuf;
 
 use kube::ResourceExt;
 
-use crate::cli::GitCredentialArgs;
+use crate::cli::{CommitArgs, GitCredentialArgs};
 use crate::conversation::{Answer, Question, Reply};
 use crate::error::{Error, Result};
 use crate::flux::{Followed, GitRepository};
-use crate::gitops::checkout::{Checkout, GitAccess, Snapshot};
+use crate::gitops::checkout::{Checkout, GitAccess, Publication, Snapshot};
 use crate::gitops::credentials::GitCredentials;
+use crate::gitops::message::MessageTemplate;
 use crate::gitops::url::GitUrl;
 use crate::ui::Ui;
 use crate::ui::prompt;
+
+/// How a commit is made, and where; fields are named as the flags are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CommitRequest {
+    /// The message; `None` for the plugin's own words.
+    pub(super) message: Option<MessageTemplate>,
+    /// The checkout of the user's own; `None` for a temporary clone.
+    pub(super) repo_dir: Option<PathBuf>,
+    /// Whether the commit stays in that checkout.
+    pub(super) no_push: bool,
+}
+
+impl CommitRequest {
+    /// Takes the flags.
+    pub(super) fn of(arguments: &CommitArgs) -> Self {
+        Self {
+            message: arguments.commit_message.clone(),
+            repo_dir: arguments.repo_dir.clone(),
+            no_push: arguments.no_push,
+        }
+    }
+
+    /// Tells whether the files do not reach the branch that Flux follows, so that nothing on a cluster may point at them.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.no_push
+    }
+}
 
 /// Takes the credentials from flags, files and the environment; `None` where none are given.
 pub(super) async fn given(ui: Ui, arguments: &GitCredentialArgs) -> Result<Option<GitCredentials>> {
@@ -102,10 +132,25 @@ async fn or_ask<T>(ui: Ui, access: &mut GitAccess, read: impl AsyncFn(&GitAccess
     }
 }
 
-/// Clones a branch, and proves that what will be written can be written: a committer and the permission to push.
-pub(super) async fn writable_checkout(ui: Ui, url: &GitUrl, branch: &str, access: &GitAccess) -> Result<Checkout> {
-    let checkout = checkout(ui, url, branch, &mut access.clone()).await?;
+/// Clones a branch, or takes the user's own checkout of it, and proves that what will be written can be written: a committer and,
+/// where something is pushed, the permission to.
+pub(super) async fn writable_checkout(
+    ui: Ui,
+    url: &GitUrl,
+    branch: &str,
+    access: &GitAccess,
+    commit: &CommitRequest,
+) -> Result<Checkout> {
+    let publication = if commit.no_push { Publication::Local } else { Publication::Pushed };
+    let mut access = access.clone();
+    let checkout = or_ask(ui, &mut access, async |access| match &commit.repo_dir {
+        Some(directory) => Checkout::open(directory, url, branch, access, publication).await,
+        None => Checkout::clone(url, branch, access).await,
+    });
+    let checkout = checkout.await?;
     checkout.check_identity().await?;
-    checkout.check_can_push().await?;
+    if publication == Publication::Pushed {
+        checkout.check_can_push().await?;
+    }
     Ok(checkout)
 }

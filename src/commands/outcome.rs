@@ -131,6 +131,24 @@ pub(super) fn report_applied(ui: Ui, what: &str, remaining: Option<&str>) -> Res
     }
 }
 
+/// Reports that files were committed that Flux does not follow yet, and the commands that bring about what they are for.
+pub(super) fn report_committed(ui: Ui, what: &str, next: Vec<String>) -> Result<()> {
+    match ui.format {
+        Format::Text => {
+            ui.result(&format!("{what}  committed"))?;
+            ui.proposal("To go on, run:");
+            for command in next {
+                ui.proposal(&format!("  {command}"));
+            }
+            Ok(())
+        }
+        Format::Json => ui.event(&Event::new(
+            Timestamp::now(),
+            Body::Result(CommandResult { outcome: "committed", exit_code: 0, next, ..CommandResult::default() }),
+        )),
+    }
+}
+
 /// Returns the kind of failure of the whole: a timeout only where nothing was decided otherwise.
 fn failure(outcomes: &[Outcome]) -> Option<ErrorKind> {
     let unready: Vec<&Outcome> = outcomes.iter().filter(|outcome| !is_ready(outcome)).collect();

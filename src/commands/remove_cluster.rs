@@ -30,6 +30,7 @@ use super::{context, outcome};
 use crate::cli::RemoveClusterArgs;
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{ErrorKind, Result};
+use crate::gitops::checkout::Checkout;
 use crate::observe::Delivery;
 use crate::plan::Preview;
 use crate::plan::execute::{Executor, confirm_and_execute};
@@ -75,6 +76,9 @@ pub(super) async fn run(
             request.run_cluster
         );
         return outcome::report_applied(ui, &request.run_cluster, Some(&remaining));
+    }
+    for command in checkouts.iter().filter_map(Checkout::push_command) {
+        ui.proposal(&format!("The commit was not pushed, and nothing reads the files any more; to push it: {command}"));
     }
     outcome::report_removed(ui, &removal(&request, &facts))
 }

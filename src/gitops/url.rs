@@ -202,8 +202,38 @@ impl GitUrl {
     /// Returns where the repository is, however its URL is written: without scheme, user, `.git` and the last slash.
     #[must_use]
     pub fn place(&self) -> String {
-        let path = self.path.trim_end_matches('/');
-        format!("{}{}", self.host.to_ascii_lowercase(), path.strip_suffix(".git").unwrap_or(path))
+        let (host, path) = self.host_and_path();
+        let path = path.trim_matches('/');
+        format!("{}/{}", host.to_ascii_lowercase(), path.strip_suffix(".git").unwrap_or(path))
+    }
+
+    /// Tells whether two URLs are most likely of one repository. Over SSH a server has another port than over HTTP.
+    #[must_use]
+    pub fn is_same_repository(&self, other: &Self) -> bool {
+        let (one, another) = (self.place(), other.place());
+        let without_port = |place: &str| match place.split_once('/') {
+            Some((host, path)) => {
+                let host = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(host, _)| host);
+                format!("{host}/{path}")
+            }
+            None => place.to_owned(),
+        };
+        one == another || (self.is_http() != other.is_http() && without_port(&one) == without_port(&another))
+    }
+
+    /// Splits `host:path`, the short form of scp, as well; the usual ports are left out.
+    fn host_and_path(&self) -> (&str, &str) {
+        if self.scheme.is_empty() {
+            let place = self.host.rsplit_once('@').map_or(self.host.as_str(), |(_, place)| place);
+            return place.split_once(':').filter(|(host, _)| !host.contains('/')).unwrap_or(("", place));
+        }
+        let usual = match self.scheme.to_ascii_lowercase().as_str() {
+            "https" => ":443",
+            "http" => ":80",
+            "ssh" => ":22",
+            _ => "",
+        };
+        (self.host.strip_suffix(usual).unwrap_or(&self.host), &self.path)
     }
 }
 
@@ -319,10 +349,20 @@ mod tests {
             "https://me@Git.example.com/team/apps.git/",
             "https://me:p@git.example.com/team/apps",
             "ssh://git@git.example.com/team/apps.git",
+            "ssh://git@git.example.com:22/team/apps.git",
+            "https://git.example.com:443/team/apps",
+            "git@git.example.com:team/apps.git",
+            "git.example.com:/team/apps",
         ] {
             assert_eq!(place(url), "git.example.com/team/apps", "{url}");
         }
         assert_ne!(place("https://git.example.com/team/App"), place("https://git.example.com/team/app"));
+        assert_eq!(place("/srv/git/apps.git"), place("file:///srv/git/apps"));
+        let is_same = |one: &str, other: &str| GitUrl::parse(one).is_same_repository(&GitUrl::parse(other));
+        assert!(is_same("https://git.example.com:3000/team/apps", "ssh://git@git.example.com:2222/team/apps"));
+        assert!(is_same("https://git.example.com/team/apps", "git@git.example.com:team/apps.git"));
+        assert!(!is_same("https://git.example.com:3000/team/apps", "https://git.example.com:3001/team/apps"));
+        assert!(!is_same("https://git.example.com/team/apps", "https://git.example.com/fork/apps"));
     }
 
     #[test]

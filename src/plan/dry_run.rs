@@ -100,6 +100,11 @@ pub(super) async fn dry_run(
         (Step::Apply(apply), None) => {
             apply_in_dry_run(executor.cluster(apply.place)?, &apply.manifest, known).await.map(Some)
         }
+        (Step::Commit(commit), _) => match executor.checkout(commit) {
+            Ok(checkout) => checkout.check_untouched(&commit.changes).await.map(|()| None),
+            // A preview of a plan may do without.
+            Err(_) => Ok(None),
+        },
         (Step::Mint(mint), _) => mint_in_dry_run(executor.build, mint, known).await.map(Some),
         (Step::Request(Request::NoopDelete(noop_delete)), _) => {
             let applied = executor.run_cluster()?.apply(&noop_delete.manifest(), true).await;

@@ -20,6 +20,7 @@ use super::refusals;
 use super::steps::{Apply, Change, Commit, Delete, Place, Plan, Step};
 use crate::authentication::acceptance::Address;
 use crate::error::{Error, Result};
+use crate::gitops::checkout::PushOutcome;
 use crate::object::ObjectReference;
 use crate::ui::{Ui, prompt};
 
@@ -49,7 +50,10 @@ pub(crate) fn show(plan: &Plan, preview: &Preview, executor: Executor<'_>, is_co
     advise(plan, ui);
     if !preview.changes_something(plan) {
         let objects = plan.steps.iter().filter(|step| step.is_about_an_object()).count();
-        ui.done(&format!("nothing to change: {objects} objects are as wanted already"));
+        ui.done(&match objects {
+            0 => "nothing to change".to_owned(),
+            _ => format!("nothing to change: {objects} objects are as wanted already"),
+        });
         return false;
     }
     for line in super::show::lines(plan, preview, &executor.headings()) {
@@ -188,11 +192,13 @@ impl Executor<'_> {
     }
 
     async fn commit(self, commit: &Commit) -> Result<()> {
-        let checkout = self.checkouts.iter().find(|checkout| checkout.display() == commit.repository);
-        let checkout = checkout.ok_or_else(|| Error::new("the plan has a commit, but no checkout"))?;
-        let outcome = checkout.commit_and_push(&commit.changes, &commit.message).await?;
+        let outcome = self.checkout(commit)?.commit_and_push(&commit.changes, &commit.message).await?;
         let sha = outcome.sha();
-        self.ui.done(&format!("pushed {} to {}", &sha[..8.min(sha.len())], commit.repository));
+        let (sha, repository) = (&sha[..8.min(sha.len())], &commit.repository);
+        self.ui.done(&match outcome {
+            PushOutcome::Pushed { .. } | PushOutcome::Unchanged { .. } => format!("pushed {sha} to {repository}"),
+            PushOutcome::Committed { .. } => format!("committed {sha} to {repository}"),
+        });
         Ok(())
     }
 }

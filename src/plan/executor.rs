@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::steps::{Change, Place};
+use super::steps::{Change, Commit, Place};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::gitops::checkout::Checkout;
@@ -54,6 +54,12 @@ impl<'a> Executor<'a> {
 
     pub(super) fn run_cluster(self) -> Result<&'a Cluster> {
         self.run.ok_or_else(|| Error::new("the plan has steps for a run cluster, but none is connected"))
+    }
+
+    /// Returns the checkout that a commit is made in.
+    pub(super) fn checkout(self, commit: &Commit) -> Result<&'a Checkout> {
+        let checkout = self.checkouts.iter().find(|checkout| checkout.display() == commit.repository);
+        checkout.ok_or_else(|| Error::new("the plan has a commit, but no checkout"))
     }
 
     /// Names the clusters as headings do.

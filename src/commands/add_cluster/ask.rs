@@ -10,6 +10,7 @@ use super::request::{self, AuthenticationRequest, InstallerRequest, Request};
 use crate::check;
 use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
+use crate::commands::git::CommitRequest;
 use crate::commands::{context, git};
 use crate::conversation::Question;
 use crate::error::Result;
@@ -117,7 +118,7 @@ pub(super) async fn ask(
         allow_loopback: arguments.endpoint.allow_loopback,
         labels: arguments.write.labels.clone(),
         force_conflicts: arguments.write.force_conflicts,
-        commit_message: arguments.commit.commit_message.clone(),
+        commit: CommitRequest::of(&arguments.commit),
     };
     Ok((request, Clusters { build, build_served, run, run_served, run_connection, user_endpoint, git }))
 }

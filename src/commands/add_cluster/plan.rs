@@ -59,6 +59,7 @@ pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
     let encryption = facts.encryption.as_ref();
     // Before anything that it encrypts: an interruption must not lose it.
     let key = encryption.and_then(|encryption| encryption.key.clone());
+    let keys = usize::from(key.is_some());
     plan.steps.extend(key.map(|manifest| Step::Apply(Apply { place: Place::Build, manifest })));
     plan.steps.extend(first.map(Step::Commit));
     add_identities(&mut plan, &mut checks, request, facts);
@@ -72,6 +73,11 @@ pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
     plan.steps.extend(fetch);
     if !decrypts_first {
         add_kustomizations(&mut plan, request, facts);
+    }
+    if request.commit.is_held_back() {
+        plan.purpose = format!("commit the files that {}, and leave the clusters as they are", plan.purpose);
+        let others = plan.steps.split_off(keys).into_iter();
+        plan.steps.extend(others.filter(|step| matches!(step, Step::Commit(_))));
     }
     plan.warnings.extend(checks.warnings());
     plan.refusals = checks.into_failures();
@@ -186,7 +192,7 @@ fn commit(checks: &mut Checks, request: &Request, facts: &Facts) -> Result<Commi
     let subject = Subject { operation: DELIVER, package: &facts.package.name, run_cluster: &request.run_cluster };
     Ok(Commit {
         changes,
-        message: subject.message(request.commit_message.as_ref()),
+        message: subject.message(request.commit.message.as_ref()),
         repository: facts.repository.clone(),
     })
 }

@@ -12,9 +12,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::package_request::{EncryptionRequest, InstallRequest, ValuesRequest};
 use crate::cli::{AuthenticationArgs, AuthenticationMethod, EndpointArgs, InstallerArgs, WorkloadIdentityArgs};
+use crate::commands::git::CommitRequest;
 use crate::error::{Error, Result};
 use crate::flux::{Provider, RunCredential};
-use crate::gitops::message::MessageTemplate;
 use crate::identities::Preset;
 use crate::identities::role_file::{self, RoleFile};
 use crate::kubeconfig::{self, EndpointOverrides, Fitness};
@@ -58,8 +58,8 @@ pub(super) struct Request {
     pub(super) labels: Vec<(String, String)>,
     /// Whether fields and objects of other managers may be changed.
     pub(super) force_conflicts: bool,
-    /// The message of the commit; `None` for the plugin's own words.
-    pub(super) commit_message: Option<MessageTemplate>,
+    /// How the files are committed.
+    pub(super) commit: CommitRequest,
 }
 
 impl Request {
@@ -84,7 +84,7 @@ impl Request {
             allow_loopback: false,
             labels: Vec::new(),
             force_conflicts: false,
-            commit_message: None,
+            commit: CommitRequest::default(),
         }
     }
 

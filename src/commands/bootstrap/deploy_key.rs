@@ -103,7 +103,7 @@ impl DeployKey {
         if !self.is_new
             && let Attempt::Cloned(checkout) = Checkout::clone_once_granted(url, branch, access).await?
         {
-            return Ok((checkout, Vec::new()));
+            return Ok((*checkout, Vec::new()));
         }
         let is_pushed_with = !can_push_otherwise(url, branch, access).await;
         let rights = if is_pushed_with {
@@ -115,7 +115,7 @@ impl DeployKey {
         ui.demand(&self.public);
         let mut last = None;
         let look = async || match Checkout::clone_once_granted(url, branch, access).await {
-            Ok(Attempt::Cloned(checkout)) => Ok(Look::Found(Ok(checkout))),
+            Ok(Attempt::Cloned(checkout)) => Ok(Look::Found(Ok(*checkout))),
             Ok(Attempt::NotYet(error)) => {
                 last = Some(error);
                 Ok(Look::NotYet)

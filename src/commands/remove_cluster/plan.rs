@@ -186,7 +186,7 @@ fn commits(request: &Request, facts: &Facts) -> impl Iterator<Item = Step> {
         let subject = Subject { operation: REMOVE, package, run_cluster: &request.run_cluster };
         Step::Commit(Commit {
             changes: change.files.clone(),
-            message: subject.message(request.commit_message.as_ref()),
+            message: subject.message(request.commit.message.as_ref()),
             repository: change.repository.clone(),
         })
     })

@@ -67,7 +67,8 @@ impl Repositories {
                 index
             } else {
                 let access = clusters.git_access(request);
-                let checkout = git::writable_checkout(ui, &url, &branch, &access).await.map_err(or_keep_git)?;
+                let checkout =
+                    git::writable_checkout(ui, &url, &branch, &access, &request.commit).await.map_err(or_keep_git)?;
                 let repository = checkout.display();
                 repositories.changes.push(RepositoryChange { repository, files: Vec::new(), packages: Vec::new() });
                 checkouts.push(checkout);

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::cli::RemoveClusterArgs;
 use crate::cluster::{Connection, load_kubeconfig};
+use crate::commands::git::CommitRequest;
 use crate::commands::{context, git};
 use crate::conversation::Question;
 use crate::error::Result;
 use crate::gitops::credentials::GitCredentials;
-use crate::gitops::message::MessageTemplate;
 use crate::names;
 use crate::ui::Ui;
 use crate::ui::prompt;
@@ -31,8 +31,8 @@ pub(super) struct Request {
     /// The run cluster is gone for good.
     pub(super) force: bool,
     pub(super) credentials: Option<GitCredentials>,
-    /// The message of the commits; `None` for the plugin's own words.
-    pub(super) commit_message: Option<MessageTemplate>,
+    /// How the files are committed.
+    pub(super) commit: CommitRequest,
     /// How long all the waiting together may take.
     pub(super) timeout: Duration,
 }
@@ -80,7 +80,7 @@ impl Request {
             keep_git: arguments.keep_git,
             force: arguments.force,
             credentials,
-            commit_message: arguments.commit.commit_message,
+            commit: CommitRequest::of(&arguments.commit),
             timeout: arguments.timeout,
         })
     }

@@ -15,6 +15,7 @@ use super::repository::{Repositories, RepositoryChange};
 use super::request::Request;
 use super::run_cluster::{OwnedObject, RunObjects};
 use crate::authentication::Method;
+use crate::commands::git::CommitRequest;
 use crate::flux::{FluxVersions, HelmRelease, Kustomization};
 use crate::gitops::tree::FileChange;
 use crate::labels;
@@ -64,7 +65,7 @@ pub(super) fn scene(packages: &[&'static str]) -> Scene {
             keep_git: false,
             force: false,
             credentials: None,
-            commit_message: None,
+            commit: CommitRequest::default(),
             timeout: Duration::from_mins(10),
         },
         kustomizations: packages.iter().flat_map(|package| delivery(package, None)).collect(),

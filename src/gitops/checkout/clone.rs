@@ -1,6 +1,7 @@
 //! One branch of a repository in a temporary directory, and what is asked of it before anything is written.
 //!
-//! How `git` is run lives in [`super::git`], how a change reaches the branch in [`super::push`].
+//! How `git` is run lives in [`super::git`], how a change reaches the branch in [`super::push`], and how a checkout of the user's own
+//! takes part in [`super::own`].
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ const LISTED: usize = 10;
 #[derive(Debug)]
 pub enum Attempt {
     /// It works.
-    Cloned(Checkout),
+    Cloned(Box<Checkout>),
     /// It does not work yet, for a reason that may pass: no access, or no answer.
     NotYet(Error),
 }
@@ -33,12 +34,28 @@ pub enum Attempt {
 /// One branch of a repository, checked out in a directory that goes away with this value.
 #[derive(Debug)]
 pub struct Checkout {
-    root: PathBuf,
+    /// Where the files are read.
+    pub(super) root: PathBuf,
     pub(super) url: GitUrl,
     pub(super) branch: String,
-    git: Git,
-    /// Removes the directory in the end.
-    _temporary: Temporary,
+    /// The name of the server, where `git` runs.
+    pub(super) remote: String,
+    /// The checkout of the user's own in which commits are made instead.
+    pub(super) own: Option<OwnCheckout>,
+    pub(super) git: Git,
+    /// Removes its directory in the end.
+    pub(super) temporary: Temporary,
+}
+
+/// A checkout of the user's own.
+#[derive(Debug)]
+pub(super) struct OwnCheckout {
+    /// Its directory.
+    pub(super) directory: PathBuf,
+    /// Whether it leaves files of the repository out.
+    pub(super) is_sparse: bool,
+    /// Whether what is committed is pushed.
+    pub(super) is_pushed: bool,
 }
 
 impl Checkout {
@@ -53,7 +70,7 @@ impl Checkout {
     /// Does the same with a credential that somebody may only be about to give access.
     pub async fn clone_once_granted(url: &GitUrl, branch: &str, access: &GitAccess) -> Result<Attempt> {
         match Self::attempt(url, branch, access).await {
-            Ok(checkout) => Ok(Attempt::Cloned(checkout)),
+            Ok(checkout) => Ok(Attempt::Cloned(Box::new(checkout))),
             Err((Some(failure), error)) if failure.may_pass() => Ok(Attempt::NotYet(error)),
             Err((_, error)) => Err(error),
         }
@@ -95,7 +112,15 @@ impl Checkout {
             return Err((Some(failure), error));
         }
         let root = temporary.path().join(CLONE);
-        let checkout = Self { root, url: url.clone(), branch: branch.to_owned(), git, _temporary: temporary };
+        let checkout = Self {
+            root,
+            url: url.clone(),
+            branch: branch.to_owned(),
+            remote: REMOTE.to_owned(),
+            own: None,
+            git,
+            temporary,
+        };
         // `--branch` takes tags as well, and a tag cannot be pushed to.
         let output =
             checkout.run(&["rev-parse", "--verify", "--quiet", &checkout.tracking()]).await.map_err(unknown)?;
@@ -128,7 +153,11 @@ impl Checkout {
     /// Returns the repository and the branch, as messages name them.
     #[must_use]
     pub fn display(&self) -> String {
-        format!("{} branch {}", self.url, self.branch)
+        match &self.own {
+            Some(own) if !own.is_pushed => format!("{} branch {}", own.directory.display(), self.branch),
+            Some(own) => format!("{} branch {}, committed in {}", self.url, self.branch, own.directory.display()),
+            None => format!("{} branch {}", self.url, self.branch),
+        }
     }
 
     /// Returns the full hash of the commit that is checked out.
@@ -140,7 +169,8 @@ impl Checkout {
     ///
     /// Finds credentials that may only read. A server applies the rules of protected branches and its hooks only to a real push, so these cannot be seen here.
     pub async fn check_can_push(&self) -> Result<()> {
-        let output = self.run(&["push", "--dry-run", "--progress", "--no-verify", REMOTE, &self.target()]).await?;
+        let output =
+            self.run(&["push", "--dry-run", "--progress", "--no-verify", &self.remote, &self.target()]).await?;
         match Failure::of(&output) {
             _ if output.success => Ok(()),
             // Someone pushed since the clone: whoever learns that has the right to push.
@@ -170,8 +200,14 @@ impl Checkout {
         Ok(said.chunks(3).filter(is_stored).map(|one| one[0].to_owned()).collect())
     }
 
+    /// Runs `git` where commits are made.
     pub(super) async fn run(&self, arguments: &[&str]) -> Result<git::Output> {
-        self.git.run(&self.root, arguments).await
+        self.git.run(self.directory(), arguments).await
+    }
+
+    /// Returns the directory where commits are made.
+    fn directory(&self) -> &Path {
+        self.own.as_ref().map_or(&self.root, |own| &own.directory)
     }
 
     /// Runs `git` and returns what it printed; `what` completes the sentence "git could not … the checkout of URL".
@@ -179,12 +215,12 @@ impl Checkout {
         let failed = |output: &git::Output| {
             Failure::of(output).error(&format!("{what} the checkout of"), &self.url, &self.branch, output)
         };
-        self.git.read(&self.root, arguments, failed).await
+        self.git.read(self.directory(), arguments, failed).await
     }
 
     /// Returns where `git` notes the branch of the server.
     pub(super) fn tracking(&self) -> String {
-        format!("refs/remotes/{REMOTE}/{}", self.branch)
+        format!("refs/remotes/{}/{}", self.remote, self.branch)
     }
 
     /// Returns what a push sends where.
@@ -207,7 +243,7 @@ async fn with_fingerprints(error: Error, url: &GitUrl, known_hosts: &str) -> Err
 }
 
 /// Adds the branches that there are, if the server tells them.
-async fn with_branches(error: Error, git: &Git, directory: &Path, url: &GitUrl) -> Error {
+pub(super) async fn with_branches(error: Error, git: &Git, directory: &Path, url: &GitUrl) -> Error {
     let arguments = ["ls-remote", "--heads", "--quiet", "--", &url.to_string()];
     let Ok(output) = git.run(directory, &arguments).await else { return error };
     let branches: Vec<&str> =

@@ -51,12 +51,24 @@ const FOREIGN: &[&str] = &[
     "GIT_CURL_VERBOSE",
 ];
 
+/// What has to be so in every repository.
+const ALWAYS: &[&str] = &[
+    "core.safecrlf=false",
+    "commit.cleanup=whitespace",
+    "i18n.commitEncoding=UTF-8",
+    // Failures are recognised by their text, without colours in it.
+    "color.ui=false",
+    "color.push=false",
+    "color.remote=false",
+    "color.transport=false",
+];
+
 /// What a user may have configured for other purposes and would change which files are read, what is committed or what is
-/// pushed. Identity, signing, hooks, credentials, connections and `url.*.insteadOf` stay the user's.
-const SETTINGS: &[&str] = &[
+/// pushed. Identity, signing, hooks, credentials, connections and `url.*.insteadOf` stay the user's; in a checkout of the user's
+/// own everything does.
+const OF_CLONE: &[&str] = &[
     // Flux's files are those of the commit, byte by byte.
     "core.autocrlf=false",
-    "core.safecrlf=false",
     "core.eol=lf",
     // Without them, a link would look like a file that Flux takes.
     #[cfg(unix)]
@@ -77,15 +89,8 @@ const SETTINGS: &[&str] = &[
     "push.pushOption=",
     "push.followTags=false",
     "clone.rejectShallow=false",
-    "commit.cleanup=whitespace",
     "rebase.updateRefs=false",
     "rerere.enabled=false",
-    "i18n.commitEncoding=UTF-8",
-    // Failures are recognised by their text, without colours in it.
-    "color.ui=false",
-    "color.push=false",
-    "color.remote=false",
-    "color.transport=false",
 ];
 
 /// Tells whether a command talks to a server that says something all the time: silence then means that nothing moves.
@@ -121,6 +126,8 @@ pub(super) struct Git {
     limits: Limits,
     /// Keeps the files that the environment names.
     isolated: Option<Arc<Isolated>>,
+    /// Whose settings count beside those that always do: ours for a clone, or only the user's.
+    settings: &'static [&'static str],
 }
 
 /// What a run of `git` left.
@@ -163,7 +170,24 @@ impl Git {
         };
         environment.extend(settings.into_iter().map(|(key, value)| (key.into(), value)));
         let password = credentials.map(|credentials| credentials.password);
-        Self { environment, password, limits: access.limits, isolated: access.isolated.clone() }
+        let isolated = access.isolated.clone();
+        Self { environment, password, limits: access.limits, isolated, settings: OF_CLONE }
+    }
+
+    /// Returns the same for a checkout of the user's own, where the user's settings count.
+    pub(super) fn with_settings_of_user(self) -> Self {
+        Self { settings: &[], ..self }
+    }
+
+    /// Returns the same for what is read as in a clone.
+    pub(super) fn with_settings_of_clone(self) -> Self {
+        Self { settings: OF_CLONE, ..self }
+    }
+
+    /// Returns the same with one more variable.
+    pub(super) fn with_variable(mut self, name: &str, value: &OsStr) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
     }
 
     /// Runs `git` in a directory and waits until it ends or a limit passes; only a `git` that cannot be run is an error.
@@ -176,7 +200,8 @@ impl Git {
             command.env_remove(name);
         }
         // Questions, if any, are asked on the terminal itself; standard input is not git's to read.
-        command.args(SETTINGS.iter().flat_map(|setting| ["-c", setting])).args(arguments);
+        let settings = ALWAYS.iter().chain(self.settings);
+        command.args(settings.flat_map(|setting| ["-c", setting])).args(arguments);
         command.current_dir(directory).envs(self.environment.iter().map(|(key, value)| (key, value)));
         command.stdin(Stdio::null()).kill_on_drop(true);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -2,7 +2,7 @@
 //!
 //! What the commit holds is computed in [`crate::gitops::delivery`].
 
-use super::clone::{Checkout, REMOTE};
+use super::clone::Checkout;
 use super::failure::{self, Failure};
 use super::git::Output;
 use super::refusal;
@@ -20,6 +20,11 @@ pub enum PushOutcome {
         /// The full hash of its commit.
         sha: String,
     },
+    /// The change is in the checkout of the user's own, and nowhere else.
+    Committed {
+        /// The full hash of the commit.
+        sha: String,
+    },
     /// The branch held it already, at this revision.
     Unchanged {
         /// The full hash of the branch's newest commit.
@@ -28,33 +33,51 @@ pub enum PushOutcome {
 }
 
 impl PushOutcome {
-    /// Returns the revision of the branch that holds the change.
+    /// Returns the revision that holds the change.
     #[must_use]
     pub fn sha(&self) -> &str {
         match self {
-            Self::Pushed { sha } | Self::Unchanged { sha } => sha,
+            Self::Pushed { sha } | Self::Committed { sha } | Self::Unchanged { sha } => sha,
         }
     }
 }
 
 impl Checkout {
-    /// Writes files, commits them and pushes the commit to the branch.
+    /// Writes files, commits them and pushes the commit to the branch; in a checkout of the user's own, where that is asked for.
     ///
     /// When others pushed in the meantime, the commit moves on top of theirs, up to five times. On any error the branch of the
     /// server is as it was, unless the error says that this is unknown.
     pub async fn commit_and_push(&self, changes: &[FileChange], message: &str) -> Result<PushOutcome> {
-        if !self.commit(changes, message).await? {
-            return Ok(PushOutcome::Unchanged { sha: self.revision().await? });
+        let is_new = match &self.own {
+            Some(own) => self.commit_in(own, changes, message).await?,
+            None => self.commit(changes, message).await?,
+        };
+        match &self.own {
+            _ if !is_new => Ok(PushOutcome::Unchanged { sha: self.revision().await? }),
+            Some(own) if !own.is_pushed => Ok(PushOutcome::Committed { sha: self.revision().await? }),
+            Some(own) => self.push(changes).await.map_err(|error| self.with_commit_that_stays(own, error)),
+            None => self.push(changes).await,
         }
+    }
+
+    /// Pushes the commit to the branch.
+    async fn push(&self, changes: &[FileChange]) -> Result<PushOutcome> {
         let mut attempt = 1;
         loop {
-            let mut output = self.run(&["push", "--progress", REMOTE, &self.target()]).await?;
+            let mut output = self.run(&["push", "--progress", &self.remote, &self.target()]).await?;
             output.stderr = refusal::without_values(&output.stderr, changes);
             let sha = self.revision().await?;
             if output.success {
                 return Ok(PushOutcome::Pushed { sha });
             }
             match Failure::of(&output) {
+                // What else is on the user's own branch is not moved.
+                Failure::Outdated if self.own.is_some() => {
+                    let branch = &self.branch;
+                    return Err(Error::new(format!(
+                        "someone else pushed to the branch {branch} at the same time; nothing was pushed"
+                    )));
+                }
                 Failure::Outdated if attempt < ATTEMPTS => {
                     if !self.move_onto_newest().await? {
                         return Ok(PushOutcome::Unchanged { sha: self.revision().await? });
@@ -97,17 +120,19 @@ impl Checkout {
             return Ok(false);
         }
         let output = self.run(&["commit", "--quiet", &format!("--message={message}")]).await?;
-        if output.success {
-            return Ok(true);
-        }
-        Err(match Failure::of(&output) {
+        if output.success { Ok(true) } else { Err(self.uncommitted(&output)) }
+    }
+
+    /// Says why there is no commit.
+    pub(super) fn uncommitted(&self, output: &Output) -> Error {
+        match Failure::of(output) {
             known @ (Failure::Identity | Failure::Signature | Failure::TimedOut(_)) => {
-                known.error("commit to", &self.url, &self.branch, &output)
+                known.error("commit to", &self.url, &self.branch, output)
             }
             _ => Error::new("git refuses the commit; nothing was pushed")
                 .because(failure::last_lines(&output.stderr))
                 .hint("if a hook of yours refused it, see `git config --get-all core.hooksPath`"),
-        })
+        }
     }
 
     /// Moves the commit onto the newest revision of the branch; says whether anything of it is left.
@@ -115,7 +140,7 @@ impl Checkout {
         let tracking = self.tracking();
         let fetched = format!("+refs/heads/{}:{tracking}", self.branch);
         // The depth is given again: after a forced push the old commits would bring their whole history along.
-        let output = self.run(&["fetch", "--progress", "--no-tags", "--depth=1", REMOTE, &fetched]).await?;
+        let output = self.run(&["fetch", "--progress", "--no-tags", "--depth=1", &self.remote, &fetched]).await?;
         if !output.success {
             return Err(Failure::of(&output)
                 .error("fetch from", &self.url, &self.branch, &output)
@@ -134,7 +159,7 @@ impl Checkout {
     /// Says whether the branch of the server is at a revision; none when the server does not answer.
     async fn holds(&self, sha: &str) -> Option<bool> {
         let name = format!("refs/heads/{}", self.branch);
-        let output = self.run(&["ls-remote", REMOTE, &name]).await.ok()?;
+        let output = self.run(&["ls-remote", &self.remote, &name]).await.ok()?;
         output.success.then(|| output.stdout.starts_with(sha))
     }
 

@@ -1,5 +1,6 @@
 //! Tests of [`super`] with a real `git` and a repository in a temporary directory.
 
+mod own;
 mod settings;
 
 use std::ffi::OsString;
@@ -9,7 +10,6 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::push::PushOutcome;
 use super::*;
 use crate::gitops::tree::FileChange;
 use crate::gitops::url::GitUrl;
@@ -45,7 +45,9 @@ impl Server {
 
     /// Pushes a file as someone else would.
     fn push(&self, path: &str, text: &str) {
-        fs::write(self.directory.path().join("other").join(path), text).unwrap();
+        let file = self.directory.path().join("other").join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
         self.git("other", &["add", "--all"]);
         self.git("other", &["commit", "--quiet", "--message=other"]);
         self.git("other", &["push", "--quiet", "origin", "HEAD:refs/heads/main"]);

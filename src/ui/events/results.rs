@@ -10,7 +10,7 @@ use crate::observe::Delivery;
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CommandResult {
-    /// `ready`, `removed`, `rotated`, `applied`, `previewed`, `exported`, `same`, `different`, `failed` or `timeout`.
+    /// `ready`, `removed`, `rotated`, `applied`, `committed`, `previewed`, `exported`, `same`, `different`, `failed` or `timeout`.
     pub outcome: &'static str,
     /// The exit code of the command.
     pub exit_code: u8,
@@ -22,6 +22,9 @@ pub struct CommandResult {
     /// What `remove-cluster` has removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removal: Option<Removal>,
+    /// What brings about what files were committed for, as commands, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<String>,
     /// What became of each run cluster that `rotate` was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rotations: Vec<Rotation>,

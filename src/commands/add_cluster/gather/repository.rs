@@ -64,7 +64,7 @@ pub(super) async fn git(
 ) -> Result<(Checkout, PackageDirectory, RunClusterDirectory, Vec<Error>)> {
     let url = GitUrl::parse(&repository.spec.url);
     let branch = git_access::branch_to_push_to(repository)?;
-    let checkout = git_access::writable_checkout(ui, &url, branch, access).await?;
+    let checkout = git_access::writable_checkout(ui, &url, branch, access, &request.commit).await?;
     let artifact = Artifact::of(checkout.root(), &repository.spec)?;
     let package = artifact.package(checkout.root(), &request.package)?;
     let mut directory = RunClusterDirectory::read(checkout.root(), &package.path, &request.run_cluster)?;

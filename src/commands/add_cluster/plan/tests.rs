@@ -92,8 +92,19 @@ fn files_of_a_delivery_in_place_follow_the_accounts_that_they_name() {
 fn the_message_of_the_commit_is_the_users() {
     let mut scene = Scene::new();
     assert!(outline(&scene.plan()).contains("packageinstall.yaml (Deliver hello.default.tap to prod1)"));
-    scene.request.commit_message = "OPS-7: {package} on {run-cluster}".parse().ok();
+    scene.request.commit.message = "OPS-7: {package} on {run-cluster}".parse().ok();
     assert!(outline(&scene.plan()).contains("packageinstall.yaml (OPS-7: hello.default.tap on prod1)"));
+}
+
+#[test]
+fn files_that_are_held_back_are_all_that_is_written() {
+    let mut scene = Scene::new();
+    scene.request.commit.no_push = true;
+    insta::assert_snapshot!(scene.shown(), @r"
+    This will commit the files that deliver hello.default.tap to the run cluster `prod1`, namespace web, and leave the clusters as they are:
+      Git https://git.example.com/gitops.git branch main
+        ± apps/hello.default.tap/prod1/packageinstall.yaml
+    ");
 }
 
 #[test]
