@@ -1,6 +1,6 @@
 //! `add-cluster`: delivers a package to a run cluster.
 //!
-//! Read downward: the questions ([`ask`]) lead to a [`request`] and two [`clusters`]; what is found out about it ([`gather`])
+//! Read downward: flags and questions ([`ask`], [`walk`]) lead to a [`request`] and two [`clusters`]; what is found out about it ([`gather`])
 //! are the [`facts`]; from both follows the [`mod@plan`], whose objects are built in [`manifests`]. Flags that had another meaning
 //! are in [`renamed`].
 
@@ -13,10 +13,12 @@ mod package_request;
 mod plan;
 mod renamed;
 mod request;
+mod walk;
 
+use self::clusters::Clusters;
 use self::request::Request;
 use super::preview::{self, Previewed};
-use super::{context, outcome};
+use super::{outcome, repeat};
 use crate::cli::AddClusterArgs;
 use crate::cluster::Connection;
 use crate::error::{Error, Result};
@@ -32,17 +34,24 @@ use crate::plan::{Plan, Preview};
 use crate::shell;
 use crate::ui::{Ui, progress};
 
-/// Delivers a package; `credentials` are those that the repository is known to take.
+/// Delivers a package; `words` are what was typed for it, `credentials` those that the repository is known to take.
 pub(super) async fn run(
     ui: Ui,
     mut connection: Connection,
     namespace: Option<String>,
-    arguments: AddClusterArgs,
+    mut arguments: AddClusterArgs,
+    words: Vec<String>,
     credentials: Option<GitCredentials>,
 ) -> Result<()> {
-    context::choose(ui, &mut connection).await?;
     renamed::check(ui, &connection, &arguments)?;
-    let (request, clusters) = ask::ask(ui, &connection, namespace, &arguments, credentials).await?;
+    let asked = ask::ask(ui, &mut connection, namespace, &mut arguments, credentials).await?;
+    let result = deliver(ui, asked.request, asked.clusters, &arguments).await;
+    repeat::tell(ui, &words, &asked.answers);
+    result
+}
+
+/// Plans, previews, confirms, carries out, and waits.
+async fn deliver(ui: Ui, request: Request, clusters: Clusters, arguments: &AddClusterArgs) -> Result<()> {
     let (facts, checkout) = Box::pin(gather::gather(ui, &request, &clusters)).await?;
     let plan = Plan { timeout: Some(arguments.timeout), ..plan::plan(&request, &facts) };
     let plan = if arguments.confirm.wait { plan } else { plan.without_waiting() };

@@ -39,7 +39,9 @@ pub fn run(ui: Ui, cli: Cli) -> Result<()> {
     let result = match cli.command {
         Command::Completion(arguments) => completion::run(ui, &arguments),
         Command::Bootstrap(arguments) => block_on(bootstrap_and_go_on(ui, connection, namespace, arguments)),
-        Command::AddCluster(arguments) => block_on(add_cluster::run(ui, connection, namespace, *arguments, None)),
+        Command::AddCluster(arguments) => {
+            block_on(add_cluster::run(ui, connection, namespace, *arguments, repeat::words(), None))
+        }
         Command::Check(arguments) => block_on(check::run(ui, connection, namespace, arguments)),
         Command::Rotate(arguments) => block_on(rotate::run(ui, connection, namespace, arguments)),
         Command::RemoveCluster(arguments) => block_on(remove_cluster::run(ui, connection, namespace, arguments)),
@@ -61,7 +63,8 @@ async fn bootstrap_and_go_on(
     let followed_by = bootstrap::run(ui, &mut connection, &mut namespace, arguments).await?;
     let Some((package, credentials)) = followed_by else { return Ok(()) };
     let arguments = AddClusterArgs::of_package(&package)?;
-    Box::pin(add_cluster::run(ui, connection, namespace, arguments, credentials)).await
+    let words = repeat::words_of("add-cluster", &package, &connection, namespace.as_deref());
+    Box::pin(add_cluster::run(ui, connection, namespace, arguments, words, credentials)).await
 }
 
 /// Runs a command until it ends or the user interrupts it.

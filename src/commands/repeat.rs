@@ -1,5 +1,6 @@
 //! The command that does the same without questions: what was typed, with the answers as flags.
 
+use crate::cluster::Connection;
 use crate::invocation::PROGRAM;
 use crate::shell::quoted;
 use crate::ui::Ui;
@@ -10,6 +11,19 @@ const SECRET: [&str; 4] = ["--token", "--password", "--set", "--set-string"];
 /// Returns the arguments of this process.
 pub(super) fn words() -> Vec<String> {
     std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Returns the arguments of another command about a package that begins where this one has ended.
+pub(super) fn words_of(command: &str, package: &str, connection: &Connection, namespace: Option<&str>) -> Vec<String> {
+    let kubeconfig = connection.kubeconfig.as_ref().map(|path| path.display().to_string());
+    let flags = [
+        ("--package", Some(package.to_owned())),
+        ("--kubeconfig", kubeconfig),
+        ("--context", connection.context.clone()),
+        ("--namespace", namespace.map(str::to_owned)),
+    ];
+    let flags = flags.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+    std::iter::once(command.to_owned()).chain(flags.flatten()).collect()
 }
 
 /// Tells the command, where something was asked.

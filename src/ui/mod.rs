@@ -8,6 +8,7 @@ pub mod check;
 pub mod clock;
 pub mod conclusion;
 pub mod diff;
+pub mod editor;
 pub mod errors;
 pub mod events;
 pub mod phrases;

@@ -18,6 +18,7 @@ fn everything_can_be_asked(testbed: &Testbed) {
     let (username, password) = (user.workspace.repository().username(), user.workspace.repository().password());
     user.set("GIT_USERNAME", "");
     user.set("GIT_PASSWORD", "");
+    user.set("EDITOR", "false");
     let mut terminal = Terminal::start_on(&user, &["bootstrap"], (24, 80));
     terminal.answer("Context of the build cluster (--context)", "");
     terminal.answer("Namespace on the build cluster (--namespace)", "");
@@ -29,26 +30,34 @@ fn everything_can_be_asked(testbed: &Testbed) {
     terminal.answer(&format!("  > {PACKAGE}  {VERSION}"), "");
     terminal.expect(&format!("+ GitRepository {}/{PACKAGE}-gitops-repo", user.workspace.build_namespace()));
     terminal.answer("Do you want to continue? (y/N)", "y");
-    terminal.answer("Add a run cluster now", "no");
-    let (code, screen) = terminal.end();
-    assert_eq!(code, 0, "{screen}");
-    assert!(screen.contains("fetched  main@sha1:"), "{screen}");
-    assert!(!screen.contains(&password), "the password is shown:\n{screen}");
-    user.set("GIT_PASSWORD", &password);
-    assert_repeats_without_change(&user, &screen, "bootstrap");
+    terminal.expect("Add a run cluster now");
+    let bootstrapped = terminal.contents();
+    assert!(bootstrapped.contains("fetched  main@sha1:"), "{bootstrapped}");
+    assert!(!bootstrapped.contains(&password), "the password is shown:\n{bootstrapped}");
 
-    user.set("GIT_USERNAME", &username);
-    let mut terminal = Terminal::start(&user, &["add-cluster", "--values", "values.yaml"]);
-    terminal.answer("Short name for the run cluster", "prod1");
-    terminal.answer(&format!("> {PACKAGE}"), "");
-    // The contexts are offered in the kubeconfig's order, `build` first.
-    terminal.expect("Context of the run cluster");
-    terminal.answer("> build", "\u{1b}[B");
-    terminal.answer("Namespace on the run cluster", user.workspace.target_namespace());
+    // It goes on, and asks nothing twice.
+    terminal.answer("Add a run cluster now", "yes");
+    terminal.answer("Context of the run cluster (--run-context)", "prod1");
+    terminal.answer("RUN_CLUSTER) [prod1]", "");
+    terminal.answer("(--target-namespace)", user.workspace.target_namespace());
+    terminal.answer(&format!("  > >=0.0.0  now {VERSION}"), "");
+    // An editor that fails changes nothing, and what is asked by the schema is checked by it.
+    terminal.answer("(--values)", "edit");
+    terminal.answer("! the editor `false` ended with exit status: 1", "ask");
+    terminal.expect("workload_name: Workload name, string (--set)");
+    terminal.type_text("\u{1b}");
+    terminal.answer("> (back)\nValues of the package", "ask");
+    terminal.answer("> ask\nworkload_name: Workload name, string (--set)", "hello-app");
+    terminal.answer("How Flux authenticates on the run cluster (--auth)", "");
     terminal.answer("Do you want to continue? (y/N)", "y");
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
     assert!(screen.contains(&format!("{PACKAGE} on prod1  ready")), "{screen}");
+    assert!(!screen.contains(&password), "the password is shown:\n{screen}");
+    user.set("GIT_PASSWORD", &password);
+    assert_repeats_without_change(&user, &bootstrapped, "bootstrap");
+    user.set("GIT_USERNAME", &username);
+    assert_repeats_without_change(&user, &screen, "add-cluster");
 
     let mut terminal = Terminal::start(&user, &["remove-cluster"]);
     terminal.expect("Run cluster to remove");
@@ -166,11 +175,17 @@ fn assert_repeats_without_change(user: &User<'_>, screen: &str, command: &str) {
     let start = format!("kubectl carvelflux {command} ");
     let line =
         screen.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no command on:\n{screen}"));
-    let before = user.state();
+    // `add-cluster` waits in the end, for which it asks Flux to look at the repository.
+    let state = || {
+        let mut state = user.state();
+        state.retain(|object, _| command == "bootstrap" || !object.contains("GitRepository"));
+        state
+    };
+    let before = state();
     let plugin = user.command();
     let script = line.replace("kubectl carvelflux", &plugin.get_program().to_string_lossy());
     let output = user.shell(&script);
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stderr).contains("nothing to change"), "{line}");
-    assert_eq!(before, user.state());
+    assert_eq!(before, state());
 }

@@ -1,34 +1,39 @@
-//! The questions of `add-cluster`: what the flags leave open is asked, with what the clusters offer as choices.
+//! What `add-cluster` is asked for: by flags, and by the answers to what they leave open.
 //!
-//! What comes of it is a [`Request`] and the clusters it is about; how single flags are read lives in [`super::request`].
-
-use kube::ResourceExt;
+//! What comes of it is a [`Request`] and the clusters it is about; the questions live in [`super::walk`], how single flags are read
+//! in [`super::request`].
 
 use super::clusters::{Clusters, endpoint_of_context};
 use super::package_request::{EncryptionRequest, InstallRequest, ValuesRequest, version_constraints};
 use super::request::{self, AuthenticationRequest, InstallerRequest, Request};
-use crate::check;
+use super::walk;
 use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
 use crate::commands::git::CommitRequest;
 use crate::commands::{context, git};
-use crate::conversation::Question;
 use crate::error::Result;
-use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
 use crate::gitops::checkout::{GitAccess, Limits};
 use crate::gitops::credentials::GitCredentials;
 use crate::names;
 use crate::ui::Ui;
 use crate::ui::prompt;
 
-/// Asks for what the flags leave open. Nothing is written; a wrong answer ends here, or with the checks.
+/// What was asked for, and what a person said to get there.
+pub(super) struct Asked {
+    pub(super) request: Request,
+    pub(super) clusters: Clusters,
+    /// The answers as flags.
+    pub(super) answers: Vec<(&'static str, String)>,
+}
+
+/// Asks for what the flags leave open. Nothing is written.
 pub(super) async fn ask(
     ui: Ui,
-    connection: &Connection,
-    given_namespace: Option<String>,
-    arguments: &AddClusterArgs,
+    connection: &mut Connection,
+    namespace: Option<String>,
+    arguments: &mut AddClusterArgs,
     known: Option<GitCredentials>,
-) -> Result<(Request, Clusters)> {
+) -> Result<Asked> {
     prompt::require(
         ui,
         &[
@@ -39,64 +44,48 @@ pub(super) async fn ask(
             ("--yes", arguments.preview.or_confirmed(&arguments.confirm)),
         ],
     )?;
+    // What flags say wrong is said before anything is asked.
     let endpoint = request::endpoint_overrides(&arguments.endpoint)?;
     let values = ValuesRequest::of(&arguments.values).await?;
     let encryption = EncryptionRequest::of(&arguments.encryption)?;
-    let version_constraints = version_constraints(arguments.version_constraints.as_ref())?;
-    let authentication = AuthenticationRequest::of(&arguments.authentication).await?;
+    version_constraints(arguments.version_constraints.as_ref())?;
+    let given_authentication = AuthenticationRequest::of(&arguments.authentication).await?;
     if let Some(account) = &arguments.authentication.impersonated {
         names::check_service_account(account)?;
     }
     let installer = InstallerRequest::of(&arguments.installer).await?;
-    let run_cluster = if let Some(name) = &arguments.run_cluster {
-        name.clone()
-    } else {
-        // Without a package the name itself is checked, and with it that all names fit.
-        let package = arguments.package.as_deref().map(|package| names::of_package(names::normalised_path(package)));
-        let package = package.unwrap_or_default().to_owned();
-        let question = Question::text("Short name for the run cluster, such as prod1", "RUN_CLUSTER");
-        prompt::text(question.checked(move |name| names::check_run_cluster(name, &package))).await?
+    let login = match known {
+        Some(known) => Some(known),
+        None => git::given(ui, &arguments.credentials).await?,
     };
 
-    let build = Cluster::connect(Role::Build, connection).await?.forcing_conflicts(arguments.write.force_conflicts);
-    let build_served = build.served_versions().await?;
-    let namespace = context::namespace(ui, connection, given_namespace).await?;
-    let package = if let Some(package) = &arguments.package {
-        names::normalised_path(package).to_owned()
-    } else {
-        let versions = check::flux(&build, &build_served)?;
-        let packages = bootstrapped_packages(&build, versions, &namespace).await?;
-        prompt::text(Question::one_of_names("Package", "--package", &packages)).await?
+    let walked = walk::walk(ui, connection, namespace, arguments, login, values.is_given()).await?;
+    let authentication = match given_authentication {
+        Some(given) => Some(given),
+        None => AuthenticationRequest::of(&arguments.authentication).await?,
     };
+    context::choose(ui, connection).await?;
+    let namespace = context::namespace(ui, connection, walked.namespace).await?;
+    let said = |answer: &Option<String>| answer.clone().unwrap_or_default();
+    let (run_cluster, target_namespace) = (said(&arguments.run_cluster), said(&arguments.target_namespace));
+    let package = names::normalised_path(&said(&arguments.package)).to_owned();
     let package_name = names::of_package(&package);
     names::check_package(package_name)?;
     names::check_run_cluster(&run_cluster, package_name)?;
 
+    let build = Cluster::connect(Role::Build, connection).await?.forcing_conflicts(arguments.write.force_conflicts);
+    let build_served = build.served_versions().await?;
     let run_connection = connection.of_run_clusters(arguments.run_kubeconfig.as_ref());
     let kubeconfig = load_kubeconfig(run_connection.kubeconfig.as_deref())?;
-    let context = if let Some(context) = &arguments.run_context {
-        context.clone()
-    } else {
-        let names = context::names(&kubeconfig);
-        prompt::text(Question::one_of_names("Context of the run cluster", "--run-context", &names)).await?
-    };
+    let context = said(&arguments.run_context);
     let run_connection = run_connection.in_context(&context);
     let run = Cluster::connect(Role::Run(run_cluster.clone()), &run_connection)
         .await?
         .forcing_conflicts(arguments.write.force_conflicts);
     let user_endpoint = endpoint_of_context(&kubeconfig, &context, &endpoint)?;
     let run_served = run.served_versions().await?;
-    let target_namespace = if let Some(namespace) = &arguments.target_namespace {
-        namespace.clone()
-    } else {
-        let question = Question::text("Namespace on the run cluster", "--target-namespace").or(run.default_namespace());
-        prompt::text(question.checked(names::check_namespace)).await?
-    };
     let git = GitAccess {
-        credentials: match known {
-            Some(known) => Some(known),
-            None => git::given(ui, &arguments.credentials).await?,
-        },
+        credentials: walked.credentials,
         limits: Limits::new(connection.request_timeout, arguments.timeout),
         ..GitAccess::default()
     };
@@ -105,9 +94,9 @@ pub(super) async fn ask(
         package,
         namespace,
         target_namespace,
-        version_constraints,
+        version_constraints: version_constraints(arguments.version_constraints.as_ref())?,
         install: InstallRequest::of(&arguments.selection),
-        values,
+        values: walked.values.unwrap_or(values),
         encryption,
         authentication,
         impersonate: arguments.authentication.impersonated.clone(),
@@ -120,14 +109,6 @@ pub(super) async fn ask(
         force_conflicts: arguments.write.force_conflicts,
         commit: CommitRequest::of(&arguments.commit),
     };
-    Ok((request, Clusters { build, build_served, run, run_served, run_connection, user_endpoint, git }))
-}
-
-/// Lists the packages that `bootstrap` has made known to Flux.
-async fn bootstrapped_packages(build: &Cluster, versions: FluxVersions, namespace: &str) -> Result<Vec<String>> {
-    let repositories: Vec<GitRepository> = build.list(&git_repository_resource(versions.source), namespace).await?;
-    Ok(repositories
-        .iter()
-        .filter_map(|repository| names::package_of_git_repository(&repository.name_any()).map(str::to_owned))
-        .collect())
+    let clusters = Clusters { build, build_served, run, run_served, run_connection, user_endpoint, git };
+    Ok(Asked { request, clusters, answers: walked.answers })
 }

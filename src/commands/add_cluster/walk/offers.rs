@@ -1,0 +1,361 @@
+//! What the questions of `add-cluster` offer to choose from: contexts, namespaces, packages, versions, values.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use kube::config::Kubeconfig;
+
+use super::proposals::{choices, selected, short_name};
+use super::values::PackageValues;
+use super::{ASK, DEFAULTS, EDIT, KUBECONFIG, Situation, TOKEN, Topic, WORKLOAD_IDENTITY, next};
+use crate::carvel::schema::ValuesSchema;
+use crate::carvel::selection::SelectionError;
+use crate::check;
+use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
+use crate::commands::add_cluster::package_request::{ValuesFile, ValuesRequest};
+use crate::commands::walk::{Walk, Wrong};
+use crate::commands::{context, git};
+use crate::conversation::{Answer, Choice, Conversation, Question, Reply};
+use crate::error::{Error, Result};
+use crate::flux::{GitRepository, git_repository_resource};
+use crate::gitops::artifact::Artifact;
+use crate::gitops::checkout::{Checkout, GitAccess, Limits};
+use crate::gitops::credentials::GitCredentials;
+use crate::gitops::delivery::RunClusterDirectory;
+use crate::gitops::layout::PackageDirectory;
+use crate::gitops::url::GitUrl;
+use crate::invocation::PROGRAM;
+use crate::kubeconfig::Fitness;
+use crate::names;
+use crate::object::{ObjectReference, api_resource};
+use crate::ui::Ui;
+use crate::waiting::within;
+
+/// How long is waited for a list that a question can do without.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The conversation with all that it is about.
+pub(super) struct Offers {
+    ui: Ui,
+    connection: Connection,
+    run_connection: Connection,
+    kubeconfig: Kubeconfig,
+    pub(super) conversation: Conversation<Topic>,
+    situation: Situation,
+    /// What flags and the environment give, as long as the server takes it.
+    login: Option<GitCredentials>,
+    limits: Limits,
+    /// The namespaces of the run cluster, as far as the user may list them.
+    namespaces: Option<Vec<String>>,
+    repository: Option<Repository>,
+    package_values: Option<PackageValues>,
+}
+
+/// What the repository holds of the package and its delivery.
+struct Repository {
+    package: PackageDirectory,
+    directory: RunClusterDirectory,
+}
+
+impl Offers {
+    pub(super) fn new(
+        ui: Ui,
+        connection: Connection,
+        run_kubeconfig: Option<&PathBuf>,
+        conversation: Conversation<Topic>,
+        mut situation: Situation,
+        login: Option<GitCredentials>,
+        limits: Limits,
+    ) -> Result<Self> {
+        let run_connection = connection.of_run_clusters(run_kubeconfig);
+        let kubeconfig = load_kubeconfig(run_connection.kubeconfig.as_deref())?;
+        let current = kubeconfig.current_context.clone().unwrap_or_default();
+        situation.has_contexts =
+            connection.server.is_none() && kubeconfig.contexts.iter().any(|context| context.name != current);
+        Ok(Self {
+            ui,
+            connection,
+            run_connection,
+            kubeconfig,
+            conversation,
+            situation,
+            login,
+            limits,
+            namespaces: None,
+            repository: None,
+            package_values: None,
+        })
+    }
+
+    /// Returns what the repository is read with.
+    pub(super) fn credentials(&self) -> Option<GitCredentials> {
+        let asked = || {
+            let username = self.conversation.text(Topic::GitUsername)?.to_owned();
+            Some(GitCredentials { username, password: self.conversation.secret(Topic::GitPassword)?.clone() })
+        };
+        asked().or_else(|| self.login.clone())
+    }
+
+    /// Tells whether the target namespace is one that is not there yet.
+    pub(super) fn is_new_namespace(&self) -> bool {
+        let chosen = self.conversation.asked(Topic::TargetNamespace);
+        let namespaces = self.namespaces.as_ref();
+        chosen.is_some_and(|chosen| namespaces.is_some_and(|all| all.iter().all(|name| name != chosen)))
+    }
+
+    /// Returns the values that were given; `None` where the defaults will do.
+    pub(super) fn values(&self) -> Option<ValuesRequest> {
+        let package_values = self.package_values.as_ref()?;
+        match self.conversation.asked(Topic::Values)? {
+            ASK => {
+                let answer = |index| match self.conversation.secret(Topic::Value(index)) {
+                    Some(secret) => Some(Answer::Secret(secret.clone())),
+                    None => self.conversation.text(Topic::Value(index)).map(Answer::from),
+                };
+                let assignments = package_values.assignments(answer);
+                Some(ValuesRequest { assignments, ..ValuesRequest::default() })
+            }
+            EDIT => {
+                let text = self.conversation.secret(Topic::EditedValues)?.clone();
+                let files = vec![ValuesFile { origin: "the edited values".to_owned(), text }];
+                Some(ValuesRequest { files, ..ValuesRequest::default() })
+            }
+            _ => None,
+        }
+    }
+
+    fn text(&self, topic: Topic) -> &str {
+        self.conversation.text(topic).unwrap_or_default()
+    }
+
+    async fn build(&self) -> Result<Cluster, Wrong<Topic>> {
+        let mut connection = self.connection.clone();
+        connection.context = self.conversation.text(Topic::Context).map(str::to_owned).or(connection.context);
+        let wrong = |error| Wrong::of(&[Topic::Context], error);
+        Cluster::connect(Role::Build, &connection).await.map_err(wrong)
+    }
+
+    fn namespace(&self, build: &Cluster) -> String {
+        self.conversation.text(Topic::Namespace).unwrap_or_else(|| build.default_namespace()).to_owned()
+    }
+
+    async fn git_repositories(&self, build: &Cluster) -> Result<Vec<GitRepository>, Wrong<Topic>> {
+        let versions = check::flux(build, &build.served_versions().await?)?;
+        let wrong = |error| Wrong::of(&[Topic::Namespace, Topic::Context], error);
+        build.list(&git_repository_resource(versions.source), &self.namespace(build)).await.map_err(wrong)
+    }
+
+    /// Offers the packages that `bootstrap` has made known to Flux.
+    async fn packages(&self) -> Result<Question, Wrong<Topic>> {
+        let build = self.build().await?;
+        let repositories = self.git_repositories(&build).await?;
+        let names: Vec<String> = repositories
+            .iter()
+            .filter_map(|repository| names::package_of_git_repository(&repository.name_any()).map(str::to_owned))
+            .collect();
+        if names.is_empty() {
+            let error = Error::new(format!("no package is known to Flux in namespace {}", self.namespace(&build)))
+                .hint(format!("make its repository known first: {PROGRAM} bootstrap"));
+            return Err(Wrong::of(&[Topic::Namespace, Topic::Context], error));
+        }
+        Ok(Question::one_of_names("Package", Topic::Package.flag(), &names).or_another())
+    }
+
+    /// Offers the namespaces of the run cluster, that of the context first; another one will be created.
+    async fn target_namespaces(&mut self) -> Result<Question, Wrong<Topic>> {
+        let what = "Namespace on the run cluster";
+        let flag = Topic::TargetNamespace.flag();
+        let wrong = |error| Wrong::of(&[Topic::RunContext], error);
+        let connection = self.run_connection.in_context(self.text(Topic::RunContext));
+        let role = Role::Run(self.text(Topic::RunCluster).to_owned());
+        let run = Cluster::connect(role, &connection).await.map_err(wrong)?;
+        run.served_versions().await.map_err(wrong)?;
+        let resource = api_resource("", "v1", "Namespace");
+        let listed = within(PATIENCE, run.list_in::<DynamicObject>(&resource, None)).await;
+        // Who may not list them, or would wait for long, types the name.
+        let Some(Ok(namespaces)) = listed else {
+            self.namespaces = None;
+            return Ok(Question::text(what, flag).or(run.default_namespace()).checked(names::check_namespace));
+        };
+        let mut all: Vec<String> = namespaces.iter().map(ResourceExt::name_any).collect();
+        all.sort_by_key(|name| name != run.default_namespace());
+        let question = Question::one_of_names(format!("{what}, or a new one"), flag, &all).or_another();
+        self.namespaces = Some(all);
+        Ok(question.checked(names::check_namespace))
+    }
+
+    /// Reads the repository that Flux follows for the package; `None` where its server asks for a login first.
+    async fn read_repository(&mut self) -> Result<Option<&Repository>, Wrong<Topic>> {
+        let build = self.build().await?;
+        let package = names::normalised_path(self.text(Topic::Package)).to_owned();
+        let name = names::git_repository(names::of_package(&package));
+        let repositories = self.git_repositories(&build).await?;
+        let repository =
+            repositories.into_iter().find(|repository| repository.name_any() == name).ok_or_else(|| {
+                let error = Error::new(format!("GitRepository {}/{name} does not exist", self.namespace(&build)))
+                    .hint(format!("make the repository known to Flux first: {PROGRAM} bootstrap"));
+                Wrong::of(&[Topic::Package], error)
+            })?;
+        let url = GitUrl::parse(&repository.spec.url);
+        let branch = git::branch_to_push_to(&repository)?.to_owned();
+        let access = GitAccess { credentials: self.credentials(), limits: self.limits, ..GitAccess::default() };
+        let checkout = match Checkout::clone(&url, &branch, &access).await {
+            Ok(checkout) => checkout,
+            Err(error)
+                if error.status() == Some(401) && !self.conversation.knows(Topic::GitUsername) && !url.is_ssh() =>
+            {
+                self.ui.proposal(&format!("! {}", error.message()));
+                self.login = None;
+                self.situation.asks_for_login = true;
+                return Ok(None);
+            }
+            Err(error) => return Err(Wrong::of(&[Topic::GitUsername], error)),
+        };
+        let read = || {
+            let package = Artifact::of(checkout.root(), &repository.spec)?.package(checkout.root(), &package)?;
+            let directory = RunClusterDirectory::read(checkout.root(), &package.path, self.text(Topic::RunCluster))?;
+            Ok(Repository { package, directory })
+        };
+        let read = read().map_err(|error| Wrong::of(&[Topic::Package], error))?;
+        Ok(Some(self.repository.insert(read)))
+    }
+
+    /// Offers which versions to select from, each with the one that would be selected now.
+    async fn versions(&mut self) -> Result<Option<Question>, Wrong<Topic>> {
+        let Some(Repository { package, directory }) = self.read_repository().await? else { return Ok(None) };
+        let install = directory.install.as_ref();
+        let versions = package.versions();
+        let choices = choices(&versions, install.and_then(|install| install.constraints.as_deref()));
+        if choices.is_empty() || package.has_variable_version() || install.is_some_and(|install| install.prereleases) {
+            // Which one is selected, others say.
+            self.situation.offers_versions = false;
+            return Ok(None);
+        }
+        let check = move |constraints: &str| match selected(&versions, constraints) {
+            Ok(_) | Err(SelectionError::Undecided { .. }) => Ok(()),
+            Err(error) => Err(Error::usage("no version can be selected").because(error)),
+        };
+        let question = Question::one_of("Versions to select from", Topic::VersionConstraints.flag(), choices);
+        Ok(Some(question.or_another().checked(check)))
+    }
+
+    /// Offers how to give values, where the selected version takes some and Git holds none.
+    async fn ways_to_values(&mut self) -> Result<Option<Question>, Wrong<Topic>> {
+        if self.read_repository().await?.is_none() {
+            return Ok(None);
+        }
+        let Some(Repository { package, directory }) = &self.repository else { return Ok(None) };
+        let has_values = directory.install.as_ref().is_some_and(|install| !install.values_secrets.is_empty());
+        let constraints = self.conversation.text(Topic::VersionConstraints);
+        let constraints = constraints.or(directory.install.as_ref().and_then(|install| install.constraints.as_deref()));
+        let version = selected(&package.versions(), constraints.unwrap_or_default()).ok().map(|one| one.to_string());
+        let manifest = package.packages.iter().find(|manifest| version.as_ref() == Some(&manifest.version));
+        let schema = manifest.and_then(|manifest| ValuesSchema::read(manifest.values_schema.as_ref()?));
+        let schema = schema.filter(|schema| !has_values && !schema.entries().is_empty());
+        let Some(schema) = schema else {
+            self.situation.needs_values = false;
+            return Ok(None);
+        };
+        let name = format!("{} {}", package.name, version.unwrap_or_default());
+        let values = self.package_values.insert(PackageValues { name, schema });
+        let open = values.open().len();
+        self.situation.open_values = open;
+        let noun = if open == 1 { "value that has" } else { "values that have" };
+        let ask = (open > 0).then(|| Choice::new(ASK, format!("for the {open} {noun} no usable default")));
+        let defaults = (open == 0).then(|| Choice::new(DEFAULTS, "nothing has to be set"));
+        let edit = Choice::new(EDIT, "all of them, in your editor");
+        let choices = ask.into_iter().chain(defaults).chain([edit]).collect();
+        Ok(Some(Question::one_of("Values of the package", Topic::Values.flag(), choices)))
+    }
+
+    /// Offers how Flux may authenticate, where it has no credential yet.
+    async fn authentications(&mut self) -> Result<Option<Question>, Wrong<Topic>> {
+        let build = self.build().await?;
+        let secret = ObjectReference::secret(&self.namespace(&build), &names::kubeconfig(self.text(Topic::RunCluster)));
+        // Who may not look finds out with the checks.
+        if build.get_metadata(&secret).await.is_ok_and(|secret| secret.is_some()) {
+            self.situation.needs_credential = false;
+            return Ok(None);
+        }
+        let choices = vec![
+            Choice::new(TOKEN, "of an account that is made for it"),
+            Choice::new(WORKLOAD_IDENTITY, "nothing is stored; the run cluster trusts the build cluster's tokens"),
+            Choice::new(KUBECONFIG, "a file of your own"),
+        ];
+        Ok(Some(Question::one_of("How Flux authenticates on the run cluster", Topic::Authentication.flag(), choices)))
+    }
+
+    /// Has the values edited, and takes them for an answer.
+    async fn edit(&mut self) -> Result<(), Wrong<Topic>> {
+        let Some(values) = &self.package_values else { return Ok(()) };
+        let edited = values.edit(None).await;
+        let edited = edited.map_err(|error| Wrong::of(&[Topic::Values], error))?;
+        self.conversation.take(Topic::EditedValues, Reply::Answer(Answer::Secret(edited)));
+        Ok(())
+    }
+}
+
+impl Walk for Offers {
+    type Topic = Topic;
+
+    fn conversation(&mut self) -> &mut Conversation<Topic> {
+        &mut self.conversation
+    }
+
+    fn next(&self) -> Option<Topic> {
+        next(&self.conversation, self.situation)
+    }
+
+    async fn question(&mut self, topic: Topic) -> Result<Option<Question>, Wrong<Topic>> {
+        let flag = topic.flag();
+        let mut contexts = context::names(&self.kubeconfig);
+        Ok(Some(match topic {
+            Topic::Context => {
+                let current = self.kubeconfig.current_context.clone().unwrap_or_default();
+                contexts.sort_by_key(|name| *name != current);
+                Question::one_of_names("Context of the build cluster", flag, &contexts)
+            }
+            Topic::Namespace => {
+                let build = self.build().await?;
+                let question = Question::text("Namespace on the build cluster", flag).or(build.default_namespace());
+                question.checked(names::check_namespace)
+            }
+            Topic::Package => self.packages().await?,
+            Topic::RunContext => {
+                // The build cluster is the least likely one.
+                let build = self.conversation.text(Topic::Context).or(self.connection.context.as_deref());
+                let build = build.or(self.kubeconfig.current_context.as_deref()).unwrap_or_default().to_owned();
+                contexts.sort_by_key(|name| *name == build);
+                Question::one_of_names("Context of the run cluster", flag, &contexts)
+            }
+            Topic::RunCluster => {
+                let package = names::of_package(self.text(Topic::Package)).to_owned();
+                let question = Question::text("Short name for the run cluster, such as prod1", flag);
+                let suggested = short_name(self.text(Topic::RunContext));
+                let check = move |name: &str| names::check_run_cluster(name, &package);
+                if check(&suggested).is_ok() { question.or(suggested) } else { question }.checked(check)
+            }
+            Topic::TargetNamespace => self.target_namespaces().await?,
+            Topic::GitUsername => git::username_question(),
+            Topic::GitPassword => git::password_question(),
+            Topic::VersionConstraints => return self.versions().await,
+            Topic::Values => return self.ways_to_values().await,
+            Topic::Value(index) => {
+                return Ok(self.package_values.as_ref().and_then(|values| values.question(index)));
+            }
+            Topic::EditedValues => return self.edit().await.map(|()| None),
+            Topic::Authentication => return self.authentications().await,
+            Topic::KubeconfigFile => Question::text("Kubeconfig of your own for Flux", flag).checked(check_kubeconfig),
+        }))
+    }
+}
+
+/// Refuses a kubeconfig that cannot be read, or that Flux cannot use.
+fn check_kubeconfig(path: &str) -> Result<()> {
+    let source = format!("the kubeconfig {path}");
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Error::usage(format!("cannot read {source}")).because(error))?;
+    Fitness::of(&text).refusal(&source).map_or(Ok(()), Err)
+}
