@@ -1,5 +1,7 @@
 //! Commands that a user is told to run. Pure.
 
+use crate::invocation::PROGRAM;
+
 /// Quotes a word for a POSIX shell where it needs that.
 #[must_use]
 pub fn quoted(word: &str) -> String {
@@ -13,7 +15,7 @@ pub fn quoted(word: &str) -> String {
 /// Returns a command line of the plugin without some of its flags; each of them comes with whether a value follows it.
 #[must_use]
 pub fn command_without(arguments: impl IntoIterator<Item = String>, flags: &[(&str, bool)]) -> String {
-    let mut words = vec!["kubectl carvelflux".to_owned()];
+    let mut words = vec![PROGRAM.to_string()];
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let name = argument.split_once('=').map_or(argument.as_str(), |(name, _)| name);
