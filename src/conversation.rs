@@ -197,6 +197,12 @@ impl<Topic: Copy + PartialEq> Conversation<Topic> {
         self.text(topic).filter(|_| self.was_asked(topic))
     }
 
+    /// Returns what a person answered to these topics, each with its flag; what is empty, or may not be shown, is left out.
+    pub fn flags(&self, topics: &[Topic], flag: impl Fn(Topic) -> &'static str) -> Vec<(&'static str, String)> {
+        let answer = |topic: &Topic| self.asked(*topic).filter(|answer| !answer.is_empty());
+        topics.iter().filter_map(|topic| Some((flag(*topic), answer(topic)?.to_owned()))).collect()
+    }
+
     /// Returns an answer that may not be shown.
     pub fn secret(&self, topic: Topic) -> Option<&SecretString> {
         match self.answer_to(topic)? {

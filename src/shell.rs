@@ -12,20 +12,27 @@ pub fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Returns a command line of the plugin without some of its flags; each of them comes with whether a value follows it.
+/// Writes a command line of the plugin; `arguments` are those after its name.
 #[must_use]
-pub fn command_without(arguments: impl IntoIterator<Item = String>, flags: &[(&str, bool)]) -> String {
-    let mut words = vec![PROGRAM.to_string()];
+pub fn command(arguments: &[String]) -> String {
+    let words: Vec<String> = arguments.iter().map(|argument| quoted(argument)).collect();
+    format!("{PROGRAM} {}", words.join(" "))
+}
+
+/// Returns arguments without some flags; each of these comes with whether a value follows it.
+#[must_use]
+pub fn without(arguments: impl IntoIterator<Item = String>, flags: &[(&str, bool)]) -> Vec<String> {
+    let mut words = Vec::new();
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let name = argument.split_once('=').map_or(argument.as_str(), |(name, _)| name);
         match flags.iter().find(|(flag, _)| *flag == name) {
             Some((flag, true)) if *flag == argument => drop(arguments.next()),
             Some(_) => {}
-            None => words.push(quoted(&argument)),
+            None => words.push(argument),
         }
     }
-    words.join(" ")
+    words
 }
 
 #[cfg(test)]
@@ -36,7 +43,7 @@ mod tests {
     fn a_command_loses_flags_with_their_values() {
         let command = |line: &str| {
             let words = line.split('|').map(str::to_owned);
-            command_without(words, &[("--no-push", false), ("--branch", true)])
+            command(&without(words, &[("--no-push", false), ("--branch", true)]))
         };
         assert_eq!(
             command("add-cluster|prod1|--no-push|--set|a=b c|--branch|x|--yes|--branch=x"),

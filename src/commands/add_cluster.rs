@@ -104,7 +104,9 @@ async fn deliver(ui: Ui, request: Request, clusters: Clusters, arguments: &AddCl
 fn next_commands(request: &Request, checkout: &Checkout) -> Vec<String> {
     let ours = || std::env::args().skip(1);
     match checkout.push_command() {
-        Some(push) if request.commit.no_push => vec![push, shell::command_without(ours(), &[("--no-push", false)])],
+        Some(push) if request.commit.no_push => {
+            vec![push, shell::command(&shell::without(ours(), &[("--no-push", false)]))]
+        }
         _ => Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use kube::ResourceExt;
 
 use crate::cli::{CommitArgs, GitCredentialArgs};
-use crate::conversation::{Answer, Question, Reply};
+use crate::conversation::{Answer, Conversation, Question, Reply};
 use crate::error::{Error, Result};
 use crate::flux::{Followed, GitRepository};
 use crate::gitops::checkout::{Checkout, GitAccess, Publication, Snapshot};
@@ -90,6 +90,16 @@ pub(super) fn username_question() -> Question {
 /// Asks for the password that belongs to the user name.
 pub(super) fn password_question() -> Question {
     Question::hidden("Password or access token", "--git-password-file")
+}
+
+/// Returns what was answered to both questions.
+pub(super) fn asked_login<Topic: Copy + PartialEq>(
+    conversation: &Conversation<Topic>,
+    username: Topic,
+    password: Topic,
+) -> Option<GitCredentials> {
+    let username = conversation.text(username)?.to_owned();
+    Some(GitCredentials { username, password: conversation.secret(password)?.clone() })
 }
 
 /// Returns the branch that Flux follows: no commit reaches it in another way.

@@ -1,12 +1,11 @@
 //! The command that does the same without questions: what was typed, with the answers as flags.
 
 use crate::cluster::Connection;
-use crate::invocation::PROGRAM;
-use crate::shell::quoted;
+use crate::shell;
 use crate::ui::Ui;
 
 /// Flags whose values may be secret: credentials, and values of the package, which Git holds by then.
-const SECRET: [&str; 4] = ["--token", "--password", "--set", "--set-string"];
+const SECRET: [(&str, bool); 4] = [("--token", true), ("--password", true), ("--set", true), ("--set-string", true)];
 
 /// Returns the arguments of this process.
 pub(super) fn words() -> Vec<String> {
@@ -40,15 +39,7 @@ pub(super) fn tell(ui: Ui, words: &[String], answers: &[(&'static str, String)])
 /// Writes the command for a shell, without secrets: `words` are those after the program's name, `answers` the flags that were
 /// asked for, each with its value; an argument is written in capitals, a flag without a value has none.
 fn command(words: &[String], answers: &[(&str, &str)]) -> String {
-    let mut all = Vec::new();
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        if SECRET.contains(&word.as_str()) {
-            words.next();
-        } else if !SECRET.iter().any(|flag| word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='))) {
-            all.push(word.clone());
-        }
-    }
+    let mut all = shell::without(words.iter().cloned(), &SECRET);
     for (flag, value) in answers {
         if flag.starts_with("--") {
             all.push((*flag).to_owned());
@@ -60,8 +51,7 @@ fn command(words: &[String], answers: &[(&str, &str)]) -> String {
     if !all.iter().any(|word| word == "--yes" || word == "-y") {
         all.push("--yes".to_owned());
     }
-    let quoted: Vec<String> = all.iter().map(|word| quoted(word)).collect();
-    format!("{PROGRAM} {}", quoted.join(" "))
+    shell::command(&all)
 }
 
 #[cfg(test)]

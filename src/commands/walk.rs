@@ -1,10 +1,15 @@
 //! Leads a person through the questions of a command: what comes next is told by its answers so far, and what turns out to be
 //! wrong is asked again.
 
+use std::time::Duration;
+
 use crate::conversation::{Conversation, Question};
 use crate::error::{Error, Result};
 use crate::ui::Ui;
 use crate::ui::prompt;
+
+/// How long is waited for a list that a question can do without.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// An answer that turned out to be wrong, though it looked right.
 pub(super) struct Wrong<Topic> {

@@ -193,13 +193,7 @@ fn fill(offers: &Offers, connection: &mut Connection, arguments: &mut AddCluster
         Topic::VersionConstraints,
         Topic::KubeconfigFile,
     ];
-    let mut answers: Vec<(&'static str, String)> = topics
-        .into_iter()
-        .filter_map(|topic| {
-            let answer = conversation.asked(topic).filter(|answer| !answer.is_empty())?;
-            Some((topic.flag(), answer.to_owned()))
-        })
-        .collect();
+    let mut answers = conversation.flags(&topics, Topic::flag);
     if offers.is_new_namespace() {
         arguments.installer.create_namespace = true;
         answers.push(("--create-namespace", String::new()));

@@ -4,7 +4,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -14,7 +13,7 @@ use super::repository::anonymous;
 use crate::check;
 use crate::cli::{BootstrapArgs, FluxCredentialArgs};
 use crate::cluster::{Cluster, Connection, Role, find_kubeconfig};
-use crate::commands::walk::{Walk, Wrong, lead};
+use crate::commands::walk::{PATIENCE, Walk, Wrong, lead};
 use crate::commands::{context, git, packages};
 use crate::conversation::{Answer, Choice, Conversation, Question};
 use crate::error::{Error, Result};
@@ -28,9 +27,6 @@ use crate::names;
 use crate::object::api_resource;
 use crate::ui::Ui;
 use crate::waiting::within;
-
-/// How long is waited for a list that a question can do without.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is asked about, named as the flags are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,11 +204,8 @@ impl Questions {
     }
 
     fn credentials(&self) -> Option<GitCredentials> {
-        let asked = || {
-            let username = self.conversation.text(Topic::GitUsername)?.to_owned();
-            Some(GitCredentials { username, password: self.conversation.secret(Topic::GitPassword)?.clone() })
-        };
-        asked().or_else(|| self.login.clone())
+        let asked = git::asked_login(&self.conversation, Topic::GitUsername, Topic::GitPassword);
+        asked.or_else(|| self.login.clone())
     }
 
     /// Says how the repository is looked at: as Flux will, which has none of the user's settings, unless they say that it is
@@ -338,14 +331,12 @@ impl Questions {
             Topic::SshKeyFile,
             Topic::Branch,
         ];
-        let answers = topics.into_iter().filter_map(|topic| {
-            let answer = self.conversation.asked(topic).filter(|answer| !answer.is_empty())?;
-            Some((topic.flag(), answer.to_owned()))
-        });
+        let mut answers = self.conversation.flags(&topics, Topic::flag);
+        answers.extend(deploy_key);
         Walked {
             namespace: text(Topic::Namespace),
             credentials: self.credentials(),
-            answers: answers.chain(deploy_key).collect(),
+            answers,
             leads: self.situation.leads,
         }
     }

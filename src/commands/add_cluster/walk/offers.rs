@@ -1,7 +1,6 @@
 //! What the questions of `add-cluster` offer to choose from: contexts, namespaces, packages, versions, values.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -15,7 +14,7 @@ use crate::carvel::selection::SelectionError;
 use crate::check;
 use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
 use crate::commands::add_cluster::package_request::{ValuesFile, ValuesRequest};
-use crate::commands::walk::{Walk, Wrong};
+use crate::commands::walk::{PATIENCE, Walk, Wrong};
 use crate::commands::{context, git};
 use crate::conversation::{Answer, Choice, Conversation, Question, Reply};
 use crate::error::{Error, Result};
@@ -32,9 +31,6 @@ use crate::names;
 use crate::object::{ObjectReference, api_resource};
 use crate::ui::Ui;
 use crate::waiting::within;
-
-/// How long is waited for a list that a question can do without.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The conversation with all that it is about.
 pub(super) struct Offers {
@@ -91,11 +87,8 @@ impl Offers {
 
     /// Returns what the repository is read with.
     pub(super) fn credentials(&self) -> Option<GitCredentials> {
-        let asked = || {
-            let username = self.conversation.text(Topic::GitUsername)?.to_owned();
-            Some(GitCredentials { username, password: self.conversation.secret(Topic::GitPassword)?.clone() })
-        };
-        asked().or_else(|| self.login.clone())
+        let asked = git::asked_login(&self.conversation, Topic::GitUsername, Topic::GitPassword);
+        asked.or_else(|| self.login.clone())
     }
 
     /// Tells whether the target namespace is one that is not there yet.
@@ -290,7 +283,7 @@ impl Offers {
     /// Has the values edited, and takes them for an answer.
     async fn edit(&mut self) -> Result<(), Wrong<Topic>> {
         let Some(values) = &self.package_values else { return Ok(()) };
-        let edited = values.edit(None).await;
+        let edited = values.edit().await;
         let edited = edited.map_err(|error| Wrong::of(&[Topic::Values], error))?;
         self.conversation.take(Topic::EditedValues, Reply::Answer(Answer::Secret(edited)));
         Ok(())

@@ -81,10 +81,9 @@ impl PackageValues {
         assigned.collect()
     }
 
-    /// Has all values edited, again and again until they are accepted; what was edited last comes first.
-    pub(super) async fn edit(&self, before: Option<&SecretString>) -> Result<SecretString> {
-        let template = template::values_file(&self.schema, &format!("values of {}", self.name))?;
-        let mut text = before.cloned().unwrap_or_else(|| template.clone().into());
+    /// Has all values edited, again and again until they are accepted.
+    pub(super) async fn edit(&self) -> Result<SecretString> {
+        let mut text: SecretString = template::values_file(&self.schema, &format!("values of {}", self.name))?.into();
         let mut refusal = Vec::new();
         loop {
             let shown = with_refusal(text.expose_secret(), &refusal);
