@@ -31,7 +31,6 @@ use crate::observe::wait::{WaitRequest, wait};
 use crate::plan::execute::{Executor, confirm_and_execute};
 use crate::plan::export::Contents;
 use crate::plan::{Plan, Preview};
-use crate::shell;
 use crate::ui::{Ui, progress};
 
 /// Delivers a package; `words` are what was typed for it, `credentials` those that the repository is known to take.
@@ -45,13 +44,19 @@ pub(super) async fn run(
 ) -> Result<()> {
     renamed::check(ui, &connection, &arguments)?;
     let asked = ask::ask(ui, &mut connection, namespace, &mut arguments, credentials).await?;
-    let result = deliver(ui, asked.request, asked.clusters, &arguments).await;
+    let result = deliver(ui, asked.request, asked.clusters, &arguments, &words).await;
     repeat::tell(ui, &words, &asked.answers);
     result
 }
 
 /// Plans, previews, confirms, carries out, and waits.
-async fn deliver(ui: Ui, request: Request, clusters: Clusters, arguments: &AddClusterArgs) -> Result<()> {
+async fn deliver(
+    ui: Ui,
+    request: Request,
+    clusters: Clusters,
+    arguments: &AddClusterArgs,
+    words: &[String],
+) -> Result<()> {
     let (facts, checkout) = Box::pin(gather::gather(ui, &request, &clusters)).await?;
     let plan = Plan { timeout: Some(arguments.timeout), ..plan::plan(&request, &facts) };
     let plan = if arguments.confirm.wait { plan } else { plan.without_waiting() };
@@ -65,7 +70,7 @@ async fn deliver(ui: Ui, request: Request, clusters: Clusters, arguments: &AddCl
     confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
     if request.commit.is_held_back() {
         let delivery = format!("{} on {}", facts.package.name, request.run_cluster);
-        return outcome::report_committed(ui, &delivery, next_commands(&request, &checkout));
+        return outcome::report_committed(ui, &delivery, next_commands(&checkout, words));
     }
     if !arguments.confirm.wait {
         let delivery = format!("{} on {}", facts.package.name, request.run_cluster);
@@ -101,12 +106,7 @@ async fn deliver(ui: Ui, request: Request, clusters: Clusters, arguments: &AddCl
 }
 
 /// Returns the commands that finish what a commit has begun which Flux does not follow yet.
-fn next_commands(request: &Request, checkout: &Checkout) -> Vec<String> {
-    let ours = || std::env::args().skip(1);
-    match checkout.push_command() {
-        Some(push) if request.commit.no_push => {
-            vec![push, shell::command(&shell::without(ours(), &[("--no-push", false)]))]
-        }
-        _ => Vec::new(),
-    }
+fn next_commands(checkout: &Checkout, words: &[String]) -> Vec<String> {
+    let left_out = [&repeat::OF_FILES[..], &[("--no-push", false)]].concat();
+    checkout.push_command().into_iter().chain([repeat::without(words, &left_out)]).collect()
 }

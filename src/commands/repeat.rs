@@ -7,6 +7,24 @@ use crate::ui::Ui;
 /// Flags whose values may be secret: credentials, and values of the package, which Git holds by then.
 const SECRET: [(&str, bool); 4] = [("--token", true), ("--password", true), ("--set", true), ("--set-string", true)];
 
+/// Flags of `add-cluster` about what the files of a delivery hold: once these are in Git, they say it, and all of it. Without
+/// `--set`, the files of `--values` would say something else.
+pub(super) const OF_FILES: [(&str, bool); 13] = [
+    ("--values", true),
+    ("--set", true),
+    ("--set-string", true),
+    ("--set-file", true),
+    ("--values-secret-name", true),
+    ("--encrypt", true),
+    ("--age-recipient", true),
+    ("--generate-age-key", false),
+    ("--allow-plain-values", false),
+    ("--version-constraints", true),
+    ("--prereleases", false),
+    ("--downgradable", false),
+    ("--sync-period", true),
+];
+
 /// Returns the arguments of this process.
 pub(super) fn words() -> Vec<String> {
     std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
@@ -23,6 +41,12 @@ pub(super) fn words_of(command: &str, package: &str, connection: &Connection, na
     ];
     let flags = flags.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
     std::iter::once(command.to_owned()).chain(flags.flatten()).collect()
+}
+
+/// Writes the command that goes on where this one has ended: what was typed, without secrets and without these flags, each of
+/// which comes with whether a value follows it.
+pub(super) fn without(words: &[String], flags: &[(&str, bool)]) -> String {
+    shell::command(&shell::without(words.iter().cloned(), &[&SECRET, flags].concat()))
 }
 
 /// Tells the command, where something was asked.
@@ -76,5 +100,15 @@ mod tests {
         let line =
             "add-cluster --token=not-a-token --password not-a-password --set a.b=c --set-string=d=e --set-file f=g";
         assert_eq!(of(line, &[]), "kubectl carvelflux add-cluster --set-file f=g --yes");
+        let words: Vec<String> = format!("{line} --no-push").split(' ').map(str::to_owned).collect();
+        assert_eq!(without(&words, &[("--no-push", false)]), "kubectl carvelflux add-cluster --set-file f=g");
+    }
+
+    #[test]
+    fn what_git_holds_is_left_out() {
+        let line =
+            "add-cluster prod1 --values values.yaml --prereleases=rc --downgradable --encrypt age --run-context c";
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        assert_eq!(without(&words, &OF_FILES), "kubectl carvelflux add-cluster prod1 --run-context c");
     }
 }

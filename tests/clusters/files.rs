@@ -82,11 +82,12 @@ fn own_checkout(testbed: &Testbed) {
     let add = [&complete[..], &["--repo-dir", "gitops"]].concat();
 
     let before = user.state();
-    user.run(&[&add[..], &["--no-push"]].concat())
+    user.run(&[&add[..], &["--no-push", "--set", "hostname=fake-secret"]].concat())
         .expect_code(0)
         .says("hello-app.default.tap on prod1  committed")
         .says("gitops push origin main")
         .says("kubectl carvelflux add-cluster prod1")
+        .does_not_say("fake-secret")
         .does_not_say("created");
     assert_eq!(before, user.state(), "nothing but the commit was made");
     user.run(&add).expect_code(1).says("has commits on main that").says("gitops push origin main");
