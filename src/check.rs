@@ -123,10 +123,10 @@ impl Checks {
         &self.findings
     }
 
-    /// Tells whether a check has failed so far: nobody should be asked for something in vain.
-    #[must_use]
-    pub fn has_failed(&self) -> bool {
-        self.findings.iter().any(|finding| matches!(finding.outcome, Outcome::Failed(_)))
+    /// Skips what is vain once a check has failed: nobody should be asked for something for nothing.
+    pub fn none_failed(&self) -> Result<(), Skipped> {
+        let has_failed = self.findings.iter().any(|finding| matches!(finding.outcome, Outcome::Failed(_)));
+        if has_failed { Err(Skipped(())) } else { Ok(()) }
     }
 
     /// Returns the warnings, each as one text.

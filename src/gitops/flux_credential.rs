@@ -17,7 +17,7 @@ pub struct FluxCredential {
     /// The key, over SSH.
     pub ssh: Option<SshKey>,
     /// The certificates (PEM) of certificate authorities that are trusted beside the public ones.
-    pub authority: Option<String>,
+    pub certificate_authority: Option<String>,
 }
 
 /// A key pair and the host keys of the server that it is for.
@@ -53,7 +53,7 @@ impl FluxCredential {
     /// Tells whether it is none at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.login.is_none() && self.ssh.is_none() && self.authority.is_none()
+        self.login.is_none() && self.ssh.is_none() && self.certificate_authority.is_none()
     }
 
     /// Takes what is not given from the Secret that is there: who gives a CA keeps the login, and the other way round.
@@ -66,7 +66,7 @@ impl FluxCredential {
         self.login = self.login.or_else(|| {
             Some(GitCredentials { username: text("username")?, password: SecretString::from(text("password")?) })
         });
-        self.authority = self.authority.or_else(|| text("ca.crt"));
+        self.certificate_authority = self.certificate_authority.or_else(|| text("ca.crt"));
         self
     }
 
@@ -84,8 +84,8 @@ impl FluxCredential {
             add("identity.pub", public);
             add("known_hosts", known_hosts);
         }
-        if let Some(authority) = &self.authority {
-            add("ca.crt", authority);
+        if let Some(certificates) = &self.certificate_authority {
+            add("ca.crt", certificates);
         }
         data
     }
@@ -108,7 +108,8 @@ mod tests {
     fn what_is_not_given_stays_as_it_is() {
         let login = GitCredentials { username: "me".to_owned(), password: "not-a-real-password".into() };
         let live = FluxCredential { login: Some(login), ..FluxCredential::default() };
-        let given = FluxCredential { authority: Some("fake-authority".to_owned()), ..FluxCredential::default() };
+        let given =
+            FluxCredential { certificate_authority: Some("fake-authority".to_owned()), ..FluxCredential::default() };
         let keys = |credential: &FluxCredential| credential.data().into_keys().collect::<Vec<_>>();
         let both = given.clone().or_as_in(&secret(&live));
         assert_eq!(keys(&both), ["ca.crt", "password", "username"]);

@@ -10,7 +10,6 @@ use crate::cli::FluxCredentialArgs;
 use crate::error::{Error, Result};
 use crate::gitops::checkout::{KeyType, public_key};
 use crate::gitops::url::GitUrl;
-use crate::object::ObjectReference;
 use crate::ui::Ui;
 use crate::ui::prompt;
 
@@ -48,8 +47,8 @@ pub(super) async fn given(
     arguments: &FluxCredentialArgs,
     url: &GitUrl,
 ) -> Result<(Option<SshRequest>, Option<String>)> {
-    let authority = match &arguments.git_ca_file {
-        Some(path) => Some(authority(path).await?),
+    let certificate_authority = match &arguments.git_ca_file {
+        Some(path) => Some(certificates(path).await?),
         None => None,
     };
     let key = match (&arguments.ssh_key_file, arguments.generate_deploy_key) {
@@ -62,17 +61,17 @@ pub(super) async fn given(
             KeyRequest::Given { identity, public }
         }
         (None, Some(key_type)) => KeyRequest::Generate(key_type),
-        (None, None) => return Ok((None, authority)),
+        (None, None) => return Ok((None, certificate_authority)),
     };
     let known_hosts = match &arguments.known_hosts_file {
         Some(file) => Some(read(file).await?),
         None => None,
     };
-    Ok((Some(SshRequest { key, known_hosts }), authority))
+    Ok((Some(SshRequest { key, known_hosts }), certificate_authority))
 }
 
 /// Refuses what is of no use for the repository.
-pub(super) fn check(url: &GitUrl, has_login: bool, has_ssh_key: bool, has_authority: bool) -> Result<()> {
+pub(super) fn check(url: &GitUrl, has_login: bool, has_ssh_key: bool, has_certificate_authority: bool) -> Result<()> {
     if has_ssh_key && !url.is_ssh() {
         return Err(Error::usage(format!("an SSH key is of no use for {url}"))
             .hint("give the ssh:// URL, or leave out --ssh-key-file, --generate-deploy-key and --known-hosts-file"));
@@ -81,27 +80,15 @@ pub(super) fn check(url: &GitUrl, has_login: bool, has_ssh_key: bool, has_author
         return Err(Error::usage("a user name and a password are of no use over SSH")
             .hint("leave out --git-username, --git-password-file, GIT_USERNAME and GIT_PASSWORD"));
     }
-    if has_authority && !url.is_https() {
+    if has_certificate_authority && !url.is_https() {
         return Err(Error::usage(format!("a certificate authority is of no use for {url}"))
             .hint("give the https:// URL, or leave out --git-ca-file"));
     }
     Ok(())
 }
 
-/// Refuses to write a Secret that may hold a login which cannot be read, and would be taken away.
-pub(super) fn login_unknown(secret: &ObjectReference) -> Error {
-    Error::new(format!("{} may hold a user name and a password, which you may not read", secret.display()))
-        .because("the Secret is written as a whole")
-        .hint("give them as well: --git-username NAME and --git-password-file FILE")
-}
-
-/// Refuses to make a key where one may be stored that cannot be read.
-pub(super) fn key_unknown(secret: &ObjectReference) -> Error {
-    Error::new(format!("{} may hold a deploy key already, which you may not read", secret.display()))
-        .hint("give a key of your own, which replaces it: --ssh-key-file FILE")
-}
-
-async fn authority(path: &Path) -> Result<String> {
+/// Reads the certificates of certificate authorities.
+async fn certificates(path: &Path) -> Result<String> {
     let text = read(path).await?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     if certificates.is_empty() || certificates.iter().any(std::result::Result::is_err) {
@@ -121,8 +108,8 @@ mod tests {
 
     #[test]
     fn what_is_of_no_use_for_the_repository_is_refused() {
-        let refused = |url: &str, login: bool, key: bool, authority: bool| {
-            check(&GitUrl::parse(url), login, key, authority).is_err()
+        let refused = |url: &str, login: bool, key: bool, certificate_authority: bool| {
+            check(&GitUrl::parse(url), login, key, certificate_authority).is_err()
         };
         let (ssh, https, http) = ("ssh://git@host/a", "https://host/a", "http://host/a");
         assert!(refused(https, false, true, false) && refused(http, false, true, false));

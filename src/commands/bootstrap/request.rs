@@ -23,9 +23,9 @@ pub(super) struct Request {
     pub(super) branch: String,
     pub(super) namespace: String,
     pub(super) credentials: Option<GitCredentials>,
-    /// The SSH key that is asked for, and the one that came of it.
+    /// Which SSH key is to be used, and the host keys of the server.
     pub(super) ssh: Option<SshRequest>,
-    pub(super) ssh_key: Option<SshKey>,
+    /// The certificates (PEM) of certificate authorities that Flux is to trust.
     pub(super) git_ca: Option<String>,
     pub(super) labels: Vec<(String, String)>,
     pub(super) timeout: Duration,
@@ -54,7 +54,6 @@ impl Request {
             namespace,
             credentials,
             ssh,
-            ssh_key: None,
             git_ca,
             labels: arguments.write.labels.clone(),
             timeout: arguments.timeout,
@@ -70,23 +69,44 @@ impl Request {
 
     /// Tells whether something is given that Flux reads the repository with.
     pub(super) fn gives_credential(&self) -> bool {
-        self.credentials.is_some() || self.ssh.is_some() || self.ssh_key.is_some() || self.git_ca.is_some()
+        self.credentials.is_some() || self.ssh.is_some() || self.git_ca.is_some()
     }
 
-    /// Returns what Flux is to read the repository with, where something of it is given; what is not stays as in the Secret.
-    pub(super) fn flux_credential(&self, secret: Option<&DynamicObject>) -> Option<FluxCredential> {
-        let Self { credentials, ssh_key, git_ca, .. } = self;
-        let given = FluxCredential { login: credentials.clone(), ssh: ssh_key.clone(), authority: git_ca.clone() };
-        let whole = |given: FluxCredential| match secret {
-            Some(secret) => given.or_as_in(secret),
-            None => given,
-        };
-        (!given.is_empty()).then(|| whole(given))
+    /// Returns what Flux is to read the repository with, where something of it is given: a login, the SSH key that came of what
+    /// is asked for, and the CA. What is not given stays as in the Secret.
+    pub(super) fn flux_credential(
+        &self,
+        login: Option<&GitCredentials>,
+        ssh_key: Option<&SshKey>,
+        secret: Option<&DynamicObject>,
+    ) -> Option<FluxCredential> {
+        let given =
+            FluxCredential { login: login.cloned(), ssh: ssh_key.cloned(), certificate_authority: self.git_ca.clone() };
+        (!given.is_empty()).then(|| secret.into_iter().fold(given, FluxCredential::or_as_in))
     }
 
     /// Names the Secret with the Git credentials.
     pub(super) fn credentials_secret(&self) -> ObjectReference {
         ObjectReference::secret(&self.namespace, &names::git_credentials(names::of_package(&self.package)))
+    }
+}
+
+#[cfg(test)]
+impl Request {
+    /// Asks for a repository that everybody may read.
+    pub(super) fn fixture() -> Self {
+        Self {
+            package: "apps/hello.default.tap".to_owned(),
+            git_url: GitUrl::parse("https://git.example.com/gitops.git"),
+            branch: "main".to_owned(),
+            namespace: "dev".to_owned(),
+            credentials: None,
+            ssh: None,
+            git_ca: None,
+            labels: Vec::new(),
+            timeout: Duration::from_mins(2),
+            is_preview: false,
+        }
     }
 }
 

@@ -9,11 +9,10 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 
 use super::credential;
-use super::repository::anonymous;
 use crate::check;
 use crate::cli::{BootstrapArgs, FluxCredentialArgs};
 use crate::cluster::{Cluster, Connection, Role, find_kubeconfig};
-use crate::commands::walk::{PATIENCE, Walk, Wrong, lead};
+use crate::commands::walk::{LIST_TIMEOUT, Walk, Wrong, lead};
 use crate::commands::{context, git, packages};
 use crate::conversation::{Answer, Choice, Conversation, Question};
 use crate::error::{Error, Result};
@@ -125,13 +124,13 @@ pub(super) async fn walk(
     contexts.sort_by_key(|name| *name != current);
     let has_contexts = connection.server.is_none() && contexts.iter().any(|name| *name != current);
     let limits = Limits::new(connection.request_timeout, arguments.timeout);
-    let authority = arguments.flux_credentials.git_ca_file.clone();
+    let git_ca_file = arguments.flux_credentials.git_ca_file.clone();
     let situation = Situation { leads, has_contexts, asks_for_login: false };
     if leads {
         ui.proposal("Esc or an empty line goes back; nothing is written before you have seen it and said yes");
     }
     let mut questions =
-        Questions { ui, connection: connection.clone(), conversation, situation, contexts, login, limits, authority };
+        Questions { ui, connection: connection.clone(), conversation, situation, contexts, login, limits, git_ca_file };
     lead(ui, &mut questions).await?;
     Ok(questions.fill(connection, arguments))
 }
@@ -146,7 +145,7 @@ struct Questions {
     /// What flags and the environment give, as long as the server takes it.
     login: Option<GitCredentials>,
     limits: Limits,
-    authority: Option<PathBuf>,
+    git_ca_file: Option<PathBuf>,
 }
 
 impl Walk for Questions {
@@ -213,14 +212,13 @@ impl Questions {
     async fn access(&self) -> Result<GitAccess, Wrong<Topic>> {
         let credentials = self.credentials();
         let mut access = GitAccess { credentials, limits: self.limits, ..GitAccess::default() };
-        let authority_alone =
-            FluxCredentialArgs { git_ca_file: self.authority.clone(), ..FluxCredentialArgs::default() };
-        let (_, authority) = credential::given(self.ui, &authority_alone, &self.url()).await?;
-        if authority.is_some() {
-            let credential = FluxCredential { login: access.credentials.clone(), ssh: None, authority };
+        let alone = FluxCredentialArgs { git_ca_file: self.git_ca_file.clone(), ..FluxCredentialArgs::default() };
+        let (_, certificate_authority) = credential::given(self.ui, &alone, &self.url()).await?;
+        if certificate_authority.is_some() {
+            let credential = FluxCredential { login: access.credentials.clone(), ssh: None, certificate_authority };
             access.isolated = Some(Arc::new(Isolated::with(&credential)?));
         } else if access.credentials.is_none() && !self.url().is_ssh() && !self.conversation.knows(Topic::GitUsername) {
-            access.environment = anonymous();
+            access = access.without_helpers();
         }
         Ok(access)
     }
@@ -256,7 +254,7 @@ impl Questions {
             )
         };
         // Who may not list them, or would wait for long, types the name.
-        let Some((Ok(namespaces), repositories)) = within(PATIENCE, Box::pin(lists)).await else {
+        let Some((Ok(namespaces), repositories)) = within(LIST_TIMEOUT, Box::pin(lists)).await else {
             let question = Question::text(what, Topic::Namespace.flag()).or(usual);
             return Ok(question.checked(names::check_namespace));
         };

@@ -118,6 +118,21 @@ pub struct GitAccess {
     pub environment: Vec<(OsString, OsString)>,
 }
 
+impl GitAccess {
+    /// Switches the user's own credential helpers off.
+    #[must_use]
+    pub fn without_helpers(mut self) -> Self {
+        let settings = [
+            ("GIT_CONFIG_COUNT", "1"),
+            ("GIT_CONFIG_KEY_0", "credential.helper"),
+            ("GIT_CONFIG_VALUE_0", ""),
+            ("GIT_ASKPASS", ""),
+        ];
+        self.environment = settings.map(|(name, value)| (name.into(), value.into())).to_vec();
+        self
+    }
+}
+
 /// `git` with everything it needs to reach one repository.
 #[derive(Clone)]
 pub(super) struct Git {

@@ -72,9 +72,9 @@ impl Isolated {
             ];
             environment.push(("GIT_SSH_COMMAND".into(), command.join(" ").into()));
         }
-        if let Some(authority) = &credential.authority {
+        if let Some(certificates) = &credential.certificate_authority {
             // Flux trusts the public ones as well, and this variable replaces them.
-            let all = format!("{authority}\n{}", system_cas());
+            let all = format!("{certificates}\n{}", system_cas());
             let path = temporary.write("certificate-authorities.pem", &all).map_err(failed)?;
             environment.push(("GIT_SSL_CAINFO".into(), path.into()));
         }

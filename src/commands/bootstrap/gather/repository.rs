@@ -1,10 +1,9 @@
 //! Reads the repository as Flux will: with nothing but what Flux is to have, where that is given.
 
-use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::deploy_key::DeployKey;
-use super::request::Request;
+use crate::commands::bootstrap::request::Request;
 use crate::commands::git;
 use crate::error::{Error, Result};
 use crate::flux::GitRepositorySpec;
@@ -24,8 +23,9 @@ pub(super) async fn read(
     deploy_key: Option<&DeployKey>,
     source: &GitRepositorySpec,
 ) -> Result<(Option<GitCredentials>, Vec<Error>)> {
-    let mut access = git_access(request, limits, has_secret);
-    if let Some(credential) = credential.filter(|credential| credential.ssh.is_some() || credential.authority.is_some())
+    let mut access = git_access(request.credentials.as_ref(), limits, has_secret);
+    if let Some(credential) =
+        credential.filter(|credential| credential.ssh.is_some() || credential.certificate_authority.is_some())
     {
         access.environment.clear();
         access.credentials.clone_from(&credential.login);
@@ -43,24 +43,9 @@ pub(super) async fn read(
     Ok((credentials, doubts))
 }
 
-/// Returns how the repository is read with what is given: with the user's own helpers only where Flux has a Secret.
-pub(super) fn git_access(request: &Request, limits: Limits, has_secret: bool) -> GitAccess {
-    let mut access = GitAccess { credentials: request.credentials.clone(), limits, ..GitAccess::default() };
-    if request.credentials.is_none() && !has_secret {
-        // Flux has no credential helper: without credentials the repository must be public.
-        access.environment = anonymous();
-    }
-    access
-}
-
-/// Switches the user's own credential helpers off.
-pub(super) fn anonymous() -> Vec<(OsString, OsString)> {
-    [
-        ("GIT_CONFIG_COUNT", "1"),
-        ("GIT_CONFIG_KEY_0", "credential.helper"),
-        ("GIT_CONFIG_VALUE_0", ""),
-        ("GIT_ASKPASS", ""),
-    ]
-    .map(|(name, value)| (name.into(), value.into()))
-    .to_vec()
+/// Returns how the repository is read with a login: with the user's own helpers only where Flux has a Secret.
+pub(super) fn git_access(login: Option<&GitCredentials>, limits: Limits, has_secret: bool) -> GitAccess {
+    let access = GitAccess { credentials: login.cloned(), limits, ..GitAccess::default() };
+    // Flux has no credential helper: without credentials the repository must be public.
+    if login.is_none() && !has_secret { access.without_helpers() } else { access }
 }

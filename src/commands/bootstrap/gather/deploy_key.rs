@@ -6,8 +6,8 @@ use std::time::Duration;
 use kube::api::DynamicObject;
 use tokio::time::Instant;
 
-use super::credential::{KeyRequest, SshRequest};
-use super::request::Request;
+use crate::commands::bootstrap::credential::{KeyRequest, SshRequest};
+use crate::commands::bootstrap::request::Request;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gitops::checkout::{Attempt, Checkout, GitAccess, generate, public_key, scan};
 use crate::gitops::flux_credential::SshKey;

@@ -1,33 +1,15 @@
-//! What `bootstrap` plans, and what it refuses.
-
-use std::time::Duration;
+//! What `bootstrap` plans.
 
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::*;
-use crate::commands::outline::outline;
 use crate::gitops::credentials::GitCredentials;
 use crate::gitops::flux_credential::{FluxCredential, SshKey};
-use crate::plan::Change;
-use crate::plan::Headings;
+use crate::object::ObjectReference;
+use crate::plan::outline::outline;
 use crate::plan::show::lines;
-
-fn request(credentials: Option<GitCredentials>) -> Request {
-    Request {
-        package: "apps/hello.default.tap".to_owned(),
-        git_url: GitUrl::parse("https://git.example.com/gitops.git"),
-        branch: "main".to_owned(),
-        namespace: "dev".to_owned(),
-        credentials,
-        ssh: None,
-        ssh_key: None,
-        git_ca: None,
-        labels: Vec::new(),
-        timeout: Duration::from_mins(2),
-        is_preview: false,
-    }
-}
+use crate::plan::{Change, Headings, LiveObjects, Preview};
 
 fn credentials() -> GitCredentials {
     GitCredentials { username: "me".to_owned(), password: SecretString::from("not-a-real-password") }
@@ -39,7 +21,18 @@ fn facts(objects: impl IntoIterator<Item = Value>) -> Facts {
         let reference = ObjectReference::of(&manifest).expect("the fixture is named");
         (Place::Build, reference, serde_json::from_value(manifest).expect("the fixture is an object"))
     };
-    Facts { version: "v1", live: LiveObjects::new(objects.into_iter().map(read)), is_secret_readable: true }
+    Facts {
+        version: "v1",
+        live: LiveObjects::new(objects.into_iter().map(read)),
+        is_secret_readable: true,
+        login: None,
+        ssh_key: None,
+    }
+}
+
+/// What is read where the repository takes this login.
+fn facts_with(login: Option<GitCredentials>, objects: impl IntoIterator<Item = Value>) -> Facts {
+    Facts { login, ..facts(objects) }
 }
 
 /// The Secret as an earlier run has left it.
@@ -79,7 +72,7 @@ fn manifests(plan: &Plan) -> Vec<&serde_json::Value> {
 
 #[test]
 fn the_first_run_makes_the_secret_before_the_repository_that_names_it() {
-    let plan = plan(&request(Some(credentials())), &facts([]));
+    let plan = plan(&Request::fixture(), &facts_with(Some(credentials()), []));
     insta::assert_snapshot!(shown(&plan, &[Change::Create, Change::Create]), @r"
     This will make https://git.example.com/gitops.git branch main known to Flux:
       the build cluster at https://build
@@ -92,7 +85,7 @@ fn the_first_run_makes_the_secret_before_the_repository_that_names_it() {
 
 #[test]
 fn a_second_run_shows_only_what_differs() {
-    let plan = plan(&request(Some(credentials())), &facts([secret(), repository(true, "True")]));
+    let plan = plan(&Request::fixture(), &facts_with(Some(credentials()), [secret(), repository(true, "True")]));
     insta::assert_snapshot!(
         shown(&plan, &[Change::None, Change::Update(vec!["spec.interval".to_owned()])]),
         @r"
@@ -106,10 +99,10 @@ fn a_second_run_shows_only_what_differs() {
 
 #[test]
 fn a_public_repository_gets_no_secret_and_one_in_place_is_named() {
-    let public = plan(&request(None), &facts([]));
+    let public = plan(&Request::fixture(), &facts([]));
     assert_eq!(manifests(&public).len(), 1);
     assert_eq!(manifests(&public)[0]["spec"].get("secretRef"), None);
-    let in_place = plan(&request(None), &facts([secret()]));
+    let in_place = plan(&Request::fixture(), &facts([secret()]));
     assert_eq!(manifests(&in_place)[0]["spec"]["secretRef"]["name"], "hello.default.tap-gitops-auth");
 }
 
@@ -117,26 +110,11 @@ fn a_public_repository_gets_no_secret_and_one_in_place_is_named() {
 fn a_secret_that_may_not_be_read_stays_where_it_is_named() {
     let named = |with_credentials: bool, is_secret_readable: bool| {
         let facts = Facts { is_secret_readable, ..facts([repository(with_credentials, "True")]) };
-        manifests(&plan(&request(None), &facts))[0]["spec"].get("secretRef").is_some()
+        manifests(&plan(&Request::fixture(), &facts))[0]["spec"].get("secretRef").is_some()
     };
     assert!(named(true, false));
     assert!(!named(false, false), "it may not exist");
     assert!(!named(true, true), "it does not exist");
-}
-
-#[test]
-fn a_repository_that_is_elsewhere_is_not_moved() {
-    let refusal = |url: &str, branch: &str| {
-        let reference = if branch.contains('/') { json!({"name": branch}) } else { json!({"branch": branch}) };
-        let existing: GitRepositorySpec =
-            serde_json::from_value(json!({"url": url, "ref": reference})).expect("the fixture is a spec");
-        refuse_retarget(&existing, &request(None)).err().map(|error| error.message().to_owned())
-    };
-    assert_eq!(refusal("https://me:not-a-real-password@git.example.com/gitops.git", "main"), None);
-    insta::assert_snapshot!(refusal("https://git.example.com/other.git", "main").unwrap_or_default(), @"GitRepository dev/hello.default.tap-gitops-repo exists and has another url: https://git.example.com/other.git, not https://git.example.com/gitops.git");
-    insta::assert_snapshot!(refusal("https://git.example.com/gitops.git", "next").unwrap_or_default(), @"GitRepository dev/hello.default.tap-gitops-repo exists and has another ref: branch next, not branch main");
-    assert_eq!(refusal("https://git.example.com/gitops.git", "refs/heads/main"), None);
-    insta::assert_snapshot!(refusal("https://git.example.com/gitops.git", "refs/tags/v1").unwrap_or_default(), @"GitRepository dev/hello.default.tap-gitops-repo exists and has another ref: tag v1, not branch main");
 }
 
 #[test]
@@ -148,25 +126,26 @@ fn labels_of_earlier_runs_stay() {
         "manager": "carvelflux", "operation": "Apply",
         "fieldsV1": {"f:metadata": {"f:labels": {"f:shard": {}}}},
     }]);
-    let plan = plan(&Request { labels, ..request(None) }, &facts([live]));
+    let plan = plan(&Request { labels, ..Request::fixture() }, &facts([live]));
     let applied = &manifests(&plan)[0]["metadata"]["labels"];
     assert_eq!((&applied["shard"], &applied["team"]), (&json!("1"), &json!("blue")));
 }
 
 #[test]
 fn flux_is_asked_to_fetch_once() {
-    let first = plan(&request(None), &facts([]));
+    let first = plan(&Request::fixture(), &facts([]));
     insta::assert_snapshot!(outline(&first), @r"
     make https://git.example.com/gitops.git branch main known to Flux
       apply   build GitRepository dev/hello.default.tap-gitops-repo
       request build GitRepository dev/hello.default.tap-gitops-repo: fetch
     ");
-    let second = plan(&request(None), &facts([repository(false, "True")]));
+    let second = plan(&Request::fixture(), &facts([repository(false, "True")]));
     insta::assert_snapshot!(outline(&second), @r"
     make https://git.example.com/gitops.git branch main known to Flux
       apply   build GitRepository dev/hello.default.tap-gitops-repo
     ");
-    let with_credentials = plan(&request(Some(credentials())), &facts([secret(), repository(true, "True")]));
+    let with_credentials =
+        plan(&Request::fixture(), &facts_with(Some(credentials()), [secret(), repository(true, "True")]));
     insta::assert_snapshot!(outline(&with_credentials), @r"
     make https://git.example.com/gitops.git branch main known to Flux
       apply   build Secret dev/hello.default.tap-gitops-auth
@@ -178,7 +157,7 @@ fn flux_is_asked_to_fetch_once() {
 fn flux_is_asked_to_fetch_with_changed_credentials() {
     let mut changed = credentials();
     changed.password = SecretString::from("another-that-is-not-real");
-    let plan = plan(&request(Some(changed)), &facts([secret(), repository(true, "True")]));
+    let plan = plan(&Request::fixture(), &facts_with(Some(changed), [secret(), repository(true, "True")]));
     insta::assert_snapshot!(outline(&plan), @r"
     make https://git.example.com/gitops.git branch main known to Flux
       apply   build Secret dev/hello.default.tap-gitops-auth
@@ -190,7 +169,7 @@ fn flux_is_asked_to_fetch_with_changed_credentials() {
 #[test]
 fn flux_is_asked_to_fetch_where_it_has_not_or_would_fetch_otherwise() {
     let asks = |credentials: Option<GitCredentials>, objects: Vec<Value>| {
-        outline(&plan(&request(credentials), &facts(objects))).contains(": fetch")
+        outline(&plan(&Request::fixture(), &facts_with(credentials, objects))).contains(": fetch")
     };
     assert!(asks(None, vec![repository(false, "False")]), "it has failed");
     assert!(asks(None, vec![repository(false, "Unknown")]), "it has not fetched yet");
@@ -208,9 +187,9 @@ fn flux_is_asked_to_fetch_where_it_has_not_or_would_fetch_otherwise() {
 }
 
 #[test]
-fn an_authority_that_is_given_leaves_the_login_in_the_secret() {
-    let with_authority = Request { git_ca: Some("fake-authority".to_owned()), ..request(None) };
-    let plan = plan(&with_authority, &facts([secret(), repository(true, "True")]));
+fn a_certificate_authority_that_is_given_leaves_the_login_in_the_secret() {
+    let with_ca = Request { git_ca: Some("fake-authority".to_owned()), ..Request::fixture() };
+    let plan = plan(&with_ca, &facts([secret(), repository(true, "True")]));
     let applied = manifests(&plan)[0]["data"].as_object().expect("data");
     assert_eq!(applied.keys().collect::<Vec<_>>(), ["ca.crt", "password", "username"]);
     assert!(outline(&plan).contains(": fetch"), "the Secret changes");
@@ -219,7 +198,7 @@ fn an_authority_that_is_given_leaves_the_login_in_the_secret() {
 #[test]
 fn an_ssh_key_replaces_what_the_secret_holds() {
     let key = SshKey { identity: "fake-key".into(), public: "fake".to_owned(), known_hosts: "fake".to_owned() };
-    let plan = plan(&Request { ssh_key: Some(key), ..request(None) }, &facts([secret()]));
+    let plan = plan(&Request::fixture(), &Facts { ssh_key: Some(key), ..facts([secret()]) });
     let applied = manifests(&plan)[0]["data"].as_object().expect("data");
     assert_eq!(applied.keys().collect::<Vec<_>>(), ["identity", "identity.pub", "known_hosts"]);
     assert_eq!(manifests(&plan)[1]["spec"]["secretRef"]["name"], "hello.default.tap-gitops-auth");

@@ -95,6 +95,19 @@ impl GitSecret {
     }
 }
 
+/// Refuses to write a Secret that may hold a login which cannot be read, and would be taken away.
+pub(super) fn login_unknown(secret: &ObjectReference) -> Error {
+    Error::new(format!("{} may hold a user name and a password, which you may not read", secret.display()))
+        .because("the Secret is written as a whole")
+        .hint("give them as well: --git-username NAME and --git-password-file FILE")
+}
+
+/// Refuses to make a key where one may be stored that cannot be read.
+pub(super) fn key_unknown(secret: &ObjectReference) -> Error {
+    Error::new(format!("{} may hold a deploy key already, which you may not read", secret.display()))
+        .hint("give a key of your own, which replaces it: --ssh-key-file FILE")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
