@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use testbed::Testbed;
 
-use crate::scene::{RUN_CLUSTERS, Scene};
+use crate::layout::RUN_CLUSTERS;
+use crate::scene::Scene;
 use crate::shared::{connections, memory};
 
 /// How many run at a time.

@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, reason = "a benchmark fails by panicking, and says so")]
 
 mod kubectl;
+mod layout;
 mod plugin;
 mod scene;
 #[path = "../shared/mod.rs"]
@@ -12,10 +13,12 @@ mod shared;
 #[allow(dead_code, reason = "shared with the tests on real clusters")]
 #[path = "../../tests/clusters/support.rs"]
 mod support;
+mod template;
 
 use std::process::ExitCode;
 
-use scene::{API_SERVERS, PACKAGES, RUN_CLUSTERS, Scene};
+use layout::{API_SERVERS, PACKAGES, RUN_CLUSTERS};
+use scene::Scene;
 use shared::{Times, in_sandbox, milliseconds, print_table, progress, row};
 use support::User;
 use testbed::{Options, Testbed};

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use testbed::{BUILD, Testbed};
 
-use crate::scene::{API_SERVERS, DELIVERIES, Scene, api_server};
+use crate::layout::{API_SERVERS, DELIVERIES, api_server};
+use crate::scene::Scene;
 use crate::shared::{connections, memory, processor_time_of_children};
 
 /// How long a wait's memory and connections are given to settle once there is nothing left to do.
