@@ -107,8 +107,8 @@ impl Addresses {
     ///
     /// Requesting a token leaves nothing behind on the cluster.
     pub async fn probe(&self, namespace: &str, account: &str) -> Option<Verdict<()>> {
-        let wish = TokenSpec { namespace, account, audiences: &[], lifetime: PROBE_LIFETIME, bound_to: None };
-        let granted = self.run.request_token(wish).await.ok()?;
+        let spec = TokenSpec { namespace, account, audiences: &[], lifetime: PROBE_LIFETIME, bound_to: None };
+        let granted = self.run.request_token(spec).await.ok()?;
         self.know(&granted.token, namespace).await.ok()
     }
 

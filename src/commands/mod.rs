@@ -1,4 +1,9 @@
 //! The verbs, one file each, read top to bottom: gather → plan → confirm → apply → wait.
+//!
+//! Beside them stands what several share. Before a request: which build cluster and namespace ([`context`]), the questions of a
+//! walk-through ([`mod@walk`]) and the command that does the same without them ([`repeat`]). While facts are gathered: the repository
+//! ([`git`]), the packages in it ([`packages`]) and the keys of SOPS ([`age_keys`]). In the end: a plan that is reported instead of
+//! carried out ([`preview`]), and what came of one that was ([`outcome`]).
 
 mod add_cluster;
 mod age_keys;
@@ -8,8 +13,6 @@ pub mod completion;
 mod context;
 mod git;
 pub mod outcome;
-#[cfg(test)]
-mod outline;
 mod packages;
 mod preview;
 mod remove_cluster;

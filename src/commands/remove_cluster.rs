@@ -7,6 +7,8 @@
 
 mod build_cluster;
 mod clusters;
+#[cfg(test)]
+mod fixtures;
 mod flux_objects;
 mod gather;
 mod identities;
@@ -17,8 +19,6 @@ mod removal_record;
 mod repository;
 mod request;
 mod run_cluster;
-#[cfg(test)]
-mod scene;
 mod unreferenced;
 
 use self::clusters::Clusters;

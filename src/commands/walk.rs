@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::ui::Ui;
 use crate::ui::prompt;
 
-/// How long is waited for a list that a question can do without.
-pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a list may take that a question can do without.
+pub(super) const LIST_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// An answer that turned out to be wrong, though it looked right.
 pub(super) struct Wrong<Topic> {

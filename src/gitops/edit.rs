@@ -25,7 +25,7 @@ const MOST_CHANGES: usize = 200;
 pub(super) struct Edited {
     /// The text.
     pub(super) text: String,
-    /// Whether the text was written anew, because the changes were not possible in place: comments are gone.
+    /// Whether the text was rewritten as a whole, because the changes were not possible in place: comments are gone.
     pub(super) is_rewritten: bool,
 }
 

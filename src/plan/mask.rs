@@ -35,7 +35,7 @@ pub(super) fn documents(before: Option<&Value>, after: Option<&Value>, origin: O
 
 /// Masks the secrets of a file before and after a change.
 ///
-/// What holds none stays as it is written, comments included. Of other files the documents are written anew, since comments
+/// What holds none stays as it is written, comments included. Of other files the documents are rewritten, since comments
 /// may hold secrets, too; what is no YAML is masked as a whole.
 pub(super) fn files(before: Option<&str>, after: Option<&str>) -> [Option<String>; 2] {
     let parse = |text: Option<&str>| text.map(|text| read_documents(text, "the file")).transpose();

@@ -15,6 +15,8 @@ pub(crate) mod export;
 mod live;
 mod mask;
 pub(crate) mod mint;
+#[cfg(test)]
+pub(crate) mod outline;
 mod preview;
 mod proofs;
 mod refusals;
@@ -28,5 +30,3 @@ pub(crate) use mint::{Mint, TokenSource};
 pub(crate) use preview::{Preview, read_others};
 pub(crate) use proofs::{CredentialUnchanged, IdentityKnown, NoOrphans, TokensRevoked};
 pub(crate) use steps::{Apply, AwaitedDeletion, Change, Commit, Delete, Freshness, Place, Plan, Prove, Step};
-#[cfg(test)]
-pub(crate) use steps::{Await, Request};

@@ -11,7 +11,7 @@ use serde_json::json;
 use testbed::Testbed;
 
 use crate::Test;
-use crate::connection::{change_kubeconfig, entry};
+use crate::kubectl::{change_kubeconfig, entry};
 use crate::support::{Output, PACKAGE, User, VERSION, eventually};
 use crate::terminal::Terminal;
 

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use testbed::Testbed;
 
 use crate::Test;
-use crate::connection::{build_cluster, change_kubeconfig, entry, kubectl_can, reaches, status};
 use crate::credentials::{kubeconfig as stored_kubeconfig, secret};
 use crate::kubeconfig_file::{own_kubeconfig, rules_of_the_guide};
+use crate::kubectl::{build_cluster, change_kubeconfig, entry, kubectl_can, reaches, status};
 use crate::support::{PACKAGE, User, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[

@@ -25,6 +25,7 @@ mod git_configuration;
 mod impersonation;
 mod interaction;
 mod kubeconfig_file;
+mod kubectl;
 mod lane;
 mod logins;
 mod preview;

@@ -74,7 +74,6 @@ pub(super) async fn ask(
     names::check_run_cluster(&run_cluster, package_name)?;
 
     let build = Cluster::connect(Role::Build, connection).await?.forcing_conflicts(arguments.write.force_conflicts);
-    let build_served = build.served_versions().await?;
     let run_connection = connection.of_run_clusters(arguments.run_kubeconfig.as_ref());
     let kubeconfig = load_kubeconfig(run_connection.kubeconfig.as_deref())?;
     let context = said(&arguments.run_context);
@@ -83,7 +82,7 @@ pub(super) async fn ask(
         .await?
         .forcing_conflicts(arguments.write.force_conflicts);
     let user_endpoint = endpoint_of_context(&kubeconfig, &context, &endpoint)?;
-    let run_served = run.served_versions().await?;
+    let (build_served, run_served) = futures::join!(build.served_versions(), run.served_versions());
     let git = GitAccess {
         credentials: walked.credentials,
         limits: Limits::new(connection.request_timeout, arguments.timeout),
@@ -109,6 +108,14 @@ pub(super) async fn ask(
         force_conflicts: arguments.write.force_conflicts,
         commit: CommitRequest::of(&arguments.commit),
     };
-    let clusters = Clusters { build, build_served, run, run_served, run_connection, user_endpoint, git };
+    let clusters = Clusters {
+        build,
+        build_served: build_served?,
+        run,
+        run_served: run_served?,
+        run_connection,
+        user_endpoint,
+        git,
+    };
     Ok(Asked { request, clusters, answers: walked.answers })
 }

@@ -31,8 +31,8 @@ pub(super) fn check(ui: Ui, connection: &Connection, arguments: &AddClusterArgs)
     let of_build = find_kubeconfig(connection.kubeconfig.as_deref())?.unwrap_or_default();
     let of_run = find_kubeconfig(run_file.as_deref())?.unwrap_or_default();
     // A file that cannot be read is refused where it is used.
-    let authority = connection.certificate_authority.as_ref().and_then(|file| std::fs::read(file).ok());
-    let given = way(server.clone(), authority.map(|pem| base64(&pem)));
+    let certificates = connection.certificate_authority.as_ref().and_then(|file| std::fs::read(file).ok());
+    let given = reached_at(server.clone(), certificates.map(|pem| base64(&pem)));
     let build = endpoint(&of_build, connection.context.as_ref().or(of_build.current_context.as_ref()));
     let run = endpoint(&of_run, Some(context));
     refuse_run_cluster(&given, build.as_ref(), run.as_ref(), context)
@@ -78,7 +78,8 @@ fn refuse_run_cluster(
         .hint("if the build cluster is meant, name its cluster entry: --cluster NAME"))
 }
 
-fn way(server: String, certificate_authority_data: Option<String>) -> Endpoint {
+/// Makes an endpoint of an address and a certificate authority.
+fn reached_at(server: String, certificate_authority_data: Option<String>) -> Endpoint {
     Endpoint { server, certificate_authority_data, tls_server_name: None, proxy_url: None }
 }
 
@@ -86,12 +87,12 @@ fn way(server: String, certificate_authority_data: Option<String>) -> Endpoint {
 fn endpoint(kubeconfig: &Kubeconfig, context: Option<&String>) -> Option<Endpoint> {
     let context = kubeconfig.contexts.iter().find(|entry| Some(&entry.name) == context)?.context.as_ref()?;
     let cluster = kubeconfig.clusters.iter().find(|entry| entry.name == context.cluster)?.cluster.as_ref()?;
-    let authority = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
+    let certificates = match (&cluster.certificate_authority_data, &cluster.certificate_authority) {
         (Some(data), _) => Some(data.clone()),
         (None, Some(file)) => std::fs::read(file).ok().map(|pem| base64(&pem)),
         (None, None) => None,
     };
-    Some(way(cluster.server.clone()?, authority))
+    Some(reached_at(cluster.server.clone()?, certificates))
 }
 
 #[cfg(test)]
@@ -100,7 +101,8 @@ mod tests {
     use crate::ui::errors::assert_printed;
 
     fn judge(server: &str, authority: Option<&str>, build: &str) -> Result<()> {
-        let endpoint = |server: &str, authority: Option<&str>| way(server.to_owned(), authority.map(str::to_owned));
+        let endpoint =
+            |server: &str, authority: Option<&str>| reached_at(server.to_owned(), authority.map(str::to_owned));
         let build = endpoint(build, Some("build-authority"));
         let run = endpoint("https://prod1.example:6443", Some("run-authority"));
         refuse_run_cluster(&endpoint(server, authority), Some(&build), Some(&run), "prod1")

@@ -1,9 +1,9 @@
 use serde_json::json;
 
 use super::plan;
-use crate::commands::outline::outline;
+use crate::commands::remove_cluster::fixtures::{Scene, delivery, recorded, scene};
 use crate::commands::remove_cluster::removal_record::RemovalRecord;
-use crate::commands::remove_cluster::scene::{Scene, delivery, recorded, scene};
+use crate::plan::outline::outline;
 
 impl Scene {
     fn planned(&self) -> String {

@@ -1,7 +1,7 @@
 use super::*;
-use crate::commands::outline::outline;
 use crate::flux::kustomization_resource;
 use crate::kubeconfig::Endpoint;
+use crate::plan::outline::outline;
 
 fn request() -> Request {
     Request {

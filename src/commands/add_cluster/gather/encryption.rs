@@ -92,7 +92,7 @@ pub(super) fn encryption(
         }
     }
     if let Some(earlier) = earlier.filter(|earlier| earlier.encrypted && !earlier.is_decrypted) {
-        let warning = format!("the values in {} are encrypted anew, changed or not", earlier.file);
+        let warning = format!("the values in {} are encrypted again, changed or not", earlier.file);
         let warning = Error::new(warning).because("without a private key nobody can tell whether they are the same");
         checks.warn("encryption", warning.hint("give the key: SOPS_AGE_KEY_FILE=FILE"));
     }

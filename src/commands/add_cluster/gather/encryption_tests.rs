@@ -147,14 +147,14 @@ fn what_flux_could_not_decrypt_is_refused() {
 }
 
 #[test]
-fn without_a_private_key_replaced_values_are_encrypted_anew() {
+fn without_a_private_key_replaced_values_are_encrypted_again() {
     let mut scene = Scene::with_key();
     scene.keys.secret.identities = None;
     scene.keys.decryption = Some(json!({"provider": "sops"}));
     scene.request.encryption.generates_key = false;
     let (decided, warnings) = scene.decide(Some(VALUES)).unwrap();
     assert!(decided.secret.is_some());
-    assert!(warnings[0].contains("are encrypted anew, changed or not"), "{warnings:?}");
+    assert!(warnings[0].contains("are encrypted again, changed or not"), "{warnings:?}");
 }
 
 #[test]

@@ -8,13 +8,13 @@ use super::endpoint_change;
 use super::fixtures::{DEPLOYER, PACKAGE, Scene, impersonated, made_by, object};
 use crate::authentication::Method;
 use crate::commands::add_cluster::facts::{Authentication, ExistingCredential, Installer};
-use crate::commands::outline::outline;
 use crate::flux::RunCredential;
 use crate::identities::{Preset, grants_package_metadata};
 use crate::labels;
 use crate::object::{ObjectReference, api_resource};
 use crate::observe::wait::EndpointChange;
 use crate::plan::Place;
+use crate::plan::outline::outline;
 
 #[test]
 fn the_first_run_makes_identities_credential_files_and_kustomizations_in_this_order() {

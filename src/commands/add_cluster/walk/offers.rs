@@ -14,7 +14,7 @@ use crate::carvel::selection::SelectionError;
 use crate::check;
 use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
 use crate::commands::add_cluster::package_request::{ValuesFile, ValuesRequest};
-use crate::commands::walk::{PATIENCE, Walk, Wrong};
+use crate::commands::walk::{LIST_TIMEOUT, Walk, Wrong};
 use crate::commands::{context, git};
 use crate::conversation::{Answer, Choice, Conversation, Question, Reply};
 use crate::error::{Error, Result};
@@ -166,7 +166,7 @@ impl Offers {
         let run = Cluster::connect(role, &connection).await.map_err(wrong)?;
         run.served_versions().await.map_err(wrong)?;
         let resource = api_resource("", "v1", "Namespace");
-        let listed = within(PATIENCE, run.list_in::<DynamicObject>(&resource, None)).await;
+        let listed = within(LIST_TIMEOUT, run.list_in::<DynamicObject>(&resource, None)).await;
         // Who may not list them, or would wait for long, types the name.
         let Some(Ok(namespaces)) = listed else {
             self.namespaces = None;

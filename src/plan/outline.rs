@@ -1,12 +1,13 @@
-//! For tests: a plan as text, one line for each step, those that write nothing among them. A request and what is awaited of
-//! it are one line. The only place where tests of the commands look into steps.
+//! For tests of the commands: a plan as text, one line for each step, those that write nothing among them. A request and what is
+//! awaited of it are one line.
 
+use super::mint::readable;
+use super::steps::{Await, Request};
+use super::{Mint, Place, Plan, Prove, Step, TokenSource};
 use crate::object::ObjectReference;
-use crate::plan::mint::readable;
-use crate::plan::{Await, Mint, Place, Plan, Prove, Request, Step, TokenSource};
 
 /// Writes down what a plan is for, all its steps in order, and what it warns of or refuses.
-pub(super) fn outline(plan: &Plan) -> String {
+pub(crate) fn outline(plan: &Plan) -> String {
     let mut lines = vec![plan.purpose.clone()];
     lines.extend(plan.refusals.iter().map(|refusal| format!("refused: {refusal}")));
     lines.extend(plan.warnings.iter().map(|warning| format!("warning: {warning}")));
