@@ -237,10 +237,17 @@ const SETTINGS: &str = r#"
     push = always
 [submodule]
     recurse = true
+[filter "lfs"]
+    smudge = git-lfs-that-is-not-there smudge -- %f
+    process = git-lfs-that-is-not-there filter-process
+    required = true
 "#;
 
 fn settings_for_other_purposes(testbed: &Testbed) {
     let mut user = User::new(testbed, "settings");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+    let large = [(".gitattributes", Some("*.bin filter=lfs\n")), ("large.bin", Some(pointer))];
+    user.workspace.repository().commit(&large, "Store large files elsewhere").expect("a commit");
     let config = user.write("gitconfig", SETTINGS).display().to_string();
     let variables = [
         ("GIT_CONFIG_GLOBAL", config.as_str()),

@@ -75,6 +75,9 @@ const OF_CLONE: &[&str] = &[
     "core.symlinks=true",
     "core.attributesFile=/dev/null",
     "core.sparseCheckout=false",
+    // Large files are none of a delivery's business, and Git LFS, or what its server wants, may not be there.
+    "filter.lfs.process=",
+    "filter.lfs.required=false",
     // A file that does not exist ends a commit.
     "diff.orderFile=/dev/null",
     // Neither outlives the directory of the clone.
@@ -169,8 +172,6 @@ impl Git {
         environment.extend(access.environment.iter().cloned());
         // Failures are recognised by their English text.
         environment.push(("LC_ALL".into(), "C".into()));
-        // Large files are none of a delivery's business.
-        environment.push(("GIT_LFS_SKIP_SMUDGE".into(), "1".into()));
         // What git asks for would be asked for again by every command.
         environment.push(("GIT_TERMINAL_PROMPT".into(), "0".into()));
         // What a flag or a question says goes before what the URL carries.

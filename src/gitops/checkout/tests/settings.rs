@@ -89,6 +89,11 @@ const HOSTILE: &str = r#"
     commitEncoding = ISO-8859-1
 [feature]
     manyFiles = true
+[filter "lfs"]
+    clean = git-lfs-that-is-not-there
+    smudge = git-lfs-that-is-not-there
+    process = git-lfs-that-is-not-there
+    required = true
 [alias]
     push = "!false"
     commit = "!false"
@@ -109,6 +114,8 @@ async fn the_users_other_settings_change_nothing() {
     }
     server.push("crlf.yaml", "a: 1\r\n");
     server.push("grüße.yaml", "a: 1\n");
+    server.push(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n");
+    server.push("large.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n");
     let clone = async || Checkout::clone(&server.url(), "main", &access).await.unwrap();
 
     let checkout = clone().await;
@@ -123,7 +130,7 @@ async fn the_users_other_settings_change_nothing() {
     assert_eq!(server.git("server", &["cat-file", "-s", "main:crlf.yaml"]), "6");
     assert_eq!(
         server.git("server", &["-c", "core.quotePath=false", "ls-tree", "-r", "--name-only", "main"]),
-        "a.yaml\ncrlf.yaml\ngrüße.yaml\nours/ü.yaml\ntheirs.yaml"
+        ".gitattributes\na.yaml\ncrlf.yaml\ngrüße.yaml\nlarge.bin\nours/ü.yaml\ntheirs.yaml"
     );
     assert_eq!(server.git("server", &["for-each-ref", "--format=%(refname)"]), "refs/heads/main\nrefs/tags/v1");
 
