@@ -120,14 +120,15 @@ impl Cli {
     }
 }
 
-/// How much to say beside the result.
+/// How much to say beside the result; with each command after the format of the result.
 #[derive(Args, Debug, Default)]
+#[command(next_help_heading = shared::OUTPUT)]
 pub struct VerbosityArgs {
     /// Print only results and errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, display_order = 101, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Print also retries and reads; twice: also the controllers' own words in full
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 102, action = ArgAction::Count)]
     pub verbose: u8,
 }
 

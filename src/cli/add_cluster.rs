@@ -8,7 +8,7 @@ use clap::{Args, Parser, ValueEnum};
 
 use super::parse::{parse_duration, parse_sync_period, parse_token_duration};
 use super::preview::PreviewArgs;
-use super::shared::{CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
+use super::shared::{COURSE, CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
 use crate::error::{Error, Result};
 use crate::flux::Provider;
 use crate::identities::Preset;
@@ -34,15 +34,6 @@ pub struct AddClusterArgs {
     /// Versions to choose from, as in `versionSelection.constraints` (default: the highest)
     #[arg(long, value_name = "CONSTRAINTS")]
     pub version_constraints: Option<String>,
-    /// Confirmation.
-    #[command(flatten)]
-    pub confirm: ConfirmArgs,
-    /// Time to wait until the package is installed, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
-    pub timeout: Duration,
-    /// Output.
-    #[command(flatten)]
-    pub output: OutputArgs,
     /// Preview.
     #[command(flatten)]
     pub preview: PreviewArgs,
@@ -73,6 +64,15 @@ pub struct AddClusterArgs {
     /// How objects are written.
     #[command(flatten)]
     pub write: WriteArgs,
+    /// Confirmation.
+    #[command(flatten)]
+    pub confirm: ConfirmArgs,
+    /// Time to wait until the package is installed, such as 90s, 10m or 1h
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration, help_heading = COURSE)]
+    pub timeout: Duration,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 impl AddClusterArgs {

@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use super::parse::{parse_commit, parse_duration, parse_run_context, parse_token_duration};
 use super::preview::PreviewArgs;
 use super::shared::{
-    CommitArgs, ConfirmArgs, FluxCredentialArgs, GitCredentialArgs, OutputArgs, SelectionArgs, WriteArgs,
+    COURSE, CommitArgs, ConfirmArgs, FluxCredentialArgs, GitCredentialArgs, OUTPUT, OutputArgs, SelectionArgs,
+    WriteArgs,
 };
 
 /// Arguments of `bootstrap`.
@@ -23,15 +24,6 @@ pub struct BootstrapArgs {
     /// Branch of the GitOps repository
     #[arg(long, value_name = "BRANCH")]
     pub branch: Option<String>,
-    /// Confirmation.
-    #[command(flatten)]
-    pub confirm: ConfirmArgs,
-    /// Time to wait until the source is fetched, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration)]
-    pub timeout: Duration,
-    /// Output.
-    #[command(flatten)]
-    pub output: OutputArgs,
     /// Preview.
     #[command(flatten)]
     pub preview: PreviewArgs,
@@ -44,6 +36,15 @@ pub struct BootstrapArgs {
     /// How objects are written.
     #[command(flatten)]
     pub write: WriteArgs,
+    /// Confirmation.
+    #[command(flatten)]
+    pub confirm: ConfirmArgs,
+    /// Time to wait until the source is fetched, such as 90s, 10m or 1h
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration, help_heading = COURSE)]
+    pub timeout: Duration,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// How `check` shows what it found.
@@ -71,7 +72,7 @@ pub struct CheckArgs {
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
     /// Format: text, json or yaml
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true, help_heading = OUTPUT)]
     pub output: CheckFormat,
 }
 
@@ -96,18 +97,18 @@ pub struct RotateArgs {
     /// Take the stored kubeconfig over from whoever else has changed it
     #[arg(long)]
     pub force_conflicts: bool,
+    /// Preview.
+    #[command(flatten)]
+    pub preview: PreviewArgs,
     /// Confirmation.
     #[command(flatten)]
     pub confirm: ConfirmArgs,
     /// Time to wait until Flux uses the new credentials, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration, help_heading = COURSE)]
     pub timeout: Duration,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Preview.
-    #[command(flatten)]
-    pub preview: PreviewArgs,
 }
 
 /// Arguments of `remove-cluster`.
@@ -134,15 +135,6 @@ pub struct RemoveClusterArgs {
     /// The run cluster is gone for good: clear the build cluster and Git, and list what stays behind
     #[arg(long, conflicts_with_all = ["run_context", "run_kubeconfig", "keep_workloads"])]
     pub force: bool,
-    /// Confirmation.
-    #[command(flatten)]
-    pub confirm: ConfirmArgs,
-    /// One deadline for everything that is deleted to be gone, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
-    pub timeout: Duration,
-    /// Output.
-    #[command(flatten)]
-    pub output: OutputArgs,
     /// Preview.
     #[command(flatten)]
     pub preview: PreviewArgs,
@@ -152,14 +144,20 @@ pub struct RemoveClusterArgs {
     /// Commits.
     #[command(flatten)]
     pub commit: CommitArgs,
+    /// Confirmation.
+    #[command(flatten)]
+    pub confirm: ConfirmArgs,
+    /// One deadline for everything that is deleted to be gone, such as 90s, 10m or 1h
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration, help_heading = COURSE)]
+    pub timeout: Duration,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// Arguments of `wait`.
 #[derive(Args, Debug)]
 pub struct WaitArgs {
-    /// Which deliveries.
-    #[command(flatten)]
-    pub selection: SelectionArgs,
     /// Wait for this commit, for use right after `git push` (default: what the source has once it has looked)
     #[arg(long, value_name = "COMMIT", value_parser = parse_commit)]
     pub revision: Option<String>,
@@ -172,6 +170,9 @@ pub struct WaitArgs {
     /// One deadline for everything, such as 90s, 10m or 1h
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     pub timeout: Duration,
+    /// Which deliveries.
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -196,17 +197,17 @@ pub enum StatusFormat {
 /// Arguments of `status`.
 #[derive(Args, Debug)]
 pub struct StatusArgs {
-    /// Which deliveries.
-    #[command(flatten)]
-    pub selection: SelectionArgs,
     /// Show it again with every change, until interrupted
     #[arg(short, long)]
     pub watch: bool,
     /// Show every delivery of more than five run clusters, too, and not only what needs attention
     #[arg(long)]
     pub all: bool,
+    /// Which deliveries.
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     /// Format: tree, wide, json, yaml or name
-    #[arg(short, long, value_name = "FORMAT", default_value = "tree", hide_possible_values = true)]
+    #[arg(short, long, value_name = "FORMAT", default_value = "tree", hide_possible_values = true, help_heading = OUTPUT)]
     pub output: StatusFormat,
 }
 
@@ -221,6 +222,9 @@ pub enum ValuesFormat {
     Json,
 }
 
+/// The heading of the flags about where packages are read.
+const SOURCE: &str = "Where packages are read (default: from what `bootstrap` made known to Flux)";
+
 /// Arguments of `values`.
 #[derive(Args, Debug)]
 pub struct ValuesArgs {
@@ -233,21 +237,21 @@ pub struct ValuesArgs {
     /// Print the values that Git holds for the delivery to this run cluster
     #[arg(long, value_name = "RUN_CLUSTER", requires = "package")]
     pub run_cluster: Option<String>,
-    /// URL of the GitOps repository (default: the one that `bootstrap` made known to Flux)
-    #[arg(long, value_name = "URL", requires = "branch")]
+    /// URL of the GitOps repository
+    #[arg(long, value_name = "URL", requires = "branch", help_heading = SOURCE)]
     pub git_url: Option<String>,
     /// Branch of the GitOps repository
-    #[arg(long, value_name = "BRANCH", requires = "git_url")]
+    #[arg(long, value_name = "BRANCH", requires = "git_url", help_heading = SOURCE)]
     pub branch: Option<String>,
     /// Directory with a checkout of the GitOps repository, read as it is
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["git_url", "branch"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["git_url", "branch"], help_heading = SOURCE)]
     pub repo_dir: Option<PathBuf>,
-    /// Format: table, yaml or json (default: table; with --run-cluster yaml)
-    #[arg(short, long, value_name = "FORMAT", hide_possible_values = true)]
-    pub output: Option<ValuesFormat>,
     /// Credentials.
     #[command(flatten)]
     pub credentials: GitCredentialArgs,
+    /// Format: table, yaml or json (default: table; with --run-cluster yaml)
+    #[arg(short, long, value_name = "FORMAT", hide_possible_values = true, help_heading = OUTPUT)]
+    pub output: Option<ValuesFormat>,
 }
 
 /// What `completion` is for.
@@ -295,6 +299,6 @@ pub struct VersionCommandArgs {
     #[arg(long)]
     pub clusters: bool,
     /// Format: text, json or yaml
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true, help_heading = OUTPUT)]
     pub output: VersionFormat,
 }

@@ -1,6 +1,7 @@
 //! The flags that several commands share.
 //!
-//! A command names those with a heading of their own last: clap puts every flag that follows under the same heading.
+//! A command names those with a heading of their own last: clap puts every flag that follows under the same heading. How the
+//! command goes on and what it prints come after what it is about.
 
 use std::path::PathBuf;
 
@@ -12,13 +13,20 @@ use crate::gitops::message::MessageTemplate;
 use crate::observe::Selection;
 use crate::ui::Format;
 
+/// The heading of the flags about confirmation and deadlines.
+pub(super) const COURSE: &str = "Confirmation and waiting";
+
+/// The heading of the flags about what is printed.
+pub(super) const OUTPUT: &str = "Output";
+
 /// Which deliveries a command is about, and how their run clusters are reached.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Which deliveries (default: all of the namespace)")]
 pub struct SelectionArgs {
-    /// Package, by name; may be repeated (default: all)
+    /// Package, by name; may be repeated
     #[arg(long = "package", value_name = "PACKAGE")]
     pub packages: Vec<String>,
-    /// Run cluster, by short name; may be repeated (default: all)
+    /// Run cluster, by short name; may be repeated
     #[arg(long = "run-cluster", value_name = "RUN_CLUSTER")]
     pub run_clusters: Vec<String>,
     /// Reach a run cluster through a kubeconfig context instead of Flux's credential; may be repeated
@@ -109,6 +117,7 @@ pub struct WriteArgs {
 
 /// Flags of the commands that write.
 #[derive(Args, Debug)]
+#[command(next_help_heading = COURSE)]
 pub struct ConfirmArgs {
     /// Do not ask for confirmation
     #[arg(short, long)]
@@ -129,6 +138,7 @@ pub struct ConfirmArgs {
 
 /// The format of the result.
 #[derive(Args, Debug, Default)]
+#[command(next_help_heading = OUTPUT)]
 pub struct OutputArgs {
     /// Format of the result: text, or json for events, one a line, of which the last one is the result
     #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
