@@ -21,6 +21,7 @@ pub use crate::kubeconfig::{
     Effective, Finding, FluxBehaviour, Severity, base64, effective, inline_files, lint, of_secret,
 };
 pub use crate::object::ObjectReference;
+pub use crate::observe::survey::{Surveyed, Versions};
 pub use crate::observe::wait::{Outcome, Reporter};
 pub use crate::observe::{Cause, Delivery, Failure, GracePeriod, RunAccess, Stage, Verdict};
 pub use crate::ui::clock::Clock;
@@ -28,4 +29,5 @@ pub use crate::ui::events::{
     Body, CommandResult, Event, PreviewChange, PreviewResult, Removal, Rotation, SourceResult,
 };
 pub use crate::ui::progress::{lines::Lines, reporter_with_clock};
+pub use crate::ui::status::tree::{Extent, lines as status_lines};
 pub use crate::ui::{Format, Ui, Verbosity};

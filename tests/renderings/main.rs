@@ -7,13 +7,14 @@
 
 mod json;
 mod lines;
+mod pictures;
 mod screens;
 mod script;
 mod terminal;
 
 use std::process::ExitCode;
 
-use carvelflux::testing::{Format, Ui, Verbosity, block_on, report, reporter_with_clock};
+use carvelflux::testing::{Extent, Format, Ui, Verbosity, block_on, report, reporter_with_clock, status_lines};
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
     if arguments.next().as_deref() == Some("--replay") {
         return replay(&arguments.collect::<Vec<_>>());
     }
-    let trials = [lines::trials(), json::trials(), screens::trials()].concat();
+    let trials = [lines::trials(), json::trials(), screens::trials(), pictures::trials()].concat();
     let trials = trials.into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             test();
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }
 
-/// Replays a script as a command would show it: `SCRIPT [json] [quiet|details|everything] [hold] [stdin]`.
+/// Replays a script as a command would show it: `SCRIPT [status] [json] [quiet|details|everything] [hold] [stdin]`.
 fn replay(arguments: &[String]) -> ExitCode {
     let has = |word: &str| arguments.iter().any(|argument| argument == word);
     if has("stdin") {
@@ -47,6 +48,11 @@ fn replay(arguments: &[String]) -> ExitCode {
     let script = script::Script::named(&arguments[0]);
     let result = block_on(async {
         let (clock, milliseconds) = script::clock();
+        if has("status") {
+            let lines = status_lines(&script.surveyed(), clock.now(), Extent::All);
+            lines.iter().try_for_each(|line| ui.result_styled(line))?;
+            return std::future::pending().await;
+        }
         let mut reporter = reporter_with_clock(ui, clock);
         script.play(reporter.as_mut(), &milliseconds)?;
         if has("hold") {

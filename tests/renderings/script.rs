@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use carvelflux::testing::{
     Cause, Clock, Delivery, Error, Failure, GracePeriod, KubeConfigReference, Outcome, Reporter, RunAccess, Stage,
-    Verdict,
+    Surveyed, Verdict, Versions,
 };
 
 /// Something that happens.
@@ -36,17 +36,21 @@ impl Script {
     pub(crate) fn named(name: &str) -> Self {
         match name {
             "mixed" => mixed(),
-            "early" => {
-                let Script { deliveries, mut events } = mixed();
-                events.retain(|(at, _)| *at <= 12_000);
-                Self { deliveries, events }
-            }
+            "early" => mixed().until(12_000),
+            "picture" => picture(),
+            "picture-early" => picture().until(12_000),
             "ready" => ready(),
             "timeout" => timeout(),
             "thirty" => thirty(),
             "thousand" => thousand(),
             other => panic!("there is no script {other}"),
         }
+    }
+
+    /// Returns the beginning, up to this millisecond.
+    fn until(mut self, end: u64) -> Self {
+        self.events.retain(|(at, _)| *at <= end);
+        self
     }
 
     /// Plays the script to a reporter, as `wait` would.
@@ -77,6 +81,54 @@ impl Script {
             }
         }
         outcomes
+    }
+
+    /// Returns what `status` sees at the end of the script.
+    pub(crate) fn surveyed(&self) -> Vec<Surveyed> {
+        let verdicts = self.outcomes().into_iter().map(|outcome| match outcome {
+            Outcome::Decided(verdict) | Outcome::TimedOut(verdict) | Outcome::Stopped(verdict) => verdict,
+        });
+        let surveyed = |(delivery, verdict): (&Delivery, Verdict)| Surveyed {
+            delivery: delivery.clone(),
+            revision: Some("main@sha1:0123456789abcdef0123456789abcdef01234567".to_owned()),
+            flux: ["True".to_owned(), "True".to_owned()],
+            versions: Some(Versions {
+                constraints: ">=1.0.0".to_owned(),
+                selected: Some("1.2.0".to_owned()),
+                installed: Some(if matches!(verdict, Verdict::Ready { .. }) { "1.2.0" } else { "1.1.0" }.to_owned()),
+                ..Versions::default()
+            }),
+            verdict,
+        };
+        self.deliveries.iter().zip(verdicts).map(surveyed).collect()
+    }
+}
+
+/// Two packages on three run clusters, as the README shows them.
+fn picture() -> Script {
+    use Happening::Changed;
+    let deliveries = ["prod1", "prod2", "prod3"];
+    let deliveries = deliveries.into_iter().flat_map(|run_cluster| {
+        ["hello-app.default.tap", "shop.default.tap"].map(|package| delivery(package, run_cluster))
+    });
+    let deploying = "[5/6 done] waiting on deployment/shop (apps/v1) namespace: apps";
+    let ytt = "ytt: Error: \n- struct field or method not found\n    app.yml:\n      12 | image: #@ data.values.imge";
+    Script {
+        deliveries: deliveries.collect(),
+        events: vec![
+            (1000, Changed(0, Verdict::pending(Stage::Deploy, "[4/6 done]"), false)),
+            (1500, Changed(2, Verdict::pending(Stage::Deploy, "[3/6 done]"), false)),
+            (3000, Changed(3, failed(Stage::Template, Cause::TemplateFailed, ytt), true)),
+            (4000, Changed(5, Verdict::pending(Stage::Packages, "applying the revision"), false)),
+            (5000, Changed(1, Verdict::pending(Stage::Deploy, deploying), false)),
+            (6000, Changed(0, Verdict::Ready { version: "1.2.0".to_owned() }, true)),
+            (7000, Changed(2, Verdict::Ready { version: "1.2.0".to_owned() }, true)),
+            (9000, Changed(4, Verdict::pending(Stage::Fetch, "fetching the bundle"), false)),
+            (12_000, Happening::Tick),
+            (15_000, Changed(1, Verdict::Ready { version: "1.2.0".to_owned() }, true)),
+            (17_000, Changed(4, Verdict::Ready { version: "1.2.0".to_owned() }, true)),
+            (31_000, Changed(5, Verdict::Ready { version: "1.2.0".to_owned() }, true)),
+        ],
     }
 }
 

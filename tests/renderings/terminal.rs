@@ -79,6 +79,11 @@ impl Terminal {
         }
     }
 
+    /// Reads the screen with its colours.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&vt100::Screen) -> T) -> T {
+        read(self.shown.lock().expect("no test panics with the lock").parser.screen())
+    }
+
     /// Changes the size of the terminal.
     pub(crate) fn resize(&self, rows: u16, columns: u16) {
         self.shown.lock().expect("no test panics with the lock").parser.set_size(cells(rows), cells(columns));
