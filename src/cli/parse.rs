@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use secrecy::SecretString;
 
-use crate::flux::Provider;
+use crate::flux::{GitProvider, Provider};
 use crate::gitops::checkout::KeyType;
 use crate::identities::Preset;
 use crate::ui::Format;
@@ -33,6 +33,16 @@ impl ValueEnum for Preset {
 }
 
 impl ValueEnum for Provider {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+impl ValueEnum for GitProvider {
     fn value_variants<'a>() -> &'a [Self] {
         &Self::ALL
     }

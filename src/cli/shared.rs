@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use super::parse::{parse_label, parse_run_context};
+use crate::flux::GitProvider;
 use crate::gitops::checkout::KeyType;
 use crate::gitops::message::MessageTemplate;
 use crate::observe::Selection;
@@ -86,6 +87,33 @@ pub struct FluxCredentialArgs {
     /// File with the certificate (PEM) of the private certificate authority that has signed the Git server's
     #[arg(long, value_name = "FILE")]
     pub git_ca_file: Option<PathBuf>,
+    /// File with a token that the Git server takes as a bearer token, and not as a password; `-` reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "ssh_key")]
+    pub git_token_file: Option<PathBuf>,
+    /// File with the certificate (PEM) that Flux shows the Git server as a client
+    #[arg(long, value_name = "FILE", requires = "git_client_key_file", conflicts_with = "ssh_key")]
+    pub git_client_cert_file: Option<PathBuf>,
+    /// File with the private key (PEM) of that certificate, without a passphrase
+    #[arg(long, value_name = "FILE", requires = "git_client_cert_file")]
+    pub git_client_key_file: Option<PathBuf>,
+    /// Secret that Flux reads the repository with; it is there already and stays as it is
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with_all = ["ssh_key", "git_ca_file", "git_token_file", "git_client_cert_file"]
+    )]
+    pub git_secret: Option<String>,
+    /// Secret with the proxy that Flux reaches the Git server through; it is there already
+    #[arg(long, value_name = "NAME")]
+    pub git_proxy_secret: Option<String>,
+    /// Who vouches for Flux at the Git server: azure, or github for a GitHub App whose key is in the Secret
+    #[arg(
+        long,
+        value_name = "PROVIDER",
+        hide_possible_values = true,
+        conflicts_with_all = ["ssh_key", "git_token_file"]
+    )]
+    pub provider: Option<GitProvider>,
 }
 
 /// How a commit is made.

@@ -37,7 +37,7 @@ pub(super) async fn run(
     context::choose(ui, connection).await?;
     let chosen = context::namespace(ui, connection, walked.namespace).await?;
     *namespace = Some(chosen.clone());
-    let request = Request::of(ui, chosen, &arguments, walked.credentials).await?;
+    let request = Request::of(ui, chosen, &arguments, walked.credentials, walked.given).await?;
     let result = prepare(ui, connection, &request, &arguments).await;
     repeat::tell(ui, &repeat::words(), &walked.answers);
     let credentials = result?;

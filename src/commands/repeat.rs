@@ -102,6 +102,9 @@ mod tests {
         assert_eq!(of(line, &[]), "kubectl carvelflux add-cluster --set-file f=g --yes");
         let words: Vec<String> = format!("{line} --no-push").split(' ').map(str::to_owned).collect();
         assert_eq!(without(&words, &[("--no-push", false)]), "kubectl carvelflux add-cluster --set-file f=g");
+        // Names of files and of Secrets are none.
+        let named = "bootstrap --git-token-file f --git-secret s --git-client-key-file=k --yes";
+        assert_eq!(of(named, &[]), format!("kubectl carvelflux {named}"));
     }
 
     #[test]

@@ -28,6 +28,12 @@ pub struct GitRepositorySpec {
     pub reference: GitReference,
     /// The Secret with the credentials.
     pub secret_ref: Option<LocalReference>,
+    /// The Secret with the address of the proxy, and how to log in there.
+    pub proxy_secret_ref: Option<LocalReference>,
+    /// Who vouches for Flux where no credential is stored.
+    pub provider: Option<String>,
+    /// Whose signatures commits must have.
+    pub verify: Option<Value>,
     /// Whether fetching is switched off.
     pub suspend: bool,
     /// Patterns of files that the artifact leaves out.
@@ -158,6 +164,41 @@ pub struct Artifact {
     pub revision: String,
 }
 
+/// Who vouches for Flux, where the Secret holds neither a login nor a key (source-controller v1.9.3, `docs/spec/v1/gitrepositories.md`,
+/// "Provider").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GitProvider {
+    /// Azure, by a workload identity of source-controller.
+    Azure,
+    /// A GitHub App, whose key the Secret holds.
+    Github,
+}
+
+impl GitProvider {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Azure, Self::Github];
+
+    /// Returns the name in the GitRepository and in flags.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Azure => "azure",
+            Self::Github => "github",
+        }
+    }
+}
+
+/// What a GitRepository says of how it is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GitAccessReferences<'a> {
+    /// The Secret with the credential.
+    pub secret: Option<&'a str>,
+    /// The Secret with the proxy.
+    pub proxy_secret: Option<&'a str>,
+    /// Who vouches for Flux.
+    pub provider: Option<&'a str>,
+}
+
 /// Returns the resource of GitRepositories in the served version.
 #[must_use]
 pub fn git_repository_resource(version: &str) -> ApiResource {
@@ -174,7 +215,7 @@ pub fn git_repository(
     package: &str,
     url: &str,
     branch: &str,
-    with_credentials: bool,
+    access: GitAccessReferences<'_>,
 ) -> Value {
     let mut manifest = json!({
         "apiVersion": format!("{GIT_REPOSITORY_GROUP}/{version}"),
@@ -191,8 +232,14 @@ pub fn git_repository(
             "timeout": "60s",
         },
     });
-    if with_credentials {
-        manifest["spec"]["secretRef"] = json!({"name": names::git_credentials(package)});
+    let spec = &mut manifest["spec"];
+    for (field, secret) in [("secretRef", access.secret), ("proxySecretRef", access.proxy_secret)] {
+        if let Some(name) = secret {
+            spec[field] = json!({"name": name});
+        }
+    }
+    if let Some(provider) = access.provider {
+        spec["provider"] = json!(provider);
     }
     manifest
 }

@@ -11,8 +11,8 @@ mod workload_identity;
 use kube::ResourceExt;
 
 pub use git_repository::{
-    Followed, GIT_REPOSITORY_GROUP, GitRepository, GitRepositorySpec, git_credentials_secret, git_repository,
-    git_repository_resource,
+    Followed, GIT_REPOSITORY_GROUP, GitAccessReferences, GitProvider, GitRepository, GitRepositorySpec,
+    git_credentials_secret, git_repository, git_repository_resource,
 };
 pub use helm_release::{HELM_RELEASE_GROUP, HELM_RELEASE_VERSIONS, HelmRelease, helm_release_resource};
 pub use kustomization::{

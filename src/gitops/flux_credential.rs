@@ -14,10 +14,23 @@ use super::credentials::GitCredentials;
 pub struct FluxCredential {
     /// The user name and the password or token, over HTTP(S).
     pub login: Option<GitCredentials>,
+    /// The token, over HTTP(S), where it is no password.
+    pub bearer: Option<SecretString>,
+    /// The certificate that the client shows, over HTTPS.
+    pub certificate: Option<ClientCertificate>,
     /// The key, over SSH.
     pub ssh: Option<SshKey>,
     /// The certificates (PEM) of certificate authorities that are trusted beside the public ones.
     pub certificate_authority: Option<String>,
+}
+
+/// A certificate of a client, and its private key; both in PEM.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    /// The certificate, and those of authorities between.
+    pub certificate: String,
+    /// The private key, without a passphrase.
+    pub key: SecretString,
 }
 
 /// A key pair and the host keys of the server that it is for.
@@ -53,7 +66,25 @@ impl FluxCredential {
     /// Tells whether it is none at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.login.is_none() && self.ssh.is_none() && self.certificate_authority.is_none()
+        let Self { login, bearer, certificate, ssh, certificate_authority } = self;
+        login.is_none() && bearer.is_none() && certificate.is_none() && ssh.is_none() && certificate_authority.is_none()
+    }
+
+    /// Reads what a Secret holds, under the names that source-controller knows (fluxcd/pkg `git/options.go`); a token counts
+    /// before a password there.
+    #[must_use]
+    pub fn in_secret(secret: &DynamicObject) -> Self {
+        let text = |key: &str| text(secret, key);
+        let login = || Some(GitCredentials { username: text("username")?, password: text("password")?.into() });
+        let bearer = text("bearerToken").map(SecretString::from);
+        Self {
+            login: login().filter(|_| bearer.is_none()),
+            bearer,
+            certificate: text("tls.crt")
+                .and_then(|certificate| Some(ClientCertificate { certificate, key: text("tls.key")?.into() })),
+            ssh: SshKey::in_secret(secret),
+            certificate_authority: text("ca.crt").or_else(|| text("caFile")),
+        }
     }
 
     /// Takes what is not given from the Secret that is there: who gives a CA keeps the login, and the other way round.
@@ -62,11 +93,12 @@ impl FluxCredential {
         if self.ssh.is_some() {
             return self;
         }
-        let text = |key: &str| text(secret, key);
-        self.login = self.login.or_else(|| {
-            Some(GitCredentials { username: text("username")?, password: SecretString::from(text("password")?) })
-        });
-        self.certificate_authority = self.certificate_authority.or_else(|| text("ca.crt"));
+        let stored = Self::in_secret(secret);
+        if self.login.is_none() && self.bearer.is_none() {
+            (self.login, self.bearer) = (stored.login, stored.bearer);
+        }
+        self.certificate = self.certificate.or(stored.certificate);
+        self.certificate_authority = self.certificate_authority.or(stored.certificate_authority);
         self
     }
 
@@ -78,6 +110,13 @@ impl FluxCredential {
         if let Some(GitCredentials { username, password }) = &self.login {
             add("username", username);
             add("password", password.expose_secret());
+        }
+        if let Some(token) = &self.bearer {
+            add("bearerToken", token.expose_secret());
+        }
+        if let Some(ClientCertificate { certificate, key }) = &self.certificate {
+            add("tls.crt", certificate);
+            add("tls.key", key.expose_secret());
         }
         if let Some(SshKey { identity, public, known_hosts }) = &self.ssh {
             add("identity", identity.expose_secret());
@@ -117,6 +156,15 @@ mod tests {
         let ssh = SshKey { identity: "fake-key".into(), public: "fake".to_owned(), known_hosts: "fake".to_owned() };
         let ssh = FluxCredential { ssh: Some(ssh), ..FluxCredential::default() };
         assert_eq!(keys(&ssh.or_as_in(&secret(&both))), ["identity", "identity.pub", "known_hosts"]);
+        let bearer = FluxCredential { bearer: Some("fake-token".into()), ..FluxCredential::default() };
+        assert_eq!(keys(&bearer.clone().or_as_in(&secret(&both))), ["bearerToken", "ca.crt"]);
+        assert_eq!(keys(&both.clone().or_as_in(&secret(&bearer))), ["ca.crt", "password", "username"]);
+        let certificate = ClientCertificate { certificate: "fake".to_owned(), key: "fake-key".into() };
+        let with_certificate = FluxCredential { certificate: Some(certificate), ..FluxCredential::default() };
+        let all = with_certificate.or_as_in(&secret(&both));
+        assert_eq!(keys(&all), ["ca.crt", "password", "tls.crt", "tls.key", "username"]);
+        assert_eq!(keys(&FluxCredential::in_secret(&secret(&all))), keys(&all));
+        assert!(!format!("{all:?}{bearer:?}").contains("fake-key") && !format!("{bearer:?}").contains("fake-token"));
         assert!(!format!("{both:?}").contains("not-a-real-password"));
     }
 }

@@ -7,8 +7,11 @@ use crate::Test;
 use crate::bad_input::refused;
 use crate::support::{PACKAGE, User};
 
-pub(crate) const TESTS: &[(&str, Test)] =
-    &[("git_access::ssh_with_a_deploy_key", ssh), ("git_access::https_with_a_private_authority", https)];
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("git_access::ssh_with_a_deploy_key", ssh),
+    ("git_access::https_with_a_private_authority", https),
+    ("git_access::secrets_that_are_there_and_tokens", secrets_and_tokens),
+];
 
 /// Returns what the Secret for Flux holds of a key, in base64.
 fn stored(user: &User<'_>, key: &str) -> String {
@@ -104,4 +107,58 @@ fn https(testbed: &Testbed) {
     user.run(&["wait"]).expect_code(0).says("ready");
     user.assert_replicas(3);
     user.run(&["remove-cluster", "prod1", "--run-context", "prod1", "--yes"]).expect_code(0);
+}
+
+fn secrets_and_tokens(testbed: &Testbed) {
+    let mut user = User::new(testbed, "own-secrets");
+    let repository = user.workspace.repository().clone();
+    let (username, password) = (repository.username(), repository.password());
+    let bootstrap = ["bootstrap", PACKAGE, "--git-url", repository.url(), "--branch", "main", "--yes"];
+    let with = |more: &[&'static str]| [&bootstrap[..], more].concat();
+    let secret = |name: &str, data: &[(&str, &str)]| {
+        let data: serde_json::Map<_, _> =
+            data.iter().map(|(key, value)| ((*key).to_owned(), serde_json::json!(value))).collect();
+        let secret = serde_json::json!({
+            "apiVersion": "v1", "kind": "Secret", "stringData": data,
+            "metadata": {"name": name, "namespace": user.workspace.build_namespace()},
+        });
+        testbed.apply("build", &secret.to_string()).expect("kubectl apply");
+    };
+    secret("half", &[("password", &password)]);
+    secret("wrong", &[("username", &username), ("password", "another-fake-password")]);
+    secret("right", &[("username", &username), ("password", &password)]);
+    secret("app", &[("githubAppID", "1"), ("githubAppPrivateKey", "fake"), ("githubAppInstallationID", "1")]);
+    secret("proxy", &[("address", "http://127.0.0.1:9")]);
+    refused(&user, &with(&["--git-secret", "nowhere"]), 1).says("nowhere does not exist").says("--git-secret NAME");
+    refused(&user, &with(&["--git-secret", "half"]), 1).says("half has no username");
+    // The user's own password would do.
+    refused(&user, &with(&["--git-secret", "wrong"]), 1).says("does not accept the user name and password");
+    refused(&user, &with(&["--git-secret", "right", "--provider", "github"]), 1).says("has no githubAppID");
+    refused(&user, &with(&["--git-proxy-secret", "right"]), 1).says("right has no address");
+    refused(&user, &with(&["--git-proxy-secret", "nowhere"]), 1).says("nowhere does not exist");
+    // The API server knows the fields; nobody here is GitHub, Azure or a proxy.
+    let before = user.state();
+    let fields = ["--provider", "github", "--git-secret", "app", "--git-proxy-secret", "proxy", "--diff"];
+    user.run(&with(&fields)).expect_code(1).says("provider: github").says("name: app").says("proxySecretRef");
+    user.run(&with(&["--provider", "azure", "--diff"])).expect_code(1).says("provider: azure");
+    assert_eq!(before, user.state(), "something was written");
+
+    // It is named, and never written; also when nobody names it any more.
+    user.run(&with(&["--git-secret", "right"])).expect_code(0).says("fetched");
+    without_password(&mut user);
+    user.run(&bootstrap).expect_code(0).says("nothing to change");
+    let after = user.state();
+    assert!(before.iter().all(|(object, version)| after.get(object) == Some(version)), "the user's own Secret changed");
+    let source =
+        user.get("build", user.workspace.build_namespace(), "gitrepository", &format!("{PACKAGE}-gitops-repo"));
+    assert_eq!(source["spec"]["secretRef"]["name"], "right");
+
+    user.write("token", "a-fake-token");
+    refused(&user, &with(&["--git-token-file", "token"]), 1).does_not_say("a-fake-token");
+    user.write("token", &format!("{password}\n"));
+    user.run(&with(&["--git-token-file", "token"])).expect_code(0).says("fetched");
+    assert!(!stored(&user, "bearerToken").is_empty() && stored(&user, "password").is_empty());
+    user.write("client.crt", "no certificate");
+    let files = ["--git-client-cert-file", "client.crt", "--git-client-key-file", "client.crt"];
+    refused(&user, &with(&files), 2).says("client.crt holds no certificate");
 }

@@ -1,14 +1,15 @@
-//! The SSH key and the CA's certificate that are given for Flux, read from their files.
+//! What is given for Flux to read the repository with, read from its files: an SSH key, certificates and a token.
 
 use std::path::Path;
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use secrecy::SecretString;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::cli::FluxCredentialArgs;
 use crate::error::{Error, Result};
 use crate::gitops::checkout::{KeyType, public_key};
+use crate::gitops::flux_credential::{ClientCertificate, FluxCredential};
 use crate::gitops::url::GitUrl;
 use crate::ui::Ui;
 use crate::ui::prompt;
@@ -41,16 +42,27 @@ impl SshRequest {
     }
 }
 
-/// Reads the files that the flags name.
-pub(super) async fn given(
-    ui: Ui,
-    arguments: &FluxCredentialArgs,
-    url: &GitUrl,
-) -> Result<(Option<SshRequest>, Option<String>)> {
+/// Reads the files that the flags name, but for an SSH key; standard input can be read only once.
+pub(super) async fn over_http(arguments: &FluxCredentialArgs) -> Result<FluxCredential> {
     let certificate_authority = match &arguments.git_ca_file {
         Some(path) => Some(certificates(path).await?),
         None => None,
     };
+    let bearer = match &arguments.git_token_file {
+        Some(path) => Some(prompt::secret_file(path, "the token").await?),
+        None => None,
+    };
+    let certificate = match (&arguments.git_client_cert_file, &arguments.git_client_key_file) {
+        (Some(certificate), Some(key)) => {
+            Some(ClientCertificate { certificate: certificates(certificate).await?, key: private_key(key).await? })
+        }
+        _ => None,
+    };
+    Ok(FluxCredential { bearer, certificate, certificate_authority, ..FluxCredential::default() })
+}
+
+/// Reads the SSH key that the flags ask for, and the host keys.
+pub(super) async fn over_ssh(ui: Ui, arguments: &FluxCredentialArgs, url: &GitUrl) -> Result<Option<SshRequest>> {
     let key = match (&arguments.ssh_key_file, arguments.generate_deploy_key) {
         (Some(file), _) => {
             let identity = SecretString::from(read(file).await?);
@@ -61,17 +73,17 @@ pub(super) async fn given(
             KeyRequest::Given { identity, public }
         }
         (None, Some(key_type)) => KeyRequest::Generate(key_type),
-        (None, None) => return Ok((None, certificate_authority)),
+        (None, None) => return Ok(None),
     };
     let known_hosts = match &arguments.known_hosts_file {
         Some(file) => Some(read(file).await?),
         None => None,
     };
-    Ok((Some(SshRequest { key, known_hosts }), certificate_authority))
+    Ok(Some(SshRequest { key, known_hosts }))
 }
 
 /// Refuses what is of no use for the repository.
-pub(super) fn check(url: &GitUrl, has_login: bool, has_ssh_key: bool, has_certificate_authority: bool) -> Result<()> {
+pub(super) fn check(url: &GitUrl, has_login: bool, has_ssh_key: bool, given: &FluxCredential) -> Result<()> {
     if has_ssh_key && !url.is_ssh() {
         return Err(Error::usage(format!("an SSH key is of no use for {url}"))
             .hint("give the ssh:// URL, or leave out --ssh-key-file, --generate-deploy-key and --known-hosts-file"));
@@ -80,20 +92,39 @@ pub(super) fn check(url: &GitUrl, has_login: bool, has_ssh_key: bool, has_certif
         return Err(Error::usage("a user name and a password are of no use over SSH")
             .hint("leave out --git-username, --git-password-file, GIT_USERNAME and GIT_PASSWORD"));
     }
-    if has_certificate_authority && !url.is_https() {
-        return Err(Error::usage(format!("a certificate authority is of no use for {url}"))
-            .hint("give the https:// URL, or leave out --git-ca-file"));
+    if has_login && given.bearer.is_some() {
+        return Err(Error::usage("a user name and a password are of no use beside a bearer token").hint(
+            "leave out --git-username, --git-password-file, GIT_USERNAME and GIT_PASSWORD, or --git-token-file",
+        ));
     }
-    Ok(())
+    let of_tls = [
+        ("a certificate authority", "--git-ca-file", given.certificate_authority.is_some()),
+        ("a client certificate", "--git-client-cert-file and --git-client-key-file", given.certificate.is_some()),
+        ("a bearer token", "--git-token-file", given.bearer.is_some() && !url.is_http()),
+    ];
+    match of_tls.into_iter().find(|(_, _, is_given)| *is_given && !url.is_https()) {
+        Some((what, flags, _)) => Err(Error::usage(format!("{what} is of no use for {url}"))
+            .hint(format!("give the https:// URL, or leave out {flags}"))),
+        None => Ok(()),
+    }
 }
 
-/// Reads the certificates of certificate authorities.
+async fn private_key(path: &Path) -> Result<SecretString> {
+    let text = SecretString::from(read(path).await?);
+    if PrivateKeyDer::from_pem_slice(text.expose_secret().as_bytes()).is_ok() {
+        return Ok(text);
+    }
+    Err(Error::usage(format!("{} holds no private key that works without a passphrase", path.display()))
+        .hint("give it in PEM: it begins with -----BEGIN PRIVATE KEY-----"))
+}
+
+/// Reads certificates of CAs, or that of a client.
 async fn certificates(path: &Path) -> Result<String> {
     let text = read(path).await?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     if certificates.is_empty() || certificates.iter().any(std::result::Result::is_err) {
         return Err(Error::usage(format!("{} holds no certificate", path.display()))
-            .hint("give the CA's certificate in PEM: it begins with -----BEGIN CERTIFICATE-----"));
+            .hint("give the certificate in PEM: it begins with -----BEGIN CERTIFICATE-----"));
     }
     Ok(text)
 }
@@ -109,7 +140,11 @@ mod tests {
     #[test]
     fn what_is_of_no_use_for_the_repository_is_refused() {
         let refused = |url: &str, login: bool, key: bool, certificate_authority: bool| {
-            check(&GitUrl::parse(url), login, key, certificate_authority).is_err()
+            let given = FluxCredential {
+                certificate_authority: certificate_authority.then(|| "fake".to_owned()),
+                ..FluxCredential::default()
+            };
+            check(&GitUrl::parse(url), login, key, &given).is_err()
         };
         let (ssh, https, http) = ("ssh://git@host/a", "https://host/a", "http://host/a");
         assert!(refused(https, false, true, false) && refused(http, false, true, false));
@@ -120,5 +155,11 @@ mod tests {
                 && !refused(https, true, false, true)
                 && !refused(http, true, false, false)
         );
+        let token = FluxCredential { bearer: Some("fake-token".into()), ..FluxCredential::default() };
+        let refused = |url: &str, login: bool| check(&GitUrl::parse(url), login, false, &token).is_err();
+        assert!(refused(https, true) && refused(ssh, false) && !refused(https, false) && !refused(http, false));
+        let certificate = ClientCertificate { certificate: "fake".to_owned(), key: "fake-key".into() };
+        let certificate = FluxCredential { certificate: Some(certificate), ..FluxCredential::default() };
+        assert!(check(&GitUrl::parse(http), false, false, &certificate).is_err());
     }
 }

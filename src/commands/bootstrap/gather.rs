@@ -65,8 +65,10 @@ pub(super) async fn gather(ui: Ui, request: &Request, build: &Cluster, limits: L
     let read = match key {
         Err(skipped) => Err(skipped),
         Ok((ssh_key, deploy_key)) => {
-            let credential =
+            let given =
                 request.flux_credential(request.credentials.as_ref(), ssh_key.as_ref(), existing.secret_object());
+            let stored = || existing.secret_object().filter(|_| request.secret.is_some() && request.provider.is_none());
+            let credential = given.or_else(|| stored().map(FluxCredential::in_secret));
             let has_secret = existing.has_secret();
             let read =
                 repository::read(ui, request, credential, limits, has_secret, deploy_key.as_ref(), &existing.spec);
@@ -80,6 +82,7 @@ pub(super) async fn gather(ui: Ui, request: &Request, build: &Cluster, limits: L
         }
     };
     let login = read.as_ref().map_or(request.credentials.as_ref(), |(_, login)| login.as_ref());
+    existing.check_named(&mut checks, request, build).await;
     existing.check_reach(&mut checks, request, limits, login, read.is_ok()).await;
     let found = || {
         let (version, (ssh_key, login)) = (version?, read?);
@@ -117,9 +120,12 @@ impl Existing {
             checks.check("GitRepository", refuse_retarget(&read, request));
             spec = read;
         }
-        let secret_reference = match &spec.secret_ref {
+        let secret_reference = match (&request.secret, &spec.secret_ref) {
+            (Some(name), _) => ObjectReference::secret(&request.namespace, name),
             // A Secret of another name stays in use unless credentials are given, which are written to ours.
-            Some(secret) if !request.gives_credential() => ObjectReference::secret(&request.namespace, &secret.name),
+            (None, Some(secret)) if !request.gives_credential() => {
+                ObjectReference::secret(&request.namespace, &secret.name)
+            }
             _ => request.credentials_secret(),
         };
         let secret = build.get(&secret_reference).await;
@@ -142,11 +148,25 @@ impl Existing {
         if self.is_secret_readable {
             return;
         }
-        if request.git_ca.is_some() && request.credentials.is_none() {
+        if !request.given.is_empty() && request.credentials.is_none() {
             checks.fail("Git credentials", git_secret::login_unknown(&self.secret_reference));
         }
         if matches!(&request.ssh, Some(SshRequest { key: KeyRequest::Generate(_), .. })) {
             checks.fail("SSH key", git_secret::key_unknown(&self.secret_reference));
+        }
+    }
+
+    /// Refuses Secrets of the user's own that Flux could not use.
+    async fn check_named(&self, checks: &mut Checks, request: &Request, build: &Cluster) {
+        if let Ok(secret) = &self.secret
+            && (request.secret.is_some() || request.provider.is_some())
+        {
+            let secret = GitSecret::of(&self.secret_reference, secret.as_ref(), self.is_secret_readable);
+            secret.check_keys(checks, &request.git_url, request.provider);
+        }
+        if let Some(name) = &request.proxy_secret {
+            let reference = ObjectReference::secret(&request.namespace, name);
+            checks.check("proxy of the Git server", git_secret::check_proxy(&reference, build.get(&reference).await));
         }
     }
 
@@ -162,12 +182,12 @@ impl Existing {
         let Ok(secret) = &self.secret else { return };
         // What Flux has fetched it can read, whatever the user's own `git` needs for that.
         let is_fetched = matches!(&self.repository, Ok(Some(live)) if has_fetched(live, &request.branch));
-        // An SSH key and a CA that are given have been tried alone.
-        if is_fetched || request.ssh.is_some() || request.git_ca.is_some() {
+        // What is given for Flux, but for a login, has been tried alone.
+        if is_fetched || request.ssh.is_some() || request.secret.is_some() || !request.given.is_empty() {
             return;
         }
         let url = &request.git_url;
-        let access = repository::git_access(login, limits, self.has_secret());
+        let access = repository::git_access(request, login, limits, self.has_secret());
         let (rewritten, trust) = join!(
             async {
                 if !is_read || !self.is_secret_readable || !url.is_http() {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::facts::{Facts, has_fetched};
 use super::request::Request;
-use crate::flux::{git_credentials_secret, git_repository};
+use crate::flux::{GitAccessReferences, GitProvider, GitRepositorySpec, git_credentials_secret, git_repository};
 use crate::labels;
 use crate::names;
 use crate::plan::{Apply, Freshness, Place, Plan, Step};
@@ -20,10 +20,19 @@ pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
     let secret = secret.map(|credential| git_credentials_secret(&request.namespace, package, &credential));
     // A Secret that may not be read is kept where the GitRepository names it.
     let is_named = live.is_some_and(|live| live.data["spec"]["secretRef"]["name"] == request.credentials_secret().name);
-    let with_credentials = secret.is_some() || live_secret.is_some() || (is_named && !facts.is_secret_readable);
+    let has_own = secret.is_some() || live_secret.is_some() || (is_named && !facts.is_secret_readable);
+    let existing: GitRepositorySpec =
+        live.and_then(|live| serde_json::from_value(live.data["spec"].clone()).ok()).unwrap_or_default();
+    let own = request.credentials_secret().name;
+    let other = existing.secret_ref.map(|secret| secret.name).filter(|name| *name != own && secret.is_none());
+    let proxy = request.proxy_secret.clone().or(existing.proxy_secret_ref.map(|secret| secret.name));
+    let access = GitAccessReferences {
+        secret: request.secret.as_deref().or(other.as_deref()).or(has_own.then_some(own.as_str())),
+        proxy_secret: proxy.as_deref(),
+        provider: request.provider.map(GitProvider::name).or(existing.provider.as_deref()),
+    };
     let url = request.git_url.to_string();
-    let mut repository =
-        git_repository(facts.version, &request.namespace, package, &url, &request.branch, with_credentials);
+    let mut repository = git_repository(facts.version, &request.namespace, package, &url, &request.branch, access);
     labels::add(&mut repository, live, &request.labels);
     let holds_other = |secret: &Value| !live_secret.is_some_and(|live| holds(&live.data["data"], &secret["data"]));
     let is_fetched = live
@@ -45,7 +54,10 @@ pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
 /// Returns the fields of a GitRepository that say from where is fetched, and with what.
 fn what(repository: &Value) -> Value {
     let spec = &repository["spec"];
-    ["url", "secretRef"].iter().filter_map(|field| Some((*field, spec.get(*field)?.clone()))).collect()
+    ["url", "secretRef", "proxySecretRef", "provider"]
+        .iter()
+        .filter_map(|field| Some((*field, spec.get(*field)?.clone())))
+        .collect()
 }
 
 /// Tells whether an object has all the fields of another with the same values.

@@ -44,7 +44,9 @@ fn secret() -> Value {
 /// The GitRepository as an earlier run has left it, with what Flux says about it.
 fn repository(with_credentials: bool, ready: &str) -> Value {
     let url = "https://git.example.com/gitops.git";
-    let mut object = git_repository("v1", "dev", "hello.default.tap", url, "main", with_credentials);
+    let secret = with_credentials.then_some("hello.default.tap-gitops-auth");
+    let access = GitAccessReferences { secret, ..GitAccessReferences::default() };
+    let mut object = git_repository("v1", "dev", "hello.default.tap", url, "main", access);
     object["metadata"]["generation"] = json!(1);
     object["status"] = json!({
         "observedGeneration": 1,
@@ -188,7 +190,10 @@ fn flux_is_asked_to_fetch_where_it_has_not_or_would_fetch_otherwise() {
 
 #[test]
 fn a_certificate_authority_that_is_given_leaves_the_login_in_the_secret() {
-    let with_ca = Request { git_ca: Some("fake-authority".to_owned()), ..Request::fixture() };
+    let with_ca = Request {
+        given: FluxCredential { certificate_authority: Some("fake-authority".to_owned()), ..FluxCredential::default() },
+        ..Request::fixture()
+    };
     let plan = plan(&with_ca, &facts([secret(), repository(true, "True")]));
     let applied = manifests(&plan)[0]["data"].as_object().expect("data");
     assert_eq!(applied.keys().collect::<Vec<_>>(), ["ca.crt", "password", "username"]);
@@ -203,4 +208,30 @@ fn an_ssh_key_replaces_what_the_secret_holds() {
     assert_eq!(applied.keys().collect::<Vec<_>>(), ["identity", "identity.pub", "known_hosts"]);
     assert_eq!(manifests(&plan)[1]["spec"]["secretRef"]["name"], "hello.default.tap-gitops-auth");
     assert!(!format!("{plan:?}").contains("fake-key"));
+}
+
+#[test]
+fn what_is_there_already_is_named_and_stays_named() {
+    let asked = Request {
+        secret: Some("own".to_owned()),
+        proxy_secret: Some("proxy".to_owned()),
+        provider: Some(GitProvider::Github),
+        ..Request::fixture()
+    };
+    let first = plan(&asked, &facts_with(Some(credentials()), []));
+    let spec = |plan: &Plan| manifests(plan)[0]["spec"].clone();
+    assert_eq!(manifests(&first).len(), 1, "a Secret is written that is the user's own");
+    assert_eq!(
+        (&spec(&first)["secretRef"], &spec(&first)["proxySecretRef"], &spec(&first)["provider"]),
+        (&json!({"name": "own"}), &json!({"name": "proxy"}), &json!("github"))
+    );
+    // Without the flags, everything stays as it is.
+    let mut live = repository(false, "True");
+    live["spec"] = spec(&first);
+    let second = plan(&Request::fixture(), &facts([live.clone()]));
+    assert_eq!(spec(&second), spec(&first));
+    assert!(!outline(&second).contains(": fetch"));
+    // What is given goes into a Secret of the plugin's own.
+    let third = plan(&Request::fixture(), &facts_with(Some(credentials()), [live]));
+    assert_eq!(manifests(&third)[1]["spec"]["secretRef"]["name"], "hello.default.tap-gitops-auth");
 }

@@ -7,7 +7,7 @@ use kube::api::DynamicObject;
 use super::credential::{self, SshRequest};
 use crate::cli::BootstrapArgs;
 use crate::error::Result;
-use crate::flux::git_repository_resource;
+use crate::flux::{GitProvider, git_repository_resource};
 use crate::gitops::credentials::GitCredentials;
 use crate::gitops::flux_credential::{FluxCredential, SshKey};
 use crate::gitops::url::GitUrl;
@@ -25,8 +25,12 @@ pub(super) struct Request {
     pub(super) credentials: Option<GitCredentials>,
     /// Which SSH key is to be used, and the host keys of the server.
     pub(super) ssh: Option<SshRequest>,
-    /// The certificates (PEM) of certificate authorities that Flux is to trust.
-    pub(super) git_ca: Option<String>,
+    /// What else is given for Flux.
+    pub(super) given: FluxCredential,
+    /// The Secrets that are there already, and who vouches for Flux; `None` keeps what the GitRepository says.
+    pub(super) secret: Option<String>,
+    pub(super) proxy_secret: Option<String>,
+    pub(super) provider: Option<GitProvider>,
     pub(super) labels: Vec<(String, String)>,
     pub(super) timeout: Duration,
     /// Whether nothing is written and nobody asked.
@@ -40,13 +44,16 @@ impl Request {
         namespace: String,
         arguments: &BootstrapArgs,
         credentials: Option<GitCredentials>,
+        given: FluxCredential,
     ) -> Result<Self> {
         let package = names::normalised_path(arguments.package.as_deref().unwrap_or_default()).to_owned();
         names::check_package(names::of_package(&package))?;
         let git_url = GitUrl::parse(arguments.git_url.as_deref().unwrap_or_default());
         git_url.check()?;
-        let (ssh, git_ca) = credential::given(ui, &arguments.flux_credentials, &git_url).await?;
-        credential::check(&git_url, credentials.is_some(), ssh.is_some(), git_ca.is_some())?;
+        let for_flux = &arguments.flux_credentials;
+        let ssh = credential::over_ssh(ui, for_flux, &git_url).await?;
+        let has_login = credentials.is_some() && for_flux.git_secret.is_none();
+        credential::check(&git_url, has_login, ssh.is_some(), &given)?;
         Ok(Self {
             package,
             git_url,
@@ -54,7 +61,10 @@ impl Request {
             namespace,
             credentials,
             ssh,
-            git_ca,
+            given,
+            secret: for_flux.git_secret.clone(),
+            proxy_secret: for_flux.git_proxy_secret.clone(),
+            provider: for_flux.provider,
             labels: arguments.write.labels.clone(),
             timeout: arguments.timeout,
             is_preview: arguments.preview.mode().is_some(),
@@ -69,19 +79,22 @@ impl Request {
 
     /// Tells whether something is given that Flux reads the repository with.
     pub(super) fn gives_credential(&self) -> bool {
-        self.credentials.is_some() || self.ssh.is_some() || self.git_ca.is_some()
+        // Beside a Secret of the user's own, a user name and a password are only for reading the repository now.
+        self.secret.is_none() && (self.credentials.is_some() || self.ssh.is_some() || !self.given.is_empty())
     }
 
     /// Returns what Flux is to read the repository with, where something of it is given: a login, the SSH key that came of what
-    /// is asked for, and the CA. What is not given stays as in the Secret.
+    /// is asked for, and all else. What is not given stays as in the Secret.
     pub(super) fn flux_credential(
         &self,
         login: Option<&GitCredentials>,
         ssh_key: Option<&SshKey>,
         secret: Option<&DynamicObject>,
     ) -> Option<FluxCredential> {
-        let given =
-            FluxCredential { login: login.cloned(), ssh: ssh_key.cloned(), certificate_authority: self.git_ca.clone() };
+        if self.secret.is_some() {
+            return None;
+        }
+        let given = FluxCredential { login: login.cloned(), ssh: ssh_key.cloned(), ..self.given.clone() };
         (!given.is_empty()).then(|| secret.into_iter().fold(given, FluxCredential::or_as_in))
     }
 
@@ -102,7 +115,10 @@ impl Request {
             namespace: "dev".to_owned(),
             credentials: None,
             ssh: None,
-            git_ca: None,
+            given: FluxCredential::default(),
+            secret: None,
+            proxy_secret: None,
+            provider: None,
             labels: Vec::new(),
             timeout: Duration::from_mins(2),
             is_preview: false,

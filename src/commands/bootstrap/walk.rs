@@ -10,7 +10,7 @@ use kube::api::DynamicObject;
 
 use super::credential;
 use crate::check;
-use crate::cli::{BootstrapArgs, FluxCredentialArgs};
+use crate::cli::BootstrapArgs;
 use crate::cluster::{Cluster, Connection, Role, find_kubeconfig};
 use crate::commands::walk::{LIST_TIMEOUT, Walk, Wrong, lead};
 use crate::commands::{context, git, packages};
@@ -90,6 +90,8 @@ pub(super) struct Walked {
     pub(super) namespace: Option<String>,
     /// What the repository is read with; `None` where nothing was given or asked for.
     pub(super) credentials: Option<GitCredentials>,
+    /// What else flags give for Flux to read it with, but for an SSH key.
+    pub(super) given: FluxCredential,
     /// The answers as flags.
     pub(super) answers: Vec<(&'static str, String)>,
     /// Whether everything was asked, and it is worth going on with what follows.
@@ -104,12 +106,14 @@ pub(super) async fn walk(
     arguments: &mut BootstrapArgs,
 ) -> Result<Walked> {
     let login = git::given(ui, &arguments.credentials).await?;
+    let given = credential::over_http(&arguments.flux_credentials).await?;
     let leads =
         ui.is_interactive && arguments.package.is_none() && arguments.git_url.is_none() && arguments.branch.is_none();
     let text = |given: Option<&String>| given.map(|text| Answer::Text(text.clone()));
     let flux_credentials = &arguments.flux_credentials;
+    let is_vouched_for = flux_credentials.git_secret.is_some() || flux_credentials.provider.is_some();
     let gives_key = flux_credentials.ssh_key_file.is_some() || flux_credentials.generate_deploy_key.is_some();
-    let key = gives_key.then(|| Answer::from("given"));
+    let key = (gives_key || is_vouched_for).then(|| Answer::from("given"));
     let conversation = Conversation::with([
         (Topic::Context, text(connection.context.as_ref())),
         (Topic::Namespace, text(namespace.as_ref())),
@@ -124,13 +128,21 @@ pub(super) async fn walk(
     contexts.sort_by_key(|name| *name != current);
     let has_contexts = connection.server.is_none() && contexts.iter().any(|name| *name != current);
     let limits = Limits::new(connection.request_timeout, arguments.timeout);
-    let git_ca_file = arguments.flux_credentials.git_ca_file.clone();
     let situation = Situation { leads, has_contexts, asks_for_login: false };
     if leads {
         ui.proposal("Esc or an empty line goes back; nothing is written before you have seen it and said yes");
     }
-    let mut questions =
-        Questions { ui, connection: connection.clone(), conversation, situation, contexts, login, limits, git_ca_file };
+    let mut questions = Questions {
+        ui,
+        connection: connection.clone(),
+        conversation,
+        situation,
+        contexts,
+        login,
+        limits,
+        given,
+        is_vouched_for,
+    };
     lead(ui, &mut questions).await?;
     Ok(questions.fill(connection, arguments))
 }
@@ -145,7 +157,10 @@ struct Questions {
     /// What flags and the environment give, as long as the server takes it.
     login: Option<GitCredentials>,
     limits: Limits,
-    git_ca_file: Option<PathBuf>,
+    /// What else flags give for Flux.
+    given: FluxCredential,
+    /// Whether flags name a Secret that is there, or who vouches for Flux: the repository need not be public then.
+    is_vouched_for: bool,
 }
 
 impl Walk for Questions {
@@ -175,7 +190,7 @@ impl Walk for Questions {
                     Question::text("File with a private SSH key for Flux, empty to have one made", flag).or("");
                 question.checked(|path| if path.is_empty() { Ok(()) } else { is_readable(path) })
             }
-            Topic::Branch => match branches(&self.url(), &self.access().await?).await {
+            Topic::Branch => match branches(&self.url(), &self.access()?).await {
                 Ok(branches) => Question::one_of_names("Branch", flag, &branches),
                 // Only Flux's key, which may not be made yet, may have access.
                 Err(_) if self.url().is_ssh() => Question::text("Branch", flag).or("main"),
@@ -209,15 +224,17 @@ impl Questions {
 
     /// Says how the repository is looked at: as Flux will, which has none of the user's settings, unless they say that it is
     /// public or in Flux's reach already.
-    async fn access(&self) -> Result<GitAccess, Wrong<Topic>> {
+    fn access(&self) -> Result<GitAccess> {
         let credentials = self.credentials();
         let mut access = GitAccess { credentials, limits: self.limits, ..GitAccess::default() };
-        let alone = FluxCredentialArgs { git_ca_file: self.git_ca_file.clone(), ..FluxCredentialArgs::default() };
-        let (_, certificate_authority) = credential::given(self.ui, &alone, &self.url()).await?;
-        if certificate_authority.is_some() {
-            let credential = FluxCredential { login: access.credentials.clone(), ssh: None, certificate_authority };
-            access.isolated = Some(Arc::new(Isolated::with(&credential)?));
-        } else if access.credentials.is_none() && !self.url().is_ssh() && !self.conversation.knows(Topic::GitUsername) {
+        if !self.given.is_empty() && !self.url().is_ssh() {
+            let credential = FluxCredential { login: access.credentials.clone(), ..self.given.clone() };
+            access.isolated = Some(Arc::new(Isolated::with(&credential, &self.url())?));
+        } else if access.credentials.is_none()
+            && !self.url().is_ssh()
+            && !self.is_vouched_for
+            && !self.conversation.knows(Topic::GitUsername)
+        {
             access = access.without_helpers();
         }
         Ok(access)
@@ -225,7 +242,7 @@ impl Questions {
 
     /// Takes up that the repository could not be looked at: a server that asks for a login gets one.
     fn refused(&mut self, error: Error) -> Result<(), Wrong<Topic>> {
-        let is_login = error.status() == Some(401) && !self.url().is_ssh();
+        let is_login = error.status() == Some(401) && !self.url().is_ssh() && self.given.bearer.is_none();
         if is_login && !self.conversation.knows(Topic::GitUsername) {
             self.ui.proposal(&format!("! {}", error.message()));
             self.login = None;
@@ -287,7 +304,7 @@ impl Questions {
     /// Offers what the branch holds.
     async fn packages(&self) -> Result<Result<Vec<Choice>>, Wrong<Topic>> {
         let branch = self.conversation.text(Topic::Branch).unwrap_or_default();
-        let checkout = match Checkout::clone(&self.url(), branch, &self.access().await?).await {
+        let checkout = match Checkout::clone(&self.url(), branch, &self.access()?).await {
             Ok(checkout) => checkout,
             Err(error) => return Ok(Err(error)),
         };
@@ -334,6 +351,7 @@ impl Questions {
         Walked {
             namespace: text(Topic::Namespace),
             credentials: self.credentials(),
+            given: self.given,
             answers,
             leads: self.situation.leads,
         }

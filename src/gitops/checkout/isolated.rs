@@ -7,6 +7,7 @@ use secrecy::ExposeSecret;
 use super::temporary::Temporary;
 use crate::error::{Error, Result};
 use crate::gitops::flux_credential::FluxCredential;
+use crate::gitops::url::GitUrl;
 use crate::shell::quoted;
 
 /// The variables by which a user gives `git`, `ssh` and the libraries below them what Flux does not have. Those of proxies
@@ -49,7 +50,7 @@ pub struct Isolated {
 
 impl Isolated {
     /// Writes the credential into files that only the user may read, and that go away with this value.
-    pub fn with(credential: &FluxCredential) -> Result<Self> {
+    pub fn with(credential: &FluxCredential, url: &GitUrl) -> Result<Self> {
         let temporary = Temporary::new().map_err(failed)?;
         let home = temporary.path().as_os_str();
         let mut environment: Vec<(OsString, OsString)> = vec![
@@ -71,6 +72,21 @@ impl Isolated {
                 &quoted(&identity.display().to_string()),
             ];
             environment.push(("GIT_SSH_COMMAND".into(), command.join(" ").into()));
+        }
+        if let Some(certificate) = &credential.certificate {
+            let path = temporary.write("client.crt", &certificate.certificate).map_err(failed)?;
+            environment.push(("GIT_SSL_CERT".into(), path.into()));
+            let path = temporary.write("client.key", certificate.key.expose_secret()).map_err(failed)?;
+            environment.push(("GIT_SSL_KEY".into(), path.into()));
+        }
+        if let Some(token) = &credential.bearer {
+            // In a file that only the user may read: the environment of a process may be seen by others of theirs.
+            // For this server only, in case it leads elsewhere.
+            let escaped = token.expose_secret().replace('\\', "\\\\").replace('"', "\\\"");
+            let origin = url.origin();
+            let header = format!("[http \"{origin}\"]\n\textraHeader = \"Authorization: Bearer {escaped}\"\n");
+            let path = temporary.write("configuration", &header).map_err(failed)?;
+            environment.push(("GIT_CONFIG_GLOBAL".into(), path.into()));
         }
         if let Some(certificates) = &credential.certificate_authority {
             // Flux trusts the public ones as well, and this variable replaces them.

@@ -43,7 +43,7 @@ pub async fn rewritten(url: &GitUrl, access: &GitAccess, credential: &FluxCreden
     }
     let access = GitAccess {
         credentials: credential.login.clone(),
-        isolated: Some(Arc::new(Isolated::with(credential)?)),
+        isolated: Some(Arc::new(Isolated::with(credential, url)?)),
         limits: access.limits,
         environment: Vec::new(),
     };

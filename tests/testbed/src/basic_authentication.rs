@@ -13,6 +13,11 @@ pub(crate) fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     Some((user.to_owned(), password.to_owned()))
 }
 
+/// Returns the token of a request that has one in place of a user name.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
 /// Asks for a user name and password.
 pub(crate) fn unauthorized() -> Response<Body> {
     let mut response = plain(StatusCode::UNAUTHORIZED, "a user name and its password are needed\n");

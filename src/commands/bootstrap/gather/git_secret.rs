@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use kube::api::DynamicObject;
 
 use crate::check::Checks;
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::flux::GitProvider;
 use crate::gitops::checkout::Trust;
 use crate::gitops::url::GitUrl;
 use crate::object::ObjectReference;
@@ -47,6 +48,42 @@ impl GitSecret {
         }
         let missing: Vec<&str> = wanted.iter().copied().filter(|key| !self.has(key)).collect();
         (!missing.is_empty()).then(|| format!("{name} has no {}", missing.join(" and no ")))
+    }
+
+    /// Refuses a Secret of the user's own that source-controller could not use for the repository (fluxcd/pkg `git/options.go` and
+    /// `auth/githubapp`).
+    pub(super) fn check_keys(&self, checks: &mut Checks, url: &GitUrl, provider: Option<GitProvider>) {
+        if provider == Some(GitProvider::Azure) {
+            return;
+        }
+        let (wanted, either): (&[&str], _) = match provider {
+            Some(_) => (
+                &["githubAppID", "githubAppPrivateKey"],
+                (self.has("githubAppInstallationID") == self.has("githubAppInstallationOwner"))
+                    .then_some("either githubAppInstallationID or githubAppInstallationOwner"),
+            ),
+            None if url.is_ssh() => (&["identity", "known_hosts"], None),
+            None if self.has("bearerToken") => (&[], None),
+            None if self.has("username") || self.has("password") => (&["username", "password"], None),
+            None if self.has("tls.crt") || self.has("tls.key") => (&["tls.crt", "tls.key"], None),
+            None if self.has("ca.crt") || self.has("caFile") => (&[], None),
+            None => (&[], Some("username and password, bearerToken, tls.crt and tls.key, or ca.crt")),
+        };
+        let either = either.filter(|_| self.is_readable && self.exists());
+        let lack = self.lacks(wanted).or_else(|| {
+            let either = either?;
+            Some(format!("{} must have {either}", self.reference.display()))
+        });
+        if let Some(lack) = lack {
+            let error = Error::new(format!("Flux cannot read {url} with {}", self.reference.display())).because(lack);
+            let namespace = self.reference.namespace.as_deref().unwrap_or_default();
+            let hint = format!("see its keys: kubectl -n {namespace} describe secret {}", self.reference.name);
+            let hint = if self.exists() { hint } else { "name another one: --git-secret NAME".to_owned() };
+            checks.fail("Git credentials", error.hint(hint));
+        } else if !self.is_readable {
+            let warning = Error::new(format!("you may not read {}", self.reference.display()));
+            checks.warn("Git credentials", warning.hint("whether it holds what Flux needs, its first fetch will tell"));
+        }
     }
 
     /// Makes one that is known already.
@@ -108,6 +145,20 @@ pub(super) fn key_unknown(secret: &ObjectReference) -> Error {
         .hint("give a key of your own, which replaces it: --ssh-key-file FILE")
 }
 
+/// Refuses a Secret with a proxy that source-controller could not use; one that may not be read is left to it.
+pub(super) fn check_proxy(reference: &ObjectReference, read: Result<Option<DynamicObject>>) -> Result<()> {
+    let secret = match read {
+        Err(error) if error.status() == Some(403) => return Ok(()),
+        read => GitSecret::of(reference, read?.as_ref(), true),
+    };
+    match secret.lacks(&["address"]) {
+        None => Ok(()),
+        Some(lack) => Err(Error::new("Flux has no proxy to reach the Git server through").because(lack).hint(
+            "the Secret holds `address`, such as http://proxy.example.com:3128, and `username` and `password` where it asks for them",
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +180,46 @@ mod tests {
         assert_eq!(outcome(https, None, Trust::Unknown), (String::new(), 1));
         assert_eq!(outcome(https, Some(&["ca.crt"]), Trust::Private), (String::new(), 0));
         assert_eq!(outcome(https, None, Trust::Public), (String::new(), 0));
+    }
+
+    #[test]
+    fn a_secret_of_the_users_own_has_the_keys_for_the_url() {
+        let refused = |url: &str, keys: Option<&[&str]>, provider: Option<GitProvider>| {
+            let mut checks = Checks::default();
+            let secret = GitSecret::with(ObjectReference::secret("dev", "own"), keys);
+            secret.check_keys(&mut checks, &GitUrl::parse(url), provider);
+            checks.into_failures().first().map(|error| error.causes().join("; ")).unwrap_or_default()
+        };
+        let (ssh, https, app) = ("ssh://git@host/a", "https://host/a", Some(GitProvider::Github));
+        for keys in [&["username", "password"][..], &["bearerToken"], &["tls.crt", "tls.key"], &["ca.crt"]] {
+            assert_eq!(refused(https, Some(keys), None), "", "{keys:?}");
+        }
+        assert_eq!(refused(ssh, Some(&["identity", "known_hosts"]), None), "");
+        assert_eq!(refused(ssh, None, None), "Secret dev/own does not exist");
+        assert_eq!(refused(ssh, Some(&["username"]), None), "Secret dev/own has no identity and no known_hosts");
+        assert_eq!(refused(https, Some(&["password"]), None), "Secret dev/own has no username");
+        assert_eq!(refused(https, Some(&["tls.crt"]), None), "Secret dev/own has no tls.key");
+        assert!(refused(https, Some(&["identity"]), None).contains("must have username and password"));
+        let of_app = ["githubAppID", "githubAppPrivateKey", "githubAppInstallationID", "githubAppInstallationOwner"];
+        assert_eq!(refused(https, Some(&of_app[..3]), app), "");
+        assert!(refused(https, Some(&of_app), app).contains("either"));
+        assert!(refused(https, Some(&of_app[..2]), app).contains("either"));
+        assert_eq!(refused(https, Some(&of_app[1..3]), app), "Secret dev/own has no githubAppID");
+        assert_eq!(refused(https, None, Some(GitProvider::Azure)), "");
+    }
+
+    #[test]
+    fn a_proxy_has_an_address() {
+        let reference = ObjectReference::secret("dev", "proxy");
+        let check = |data: Option<serde_json::Value>| {
+            let secret = data.map(|data| serde_json::from_value(serde_json::json!({"metadata": {}, "data": data})));
+            check_proxy(&reference, Ok(secret.transpose().expect("a Secret")))
+                .err()
+                .map(|error| error.causes().join(""))
+        };
+        assert_eq!(check(Some(serde_json::json!({"address": "ZmFrZQ=="}))), None);
+        assert_eq!(check(Some(serde_json::json!({}))).as_deref(), Some("Secret dev/proxy has no address"));
+        assert_eq!(check(None).as_deref(), Some("Secret dev/proxy does not exist"));
+        assert_eq!(check_proxy(&reference, Err(Error::new("no").with_status(403))).err().map(|_| ()), None);
     }
 }

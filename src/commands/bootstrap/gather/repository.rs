@@ -23,13 +23,16 @@ pub(super) async fn read(
     deploy_key: Option<&DeployKey>,
     source: &GitRepositorySpec,
 ) -> Result<(Option<GitCredentials>, Vec<Error>)> {
-    let mut access = git_access(request.credentials.as_ref(), limits, has_secret);
-    if let Some(credential) =
-        credential.filter(|credential| credential.ssh.is_some() || credential.certificate_authority.is_some())
-    {
+    let mut access = git_access(request, request.credentials.as_ref(), limits, has_secret);
+    // A login alone is tried with the user's own settings about certificates and proxies: what those hide is told apart.
+    let is_login = |credential: &FluxCredential| {
+        let FluxCredential { bearer, certificate, ssh, certificate_authority, .. } = credential;
+        bearer.is_none() && certificate.is_none() && ssh.is_none() && certificate_authority.is_none()
+    };
+    if let Some(credential) = credential.filter(|credential| request.secret.is_some() || !is_login(credential)) {
         access.environment.clear();
         access.credentials.clone_from(&credential.login);
-        access.isolated = Some(Arc::new(Isolated::with(&credential)?));
+        access.isolated = Some(Arc::new(Isolated::with(&credential, &request.git_url)?));
     }
     let (checkout, mut doubts) = match deploy_key {
         Some(deploy_key) => deploy_key.clone_once_granted(ui, request, &access).await?,
@@ -44,8 +47,13 @@ pub(super) async fn read(
 }
 
 /// Returns how the repository is read with a login: with the user's own helpers only where Flux has a Secret.
-pub(super) fn git_access(login: Option<&GitCredentials>, limits: Limits, has_secret: bool) -> GitAccess {
+pub(super) fn git_access(
+    request: &Request,
+    login: Option<&GitCredentials>,
+    limits: Limits,
+    has_secret: bool,
+) -> GitAccess {
     let access = GitAccess { credentials: login.cloned(), limits, ..GitAccess::default() };
     // Flux has no credential helper: without credentials the repository must be public.
-    if login.is_none() && !has_secret { access.without_helpers() } else { access }
+    if login.is_none() && !has_secret && request.provider.is_none() { access.without_helpers() } else { access }
 }

@@ -10,7 +10,7 @@ use axum::http::{Response, StatusCode};
 use tokio::io::AsyncWriteExt as _;
 
 use super::State;
-use crate::basic_authentication::{credentials, plain, unauthorized};
+use crate::basic_authentication::{bearer, credentials, plain, unauthorized};
 
 const BODY_LIMIT: usize = 256 * 1024 * 1024;
 
@@ -33,6 +33,11 @@ pub(super) async fn serve(Extracted(state): Extracted<Arc<State>>, request: Requ
 fn authenticate(state: &State, request: &Request) -> Result<String, Box<Response<Body>>> {
     let name = request.uri().path().trim_start_matches('/').split(".git").next().unwrap_or_default();
     let accounts = state.accounts().get(name).cloned();
+    if let Some(accounts) = &accounts
+        && bearer(request.headers()) == Some(&accounts.password)
+    {
+        return Ok(accounts.username.clone());
+    }
     let (Some(accounts), Some((user, password))) = (accounts, credentials(request.headers())) else {
         return Err(Box::new(unauthorized()));
     };
