@@ -1,17 +1,21 @@
 //! How commands reach the GitOps repository: the credentials that a user gives or is asked for, and the checkout to commit in.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use kube::ResourceExt;
 
 use crate::cli::{CommitArgs, GitCredentialArgs};
+use crate::cluster::Cluster;
 use crate::conversation::{Answer, Conversation, Question, Reply};
 use crate::error::{Error, Result};
 use crate::flux::{Followed, GitRepository};
-use crate::gitops::checkout::{Checkout, GitAccess, Publication, Snapshot};
+use crate::gitops::checkout::{Attempt, Checkout, GitAccess, Isolated, Publication, Snapshot};
 use crate::gitops::credentials::GitCredentials;
+use crate::gitops::flux_credential::FluxCredential;
 use crate::gitops::message::MessageTemplate;
 use crate::gitops::url::GitUrl;
+use crate::object::ObjectReference;
 use crate::ui::Ui;
 use crate::ui::prompt;
 
@@ -142,25 +146,109 @@ async fn or_ask<T>(ui: Ui, access: &mut GitAccess, read: impl AsyncFn(&GitAccess
     }
 }
 
-/// Clones a branch, or takes the user's own checkout of it, and proves that what will be written can be written: a committer and,
-/// where something is pushed, the permission to.
+/// Clones the branch that Flux follows, or takes the user's own checkout of it, and proves that what will be written can be
+/// written: a committer, commits that Flux accepts and, where something is pushed, the permission to.
+///
+/// Where the user's own `git` cannot push, and nothing else is given, the credential that Flux has is tried.
 pub(super) async fn writable_checkout(
     ui: Ui,
-    url: &GitUrl,
-    branch: &str,
+    build: &Cluster,
+    repository: &GitRepository,
     access: &GitAccess,
     commit: &CommitRequest,
 ) -> Result<Checkout> {
-    let publication = if commit.no_push { Publication::Local } else { Publication::Pushed };
-    let mut access = access.clone();
-    let checkout = or_ask(ui, &mut access, async |access| match &commit.repo_dir {
-        Some(directory) => Checkout::open(directory, url, branch, access, publication).await,
-        None => Checkout::clone(url, branch, access).await,
-    });
-    let checkout = checkout.await?;
+    let url = GitUrl::parse(&repository.spec.url);
+    let branch = branch_to_push_to(repository)?;
+    let checkout = match &commit.repo_dir {
+        Some(directory) => {
+            let publication = if commit.no_push { Publication::Local } else { Publication::Pushed };
+            let open = async |access: &GitAccess| Checkout::open(directory, &url, branch, access, publication).await;
+            let checkout = or_ask(ui, &mut access.clone(), open).await?;
+            if publication == Publication::Pushed {
+                checkout.check_can_push().await?;
+            }
+            checkout
+        }
+        None if access.credentials.is_some() && url.is_http() => pushable(ui, &url, branch, access).await?,
+        None => with_own_or_lent(ui, build, repository, branch, access).await?,
+    };
     checkout.check_identity().await?;
-    if publication == Publication::Pushed {
-        checkout.check_can_push().await?;
+    if repository.spec.verifies_commits() && !checkout.signs_commits().await? {
+        return Err(Error::new(format!("Flux would refuse commits to {url} that are not signed"))
+            .because(format!("GitRepository {} has spec.verify, and your git signs none", repository.name_any()))
+            .hint("let git sign your commits: `git config --global commit.gpgSign true`, with user.signingKey; the key must be in the Secret of spec.verify"));
     }
     Ok(checkout)
+}
+
+/// Clones a branch that can be pushed to, and asks for credentials as [`checkout`] does.
+async fn pushable(ui: Ui, url: &GitUrl, branch: &str, access: &GitAccess) -> Result<Checkout> {
+    let checkout = checkout(ui, url, branch, &mut access.clone()).await?;
+    checkout.check_can_push().await?;
+    Ok(checkout)
+}
+
+/// Clones a branch that can be pushed to with what the user's own `git` has, else with what Flux has.
+async fn with_own_or_lent(
+    ui: Ui,
+    build: &Cluster,
+    repository: &GitRepository,
+    branch: &str,
+    access: &GitAccess,
+) -> Result<Checkout> {
+    let url = GitUrl::parse(&repository.spec.url);
+    let own = match Checkout::clone_to_push(&url, branch, access).await? {
+        Attempt::Cloned(checkout) => return Ok(*checkout),
+        Attempt::NotYet(error) => error,
+    };
+    match lent(build, repository, &url, access).await? {
+        None if own.status() == Some(401) && ui.is_interactive => pushable(ui, &url, branch, access).await,
+        None => Err(own),
+        Some((secret, access)) => match Checkout::clone_to_push(&url, branch, &access).await {
+            Ok(Attempt::Cloned(checkout)) => {
+                let because = own.message();
+                ui.status(&format!("commits are pushed with the credential that Flux has, of {secret}: {because}"));
+                Ok(*checkout)
+            }
+            Ok(Attempt::NotYet(error)) | Err(error) => Err(neither(&url, &own, &secret, &error)),
+        },
+    }
+}
+
+/// Returns the Secret that Flux reads a repository with, and how `git` uses it; `None` where the user may not read it, or it holds
+/// neither a login nor a key.
+async fn lent(
+    build: &Cluster,
+    repository: &GitRepository,
+    url: &GitUrl,
+    access: &GitAccess,
+) -> Result<Option<(String, GitAccess)>> {
+    let Some(secret) = &repository.spec.secret_ref else { return Ok(None) };
+    let reference = ObjectReference::secret(&repository.namespace().unwrap_or_default(), &secret.name);
+    let secret = match build.get(&reference).await {
+        Err(error) if error.status() == Some(403) => return Ok(None),
+        read => read?,
+    };
+    let Some(secret) = secret else { return Ok(None) };
+    let credential = FluxCredential::in_secret(&secret);
+    let is_of_use = if url.is_ssh() { credential.ssh.is_some() } else { credential.login.is_some() };
+    if !is_of_use {
+        return Ok(None);
+    }
+    let lent = Some(Arc::new(Isolated::with(&credential, url)?));
+    let access = GitAccess { credentials: credential.login, limits: access.limits, lent, ..GitAccess::default() };
+    Ok(Some((reference.display(), access)))
+}
+
+/// Says that neither the user's own `git` nor the credential that Flux has can push.
+fn neither(url: &GitUrl, own: &Error, secret: &str, error: &Error) -> Error {
+    let error = Error::new(format!("neither your own git nor the credential that Flux has can push to {url}"))
+        .because(own)
+        .because(format!("of {secret}: {error}"));
+    let error = if url.is_ssh() {
+        error.hint(format!("give the deploy key write access at the Git server: identity.pub of {secret}"))
+    } else {
+        error.hint("use credentials with the right to push: --git-username and --git-password-file")
+    };
+    own.hints().iter().fold(error, Error::hint)
 }

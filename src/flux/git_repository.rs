@@ -46,6 +46,15 @@ pub struct GitRepositorySpec {
     pub include: Vec<Include>,
 }
 
+impl GitRepositorySpec {
+    /// Tells whether Flux fetches signed commits only; signatures of tags alone are no matter of ours.
+    #[must_use]
+    pub fn verifies_commits(&self) -> bool {
+        let mode = |verify: &Value| verify["mode"].as_str().unwrap_or("HEAD").to_owned();
+        self.verify.as_ref().is_some_and(|verify| mode(verify) != "Tag")
+    }
+}
+
 /// Another source whose files are put into a directory of the artifact.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -263,6 +272,17 @@ pub fn git_credentials_secret(namespace: &str, package: &str, credential: &FluxC
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commits_are_verified_unless_only_tags_are() {
+        let verifies = |verify: Value| {
+            let spec: GitRepositorySpec = serde_json::from_value(json!({"verify": verify})).expect("a spec");
+            spec.verifies_commits()
+        };
+        assert!(verifies(json!({"mode": "HEAD"})) && verifies(json!({"mode": "head"})));
+        assert!(verifies(json!({"mode": "TagAndHEAD"})) && verifies(json!({"secretRef": {"name": "keys"}})));
+        assert!(!verifies(json!({"mode": "Tag"})) && !verifies(Value::Null));
+    }
 
     #[test]
     fn what_flux_follows_is_known_however_it_is_written() {

@@ -218,7 +218,7 @@ async fn read_repository(
 ) -> Result<Result<Repository>, Skipped> {
     let source = repository::source(&clusters.build, versions?, request).await;
     Ok(match source {
-        Ok(source) => repository::git(ui, request, &clusters.git, &source).await,
+        Ok(source) => repository::git(ui, request, clusters, &source).await,
         Err(error) => Err(error),
     })
 }

@@ -56,7 +56,9 @@ impl Repositories {
         let elsewhere = elsewhere(request, clusters, build).await?;
         let consumers: Vec<&Kustomization> = build.staying().chain(elsewhere.as_deref().unwrap_or_default()).collect();
         for removed in &build.removed {
-            let (url, branch) = place(clusters, build, removed).await?;
+            let source = source(clusters, build, removed).await?;
+            let url = GitUrl::parse(&source.spec.url);
+            let branch = git::branch_to_push_to(&source).map_err(or_keep_git)?;
             if let Some(reader) = other_reader(clusters, build, &consumers, removed, &url).await? {
                 repositories.left.push(format!("{} stays in Git: {reader} reads it, too", removed.directory));
                 continue;
@@ -67,8 +69,9 @@ impl Repositories {
                 index
             } else {
                 let access = clusters.git_access(request);
-                let checkout =
-                    git::writable_checkout(ui, &url, &branch, &access, &request.commit).await.map_err(or_keep_git)?;
+                let checkout = git::writable_checkout(ui, &clusters.build, &source, &access, &request.commit)
+                    .await
+                    .map_err(or_keep_git)?;
                 let repository = checkout.display();
                 repositories.changes.push(RepositoryChange { repository, files: Vec::new(), packages: Vec::new() });
                 checkouts.push(checkout);
@@ -92,21 +95,18 @@ impl Repositories {
     }
 }
 
-/// Returns the URL and the branch that Flux reads a delivery from.
-async fn place(clusters: &Clusters, build: &BuildCluster, removed: &RemovedDelivery) -> Result<(GitUrl, String)> {
+/// Returns the repository that Flux reads a delivery from.
+async fn source(clusters: &Clusters, build: &BuildCluster, removed: &RemovedDelivery) -> Result<GitRepository> {
     let (namespace, name) = &removed.source;
     let resource = git_repository_resource(build.flux.versions.source);
     let repository: Option<GitRepository> = clusters.build.read(&resource, namespace, name).await?;
-    let repository = repository.ok_or_else(|| {
+    repository.ok_or_else(|| {
         or_keep_git(Error::new(format!(
             "GitRepository {namespace}/{name}, which holds {}, does not exist on {}",
             removed.directory,
             clusters.build.display()
         )))
-    })?;
-    let url = GitUrl::parse(&repository.spec.url);
-    let branch = git::branch_to_push_to(&repository).map_err(or_keep_git)?;
-    Ok((url, branch.to_owned()))
+    })
 }
 
 fn or_keep_git(error: Error) -> Error {

@@ -22,12 +22,12 @@ pub(super) const REMOTE: &str = "carvelflux";
 /// How many branches an error lists.
 const LISTED: usize = 10;
 
-/// What came of an attempt with a credential that the server may not know yet.
+/// What came of an attempt with a credential that the server may not know.
 #[derive(Debug)]
 pub enum Attempt {
     /// It works.
     Cloned(Box<Checkout>),
-    /// It does not work yet, for a reason that may pass: no access, or no answer.
+    /// It does not work: it may with another credential, or once this one has access.
     NotYet(Error),
 }
 
@@ -76,6 +76,20 @@ impl Checkout {
         }
     }
 
+    /// Clones a branch and makes sure that it can be pushed to, with a credential that may not be the only one.
+    pub async fn clone_to_push(url: &GitUrl, branch: &str, access: &GitAccess) -> Result<Attempt> {
+        let checkout = match Self::attempt(url, branch, access).await {
+            Ok(checkout) => checkout,
+            Err((Some(failure), error)) if failure.depends_on_user() => return Ok(Attempt::NotYet(error)),
+            Err((_, error)) => return Err(error),
+        };
+        match checkout.push_nothing().await? {
+            None => Ok(Attempt::Cloned(Box::new(checkout))),
+            Some((failure, error)) if failure.depends_on_user() => Ok(Attempt::NotYet(error)),
+            Some((_, error)) => Err(error),
+        }
+    }
+
     async fn attempt(url: &GitUrl, branch: &str, access: &GitAccess) -> Result<Self, (Option<Failure>, Error)> {
         let unknown = |error: Error| (None, error);
         let temporary = Temporary::new()
@@ -99,12 +113,13 @@ impl Checkout {
         let output = git.run(temporary.path(), &arguments).await.map_err(unknown)?;
         if !output.success {
             let failure = Failure::of(&output);
-            let error = if access.isolated.is_some() {
+            let of_flux = access.isolated.as_ref().or(access.lent.as_ref());
+            let error = if of_flux.is_some() {
                 failure.isolated_error(url, branch, &output)
             } else {
                 failure.error("clone", url, branch, &output)
             };
-            let error = match (failure, &access.isolated) {
+            let error = match (failure, of_flux) {
                 (Failure::BranchNotFound, _) => with_branches(error, &git, temporary.path(), url).await,
                 (Failure::HostKey, Some(isolated)) => with_fingerprints(error, url, &isolated.known_hosts).await,
                 _ => error,
@@ -169,14 +184,28 @@ impl Checkout {
     ///
     /// Finds credentials that may only read. A server applies the rules of protected branches and its hooks only to a real push, so these cannot be seen here.
     pub async fn check_can_push(&self) -> Result<()> {
+        match self.push_nothing().await? {
+            None => Ok(()),
+            Some((_, error)) => Err(error),
+        }
+    }
+
+    /// Does all of a push but the push; returns what it fails with.
+    async fn push_nothing(&self) -> Result<Option<(Failure, Error)>> {
         let output =
             self.run(&["push", "--dry-run", "--progress", "--no-verify", &self.remote, &self.target()]).await?;
-        match Failure::of(&output) {
-            _ if output.success => Ok(()),
+        Ok(match Failure::of(&output) {
+            _ if output.success => None,
             // Someone pushed since the clone: whoever learns that has the right to push.
-            Failure::Outdated => Ok(()),
-            failure => Err(failure.error("push to", &self.url, &self.branch, &output)),
-        }
+            Failure::Outdated => None,
+            failure => Some((failure, failure.error("push to", &self.url, &self.branch, &output))),
+        })
+    }
+
+    /// Tells whether the user's `git` signs commits, as far as its configuration says.
+    pub async fn signs_commits(&self) -> Result<bool> {
+        let output = self.run(&["config", "--type=bool", "--get", "commit.gpgSign"]).await?;
+        Ok(output.success && output.stdout.trim() == "true")
     }
 
     /// Checks that `git` knows whose commits these would be.

@@ -191,6 +191,14 @@ impl Failure {
         )
     }
 
+    /// Tells whether the same may work for somebody else, who has another credential or trusts the server.
+    pub(super) fn depends_on_user(self) -> bool {
+        matches!(
+            self,
+            Self::Authentication | Self::Forbidden | Self::HostKey | Self::Certificate | Self::RepositoryNotFound
+        )
+    }
+
     /// Makes the error for a failed attempt to clone with a credential for Flux, where that one alone was used.
     pub(super) fn isolated_error(self, url: &GitUrl, branch: &str, output: &Output) -> Error {
         let host = url.host();

@@ -117,6 +117,8 @@ pub struct GitAccess {
     pub limits: Limits,
     /// The credential for Flux that is used alone, without anything that the user has configured.
     pub isolated: Option<Arc<Isolated>>,
+    /// The credential for Flux that is used in place of the user's own, with all else that they have configured.
+    pub lent: Option<Arc<Isolated>>,
     /// Variables for `git` beside those of this process, which they override.
     pub environment: Vec<(OsString, OsString)>,
 }
@@ -142,8 +144,9 @@ pub(super) struct Git {
     environment: Vec<(OsString, OsString)>,
     password: Option<SecretString>,
     limits: Limits,
-    /// Keeps the files that the environment names.
+    /// Both keep the files that the environment names.
     isolated: Option<Arc<Isolated>>,
+    _lent: Option<Arc<Isolated>>,
     /// Whose settings count beside those that always do: ours for a clone, or only the user's.
     settings: &'static [&'static str],
 }
@@ -168,7 +171,8 @@ impl fmt::Debug for Git {
 
 impl Git {
     pub(super) fn new(access: &GitAccess, url: &GitUrl) -> Self {
-        let mut environment = access.isolated.as_ref().map_or_else(Vec::new, |isolated| isolated.environment.clone());
+        let mut environment = access.isolated.as_ref().map_or_else(Vec::new, |isolated| isolated.environment());
+        environment.extend(access.lent.iter().flat_map(|lent| lent.of_connection.iter().cloned()));
         environment.extend(access.environment.iter().cloned());
         // Failures are recognised by their English text.
         environment.push(("LC_ALL".into(), "C".into()));
@@ -186,8 +190,8 @@ impl Git {
         };
         environment.extend(settings.into_iter().map(|(key, value)| (key.into(), value)));
         let password = credentials.map(|credentials| credentials.password);
-        let isolated = access.isolated.clone();
-        Self { environment, password, limits: access.limits, isolated, settings: OF_CLONE }
+        let (isolated, lent) = (access.isolated.clone(), access.lent.clone());
+        Self { environment, password, limits: access.limits, isolated, _lent: lent, settings: OF_CLONE }
     }
 
     /// Returns the same for a checkout of the user's own, where the user's settings count.

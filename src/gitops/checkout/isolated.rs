@@ -42,7 +42,10 @@ pub(super) const BUNDLES: [&str; 4] = [
 /// The files of a credential in a directory of their own, and the variables that make `git` use them.
 #[derive(Debug)]
 pub struct Isolated {
-    pub(super) environment: Vec<(OsString, OsString)>,
+    /// Those that take all else from the user.
+    of_home: Vec<(OsString, OsString)>,
+    /// Those that give it the credential.
+    pub(super) of_connection: Vec<(OsString, OsString)>,
     /// The host keys that are accepted.
     pub(super) known_hosts: String,
     _temporary: Temporary,
@@ -53,7 +56,8 @@ impl Isolated {
     pub fn with(credential: &FluxCredential, url: &GitUrl) -> Result<Self> {
         let temporary = Temporary::new().map_err(failed)?;
         let home = temporary.path().as_os_str();
-        let mut environment: Vec<(OsString, OsString)> = vec![
+        let mut environment: Vec<(OsString, OsString)> = Vec::new();
+        let of_home = vec![
             ("GIT_CONFIG_NOSYSTEM".into(), "1".into()),
             ("GIT_CONFIG_GLOBAL".into(), "/dev/null".into()),
             ("GIT_CONFIG_COUNT".into(), "0".into()),
@@ -95,7 +99,14 @@ impl Isolated {
             environment.push(("GIT_SSL_CAINFO".into(), path.into()));
         }
         let known_hosts = credential.ssh.as_ref().map(|ssh| ssh.known_hosts.clone()).unwrap_or_default();
-        Ok(Self { environment, known_hosts, _temporary: temporary })
+        Ok(Self { of_home, of_connection: environment, known_hosts, _temporary: temporary })
+    }
+}
+
+impl Isolated {
+    /// Returns all variables.
+    pub(super) fn environment(&self) -> Vec<(OsString, OsString)> {
+        self.of_home.iter().chain(&self.of_connection).cloned().collect()
     }
 }
 

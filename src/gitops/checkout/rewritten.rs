@@ -45,7 +45,7 @@ pub async fn rewritten(url: &GitUrl, access: &GitAccess, credential: &FluxCreden
         credentials: credential.login.clone(),
         isolated: Some(Arc::new(Isolated::with(credential, url)?)),
         limits: access.limits,
-        environment: Vec::new(),
+        ..GitAccess::default()
     };
     let arguments = ["ls-remote", "--heads", "--quiet", "--", &address];
     let output = Git::new(&access, url).run(temporary.path(), &arguments).await?;

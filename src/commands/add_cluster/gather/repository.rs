@@ -6,15 +6,15 @@ use crate::carvel::selection::{Prereleases, SelectionError, VersionRequest, sele
 use crate::carvel::version::Version;
 use crate::check::Checks;
 use crate::cluster::Cluster;
+use crate::commands::add_cluster::clusters::Clusters;
 use crate::commands::add_cluster::request::Request;
 use crate::commands::git as git_access;
 use crate::error::{Error, Result};
 use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
 use crate::gitops::artifact::{Artifact, in_lfs};
-use crate::gitops::checkout::{Checkout, GitAccess};
+use crate::gitops::checkout::Checkout;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::{PackageDirectory, has_variable};
-use crate::gitops::url::GitUrl;
 use crate::identities::delivers_kind;
 use crate::invocation::PROGRAM;
 use crate::names;
@@ -59,12 +59,11 @@ pub(super) async fn source(build: &Cluster, versions: FluxVersions, request: &Re
 pub(super) async fn git(
     ui: Ui,
     request: &Request,
-    access: &GitAccess,
+    clusters: &Clusters,
     repository: &GitRepository,
 ) -> Result<(Checkout, PackageDirectory, RunClusterDirectory, Vec<Error>)> {
-    let url = GitUrl::parse(&repository.spec.url);
-    let branch = git_access::branch_to_push_to(repository)?;
-    let checkout = git_access::writable_checkout(ui, &url, branch, access, &request.commit).await?;
+    let checkout =
+        git_access::writable_checkout(ui, &clusters.build, repository, &clusters.git, &request.commit).await?;
     let artifact = Artifact::of(checkout.root(), &repository.spec)?;
     let package = artifact.package(checkout.root(), &request.package)?;
     let mut directory = RunClusterDirectory::read(checkout.root(), &package.path, &request.run_cluster)?;
