@@ -1,6 +1,6 @@
 //! `values`: which values a package takes, which Git holds for a delivery, and which packages a repository has.
 //!
-//! Reads the repository alone; a cluster is asked only for its address, where no flag names it.
+//! Reads the repository alone; a cluster is asked only for its address and for the keys of encrypted values, where no flag names it.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,9 @@ use crate::check;
 use crate::cli::{ValuesArgs, ValuesFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
-use crate::flux::{Followed, GitRepository, GitRepositorySpec, git_repository_resource};
+use crate::flux::{
+    Followed, GitRepository, GitRepositorySpec, Kustomization, git_repository_resource, kustomization_resource,
+};
 use crate::gitops::artifact::Artifact;
 use crate::gitops::checkout::{Checkout, GitAccess, Snapshot};
 use crate::gitops::delivery::RunClusterDirectory;
@@ -39,13 +41,18 @@ pub(super) async fn run(
     namespace: Option<String>,
     arguments: ValuesArgs,
 ) -> Result<()> {
-    let (repository, source) = Repository::open(ui, &connection, namespace, &arguments).await?;
+    let (repository, source) = Repository::open(ui, &connection, namespace.clone(), &arguments).await?;
     let root = repository.root();
     let artifact = Artifact::of(root, &source)?;
     let Some(package) = &arguments.package else { return list(ui, root, &artifact, arguments.output) };
     let package = artifact.package(root, names::normalised_path(package))?;
     if let (Some(run_cluster), None) = (&arguments.run_cluster, &arguments.version) {
-        return delivered(ui, root, &package, run_cluster, arguments.output);
+        let mut directory = RunClusterDirectory::read(root, &package.path, run_cluster)?;
+        // Where a flag names the repository, it may be of no cluster that is at hand.
+        let names_repository = arguments.git_url.is_some() || arguments.repo_dir.is_some();
+        let cluster = (!names_repository).then_some((&connection, namespace));
+        let lacking = decrypt(&mut directory, &package.name, run_cluster, cluster).await?;
+        return delivered(ui, &directory, &package.name, run_cluster, lacking.as_ref(), arguments.output);
     }
     let manifest = chosen(&package, arguments.version.as_deref())?;
     describe(ui, &package, manifest, arguments.output)
@@ -224,20 +231,44 @@ fn describe(
     }
 }
 
+/// Decrypts what the user's own keys can, and else what Flux's can, where the user may read those; returns why they may not.
+async fn decrypt(
+    directory: &mut RunClusterDirectory,
+    package: &str,
+    run_cluster: &str,
+    cluster: Option<(&Connection, Option<String>)>,
+) -> Result<Option<Error>> {
+    let is_left = |directory: &RunClusterDirectory| directory.secrets.iter().any(|secret| !secret.is_readable());
+    if is_left(directory) {
+        age_keys::own()?.iter().try_for_each(|identities| directory.decrypt(identities))?;
+    }
+    let Some((connection, namespace)) = cluster.filter(|_| is_left(directory)) else { return Ok(None) };
+    let build = Cluster::connect(Role::Build, connection).await?;
+    let versions = check::flux(&build, &build.served_versions().await?)?;
+    let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
+    let resource = kustomization_resource(versions.kustomization);
+    let name = names::package_installs_kustomization(package, run_cluster);
+    let kustomization: Option<Kustomization> = build.read(&resource, &namespace, &name).await?;
+    let decryption = kustomization.and_then(|kustomization| kustomization.spec.decryption);
+    let named = decryption.as_ref().and_then(|decryption| decryption.pointer("/secretRef/name")?.as_str());
+    match age_keys::of_flux(&build, &namespace, named.unwrap_or(age_keys::KEY_SECRET)).await {
+        Ok(secret) => secret.identities.iter().try_for_each(|identities| directory.decrypt(identities)).map(|()| None),
+        Err(error) if error.status() == Some(403) => Ok(Some(error)),
+        Err(error) => Err(error),
+    }
+}
+
 /// Prints the values that Git holds for a delivery.
 fn delivered(
     ui: Ui,
-    root: &Path,
-    package: &PackageDirectory,
+    directory: &RunClusterDirectory,
+    package: &str,
     run_cluster: &str,
+    lacking: Option<&Error>,
     format: Option<ValuesFormat>,
 ) -> Result<()> {
-    let mut directory = RunClusterDirectory::read(root, &package.path, run_cluster)?;
-    if directory.secrets.iter().any(|secret| secret.encrypted) {
-        age_keys::own()?.iter().try_for_each(|identities| directory.decrypt(identities))?;
-    }
     let Some(install) = &directory.install else {
-        return Err(Error::new(format!("{} is not delivered to {run_cluster}", package.name))
+        return Err(Error::new(format!("{package} is not delivered to {run_cluster}"))
             .because(format!("{} holds no PackageInstall", directory.path)));
     };
     if format == Some(ValuesFormat::Table) {
@@ -252,8 +283,9 @@ fn delivered(
                 .hint("look for it on the run cluster, or where it is managed")
         })?;
         if !secret.is_readable() {
-            return Err(Error::new(format!("the values in {} are encrypted", secret.file))
-                .hint("give a private key that can decrypt them: SOPS_AGE_KEY_FILE=FILE"));
+            let error = Error::new(format!("the values in {} are encrypted", secret.file));
+            let error = lacking.map_or_else(|| error.clone(), |lacking| error.clone().because(lacking));
+            return Err(error.hint("give a private key that can decrypt them: SOPS_AGE_KEY_FILE=FILE"));
         }
         texts.extend(secret.contents.values().map(|text| (secret.file.as_str(), text.expose_secret())));
     }
