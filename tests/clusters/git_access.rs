@@ -5,11 +5,12 @@ use testbed::{Testbed, generate_key};
 
 use crate::Test;
 use crate::bad_input::refused;
-use crate::support::{PACKAGE, User};
+use crate::support::{PACKAGE, User, VALUES_FILE};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("git_access::ssh_with_a_deploy_key", ssh),
     ("git_access::https_with_a_private_authority", https),
+    ("git_access::encrypted_values_over_ssh_with_nothing_but_the_deploy_key", encrypted_over_ssh),
     ("git_access::secrets_that_are_there_and_tokens", secrets_and_tokens),
 ];
 
@@ -161,4 +162,49 @@ fn secrets_and_tokens(testbed: &Testbed) {
     user.write("client.crt", "no certificate");
     let files = ["--git-client-cert-file", "client.crt", "--git-client-key-file", "client.crt"];
     refused(&user, &with(&files), 2).says("client.crt holds no certificate");
+}
+
+fn encrypted_over_ssh(testbed: &Testbed) {
+    let mut user = User::new(testbed, "sealed-ssh");
+    without_password(&mut user);
+    let server = testbed.git_over_ssh().expect("an SSH server");
+    let repository = user.workspace.repository().clone();
+    let directory = tempfile::tempdir().expect("a directory");
+    let (key, public) = generate_key(directory.path(), "deploy").expect("a key pair");
+    user.write("known_hosts", &server.known_hosts());
+    repository.set_deploy_keys(&[("read", &public)]).expect("deploy keys");
+    let url = server.url(&repository);
+    let bootstrap = ["bootstrap", PACKAGE, "--git-url", &url, "--branch", "main", "--yes"];
+    let with_key = [&bootstrap[..], &["--ssh-key-file", &key, "--known-hosts-file", "known_hosts"]].concat();
+    user.run(&with_key).expect_code(0);
+    user.write("values.yaml", "workload_name: hello-app\nhostname: fake-password-of-nobody\n");
+    let encrypted =
+        [user.add_cluster_arguments("prod1", "prod1").as_slice(), &["--encrypt", "age", "--generate-age-key"]].concat();
+    let before = user.target(&["get", "all,secrets,packages,packageinstalls,apps,roles,rolebindings", "-o", "name"]);
+    refused(&user, &encrypted, 1)
+        .says("neither your own git nor the credential that Flux has can push")
+        .says("give the deploy key write access")
+        .does_not_say("fake-password");
+
+    repository.set_deploy_keys(&[("write", &public)]).expect("deploy keys");
+    let added = user.run(&encrypted).expect_code(0).says("ready").says(&format!("{PACKAGE}-gitops-auth: "));
+    added.does_not_say("fake-password").does_not_say("PRIVATE KEY");
+    let file = repository.read(VALUES_FILE).expect("Git").expect("the values");
+    assert!(file.contains("ENC[AES256_GCM,") && !file.contains("fake-password"), "{file}");
+    assert!(!user.target(&["get", "packageinstalls", "-o", "name"]).is_empty());
+
+    // Flux would stop at the first commit that is not signed.
+    let source = format!("{PACKAGE}-gitops-repo");
+    user.build(&["create", "secret", "generic", "signers", "--from-literal=key.asc=fake"]);
+    let verify = r#"{"spec": {"verify": {"mode": "HEAD", "secretRef": {"name": "signers"}}}}"#;
+    user.build(&["patch", "gitrepository", &source, "--type=merge", "-p", verify]);
+    let remove = ["remove-cluster", "prod1", "--run-context", "prod1", "--yes"];
+    refused(&user, &remove, 1).says("that are not signed").says("commit.gpgSign");
+    user.build(&["patch", "gitrepository", &source, "--type=merge", "-p", r#"{"spec": {"verify": null}}"#]);
+
+    user.run(&remove).expect_code(0).says("removed");
+    let after = user.target(&["get", "all,secrets,packages,packageinstalls,apps,roles,rolebindings", "-o", "name"]);
+    assert_eq!(before, after);
+    assert_eq!(repository.read(VALUES_FILE).expect("Git"), None);
+    assert!(user.temporary_files().is_empty(), "{:?}", user.temporary_files());
 }
