@@ -20,6 +20,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("bad_input::unknown_deliveries", unknown_deliveries),
     ("bad_input::passwords_of_several_lines", passwords_of_several_lines),
     ("bad_input::paths_and_names_that_kapp_controller_refuses", paths_and_names),
+    ("bad_input::an_empty_repository", empty_repository),
+    ("bad_input::a_protected_branch", protected_branch),
 ];
 
 /// Runs something that must be refused, and proves that nothing was written anywhere.
@@ -215,4 +217,29 @@ fn paths_and_names(testbed: &Testbed) {
     arguments[at] = &deep;
     arguments.extend(["--version-constraints", " "]);
     refused(&user, &arguments, 2).says("--version-constraints is empty");
+}
+
+fn empty_repository(testbed: &Testbed) {
+    let user = User::new(testbed, "empty");
+    let repository = user.workspace.repository();
+    repository.git(&["update-ref", "-d", "refs/heads/main"]).expect("Git");
+    let bootstrap = ["bootstrap", PACKAGE, "--git-url", repository.url(), "--branch", "main", "--yes"];
+    refused(&user, &bootstrap, 1)
+        .says(&format!("{} has no branch main", repository.url()))
+        .says("the repository is empty: let the supply chain push a package first");
+    refused(&user, &["values", "--git-url", repository.url(), "--branch", "main"], 1).says("the repository is empty");
+}
+
+fn protected_branch(testbed: &Testbed) {
+    let user = bootstrapped(testbed, "protected");
+    let repository = user.workspace.repository();
+    let said = "GitLab: You are not allowed to push code to protected branches on this project.";
+    repository.judge_pushes(&format!("echo '{said}' >&2; exit 1")).expect("a hook");
+    let head = repository.head().expect("Git");
+    refused(&user, &user.add_cluster_arguments("prod1", "prod1"), 1)
+        .says(&format!("{} refuses changes to the branch main; nothing was pushed", repository.url()))
+        .says(&format!("the server says: {said}"))
+        .says("nothing was written on a cluster")
+        .says("let Flux follow a branch that you may push to");
+    assert_eq!(head, repository.head().expect("Git"));
 }

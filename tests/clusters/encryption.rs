@@ -3,6 +3,7 @@
 use testbed::Testbed;
 
 use crate::Test;
+use crate::bad_input::refused;
 use crate::support::{INSTALLS, PACKAGE, User, VALUES_FILE};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -72,13 +73,17 @@ fn plain_becomes_encrypted(testbed: &Testbed) {
 
     let namespace = user.workspace.build_namespace();
     user.build(&["create", "secret", "generic", "sops-age", "--from-literal=age.key=not-a-real-key"]);
-    let before = user.state();
-    let refused = user.run(&with(&user, &["--encrypt", "age", "--generate-age-key"]));
-    refused.expect_code(1).says("no key whose name ends in .agekey, but age.key").does_not_say("not-a-real-key");
-    assert_eq!(before, user.state(), "something was written");
-    user.build(&["delete", "secret", "sops-age"]);
-
     let complete = with(&user, &["--encrypt", "age", "--generate-age-key"]);
+    refused(&user, &complete, 1)
+        .says("no key whose name ends in .agekey, but age.key")
+        .says("such as age.agekey")
+        .does_not_say("not-a-real-key");
+    user.build(&["delete", "secret", "sops-age"]);
+    let rules = |text| user.workspace.repository().commit(&[(".sops.yaml", text)], "Say who reads").expect("a commit");
+    rules(Some("creation_rules:\n- path_regex: ^other/\n  age: age1x\n"));
+    refused(&user, &complete, 1).says(&format!(".sops.yaml has no rule for {VALUES_FILE}")).says("path_regex");
+    rules(None);
+
     user.run(&complete).expect_code(0).says("history").says("spec.decryption").says("ready");
     let file = user.workspace.repository().read(VALUES_FILE).expect("Git").expect("the values");
     assert!(file.contains("ENC[AES256_GCM,") && !file.contains("workload_name"), "{file}");
@@ -87,5 +92,8 @@ fn plain_becomes_encrypted(testbed: &Testbed) {
 
     // Without the key, Flux could not go on.
     user.build(&["delete", "secret", "sops-age"]);
-    user.add_cluster("prod1").expect_code(1).says("sops-age with the private key does not exist");
+    refused(&user, &with(&user, &[]), 1)
+        .says(&format!("Flux could not decrypt {VALUES_FILE}"))
+        .says("sops-age with the private key does not exist")
+        .says("--from-file=age.agekey=FILE");
 }

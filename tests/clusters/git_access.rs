@@ -107,6 +107,26 @@ fn https(testbed: &Testbed) {
     user.change_replicas(3);
     user.run(&["wait"]).expect_code(0).says("ready");
     user.assert_replicas(3);
+
+    // Another CA beside the first one, as while a server changes over; and a token in place of the password, then another one.
+    user.write("two-cas.pem", &[server.authority(), &std::fs::read_to_string(&other).expect("a file")].concat());
+    user.run(&[&bootstrap[..], &["--git-ca-file", "two-cas.pem"]].concat()).expect_code(0);
+    let two = stored(&user, "ca.crt");
+    assert_ne!(before, two);
+    let username = repository.username();
+    for (replicas, token) in [(1, "a-first-fake-token"), (2, "a-second-fake-token")] {
+        repository.change_password(token);
+        user.write("token", token);
+        without_password(&mut user);
+        let with_token = [&bootstrap[..], &["--git-token-file", "token"]].concat();
+        user.run(&with_token).expect_code(0).says("fetched").does_not_say(token);
+        assert!(stored(&user, "password").is_empty() && stored(&user, "ca.crt") == two);
+        user.change_replicas(replicas);
+        user.run(&["wait"]).expect_code(0).says("ready");
+        user.assert_replicas(replicas);
+    }
+    user.set("GIT_USERNAME", &username);
+    user.set("GIT_PASSWORD", "a-second-fake-token");
     user.run(&["remove-cluster", "prod1", "--run-context", "prod1", "--yes"]).expect_code(0);
 }
 
