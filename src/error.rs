@@ -61,6 +61,7 @@ pub struct Error {
     hints: Vec<String>,
     status: Option<u16>,
     refusal: Option<Box<Refusal>>,
+    is_of_front_door: bool,
     is_reported: bool,
     parts: Vec<Self>,
 }
@@ -91,6 +92,7 @@ impl Error {
             hints: Vec::new(),
             status: None,
             refusal: None,
+            is_of_front_door: false,
             is_reported: false,
             parts: Vec::new(),
         }
@@ -176,6 +178,19 @@ impl Error {
     #[must_use]
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
         self.refusal.as_deref()
+    }
+
+    /// Marks that no Kubernetes API server answered, but something before it, such as a login page.
+    #[must_use]
+    pub fn of_front_door(mut self) -> Self {
+        self.is_of_front_door = true;
+        self
+    }
+
+    /// Tells whether something before the API server answered in its place.
+    #[must_use]
+    pub fn is_of_front_door(&self) -> bool {
+        self.is_of_front_door
     }
 
     /// Returns what kind of failure this is.

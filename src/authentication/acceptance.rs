@@ -1,7 +1,7 @@
 //! Whether the addresses of a run cluster accept the tokens of its service accounts.
 //!
-//! Some front doors know only their own users and answer every other token with 401: Rancher's `/k8s/clusters/…`, the DNS
-//! endpoint of GKE. So a token counts where Flux will use it; the user's own address counts only where Flux's cannot be
+//! Some front doors know only their own users and answer every other token with 401, or with a login page: Rancher's
+//! `/k8s/clusters/…`, the DNS endpoint of GKE. So a token counts where Flux will use it; the user's own address counts only where Flux's cannot be
 //! reached from here. How requests are made lives in [`crate::cluster`].
 
 use std::time::Duration;
@@ -58,7 +58,7 @@ pub fn judge<T>(flux: Result<T>, user: Result<T>, are_one: bool) -> Verdict<T> {
 }
 
 fn is_unknown(error: &Error) -> bool {
-    error.status() == Some(401)
+    error.status() == Some(401) || error.is_of_front_door()
 }
 
 /// The two ways to a run cluster.
@@ -166,6 +166,7 @@ mod tests {
         assert_eq!(judged(Ok(1), Ok(2), true), "Flux 1");
         assert_eq!(judged(unknown(), Ok(2), false), "refused");
         assert_eq!(judged(unknown(), unknown(), true), "refused");
+        assert_eq!(judged(Err(Error::new("a login page").of_front_door()), Ok(2), false), "refused");
     }
 
     #[test]

@@ -5,12 +5,13 @@ use std::time::Duration;
 use kube::client::AuthError;
 use kube::core::Status;
 use kube::runtime::watcher;
+use serde_json::error::Category;
 
 use super::{Cluster, Role};
 use crate::error::Error;
 use crate::refusal::{Escalation, MissingRule, Refusal};
 use crate::shell::quoted;
-use crate::waiting::{Outlook, outlook};
+use crate::waiting::{Outlook, is_busy, outlook};
 
 /// Why a watch was interrupted.
 #[derive(Clone, Debug)]
@@ -40,14 +41,31 @@ impl Cluster {
         let place = self.display();
         match error {
             kube::Error::Api(status) => {
+                if let Some(answer) = foreign_answer(&status) {
+                    return self.foreign(&answer);
+                }
                 self.explain(Error::new(sentence(what, &place)).with_status(status.code), namespace, &status)
             }
             kube::Error::Auth(error) => Error::new(format!("no credential could be obtained for {place}"))
                 .with_status(401)
                 .because(root_cause(&error))
                 .hint(self.credential_hint()),
+            kube::Error::SerdeError(error) if matches!(error.classify(), Category::Syntax | Category::Eof) => {
+                self.foreign("its answer is no JSON: perhaps a login page, or a redirection to one")
+            }
+            kube::Error::SerdeError(error) => {
+                Error::new(sentence(what, &place)).because(format!("the answer cannot be read: {error}"))
+            }
             error => self.unreachable(&error),
         }
+    }
+
+    /// Says that something else than the API server answers at its address.
+    fn foreign(&self, answer: &str) -> Error {
+        Error::new(format!("what answers for {} at {} is no Kubernetes API server", self.display(), self.server()))
+            .because(answer)
+            .hint("check the address, and what stands before the API server: a login page, a proxy, another server")
+            .of_front_door()
     }
 
     /// Adds to an error what the API server's answer means, and what to do about it.
@@ -134,6 +152,24 @@ impl Cluster {
     }
 }
 
+/// What kube says of an answer that refuses, and is no `Status` (kube-client 5.0, `handle_api_errors`).
+const NO_STATUS: &str = "Failed to parse error data";
+
+/// Returns the answer of something that is no API server; `None` where it may be one, or something that restarts before it.
+fn foreign_answer(status: &Status) -> Option<String> {
+    // An API server says so of paths that it does not serve.
+    let is_unknown_path = status.code == 404 && status.message == "404 page not found";
+    if status.reason != NO_STATUS || status.code == 401 || is_unknown_path || is_busy(status.code) {
+        return None;
+    }
+    let line: String = status.message.lines().next().unwrap_or_default().trim().chars().take(200).collect();
+    Some(match line.as_str() {
+        "" => format!("it answers with HTTP {}", status.code),
+        line if line.starts_with('<') => format!("it answers with HTTP {} and a web page", status.code),
+        line => format!("it answers with HTTP {}: {line}", status.code),
+    })
+}
+
 /// Names the rule that a refusal asks for, where it says one, and the file with all that is needed.
 fn permission_hint(role: &Role, missing: Option<&MissingRule>) -> String {
     let missing = missing
@@ -175,6 +211,22 @@ fn message(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_api_server_says_is_told_from_what_one_says() {
+        let said = |code: u16, text: &str| foreign_answer(&Status::failure(text, NO_STATUS).with_code(code));
+        assert_eq!(said(401, "Unauthorized"), None);
+        assert_eq!(said(404, "404 page not found"), None);
+        assert_eq!(said(503, "<html>"), None);
+        assert_eq!(foreign_answer(&Status::failure("no", "Forbidden").with_code(403)), None);
+        let json = r#"{"type":"error","code":"Forbidden"}"#;
+        assert_eq!(
+            said(403, json).as_deref(),
+            Some(r#"it answers with HTTP 403: {"type":"error","code":"Forbidden"}"#)
+        );
+        assert_eq!(said(403, "<html>\n<input value=x>").as_deref(), Some("it answers with HTTP 403 and a web page"));
+        assert_eq!(said(404, "").as_deref(), Some("it answers with HTTP 404"));
+    }
 
     #[test]
     fn a_refusal_names_the_missing_rule() {

@@ -1,13 +1,12 @@
 //! API servers behind gateways: one that refuses a request now and then, and one that knows only its own users.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
-use testbed::{Behaviour, Gateway, Testbed};
+use testbed::{Behaviour, Gateway, Others, Testbed};
 
 use crate::Test;
 use crate::credentials::{add_cluster, annotation, kubeconfig as stored_kubeconfig, secret, with_kubeconfig};
 use crate::kubeconfig_file::{own_kubeconfig, rules_of_the_guide};
+use crate::kubectl::{change_kubeconfig, entry, kubeconfig};
 use crate::support::{PACKAGE, User, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
@@ -15,6 +14,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("gateways::a_kubeconfig_whose_storing_is_not_answered_is_stored_once", lost_answer),
     ("gateways::a_deletion_that_is_not_answered_is_sent_again", lost_answer_to_a_deletion),
     ("gateways::one_that_knows_only_its_own_users_is_refused_without_a_trace", only_own_users),
+    ("gateways::login_pages_are_no_api_server", login_pages),
     ("gateways::beside_one_that_knows_only_its_own_users_flux_has_an_address_of_its_own", beside_own_users),
     ("gateways::one_that_knows_only_its_own_users_knows_those_of_a_kubeconfig_file", own_user),
     ("gateways::rotate_stores_no_credential_that_flux_could_not_use", rotation),
@@ -40,22 +40,21 @@ fn put_before(user: &mut User<'_>, context: &str, behaviour: Behaviour) -> Gatew
     gateway
 }
 
-/// Puts a gateway before `prod1` that knows only its own users, and lets none of the cluster's in.
+/// Puts a gateway before `prod1` that knows only its own users, and none of the cluster's.
 fn put_own_users_before(user: &mut User<'_>) -> Gateway {
+    let credential = token_of(user);
+    put_own_users_with(user, &credential, Others::Unauthorized)
+}
+
+/// Returns the user's token for `prod1`.
+fn token_of(user: &User<'_>) -> String {
     let mut kubeconfig = kubeconfig(user);
-    let credential = entry(&mut kubeconfig, "users", "prod1")["user"]["token"].as_str().expect("a token").to_owned();
+    entry(&mut kubeconfig, "users", "prod1")["user"]["token"].as_str().expect("a token").to_owned()
+}
+
+fn put_own_users_with(user: &mut User<'_>, credential: &str, others: Others) -> Gateway {
     let (prefix, token) = ("/k8s/clusters/c-m-x".to_owned(), OWN_TOKEN.to_owned());
-    put_before(user, "prod1", Behaviour::OwnUsers { prefix, token, credential })
-}
-
-fn kubeconfig(user: &User<'_>) -> Value {
-    let path = user.variable("KUBECONFIG").map(PathBuf::from).expect("a kubeconfig");
-    serde_yaml::from_str(&std::fs::read_to_string(path).expect("a kubeconfig")).expect("YAML")
-}
-
-fn entry<'a>(kubeconfig: &'a mut Value, list: &str, name: &str) -> &'a mut Value {
-    let entries = kubeconfig[list].as_array_mut().expect("a list");
-    entries.iter_mut().find(|entry| entry["name"] == name).expect("an entry")
+    put_before(user, "prod1", Behaviour::OwnUsers { prefix, token, credential: credential.to_owned(), others })
 }
 
 fn direct(user: &User<'_>) -> Vec<String> {
@@ -74,6 +73,8 @@ fn unreliable(testbed: &Testbed) {
     user.run(&["check", "prod1"]).expect_code(0);
     user.run(&["wait"]).expect_code(0).says(&format!("{PACKAGE} on prod1  ready"));
     user.run(&["status"]).expect_code(0).says("ready");
+    user.run(&["version"]).expect_code(0);
+    user.run(&[&arguments[..], &["--diff"]].concat()).expect_code(0);
     user.run(&["values", PACKAGE]).expect_code(0).says("workload_name");
     user.run(&["values", PACKAGE, "--run-cluster", "prod1"]).expect_code(0).says("replicas: 2");
     let rotate = ["rotate", "prod1", "--run-context", "prod1=prod1", "--yes"];
@@ -161,6 +162,41 @@ fn only_own_users(testbed: &Testbed) {
     user.build(&["delete", "secret", "prod1-kubeconfig"]);
     refused(&[]).says("it was not stored").does_not_say("took ");
     assert!(gateway.refused() > 0, "the gateway refused nobody");
+}
+
+/// Others answer with something of their own, which is no answer of an API server.
+fn login_pages(testbed: &Testbed) {
+    let mut user = User::new(testbed, "login-pages");
+    user.bootstrap().expect_code(0);
+    let (own, credential) = (user.variable("KUBECONFIG").expect("a kubeconfig").to_owned(), token_of(&user));
+    for (others, words) in [
+        (Others::Forbidden, "it answers with HTTP 403: "),
+        (Others::Page, "its answer is no JSON"),
+        (Others::Redirected, "its answer is no JSON"),
+    ] {
+        user.set("KUBECONFIG", &own);
+        let gateway = put_own_users_with(&mut user, &credential, others);
+        let before = user.state();
+        add_cluster(&user, &[])
+            .expect_code(1)
+            .says(words)
+            .says("knows only its own users")
+            .says("--flux-server https://HOST:PORT")
+            .does_not_say("completes the rest");
+        assert_eq!(before, user.state(), "something is left");
+        assert!(gateway.refused() > 0, "the gateway refused nobody");
+    }
+    // Whoever may not request tokens finds out with the first one; the gateway is the last.
+    user.set("KUBECONFIG", &own);
+    forbid_tokens(&user);
+    let _gateway = put_own_users_with(&mut user, &credential, Others::Page);
+    let output = add_cluster(&user, &[]).expect_code(1).says("it was not stored").says("took ServiceAccount");
+    output.says("knows only its own users").does_not_say("completes the rest");
+    // One's own credential that has ended is told as what it is.
+    change_kubeconfig(&mut user, |kubeconfig| {
+        entry(kubeconfig, "users", "prod1")["user"] = json!({"token": "another-fake-token"});
+    });
+    add_cluster(&user, &[]).expect_code(1).says("is no Kubernetes API server").does_not_say("is not reachable");
 }
 
 fn beside_own_users(testbed: &Testbed) {

@@ -39,7 +39,7 @@ pub enum Behaviour {
     /// All but every other write to an object, whose path is given: in turn it is refused with "503 Service Unavailable", and
     /// carried out without an answer.
     UnreliableWrites(String),
-    /// Those of its own users below its own path. All others get "401 Unauthorized", tokens of the cluster's included.
+    /// Those of its own users below its own path. All others are turned away, tokens of the cluster's included.
     OwnUsers {
         /// The path, such as `/k8s/clusters/c-m-x`.
         prefix: String,
@@ -47,7 +47,22 @@ pub enum Behaviour {
         token: String,
         /// The bearer token with which the request goes to the API server instead.
         credential: String,
+        /// How others are turned away.
+        others: Others,
     },
+}
+
+/// How a gateway turns those away whom it does not know.
+#[derive(Clone, Copy, Debug)]
+pub enum Others {
+    /// With "401 Unauthorized".
+    Unauthorized,
+    /// With "403 Forbidden", and an error that is no `Status` of Kubernetes.
+    Forbidden,
+    /// With a page to log in, and "200 OK".
+    Page,
+    /// To a page to log in.
+    Redirected,
 }
 
 #[derive(Debug)]
@@ -184,10 +199,10 @@ impl State {
                     _ => Ok(self.forward(request).await),
                 };
             }
-            Behaviour::OwnUsers { prefix, token, credential } => {
+            Behaviour::OwnUsers { prefix, token, credential, others } => {
                 return Ok(match as_other_user(request, prefix, token, credential) {
                     Some(request) => self.forward(request).await,
-                    None => self.refuse(StatusCode::UNAUTHORIZED),
+                    None => self.turn_away(*others),
                 });
             }
         };
@@ -212,6 +227,26 @@ impl State {
     fn refuse(&self, code: StatusCode) -> Response<Body> {
         self.refused.fetch_add(1, Ordering::Relaxed);
         plain(code, code.canonical_reason().unwrap_or_default())
+    }
+
+    fn turn_away(&self, others: Others) -> Response<Body> {
+        let code = match others {
+            Others::Unauthorized => return self.refuse(StatusCode::UNAUTHORIZED),
+            Others::Forbidden => StatusCode::FORBIDDEN,
+            Others::Page => StatusCode::OK,
+            Others::Redirected => StatusCode::FOUND,
+        };
+        let mut response = self.refuse(code);
+        match others {
+            Others::Redirected => {
+                let page = HeaderValue::from_static("https://login.example.com/");
+                response.headers_mut().insert(header::LOCATION, page);
+                *response.body_mut() = Body::empty();
+            }
+            Others::Forbidden => *response.body_mut() = Body::from(r#"{"type":"error","code":"Forbidden"}"#),
+            _ => *response.body_mut() = Body::from("<html>Log in, please</html>"),
+        }
+        response
     }
 
     async fn forward(&self, mut request: Request<Incoming>) -> Response<Body> {

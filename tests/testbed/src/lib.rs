@@ -32,7 +32,7 @@ mod workspace;
 pub use certificates::Identity;
 pub use error::{Error, Result};
 pub use file_server::FileServer;
-pub use gateway::{Behaviour, Gateway};
+pub use gateway::{Behaviour, Gateway, Others};
 pub use git_server::{GitServer, HttpsGitServer, Repository, SshGitServer, generate_key};
 pub use package::{PackageVersion, Variant};
 pub use private_registry::PrivateRegistry;
