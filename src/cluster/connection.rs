@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kube::config::Kubeconfig;
+use kube::config::{Kubeconfig, KubeconfigError};
 use secrecy::SecretString;
 
 use super::Role;
@@ -102,7 +102,13 @@ pub fn find_kubeconfig(path: Option<&Path>) -> Result<Option<Kubeconfig>> {
         if path.is_none() && !file.exists() {
             continue;
         }
-        let unreadable = |error| Error::usage(format!("cannot read the kubeconfig {}", file.display())).because(error);
+        let unreadable = |error| {
+            let unreadable = Error::usage(format!("cannot read the kubeconfig {}", file.display()));
+            match &error {
+                KubeconfigError::Parse(error) => unreadable.because(fault(error)),
+                error => unreadable.because(error),
+            }
+        };
         let next = Kubeconfig::read_from(file).map_err(unreadable)?;
         merged = Some(match merged {
             Some(merged) => merged.merge(next).map_err(unreadable)?,
@@ -110,6 +116,14 @@ pub fn find_kubeconfig(path: Option<&Path>) -> Result<Option<Kubeconfig>> {
         });
     }
     Ok(merged)
+}
+
+/// Says where a kubeconfig is wrong. The parser's own words quote what stands there, which may be a credential.
+fn fault(error: &serde_yaml::Error) -> String {
+    match error.without_snippet().location() {
+        Some(place) => format!("it is no valid kubeconfig at line {}, column {}", place.line(), place.column()),
+        None => "it is no valid kubeconfig".to_owned(),
+    }
 }
 
 fn default_files() -> Vec<PathBuf> {
@@ -126,5 +140,26 @@ pub(super) fn describe(role: &Role) -> String {
     match role {
         Role::Build => "the build cluster".to_owned(),
         Role::Run(name) => format!("the run cluster `{name}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_where_a_kubeconfig_is_wrong_is_not_shown() {
+        let refused = |text: &str| {
+            let mut file = tempfile::NamedTempFile::new().expect("a file");
+            file.write_all(text.as_bytes()).expect("a file");
+            load_kubeconfig(Some(file.path())).expect_err("it is wrong").causes().join("; ")
+        };
+        // A user entry that is the token itself, and one whose token is indented too little.
+        let told = refused("apiVersion: v1\nkind: Config\nusers:\n- name: me\n  user: fake-token\n");
+        assert_eq!(told, "it is no valid kubeconfig at line 5, column 9");
+        let told = refused("users:\n- name: me\n  user:\n    token:\n   fake-token: [\n");
+        assert!(told.starts_with("it is no valid kubeconfig at line ") && !told.contains("fake-token"), "{told}");
     }
 }

@@ -87,7 +87,12 @@ impl Entries {
         if self.names_no_server() {
             return Err(unusable("it names no server".to_owned()));
         }
-        let authority = ExecAuthCluster::try_from(&self.cluster).map_err(|error| unusable(error.to_string()))?;
+        let mut cluster = self.cluster.clone();
+        if let Some(data) = &mut cluster.certificate_authority_data {
+            // As Go does (`encoding/base64`): `base64` breaks lines, and people indent them below the key.
+            data.retain(|character| !matches!(character, '\r' | '\n'));
+        }
+        let authority = ExecAuthCluster::try_from(&cluster).map_err(|error| unusable(error.to_string()))?;
         let mut config = Config::new(server_url(&self.cluster, &self.user).map_err(unusable)?);
         if let Some(namespace) = &self.namespace {
             config.default_namespace.clone_from(namespace);

@@ -53,7 +53,7 @@ pub(super) fn check_pair(certificate: &[u8], key: &[u8]) -> Result<(), Problem> 
         return Err(Problem::Refused("the key is not PEM"));
     }
     if is_encrypted(key) {
-        return Err(Problem::Refused("the key is encrypted"));
+        return Err(ENCRYPTED);
     }
     match client_identity(certificate, key) {
         Err(problem @ Problem::Undecided(_)) => Err(problem),
@@ -61,6 +61,8 @@ pub(super) fn check_pair(certificate: &[u8], key: &[u8]) -> Result<(), Problem> 
         _ => Err(UNUSABLE),
     }
 }
+
+const ENCRYPTED: Problem = Problem::Refused("the key is encrypted");
 
 const UNUSABLE: Problem = Problem::Undecided("this plugin cannot use this kind of certificate or key");
 
@@ -72,6 +74,9 @@ pub(crate) fn client_identity(certificate: &[u8], key: &[u8]) -> Result<Certifie
     let chain: Vec<CertificateDer<'static>> =
         CertificateDer::pem_slice_iter(certificate).filter_map(Result::ok).collect();
     let first = chain.first().ok_or(Problem::Undecided("there is no certificate in it that can be read"))?;
+    if is_encrypted(key) {
+        return Err(ENCRYPTED);
+    }
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| UNUSABLE)?;
     let by_content = PrivateKeyDer::try_from(key.secret_der().to_vec()).map_err(|_| UNUSABLE)?;
     let key = any_supported_type(&by_content).map_err(|_| UNUSABLE)?;

@@ -368,6 +368,18 @@ fn certificates(testbed: &Testbed) {
         assert!(kubectl_can(&user, &arguments), "{arguments:?}");
         reaches(&user, &arguments);
     }
+    // `base64` breaks lines.
+    let broken = |user: &mut User<'_>| {
+        change_kubeconfig(user, |kubeconfig| {
+            let data = &mut entry(kubeconfig, "clusters", "build")["cluster"]["certificate-authority-data"];
+            let whole = data.as_str().expect("base64").to_owned();
+            *data =
+                json!(whole.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line) + "\n").collect::<String>());
+        });
+    };
+    broken(&mut user);
+    assert!(kubectl_can(&user, &[]));
+    reaches(&user, &[]);
     assert!(!kubectl_can(&user, &["--server", &server]));
     status(&user, &["--server", &server])
         .expect_code(1)
