@@ -2,7 +2,7 @@
 //!
 //! What a run cluster's directory holds lives in [`super::delivery`]; which version is selected, in `crate::carvel`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
@@ -172,12 +172,21 @@ impl PackageDirectory {
         self.kustomizations.iter().any(|file| file.rsplit_once('/').is_some_and(|(parent, _)| parent == directory))
     }
 
-    /// Refuses what kapp-controller's API server will refuse, with file, field and the correction: Flux applies nothing of
-    /// a directory in which one object is refused. What a kustomization file makes of them cannot be told.
+    /// Refuses what Flux cannot build, and what kapp-controller's API server will refuse, with file, field and the correction:
+    /// Flux applies nothing of a directory in which one object is refused. What a kustomization file makes of them cannot be told.
     ///
     /// With `is_substituted`, Flux replaces variables: what comes of a file that holds some cannot be told either.
     pub fn check(&self, is_substituted: bool) -> Result<()> {
         let is_open = |file: &String| self.is_built() || (is_substituted && self.with_variables.contains(file));
+        let mut files: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for package in self.packages.iter().filter(|package| !is_open(&package.file)) {
+            files.entry(&package.name).or_default().push(&package.file);
+        }
+        if let Some((name, files)) = files.iter().find(|(_, files)| files.len() > 1) {
+            return Err(Error::new(format!("Flux cannot build the Packages of {}", self.name))
+                .because(format!("Package {name} is in {}", files.join(" and in ")))
+                .hint("leave one of them, commit and push"));
+        }
         let mut invalid = self.invalid.iter().filter(|(file, _)| !is_open(file)).peekable();
         let Some(&(file, first)) = invalid.peek() else { return Ok(()) };
         let error = Error::new(format!("kapp-controller will refuse the Packages of {}", self.name));

@@ -123,6 +123,16 @@ fn a_refused_package_is_named_with_file_field_and_correction() {
 }
 
 #[test]
+fn a_package_that_is_there_twice_is_refused() {
+    let root = repository(&[
+        ("a/packages/1.yaml", &package("a.b.c", "1.0.0")),
+        ("a/packages/copy.yaml", &package("a.b.c", "1.0.0")),
+    ]);
+    let read = PackageDirectory::read_all(root.path(), "a").expect("a package");
+    insta::assert_snapshot!(read.check(false).expect_err("it is refused"), @"Flux cannot build the Packages of a: Package a.b.c.1.0.0 is in a/packages/1.yaml and in a/packages/copy.yaml");
+}
+
+#[test]
 fn lists_anchors_and_json_are_read_as_flux_does() {
     let item = package("a.b.c", "1.0.0").replace('\n', "\n    ");
     let list = format!("apiVersion: v1\nkind: List\nitems:\n  - {}\n", item.trim_end());

@@ -215,7 +215,12 @@ fn list(
 pub fn read(root: &Path, path: &str) -> Result<RepositoryFile> {
     let failed = |cause: String| Error::new(format!("cannot read {path} of the repository")).because(cause);
     let file = inside(root, path)?.ok_or_else(|| failed("there is no such file".to_owned()))?;
-    let content = fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
+    let content = fs::read_to_string(file).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => {
+            failed("it is no text in UTF-8".to_owned()).hint("write it in UTF-8, commit and push")
+        }
+        _ => failed(error.to_string()),
+    })?;
     Ok(RepositoryFile { path: path.to_owned(), content: SecretString::from(content) })
 }
 
