@@ -216,6 +216,7 @@ const SETTINGS: &str = r#"
 [push]
     default = nothing
     followTags = true
+    gpgSign = true
     pushOption = ci.skip
     recurseSubmodules = check
 [remote "origin"]

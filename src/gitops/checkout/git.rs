@@ -91,6 +91,8 @@ const OF_CLONE: &[&str] = &[
     // A server that knows no push options refuses them.
     "push.pushOption=",
     "push.followTags=false",
+    // Servers that take no signed pushes refuse them.
+    "push.gpgSign=false",
     "clone.rejectShallow=false",
     "rebase.updateRefs=false",
     "rerere.enabled=false",

@@ -14,6 +14,7 @@ const HOSTILE: &str = r#"
 [push]
     default = nothing
     followTags = true
+    gpgSign = true
     recurseSubmodules = only
     pushOption = ci.skip
     useForceIfIncludes = true
