@@ -41,7 +41,10 @@ pub(super) fn of(command: &str) -> &'static [Example] {
             ("Again with every change", "status -n dev --watch"),
         ],
         "values" => &[
-            ("Which packages there are", "values -n dev"),
+            (
+                "Which packages there are",
+                "values --branch main \\\n    --git-url https://git.example.com/platform/gitops.git",
+            ),
             ("A file to fill in for a new delivery", "values hello-app.default.tap -n dev -o yaml > values.yaml"),
             (
                 "What Git holds for a delivery, secrets included",

@@ -17,6 +17,7 @@ mod delivery;
 mod deploy_keys;
 mod disruption;
 mod encryption;
+mod examples;
 mod files;
 mod gateways;
 mod git;
@@ -40,6 +41,7 @@ mod secrets;
 mod status;
 mod support;
 mod terminal;
+mod transcript;
 mod truth;
 mod values;
 mod workload_identity;
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
         connection::TESTS,
         credentials::TESTS,
         delivery::TESTS,
+        examples::TESTS,
         deploy_keys::TESTS,
         files::TESTS,
         gateways::TESTS,
