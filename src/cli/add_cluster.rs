@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, ValueEnum};
 
-use super::parse::{parse_duration, parse_sync_period, parse_token_duration};
+use super::parse::{parse_commit, parse_duration, parse_sync_period, parse_token_duration};
 use super::preview::PreviewArgs;
 use super::shared::{COURSE, CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
 use crate::error::{Error, Result};
@@ -61,6 +61,15 @@ pub struct AddClusterArgs {
     /// Commits.
     #[command(flatten)]
     pub commit: CommitArgs,
+    /// Commit nothing: wait until a pull request has brought what this commit holds of the delivery to the branch that Flux follows, then do the rest
+    #[arg(
+        long,
+        value_name = "COMMIT",
+        help_heading = "Git commits",
+        conflicts_with_all = ["commit_message", "repo_dir", "no_push", "push_branch"],
+        value_parser = parse_commit
+    )]
+    pub wait_for_merge: Option<String>,
     /// How objects are written.
     #[command(flatten)]
     pub write: WriteArgs,

@@ -113,6 +113,7 @@ pub struct RotateArgs {
 
 /// Arguments of `remove-cluster`.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct RemoveClusterArgs {
     /// Short name of the run cluster, such as prod1
     #[arg(value_name = "RUN_CLUSTER")]
@@ -130,7 +131,7 @@ pub struct RemoveClusterArgs {
     #[arg(long)]
     pub keep_workloads: bool,
     /// Leave the files in the GitOps repository; without Flux they have no effect
-    #[arg(long, conflicts_with_all = ["commit_message", "repo_dir"])]
+    #[arg(long, conflicts_with_all = ["commit_message", "repo_dir", "push_branch"])]
     pub keep_git: bool,
     /// The run cluster is gone for good: clear the build cluster and Git, and list what stays behind
     #[arg(long, conflicts_with_all = ["run_context", "run_kubeconfig", "keep_workloads"])]
@@ -144,6 +145,13 @@ pub struct RemoveClusterArgs {
     /// Commits.
     #[command(flatten)]
     pub commit: CommitArgs,
+    /// Commit nothing: wait until a pull request has removed the files from the branch that Flux follows, then do the rest
+    #[arg(
+        long,
+        help_heading = "Git commits",
+        conflicts_with_all = ["commit_message", "repo_dir", "no_push", "push_branch", "keep_git"]
+    )]
+    pub wait_for_merge: bool,
     /// Confirmation.
     #[command(flatten)]
     pub confirm: ConfirmArgs,

@@ -102,6 +102,21 @@ pub(super) fn parse_commit(text: &str) -> Result<String, String> {
     }
 }
 
+/// Reads the name of a branch (`git check-ref-format`).
+pub(super) fn parse_branch(text: &str) -> Result<String, String> {
+    let is_bad = |character: char| character.is_control() || " ~^:?*[\\".contains(character);
+    let is_component = |part: &str| {
+        let ends_badly = matches!(part.rsplit_once('.'), Some((_, "" | "lock")));
+        !part.is_empty() && !part.starts_with('.') && !ends_badly
+    };
+    let has_bad_parts =
+        text.starts_with('-') || text.contains("..") || text.contains("@{") || matches!(text, "@" | "HEAD");
+    if has_bad_parts || text.contains(is_bad) || !text.split('/').all(is_component) {
+        return Err("expected the name of a branch, such as deliver-hello-app".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// Reads an extra field of a user.
 pub(super) fn parse_extra(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -152,6 +167,18 @@ fn is_label_text(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn branches_have_the_names_that_git_accepts() {
+        for good in ["main", "ops/deliver-hello.1", "a@b", "ä"] {
+            assert_eq!(parse_branch(good).as_deref(), Ok(good));
+        }
+        for bad in
+            ["", "-x", "a b", "a..b", "a/", "/a", "a//b", ".a", "a/.b", "a.lock", "a.", "@", "a@{b", "HEAD", "a:b"]
+        {
+            assert!(parse_branch(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn labels_are_read_as_the_api_server_takes_them() {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use super::parse::{parse_label, parse_run_context};
+use super::parse::{parse_branch, parse_label, parse_run_context};
 use crate::flux::GitProvider;
 use crate::gitops::checkout::KeyType;
 use crate::gitops::message::MessageTemplate;
@@ -129,6 +129,9 @@ pub struct CommitArgs {
     /// Commit in the checkout of --repo-dir, and do not push: nothing on a cluster then points at these files
     #[arg(long, requires = "repo_dir")]
     pub no_push: bool,
+    /// Push to this branch, for a pull request, and write nothing on a cluster; ends with the command that goes on after the merge
+    #[arg(long, value_name = "BRANCH", conflicts_with = "no_push", value_parser = parse_branch)]
+    pub push_branch: Option<String>,
 }
 
 /// How objects are written.

@@ -15,6 +15,8 @@ mod renamed;
 mod request;
 mod walk;
 
+use std::time::Duration;
+
 use self::clusters::Clusters;
 use self::request::Request;
 use super::preview::{self, Previewed};
@@ -57,6 +59,10 @@ async fn deliver(
     arguments: &AddClusterArgs,
     words: &[String],
 ) -> Result<()> {
+    if let Some(commit) = &arguments.wait_for_merge {
+        let timeout = if arguments.preview.mode().is_some() { Duration::ZERO } else { arguments.timeout };
+        Box::pin(gather::wait_for_merge(ui, &request, &clusters, commit, timeout)).await?;
+    }
     let (facts, checkout) = Box::pin(gather::gather(ui, &request, &clusters)).await?;
     let plan = Plan { timeout: Some(arguments.timeout), ..plan::plan(&request, &facts) };
     let plan = if arguments.confirm.wait { plan } else { plan.without_waiting() };
@@ -70,7 +76,7 @@ async fn deliver(
     confirm_and_execute(&plan, &preview, executor, arguments.confirm.yes).await?;
     if request.commit.is_held_back() {
         let delivery = format!("{} on {}", facts.package.name, request.run_cluster);
-        return outcome::report_committed(ui, &delivery, next_commands(&checkout, words));
+        return outcome::report_committed(ui, &delivery, next_commands(&checkout, &checkout.revision().await?, words));
     }
     if !arguments.confirm.wait {
         let delivery = format!("{} on {}", facts.package.name, request.run_cluster);
@@ -106,7 +112,10 @@ async fn deliver(
 }
 
 /// Returns the commands that finish what a commit has begun which Flux does not follow yet.
-fn next_commands(checkout: &Checkout, words: &[String]) -> Vec<String> {
-    let left_out = [&repeat::OF_FILES[..], &[("--no-push", false)]].concat();
-    checkout.push_command().into_iter().chain([repeat::without(words, &left_out)]).collect()
+fn next_commands(checkout: &Checkout, revision: &str, words: &[String]) -> Vec<String> {
+    let command = |left_out: &[(&str, bool)]| repeat::without(words, &[&repeat::OF_FILES, left_out].concat());
+    match checkout.push_command() {
+        Some(push) => vec![push, command(&[("--no-push", false)])],
+        None => vec![format!("{} --wait-for-merge {revision}", command(&repeat::OF_COMMITS))],
+    }
 }

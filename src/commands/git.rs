@@ -28,6 +28,10 @@ pub(super) struct CommitRequest {
     pub(super) repo_dir: Option<PathBuf>,
     /// Whether the commit stays in that checkout.
     pub(super) no_push: bool,
+    /// The branch for a pull request that is pushed to; `None` for the one that Flux follows.
+    pub(super) push_branch: Option<String>,
+    /// Whether a pull request brings the change, so that nothing is committed.
+    pub(super) is_merged: bool,
 }
 
 impl CommitRequest {
@@ -37,12 +41,14 @@ impl CommitRequest {
             message: arguments.commit_message.clone(),
             repo_dir: arguments.repo_dir.clone(),
             no_push: arguments.no_push,
+            push_branch: arguments.push_branch.clone(),
+            is_merged: false,
         }
     }
 
     /// Tells whether the files do not reach the branch that Flux follows, so that nothing on a cluster may point at them.
     pub(super) fn is_held_back(&self) -> bool {
-        self.no_push
+        self.no_push || self.push_branch.is_some()
     }
 }
 
@@ -149,7 +155,8 @@ async fn or_ask<T>(ui: Ui, access: &mut GitAccess, read: impl AsyncFn(&GitAccess
 /// Clones the branch that Flux follows, or takes the user's own checkout of it, and proves that what will be written can be
 /// written: a committer, commits that Flux accepts and, where something is pushed, the permission to.
 ///
-/// Where the user's own `git` cannot push, and nothing else is given, the credential that Flux has is tried.
+/// Where the user's own `git` cannot push, and nothing else is given, the credential that Flux has is tried. Where a pull request
+/// brings the change, nothing has to be written.
 pub(super) async fn writable_checkout(
     ui: Ui,
     build: &Cluster,
@@ -159,12 +166,19 @@ pub(super) async fn writable_checkout(
 ) -> Result<Checkout> {
     let url = GitUrl::parse(&repository.spec.url);
     let branch = branch_to_push_to(repository)?;
+    if commit.is_merged {
+        return readable(ui, build, repository, access).await;
+    }
     let checkout = match &commit.repo_dir {
         Some(directory) => {
-            let publication = if commit.no_push { Publication::Local } else { Publication::Pushed };
-            let open = async |access: &GitAccess| Checkout::open(directory, &url, branch, access, publication).await;
+            let publication = match &commit.push_branch {
+                Some(branch) => Publication::Branch(branch.clone()),
+                None if commit.no_push => Publication::Local,
+                None => Publication::Pushed,
+            };
+            let open = async |access: &GitAccess| Checkout::open(directory, &url, branch, access, &publication).await;
             let checkout = or_ask(ui, &mut access.clone(), open).await?;
-            if publication == Publication::Pushed {
+            if publication != Publication::Local {
                 checkout.check_can_push().await?;
             }
             checkout
@@ -172,13 +186,38 @@ pub(super) async fn writable_checkout(
         None if access.credentials.is_some() && url.is_http() => pushable(ui, &url, branch, access).await?,
         None => with_own_or_lent(ui, build, repository, branch, access).await?,
     };
+    let checkout = match (&commit.push_branch, &commit.repo_dir) {
+        (Some(branch), None) => checkout.toward(branch).await?,
+        _ => checkout,
+    };
     checkout.check_identity().await?;
-    if repository.spec.verifies_commits() && !checkout.signs_commits().await? {
+    // What is merged, the server may sign.
+    if commit.push_branch.is_none() && repository.spec.verifies_commits() && !checkout.signs_commits().await? {
         return Err(Error::new(format!("Flux would refuse commits to {url} that are not signed"))
             .because(format!("GitRepository {} has spec.verify, and your git signs none", repository.name_any()))
             .hint("let git sign your commits: `git config --global commit.gpgSign true`, with user.signingKey; the key must be in the Secret of spec.verify"));
     }
     Ok(checkout)
+}
+
+/// Clones the branch that Flux follows to be read only: with what is given or the user's own `git` has, else with what Flux has.
+pub(super) async fn readable(
+    ui: Ui,
+    build: &Cluster,
+    repository: &GitRepository,
+    access: &GitAccess,
+) -> Result<Checkout> {
+    let url = GitUrl::parse(&repository.spec.url);
+    let branch = branch_to_push_to(repository)?;
+    let own = match Checkout::clone(&url, branch, access).await {
+        Err(error) if access.credentials.is_none() => error,
+        Err(_) => return checkout(ui, &url, branch, &mut access.clone()).await,
+        cloned => return cloned,
+    };
+    match lent(build, repository, &url, access).await? {
+        Some((_, lent)) => Checkout::clone(&url, branch, &lent).await.map_err(|_| own),
+        None => checkout(ui, &url, branch, &mut access.clone()).await,
+    }
 }
 
 /// Clones a branch that can be pushed to, and asks for credentials as [`checkout`] does.

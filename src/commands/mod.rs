@@ -12,6 +12,7 @@ mod check;
 pub mod completion;
 mod context;
 mod git;
+mod merge;
 pub mod outcome;
 mod packages;
 mod preview;

@@ -21,13 +21,16 @@ mod request;
 mod run_cluster;
 mod unreferenced;
 
+use std::time::Duration;
+
+use self::build_cluster::BuildCluster;
 use self::clusters::Clusters;
 use self::flux_objects::FluxObjects;
 use self::gather::Facts;
 use self::request::Request;
 use super::preview::{self, Previewed};
-use super::{context, outcome};
-use crate::cli::RemoveClusterArgs;
+use super::{context, outcome, repeat};
+use crate::cli::{PreviewMode, RemoveClusterArgs};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{ErrorKind, Result};
 use crate::gitops::checkout::Checkout;
@@ -52,6 +55,11 @@ pub(super) async fn run(
     let flux = FluxObjects::read(&build, &namespace).await?;
     let request = Request::ask(ui, &connection, namespace, arguments, &flux.run_clusters()).await?;
     let clusters = Clusters::reach(&request, build, connection).await?;
+    let flux = if request.commit.is_merged {
+        wait_for_merge(ui, &request, &clusters, flux, mode.as_ref()).await?
+    } else {
+        flux
+    };
 
     let (facts, checkouts) = Box::pin(gather::gather(&request, &clusters, flux, ui)).await?;
     let plan = plan::plan(&request, &facts);
@@ -70,6 +78,10 @@ pub(super) async fn run(
             _ => error,
         });
     }
+    if request.commit.push_branch.is_some() {
+        let command = repeat::without(&repeat::words(), &repeat::OF_COMMITS);
+        return outcome::report_committed(ui, &request.run_cluster, vec![format!("{command} --wait-for-merge")]);
+    }
     if plan.steps.len() < all {
         let remaining = format!(
             "the removal of `{}` has begun: the same command does what comes next, without --wait=false all of it",
@@ -81,6 +93,20 @@ pub(super) async fn run(
         ui.proposal(&format!("The commit was not pushed, and nothing reads the files any more; to push it: {command}"));
     }
     outcome::report_removed(ui, &removal(&request, &facts))
+}
+
+/// Waits for the merge of a pull request, and reads again what there is by then.
+async fn wait_for_merge(
+    ui: Ui,
+    request: &Request,
+    clusters: &Clusters,
+    flux: FluxObjects,
+    mode: Option<&PreviewMode>,
+) -> Result<FluxObjects> {
+    let timeout = if mode.is_some() { Duration::ZERO } else { request.timeout };
+    let build = BuildCluster::read(request, clusters, flux).await?;
+    Box::pin(repository::wait_for_merge(ui, request, clusters, &build, timeout)).await?;
+    FluxObjects::read(&clusters.build, &request.namespace).await
 }
 
 /// Says what is gone, and what is not.

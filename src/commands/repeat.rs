@@ -25,6 +25,10 @@ pub(super) const OF_FILES: [(&str, bool); 13] = [
     ("--sync-period", true),
 ];
 
+/// Flags about how a commit is made and pushed.
+pub(super) const OF_COMMITS: [(&str, bool); 3] =
+    [("--push-branch", true), ("--repo-dir", true), ("--commit-message", true)];
+
 /// Returns the arguments of this process.
 pub(super) fn words() -> Vec<String> {
     std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()

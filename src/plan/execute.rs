@@ -195,10 +195,15 @@ impl Executor<'_> {
         let outcome = self.checkout(commit)?.commit_and_push(&commit.changes, &commit.message).await?;
         let sha = outcome.sha();
         let (sha, repository) = (&sha[..8.min(sha.len())], &commit.repository);
-        self.ui.done(&match outcome {
+        self.ui.done(&match &outcome {
             PushOutcome::Pushed { .. } | PushOutcome::Unchanged { .. } => format!("pushed {sha} to {repository}"),
             PushOutcome::Committed { .. } => format!("committed {sha} to {repository}"),
         });
+        if let PushOutcome::Pushed { links, .. } = &outcome {
+            for link in links {
+                self.ui.demand(&format!("The Git server offers a pull request: {link}"));
+            }
+        }
         Ok(())
     }
 }

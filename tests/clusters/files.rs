@@ -12,6 +12,7 @@ use crate::support::{INSTALL_FILE, PACKAGE, User, VALUES_FILE};
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("files::single_values_leave_the_rest_as_it_is_written", single_values),
     ("files::in_a_checkout_of_the_users_own", own_checkout),
+    ("files::in_a_sparse_checkout_with_hooks", sparse_checkout),
 ];
 
 /// Runs Git as a person would, with nothing of the machine's configuration.
@@ -113,5 +114,48 @@ fn own_checkout(testbed: &Testbed) {
     user.run(&[&remove[..], &["--repo-dir", "gitops"]].concat()).expect_code(0).says("removed");
     assert_eq!(git(&directory, &["rev-parse", "HEAD"]), user.workspace.repository().head().expect("Git"));
     assert!(!directory.join(INSTALL_FILE).exists() && directory.join("README.md").exists());
+    assert_eq!(begun_before, begun());
+}
+
+/// Has Git run a script at a point of each commit.
+fn hook(directory: &Path, name: &str, script: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let hook = directory.join(".git/hooks").join(name);
+    std::fs::create_dir_all(hook.parent().expect("a directory")).expect("a directory");
+    std::fs::write(&hook, format!("#!/bin/sh\n{script}\n")).expect("a hook");
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).expect("a hook that can run");
+}
+
+fn sparse_checkout(testbed: &Testbed) {
+    let user = User::new(testbed, "sparse");
+    user.bootstrap().expect_code(0);
+    let directory = clone(&user);
+    git(&directory, &["sparse-checkout", "set", "docs"]);
+    assert!(!directory.join(PACKAGE).exists(), "the checkout leaves the package out");
+    let begun = || git(&directory, &["status", "--porcelain"]);
+    let begun_before = begun();
+    let complete = user.add_cluster_arguments("prod1", "prod1");
+    let add = [&complete[..], &["--repo-dir", "gitops"]].concat();
+
+    let before = user.state();
+    hook(&directory, "pre-commit", "echo 'not on a Sunday' >&2; exit 1");
+    user.run(&add).expect_code(1).says("git refuses the commit; nothing was pushed").says("not on a Sunday");
+    assert_eq!((before, begun_before.clone()), (user.state(), begun()), "something was written");
+    hook(&directory, "pre-commit", "exit 0");
+    hook(&directory, "commit-msg", "printf '\\nTicket: OPS-7\\n' >> \"$1\"");
+    user.run(&add).expect_code(0).says("ready");
+    assert!(git(&directory, &["log", "-1", "--format=%B"]).contains("Ticket: OPS-7"));
+    let repository = user.workspace.repository();
+    assert_eq!(git(&directory, &["rev-parse", "HEAD"]), repository.head().expect("Git"));
+    assert_eq!(begun_before, begun());
+
+    let remove = ["remove-cluster", "prod1", "--package", PACKAGE, "--run-context", "prod1", "--yes"];
+    user.run(&[&remove[..], &["--repo-dir", "gitops", "--no-push"]].concat())
+        .expect_code(0)
+        .says("removed")
+        .says("gitops push origin main");
+    assert!(repository.read(INSTALL_FILE).expect("Git").is_some(), "nothing was pushed");
+    git(&directory, &["push", "--quiet", &url_with_password(&user), "main"]);
+    assert_eq!(repository.read(INSTALL_FILE).expect("Git"), None);
     assert_eq!(begun_before, begun());
 }

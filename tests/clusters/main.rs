@@ -31,6 +31,7 @@ mod lane;
 mod logins;
 mod preview;
 mod privilege;
+mod pull_requests;
 mod refusals;
 mod registry;
 mod remove;
@@ -98,6 +99,7 @@ fn main() -> ExitCode {
         logins::TESTS,
         preview::TESTS,
         privilege::TESTS,
+        pull_requests::TESTS,
         refusals::TESTS,
         registry::TESTS,
         remove::TESTS,

@@ -106,7 +106,7 @@ pub(super) async fn ask(
         allow_loopback: arguments.endpoint.allow_loopback,
         labels: arguments.write.labels.clone(),
         force_conflicts: arguments.write.force_conflicts,
-        commit: CommitRequest::of(&arguments.commit),
+        commit: CommitRequest { is_merged: arguments.wait_for_merge.is_some(), ..CommitRequest::of(&arguments.commit) },
     };
     let clusters = Clusters {
         build,

@@ -7,6 +7,7 @@ mod access;
 mod credential;
 mod encryption;
 mod installer;
+mod merge;
 mod permissions;
 mod repository;
 mod retarget;
@@ -19,6 +20,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use self::encryption::Keys;
+pub(super) use self::merge::wait_for_merge;
 use self::repository::Selected;
 use super::clusters::Clusters;
 use super::facts::{Authentication, Encryption, ExistingCredential, Facts, Installer};

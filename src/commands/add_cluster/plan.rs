@@ -50,9 +50,13 @@ pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
     let mut checks = Checks::default();
     let commit = commit(&mut checks, request, facts);
     let commit = checks.take("files", commit).ok().filter(|commit| !commit.changes.is_empty());
+    if let Some(commit) = commit.as_ref().filter(|_| request.commit.is_merged) {
+        checks.check("files", Err(differs_from_what_is_merged(commit)));
+    }
     let source = git_repository_resource(facts.versions.source);
     let source = ObjectReference::namespaced(&source, &request.namespace, &names::git_repository(package));
-    let fetch = commit.as_ref().map(|_| Step::fetch(source, Freshness::NewCommits)).into_iter().flatten();
+    let is_new = commit.is_some() || (request.commit.is_merged && !is_delivered(request, facts));
+    let fetch = is_new.then(|| Step::fetch(source, Freshness::NewCommits)).into_iter().flatten();
     // Files that no Kustomization reads yet have no effect, and a server that refuses them does so before anything else is
     // written. Those of a delivery in place must find the accounts and roles that they name.
     let (first, later) = if is_delivered(request, facts) { (None, commit) } else { (commit, None) };
@@ -195,6 +199,14 @@ fn commit(checks: &mut Checks, request: &Request, facts: &Facts) -> Result<Commi
         message: subject.message(request.commit.message.as_ref()),
         repository: facts.repository.clone(),
     })
+}
+
+/// Makes the error of files that would have to be committed after all.
+fn differs_from_what_is_merged(commit: &Commit) -> Error {
+    let files: Vec<&str> = commit.changes.iter().map(|change| change.path.as_str()).collect();
+    Error::new(format!("{} does not hold what is asked for", commit.repository))
+        .because(format!("to be changed: {}", files.join(", ")))
+        .hint("leave out the flags about values and versions to take what was merged; or --push-branch BRANCH for another pull request")
 }
 
 fn name_of(secret: &Value) -> String {

@@ -29,6 +29,15 @@ pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
     plan.warnings.extend(facts.identities.left.iter().cloned());
     plan.warnings.extend(facts.run.iter().flat_map(|run| &run.objects).flat_map(|one| one.left.iter().cloned()));
     plan.warnings.extend(facts.repositories.left.iter().chain(&facts.repositories.warnings).cloned());
+    if request.commit.push_branch.is_some() {
+        let packages = packages(facts).unwrap_or_else(|| "nothing".to_owned());
+        plan.purpose = format!(
+            "remove the files of {packages} for `{}` from Git, and leave the clusters as they are",
+            request.run_cluster
+        );
+        plan.steps.extend(commits(request, facts));
+        return plan;
+    }
     match &facts.run {
         Some(run) => {
             add_deletion(&mut plan, request, facts, run);
@@ -47,14 +56,19 @@ pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
 }
 
 fn purpose(request: &Request, facts: &Facts) -> String {
-    let packages: Vec<&str> = facts.build.removed.iter().map(|removed| removed.package.as_str()).collect();
-    let what = if packages.is_empty() { "what is left".to_owned() } else { packages.join(", ") };
+    let what = packages(facts).unwrap_or_else(|| "what is left".to_owned());
     let place = match &facts.run {
         Some(run) => run.display.clone(),
         None => format!("`{}`, which is gone for good", request.run_cluster),
     };
     let workloads = if request.keep_workloads { ", and leave the application running" } else { "" };
     format!("remove {what} from {place}{workloads}")
+}
+
+/// Names the packages whose deliveries are removed; `None` where there are none.
+fn packages(facts: &Facts) -> Option<String> {
+    let packages: Vec<&str> = facts.build.removed.iter().map(|removed| removed.package.as_str()).collect();
+    (!packages.is_empty()).then(|| packages.join(", "))
 }
 
 /// Refuses deliveries that only the user knows of where nothing bears their name: one of the names is mistyped.
@@ -179,7 +193,7 @@ fn add_deletes_and_wait(plan: &mut Plan, deletes: Vec<Delete>, owned: &[&OwnedOb
 
 /// Plans one commit for each repository. Git comes last: as long as a Kustomization exists, a directory that is missing would
 /// only make it fail, and nothing would be deleted; and what an interruption leaves has no effect, but lets `add-cluster`
-/// take the delivery up again.
+/// take the delivery up again. Only by a pull request it comes first: the merge is the permission to go on.
 fn commits(request: &Request, facts: &Facts) -> impl Iterator<Item = Step> {
     facts.repositories.changes.iter().map(|change| {
         let package = &change.packages.join(", ");

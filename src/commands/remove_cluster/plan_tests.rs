@@ -43,6 +43,16 @@ fn everything_of_the_last_delivery_is_removed() {
 }
 
 #[test]
+fn by_a_pull_request_the_files_come_first_and_alone() {
+    let mut scene = scene(&["hello"]);
+    scene.request.commit.push_branch = Some("clean-up".to_owned());
+    insta::assert_snapshot!(scene.planned(), @r"
+    remove the files of hello for `prod1` from Git, and leave the clusters as they are
+      commit  https://git.example.com/hello.git branch main: -hello/prod1/install.yaml (Remove hello from prod1)
+    ");
+}
+
+#[test]
 fn what_another_delivery_uses_stays() {
     let mut scene = scene(&["hello", "other"]);
     scene.request.packages = vec!["hello".to_owned()];

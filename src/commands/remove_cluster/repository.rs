@@ -1,12 +1,15 @@
 //! What is deleted in Git: the directories of the deliveries, one commit for each repository that holds some.
 
+use std::time::Duration;
+
 use kube::ResourceExt;
+use tokio::time::Instant;
 
 use super::build_cluster::BuildCluster;
 use super::clusters::Clusters;
 use super::removal_record::RemovedDelivery;
 use super::request::Request;
-use crate::commands::git;
+use crate::commands::{git, merge};
 use crate::error::{Error, Result};
 use crate::flux::{GitRepository, Kustomization, git_repository_resource, kustomization_resource};
 use crate::gitops::checkout::Checkout;
@@ -64,7 +67,7 @@ impl Repositories {
                 continue;
             }
             let known =
-                checkouts.iter().position(|one| one.url().to_string() == url.to_string() && one.branch() == branch);
+                checkouts.iter().position(|one| one.url().to_string() == url.to_string() && one.followed() == branch);
             let index = if let Some(index) = known {
                 index
             } else {
@@ -92,6 +95,29 @@ impl Repositories {
             ));
         }
         Ok((repositories, checkouts))
+    }
+}
+
+/// Waits until pull requests have removed the files of the deliveries from the branches that Flux follows.
+pub(super) async fn wait_for_merge(
+    ui: Ui,
+    request: &Request,
+    clusters: &Clusters,
+    build: &BuildCluster,
+    timeout: Duration,
+) -> Result<()> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let (repositories, checkouts) = Repositories::read(request, clusters, build, ui).await?;
+        let mut all = checkouts.iter().zip(&repositories.changes);
+        let Some((checkout, change)) = all.find(|(_, change)| !change.files.is_empty()) else { return Ok(()) };
+        let what = format!("the removal of {} from {}", change.files[0].path, checkout.display());
+        let waited = merge::wait(ui, deadline, &what, async || checkout.has_moved().await).await?;
+        waited.or(|| {
+            let files: Vec<&str> = change.files.iter().map(|file| file.path.as_str()).collect();
+            merge::overdue(format!("{} still holds {}", checkout.display(), files.join(", ")))
+                .hint("or remove the delivery without a pull request: leave --wait-for-merge out")
+        })?;
     }
 }
 

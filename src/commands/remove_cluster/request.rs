@@ -80,7 +80,7 @@ impl Request {
             keep_git: arguments.keep_git,
             force: arguments.force,
             credentials,
-            commit: CommitRequest::of(&arguments.commit),
+            commit: CommitRequest { is_merged: arguments.wait_for_merge, ..CommitRequest::of(&arguments.commit) },
             timeout: arguments.timeout,
         })
     }

@@ -38,6 +38,10 @@ pub struct Checkout {
     pub(super) root: PathBuf,
     pub(super) url: GitUrl,
     pub(super) branch: String,
+    /// The branch that Flux follows, where that is another.
+    pub(super) followed: Option<String>,
+    /// The newest commit of the branch, where another history replaces it.
+    pub(super) replaced: Option<String>,
     /// The name of the server, where `git` runs.
     pub(super) remote: String,
     /// The checkout of the user's own in which commits are made instead.
@@ -131,6 +135,8 @@ impl Checkout {
             root,
             url: url.clone(),
             branch: branch.to_owned(),
+            followed: None,
+            replaced: None,
             remote: REMOTE.to_owned(),
             own: None,
             git,
@@ -157,12 +163,6 @@ impl Checkout {
     #[must_use]
     pub fn url(&self) -> &GitUrl {
         &self.url
-    }
-
-    /// Returns the branch it is on.
-    #[must_use]
-    pub fn branch(&self) -> &str {
-        &self.branch
     }
 
     /// Returns the repository and the branch, as messages name them.

@@ -13,6 +13,7 @@ mod own;
 mod push;
 mod refusal;
 mod rewritten;
+mod side_branch;
 mod snapshot;
 mod ssh_key;
 mod temporary;

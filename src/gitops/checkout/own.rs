@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use secrecy::ExposeSecret;
 
 use super::clone::{Checkout, OwnCheckout, with_branches};
-use super::failure::{self, Failure};
+use super::failure;
 use super::git::{Git, GitAccess, Output};
+use super::side_branch::refuse_followed;
 use super::temporary::Temporary;
 use crate::error::{Error, Result};
 use crate::gitops::tree::{self, FileChange};
@@ -21,24 +22,33 @@ use crate::shell::quoted;
 const COPY: &str = "copy";
 
 /// What becomes of a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Publication {
     /// It is pushed.
     Pushed,
+    /// It is pushed to this branch, for a pull request.
+    Branch(String),
     /// It stays where it was made.
     Local,
 }
 
 impl Checkout {
-    /// Takes a checkout of the user's own, which must be one of the repository at `url`, on the branch and, where something is
-    /// going to be pushed, at the newest commit of the server.
+    /// Takes a checkout of the user's own, which must be one of the repository at `url`, on the branch that is pushed to and, where
+    /// something is going to be pushed, at the newest commit of the server.
     pub async fn open(
         directory: &Path,
         url: &GitUrl,
         branch: &str,
         access: &GitAccess,
-        publication: Publication,
+        publication: &Publication,
     ) -> Result<Self> {
+        let (branch, followed) = match publication {
+            Publication::Branch(other) => (other.as_str(), Some(branch.to_owned())),
+            Publication::Pushed | Publication::Local => (branch, None),
+        };
+        if let Some(followed) = &followed {
+            refuse_followed(url, followed, branch)?;
+        }
         if !directory.is_dir() {
             return Err(no_checkout(directory, url));
         }
@@ -58,18 +68,20 @@ impl Checkout {
             root: temporary.path().join(COPY),
             url: url.clone(),
             branch: branch.to_owned(),
+            followed,
+            replaced: None,
             remote,
             own: Some(OwnCheckout {
                 directory,
                 is_sparse: is_sparse.stdout.trim() == "true",
-                is_pushed: publication == Publication::Pushed,
+                is_pushed: *publication != Publication::Local,
             }),
             git,
             temporary,
         };
         checkout.check_branch().await?;
         let head = checkout.revision().await?;
-        if publication == Publication::Pushed {
+        if *publication != Publication::Local {
             checkout.check_is_newest(&head).await?;
         }
         checkout.copy(&head).await?;
@@ -189,9 +201,11 @@ impl Checkout {
         if head.success && current == self.branch {
             return Ok(());
         }
+        let is_known = self.run(&["rev-parse", "--verify", "--quiet", &format!("refs/heads/{}", self.branch)]).await?;
+        let create = if is_known.success || self.followed.is_none() { "" } else { "--create " };
         let is_on = if head.success { format!("on the branch {current}") } else { "on no branch".to_owned() };
         Err(Error::usage(format!("{} is {is_on}, and not on {}", own.directory.display(), self.branch)).hint(format!(
-            "switch to it, then run the command again: {} switch {}",
+            "switch to it, then run the command again: {} switch {create}{}",
             own.command(),
             quoted(&self.branch)
         )))
@@ -201,13 +215,12 @@ impl Checkout {
     /// commits be pushed that nobody asked to push.
     async fn check_is_newest(&self, head: &str) -> Result<()> {
         let Some(own) = &self.own else { return Ok(()) };
-        let name = format!("refs/heads/{}", self.branch);
-        let output = self.run(&["ls-remote", &self.remote, &name]).await?;
-        if !output.success {
-            return Err(Failure::of(&output).error("read", &self.url, &self.branch, &output));
-        }
-        let Some(newest) = output.stdout.split_whitespace().next() else {
-            let error = Failure::BranchNotFound.error("read", &self.url, &self.branch, &output);
+        let tip = match self.tip(&self.branch).await? {
+            None => self.tip(self.followed()).await?,
+            tip => tip,
+        };
+        let Some(newest) = tip else {
+            let error = Error::new(format!("{} has no branch {}", self.url, self.followed()));
             return Err(with_branches(error, &self.git, &own.directory, &self.url).await);
         };
         if newest == head {
@@ -215,7 +228,7 @@ impl Checkout {
         }
         let (command, remote, branch) = (own.command(), quoted(&self.remote), quoted(&self.branch));
         let directory = own.directory.display();
-        Err(if self.run(&["merge-base", "--is-ancestor", newest, head]).await?.success {
+        Err(if self.run(&["merge-base", "--is-ancestor", &newest, head]).await?.success {
             Error::new(format!("{directory} has commits on {} that {} does not have yet", self.branch, self.url))
                 .hint(format!("push them, then run the command again: {command} push {remote} {branch}"))
         } else {

@@ -19,6 +19,8 @@ pub enum PushOutcome {
     Pushed {
         /// The full hash of its commit.
         sha: String,
+        /// Where the server offers to open a pull request, or shows the one that is open.
+        links: Vec<String>,
     },
     /// The change is in the checkout of the user's own, and nowhere else.
     Committed {
@@ -37,7 +39,7 @@ impl PushOutcome {
     #[must_use]
     pub fn sha(&self) -> &str {
         match self {
-            Self::Pushed { sha } | Self::Committed { sha } | Self::Unchanged { sha } => sha,
+            Self::Pushed { sha, .. } | Self::Committed { sha } | Self::Unchanged { sha } => sha,
         }
     }
 }
@@ -64,19 +66,27 @@ impl Checkout {
     async fn push(&self, changes: &[FileChange]) -> Result<PushOutcome> {
         let mut attempt = 1;
         loop {
-            let mut output = self.run(&["push", "--progress", &self.remote, &self.target()]).await?;
+            let mut arguments = vec!["push", "--progress"];
+            let lease =
+                self.replaced.as_ref().map(|tip| format!("--force-with-lease=refs/heads/{}:{tip}", self.branch));
+            arguments.extend(lease.as_deref());
+            let target = self.target();
+            arguments.extend([self.remote.as_str(), &target]);
+            let mut output = self.run(&arguments).await?;
             output.stderr = refusal::without_values(&output.stderr, changes);
             let sha = self.revision().await?;
+            let links = if self.followed.is_some() { refusal::links(&output.stderr) } else { Vec::new() };
             if output.success {
-                return Ok(PushOutcome::Pushed { sha });
+                return Ok(PushOutcome::Pushed { sha, links });
             }
             match Failure::of(&output) {
-                // What else is on the user's own branch is not moved.
-                Failure::Outdated if self.own.is_some() => {
+                // What else is on the user's own branch is not moved, and what somebody else begins is not gone on with unseen.
+                Failure::Outdated if self.own.is_some() || self.followed.is_some() => {
                     let branch = &self.branch;
-                    return Err(Error::new(format!(
+                    let error = Error::new(format!(
                         "someone else pushed to the branch {branch} at the same time; nothing was pushed"
-                    )));
+                    ));
+                    return Err(if self.own.is_some() { error } else { error.hint("run the command again") });
                 }
                 Failure::Outdated if attempt < ATTEMPTS => {
                     if !self.move_onto_newest().await? {
@@ -88,7 +98,7 @@ impl Checkout {
                 failure @ (Failure::Unreachable | Failure::TimedOut(_) | Failure::Other) => {
                     let error = failure.error("push to", &self.url, &self.branch, &output);
                     return match self.holds(&sha).await {
-                        Some(true) => Ok(PushOutcome::Pushed { sha }),
+                        Some(true) => Ok(PushOutcome::Pushed { sha, links }),
                         Some(false) => Err(error.because("nothing was pushed")),
                         None => Err(error
                             .because("it is not known whether the commit arrived")

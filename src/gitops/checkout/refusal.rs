@@ -134,12 +134,13 @@ pub(super) fn error(url: &GitUrl, branch: &str, stderr: &str) -> Error {
         Fault::Author => error
             .hint("commit as someone whom the server knows: git config --global user.email you@example.com"),
         Fault::Protection => error
-            .hint("ask the branch's owner for the right to push, or let Flux follow a branch that you may push to"),
+            .hint("push to another branch, for a pull request: --push-branch BRANCH")
+            .hint("or ask the branch's owner for the right to push, or let Flux follow a branch that you may push to"),
         Fault::Permission => error
             .hint("use credentials with the right to push: --git-username and --git-password-file, or GIT_USERNAME and GIT_PASSWORD"),
         Fault::Unknown => error
             .hint("if it is about the message: --commit-message TEXT")
-            .hint("if the branch is protected, ask its owner for the right to push, or let Flux follow another branch"),
+            .hint("if the branch is protected, push to another one, for a pull request: --push-branch BRANCH"),
     }
 }
 
@@ -160,6 +161,24 @@ impl Fault {
             Self::Protection | Self::Permission | Self::Unknown => "commit",
         }
     }
+}
+
+/// Finds where a server offers to open a pull request, or shows the one that is open: links that say so themselves, or after
+/// words that do. GitHub, GitLab, Gitea, Forgejo and Bitbucket do.
+pub(super) fn links(stderr: &str) -> Vec<String> {
+    let tells = |text: &str| ["pull", "merge request", "merge_request"].iter().any(|sign| text.contains(sign));
+    let mut links = Vec::new();
+    let mut said = false;
+    for line in remote_lines(stderr) {
+        let (urls, words): (Vec<&str>, Vec<&str>) =
+            line.split_whitespace().partition(|word| word.starts_with("https://") || word.starts_with("http://"));
+        if !words.is_empty() {
+            said = tells(&words.join(" ").to_lowercase());
+        }
+        let offered = urls.into_iter().filter(|url| said || tells(url));
+        links.extend(offered.map(|url| url.trim_end_matches(['.', ',', ')', '>', '\'', '"']).to_owned()));
+    }
+    links
 }
 
 /// Hides the values that a commit holds in a text of the server: its checks quote what they find fault with.
@@ -289,15 +308,12 @@ mod tests {
             ),
             (
                 "error: GH006: Protected branch update failed for refs/heads/main.\nerror: At least 1 approving review is required",
-                "ask the branch's owner",
+                "--push-branch",
             ),
-            (
-                "GitLab: You are not allowed to push code to protected branches on this project.",
-                "ask the branch's owner",
-            ),
+            ("GitLab: You are not allowed to push code to protected branches on this project.", "--push-branch"),
             (
                 "TF402455: Pushes to this branch are not permitted; you must use a pull request to update this branch.",
-                "ask the branch's owner",
+                "--push-branch",
             ),
             ("TF401027: You need the Git 'GenericContribute' permission to perform this action.", "credentials"),
             ("no", "if it is about the message"),
@@ -308,6 +324,35 @@ mod tests {
             assert!(error.causes()[0].starts_with(&format!("the server says: {first}")), "{error:?}");
             assert!(error.message().ends_with("nothing was pushed"));
         }
+    }
+
+    /// What the servers really say, by their source code and documentation.
+    #[test]
+    fn the_link_to_a_pull_request_is_told_from_others() {
+        for (said, link) in [
+            (
+                "\nCreate a pull request for 'x' on GitHub by visiting:\n     https://github.com/o/r/pull/new/x\n\nGitHub found 3 vulnerabilities on o/r's default branch. To find out more, visit:\n     https://github.com/o/r/security/dependabot",
+                "https://github.com/o/r/pull/new/x",
+            ),
+            (
+                "To create a merge request for x, visit:\n  https://gitlab.com/o/r/-/merge_requests/new?merge_request%5Bsource_branch%5D=x",
+                "https://gitlab.com/o/r/-/merge_requests/new?merge_request%5Bsource_branch%5D=x",
+            ),
+            (
+                "Create a new pull request for 'x':\n  https://gitea.example.com/o/r/compare/main...x",
+                "https://gitea.example.com/o/r/compare/main...x",
+            ),
+            (
+                "View pull request for x => main:\n  https://bitbucket.example.com/projects/O/repos/r/pull-requests/5",
+                "https://bitbucket.example.com/projects/O/repos/r/pull-requests/5",
+            ),
+        ] {
+            let stderr: Vec<String> = said.lines().map(|line| format!("remote: {line}\n")).collect();
+            assert_eq!(links(&stderr.concat()), [link]);
+        }
+        assert!(
+            links("remote: This repository moved. Please use the new location:\nremote: https://h/a.git\n").is_empty()
+        );
     }
 
     #[test]

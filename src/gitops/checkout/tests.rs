@@ -2,6 +2,7 @@
 
 mod own;
 mod settings;
+mod side_branch;
 
 use std::ffi::OsString;
 use std::fs;
@@ -98,7 +99,7 @@ async fn clones_one_revision_into_a_private_directory() {
     let checkout = server.clone().await;
     assert_eq!(checkout.revision().await.unwrap(), server.head());
     assert_eq!(fs::read_to_string(checkout.root().join("b.yaml")).unwrap(), "b: 1\n");
-    assert_eq!((checkout.url().to_string(), checkout.branch()), (server.url().to_string(), "main"));
+    assert_eq!((checkout.url().to_string(), checkout.branch.as_str()), (server.url().to_string(), "main"));
     assert_eq!(checkout.run(&["rev-list", "--count", "HEAD"]).await.unwrap().stdout.trim(), "1");
     #[cfg(unix)]
     {
@@ -149,7 +150,7 @@ async fn writes_removes_and_pushes_in_one_commit() {
         remove("never.yaml"),
     ];
     let outcome = checkout.commit_and_push(&changes, "-- carvelflux: add prod1").await.unwrap();
-    assert_eq!(outcome, PushOutcome::Pushed { sha: server.head() });
+    assert_eq!(outcome, PushOutcome::Pushed { sha: server.head(), links: vec![] });
     assert_eq!(server.show("app/prod1/params.yaml"), "x: 1");
     assert_eq!(
         server.git("server", &["ls-tree", "-r", "--name-only", "main"]),
@@ -177,7 +178,7 @@ async fn a_push_of_someone_else_is_kept_and_ours_goes_on_top() {
     checkout.check_can_push().await.unwrap();
     let changes = [write("ours.yaml", "o: 1\n"), write("a.yaml", "a: 1\nb: 1\nc: 1\nd: 1\ne: 2\n")];
     let outcome = checkout.commit_and_push(&changes, "ours").await.unwrap();
-    assert_eq!(outcome, PushOutcome::Pushed { sha: server.head() });
+    assert_eq!(outcome, PushOutcome::Pushed { sha: server.head(), links: vec![] });
     assert_eq!(server.show("theirs.yaml"), "t: 1");
     assert_eq!(server.show("a.yaml"), "a: 2\nb: 1\nc: 1\nd: 1\ne: 2");
     assert_eq!(server.git("server", &["rev-list", "--count", "main"]), "5");

@@ -8,6 +8,7 @@ use super::endpoint_change;
 use super::fixtures::{DEPLOYER, PACKAGE, Scene, impersonated, made_by, object};
 use crate::authentication::Method;
 use crate::commands::add_cluster::facts::{Authentication, ExistingCredential, Installer};
+use crate::commands::git::CommitRequest;
 use crate::flux::RunCredential;
 use crate::identities::{Preset, grants_package_metadata};
 use crate::labels;
@@ -105,6 +106,21 @@ fn files_that_are_held_back_are_all_that_is_written() {
       Git https://git.example.com/gitops.git branch main
         ± apps/hello.default.tap/prod1/packageinstall.yaml
     ");
+}
+
+#[test]
+fn what_a_pull_request_has_brought_is_put_to_use() {
+    let mut scene = Scene::new();
+    scene.request.commit.is_merged = true;
+    let refused = "refused: https://git.example.com/gitops.git branch main does not hold what is asked for";
+    assert!(outline(&scene.plan()).contains(refused), "{}", outline(&scene.plan()));
+    scene.request.commit = CommitRequest { push_branch: Some("deliver".to_owned()), ..CommitRequest::default() };
+    scene.carry_out();
+    scene.request.commit = CommitRequest { is_merged: true, ..CommitRequest::default() };
+    let shown = scene.shown();
+    assert!(shown.contains("(asked to fetch now, again while that fails)") && !shown.contains("Git https"), "{shown}");
+    scene.carry_out();
+    assert!(scene.shown().starts_with("nothing to change"), "{}", scene.shown());
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Desk {
     }
 
     async fn open_as(&self, url: &GitUrl, branch: &str, publication: Publication) -> Result<Checkout> {
-        Checkout::open(&self.directory(), url, branch, &self.server.access(), publication).await
+        Checkout::open(&self.directory(), url, branch, &self.server.access(), &publication).await
     }
 
     async fn refused(&self, branch: &str) -> Error {
@@ -76,7 +76,7 @@ async fn what_the_user_has_begun_stays_as_it_is() {
     desk.git(&["config", "user.email", "somebody@example.com"]);
     desk.hook("commit-msg", "echo OPS-7 >> \"$1\"");
     let access = GitAccess { environment: desk.server.isolated(), ..GitAccess::default() };
-    let opened = Checkout::open(&desk.directory(), &desk.server.url(), "main", &access, Publication::Pushed).await;
+    let opened = Checkout::open(&desk.directory(), &desk.server.url(), "main", &access, &Publication::Pushed).await;
     let checkout = opened.unwrap();
     // What is read is what was committed.
     assert_eq!(fs::read_to_string(checkout.root().join("b.yaml")).unwrap(), "b: 1\n");
@@ -86,7 +86,7 @@ async fn what_the_user_has_begun_stays_as_it_is() {
     let changes = [write("app/[*].yaml", "x: 1\n"), write("mine/own.yaml", "y: 1\n")];
     checkout.check_untouched(&changes).await.unwrap();
     let outcome = checkout.commit_and_push(&changes, "Deliver").await.unwrap();
-    assert_eq!(outcome, PushOutcome::Pushed { sha: desk.server.head() });
+    assert_eq!(outcome, PushOutcome::Pushed { sha: desk.server.head(), links: vec![] });
     assert_eq!(begun, desk.begun());
     assert_eq!(desk.git(&["log", "-1", "--format=%s|%b|%cn"]), "Deliver OPS-7||Somebody");
     assert_eq!(desk.git(&["show", "--format=", "--name-only"]), "app/[*].yaml\nmine/own.yaml");
@@ -197,7 +197,7 @@ async fn a_checkout_of_another_repository_is_refused() {
     desk.git(&["remote", "set-url", "--push", "origin", "https://git.example.com/fork/apps"]);
     assert!(desk.refused("main").await.message().contains("is no checkout of"));
     let nowhere = desk.server.directory.path().join("nowhere");
-    let opened = Checkout::open(&nowhere, &other, "main", &desk.server.access(), Publication::Local).await;
+    let opened = Checkout::open(&nowhere, &other, "main", &desk.server.access(), &Publication::Local).await;
     assert!(opened.unwrap_err().message().contains("is no checkout of"));
 }
 
@@ -217,6 +217,26 @@ async fn a_sparse_checkout_takes_what_it_leaves_out() {
 }
 
 #[cfg(unix)]
+#[tokio::test]
+async fn a_branch_for_a_pull_request_is_the_one_to_be_on() {
+    let desk = Desk::new();
+    let side = || desk.open(Publication::Branch("side".to_owned()));
+    let error = side().await.unwrap_err();
+    assert!(error.hints()[0].ends_with("switch --create side"), "{error:?}");
+    desk.git(&["switch", "--quiet", "--create", "side"]);
+    let head = desk.server.head();
+    let checkout = side().await.unwrap();
+    assert_eq!((checkout.branch.as_str(), checkout.followed()), ("side", "main"));
+    let changes = [write("x.yaml", "x: 1\n")];
+    let outcome = checkout.commit_and_push(&changes, "Deliver").await.unwrap();
+    assert_eq!(desk.server.git("server", &["rev-parse", "side"]), outcome.sha());
+    assert_eq!(desk.server.head(), head);
+    let again = side().await.unwrap().commit_and_push(&changes, "Deliver").await.unwrap();
+    assert_eq!(again, PushOutcome::Unchanged { sha: outcome.sha().to_owned() });
+    let error = desk.open(Publication::Branch("main".to_owned())).await.unwrap_err();
+    assert!(error.message().ends_with("that Flux follows"), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_commit_that_the_server_refuses_stays_and_is_said_to() {
     let desk = Desk::new();

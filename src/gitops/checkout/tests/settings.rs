@@ -126,7 +126,7 @@ async fn the_users_other_settings_change_nothing() {
     server.push("theirs.yaml", "t: 1\n");
     let changes = [write("ours/ü.yaml", "o: 1\n"), write("crlf.yaml", "a: 2\r\n"), remove("b.yaml")];
     let outcome = checkout.commit_and_push(&changes, "#7 füge hinzu").await.unwrap();
-    assert_eq!(outcome, PushOutcome::Pushed { sha: server.head() });
+    assert_eq!(outcome, PushOutcome::Pushed { sha: server.head(), links: vec![] });
     assert_eq!(server.git("server", &["log", "-1", "--format=%s|%an|%e", "main"]), "#7 füge hinzu|Test|");
     assert_eq!(server.git("server", &["cat-file", "-s", "main:crlf.yaml"]), "6");
     assert_eq!(
