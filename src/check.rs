@@ -54,6 +54,35 @@ pub enum Outcome {
     Failed(Error),
 }
 
+/// How many subjects of a finding are named.
+const NAMED: usize = 3;
+
+impl Finding {
+    fn says_the_same(&self, other: &Self) -> bool {
+        let is_same = |one: &Error, other: &Error| one.to_string() == other.to_string() && one.hints() == other.hints();
+        match (&self.outcome, &other.outcome) {
+            (Outcome::Failed(one), Outcome::Failed(other)) | (Outcome::Warned(one), Outcome::Warned(other)) => {
+                is_same(one, other)
+            }
+            _ => false,
+        }
+    }
+
+    /// Says what it is about.
+    fn about(self, subjects: &[String]) -> Self {
+        let mut names = subjects.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        if subjects.len() > NAMED {
+            names = format!("{names} and {} more", subjects.len() - NAMED);
+        }
+        let outcome = match self.outcome {
+            Outcome::Passed(detail) => Outcome::Passed(detail),
+            Outcome::Warned(warning) => Outcome::Warned(warning.about(&names)),
+            Outcome::Failed(failure) => Outcome::Failed(failure.about(&names)),
+        };
+        Self { name: self.name, outcome }
+    }
+}
+
 impl Checks {
     /// Records the result of a check, and returns what it found; what depends on a check that failed is skipped, with `?`.
     pub fn take<T>(&mut self, name: impl Into<String>, result: Result<T>) -> Result<T, Skipped> {
@@ -84,6 +113,14 @@ impl Checks {
         self.add(name, Outcome::Failed(error));
     }
 
+    /// Records a failure that may join several, each of which then counts for itself.
+    pub(crate) fn fail_with(&mut self, name: &str, error: Error) {
+        match error.parts() {
+            [] => self.fail(name, error),
+            parts => parts.iter().for_each(|part| self.fail(name, part.clone())),
+        }
+    }
+
     /// Adds a check that passed, with what it found.
     pub fn pass(&mut self, name: impl Into<String>, detail: impl Into<String>) {
         self.add(name, Outcome::Passed(detail.into()));
@@ -109,6 +146,24 @@ impl Checks {
     pub(crate) fn take_in<T>(&mut self, (apart, found): (Self, T)) -> T {
         self.findings.extend(apart.findings);
         found
+    }
+
+    /// Adds the findings of several subjects. Failures and warnings name theirs, those that are the same of several are told once;
+    /// of a single subject they stay as they are.
+    pub(crate) fn take_in_all(&mut self, mut subjects: Vec<(String, Self)>) {
+        if subjects.len() == 1 {
+            return self.findings.extend(subjects.pop().into_iter().flat_map(|(_, checks)| checks.findings));
+        }
+        let mut told: Vec<(Finding, Vec<String>)> = Vec::new();
+        for (subject, checks) in subjects {
+            for finding in checks.findings {
+                match told.iter_mut().find(|(known, _)| known.says_the_same(&finding)) {
+                    Some((_, subjects)) => subjects.push(subject.clone()),
+                    None => told.push((finding, vec![subject.clone()])),
+                }
+            }
+        }
+        self.findings.extend(told.into_iter().map(|(finding, subjects)| finding.about(&subjects)));
     }
 
     /// Records a check that failed in the place of failures that it explains.

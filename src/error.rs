@@ -122,6 +122,13 @@ impl Error {
         self.hints.iter().fold(outer, Self::hint)
     }
 
+    /// Puts what it is about before the message, where that is one of several things.
+    #[must_use]
+    pub fn about(mut self, subject: &str) -> Self {
+        self.message = format!("{subject}: {}", self.message);
+        self
+    }
+
     /// Adds a next step, best a command to run.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -19,9 +19,9 @@ pub struct AddClusterArgs {
     /// Short name of the run cluster, such as prod1
     #[arg(value_name = "RUN_CLUSTER")]
     pub run_cluster: Option<String>,
-    /// Package to deliver
-    #[arg(long, value_name = "PACKAGE")]
-    pub package: Option<String>,
+    /// Package to deliver; may be repeated: all are delivered together, with one commit
+    #[arg(long = "package", value_name = "PACKAGE")]
+    pub packages: Vec<String>,
     /// Kubeconfig context of the run cluster
     #[arg(long, value_name = "CONTEXT")]
     pub run_context: Option<String>,

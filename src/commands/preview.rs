@@ -15,6 +15,7 @@ use crate::gitops::tree::segments;
 use crate::plan::difference::{Difference, differences};
 use crate::plan::execute::{Executor, advise};
 use crate::plan::export::{Contents, Export, ExportedFile, Secrets};
+use crate::plan::show::Shown;
 use crate::plan::{Plan, Preview, read_others, show};
 use crate::ui::events::{PreviewChange, PreviewResult};
 use crate::ui::{Format, Ui, diff};
@@ -52,15 +53,19 @@ pub(super) async fn report(ui: Ui, mode: &PreviewMode, all: &[Previewed<'_>], co
     }
 }
 
-fn list(ui: Ui, all: &[Previewed<'_>]) -> Result<()> {
+fn list<'a>(ui: Ui, all: &[Previewed<'a>]) -> Result<()> {
     if ui.format == Format::Json {
         return outcome::report_preview(ui, "previewed", 0, result(all));
     }
-    for Previewed { plan, preview, executor, .. } in all {
-        if preview.changes_something(plan) {
-            show::lines(plan, preview, &executor.headings()).iter().try_for_each(|line| ui.result(line))?;
+    // What is carried out together is listed together.
+    for together in all.chunk_by(|_, next| next.plan.purpose.is_empty()) {
+        if together.iter().any(|one| one.preview.changes_something(one.plan)) {
+            let shown = |one: &Previewed<'a>| (one.plan, one.preview, one.executor.headings());
+            let shown: Vec<Shown<'_>> = together.iter().map(shown).collect();
+            show::lines(&shown).iter().try_for_each(|line| ui.result(line))?;
         } else {
-            ui.result(&format!("nothing to change: {} objects are as wanted already", show::unchanged(plan, preview)))?;
+            let unchanged: usize = together.iter().map(|one| show::unchanged(one.plan, one.preview)).sum();
+            ui.result(&format!("nothing to change: {unchanged} objects are as wanted already"))?;
         }
     }
     Ok(())

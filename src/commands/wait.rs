@@ -1,5 +1,7 @@
 //! `wait`: until every chosen delivery has installed what the GitOps repository asks for.
 
+use std::collections::BTreeMap;
+
 use super::outcome;
 use crate::check;
 use crate::cli::WaitArgs;
@@ -8,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::flux::{Kustomization, kustomization_resource};
 use crate::invocation::PROGRAM;
 use crate::observe::delivery::find;
-use crate::observe::wait::{EndpointChange, WaitRequest, wait};
+use crate::observe::wait::{WaitRequest, wait};
 use crate::ui::{Ui, progress};
 
 pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String>, arguments: WaitArgs) -> Result<()> {
@@ -36,7 +38,7 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
         commit: arguments.revision,
         requests_fetch: !arguments.no_reconcile,
         fails_fast: arguments.fail_fast,
-        endpoint_change: EndpointChange::Unchanged,
+        endpoint_changes: BTreeMap::new(),
     };
     let outcomes = wait(&build, versions, request, progress::reporter(ui).as_mut()).await?;
     outcome::report(ui, &deliveries, &outcomes)

@@ -17,6 +17,7 @@ use self::minting::MintFailure;
 pub(crate) use super::executor::Executor;
 use super::preview::Preview;
 use super::refusals;
+use super::show::Shown;
 use super::steps::{Apply, Change, Commit, Delete, Place, Plan, Step};
 use crate::authentication::acceptance::Address;
 use crate::error::{Error, Result};
@@ -46,17 +47,25 @@ pub(crate) async fn confirm_and_execute(
 /// Shows the plan, and tells whether there is anything to do; says so where there is not.
 #[must_use]
 pub(crate) fn show(plan: &Plan, preview: &Preview, executor: Executor<'_>, is_confirmed: bool) -> bool {
-    let ui = executor.ui;
-    advise(plan, ui);
-    if !preview.changes_something(plan) {
-        let objects = plan.steps.iter().filter(|step| step.is_about_an_object()).count();
+    show_together(&[(plan, preview, executor.headings())], executor.ui, is_confirmed)
+}
+
+/// Does the same for plans that are carried out together.
+#[must_use]
+pub(crate) fn show_together(plans: &[Shown<'_>], ui: Ui, is_confirmed: bool) -> bool {
+    for (plan, ..) in plans {
+        advise(plan, ui);
+    }
+    if !plans.iter().any(|(plan, preview, _)| preview.changes_something(plan)) {
+        let steps = plans.iter().flat_map(|(plan, ..)| &plan.steps);
+        let objects = steps.filter(|step| step.is_about_an_object()).count();
         ui.done(&match objects {
             0 => "nothing to change".to_owned(),
             _ => format!("nothing to change: {objects} objects are as wanted already"),
         });
         return false;
     }
-    for line in super::show::lines(plan, preview, &executor.headings()) {
+    for line in super::show::lines(plans) {
         // Who is asked must see what about.
         if is_confirmed { ui.status(&line) } else { ui.proposal(&line) }
     }

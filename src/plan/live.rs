@@ -1,6 +1,7 @@
 //! Objects as they were read, for plans that depend on what is there, and for their preview.
 
 use std::fmt;
+use std::rc::Rc;
 
 use kube::api::DynamicObject;
 use serde_json::Value;
@@ -8,15 +9,15 @@ use serde_json::Value;
 use super::steps::Place;
 use crate::object::ObjectReference;
 
-/// Objects that exist, by where they are and what they are called.
-#[derive(Default)]
-pub(crate) struct LiveObjects(Vec<(Place, ObjectReference, DynamicObject)>);
+/// Objects that exist, by where they are and what they are called; a clone shares them.
+#[derive(Clone, Default)]
+pub(crate) struct LiveObjects(Rc<Vec<(Place, ObjectReference, DynamicObject)>>);
 
 impl LiveObjects {
     /// Collects objects that were read.
     #[must_use]
     pub(crate) fn new(objects: impl IntoIterator<Item = (Place, ObjectReference, DynamicObject)>) -> Self {
-        Self(objects.into_iter().collect())
+        Self(Rc::new(objects.into_iter().collect()))
     }
 
     /// Returns an object, where it exists and was read.

@@ -74,12 +74,18 @@ pub(crate) fn unchanged(plan: &Plan, preview: &Preview) -> usize {
     preview.steps(plan).filter(|(step, change)| step.is_about_an_object() && !step.changes_something(change)).count()
 }
 
-/// Returns the lines that show a plan; steps that change nothing are counted, not listed.
+/// A plan with what it changes, and what its clusters are called.
+pub(crate) type Shown<'a> = (&'a Plan, &'a Preview, Headings);
+
+/// Returns the lines that show plans which are carried out together, of which the first says what for; steps that change nothing
+/// are counted, not listed.
 #[must_use]
-pub(crate) fn lines(plan: &Plan, preview: &Preview, headings: &Headings) -> Vec<String> {
-    let mut lines = vec![format!("This will {}:", plan.purpose)];
+pub(crate) fn lines(plans: &[Shown<'_>]) -> Vec<String> {
+    let Some((first, ..)) = plans.first() else { return Vec::new() };
+    let mut lines = vec![format!("This will {}:", first.purpose)];
+    lines.extend(first.subjects.iter().map(|subject| format!("  {subject}")));
     let mut heading = String::new();
-    for entry in entries(plan, preview, headings) {
+    for entry in plans.iter().flat_map(|(plan, preview, headings)| entries(plan, preview, headings)) {
         let line = entry.line();
         if entry.place != heading {
             lines.push(format!("  {}", entry.place));
@@ -87,11 +93,12 @@ pub(crate) fn lines(plan: &Plan, preview: &Preview, headings: &Headings) -> Vec<
         }
         lines.push(format!("    {line}"));
     }
-    let unchanged = unchanged(plan, preview);
+    let unchanged: usize = plans.iter().map(|(plan, preview, _)| unchanged(plan, preview)).sum();
     if unchanged > 0 {
         lines.push(format!("  {unchanged} more are there already and stay as they are"));
     }
-    lines.extend(preview.unknown(plan).into_iter().map(|sentence| format!("  {sentence}")));
+    let unknown = plans.iter().flat_map(|(plan, preview, _)| preview.unknown(plan));
+    lines.extend(unknown.map(|sentence| format!("  {sentence}")));
     lines
 }
 
@@ -173,7 +180,7 @@ mod tests {
         let headings = Headings { build: "build at https://build".to_owned(), run: "prod1 at https://run".to_owned() };
         let plan = Plan { purpose: "do it".to_owned(), steps, ..Plan::default() };
         assert!(!format!("{plan:?}").contains("not-a-real"), "a plan's Debug shows no secret");
-        lines(&plan, &Preview::with(changes), &headings).join("\n")
+        lines(&[(&plan, &Preview::with(changes), headings)]).join("\n")
     }
 
     fn kustomization() -> ObjectReference {

@@ -1,5 +1,4 @@
 //! A plan and its seven kinds of step, as plain data: nothing here asks a cluster, and nothing here is about screens.
-//!
 //! What is minted and proven is described in [`super::mint`] and [`super::proofs`]; [`super::awaits`] judges when an await is over.
 
 use std::fmt;
@@ -38,8 +37,10 @@ pub(crate) enum Change {
 /// What a command will do.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// What for, as the end of the sentence "This will …".
+    /// What for, as the end of the sentence "This will …"; empty where the plan before it says that.
     pub(crate) purpose: String,
+    /// What it is about, where that is several things.
+    pub(crate) subjects: Vec<String>,
     /// The steps, in order.
     pub(crate) steps: Vec<Step>,
     /// What is good to know, also where there is nothing to do.

@@ -29,6 +29,7 @@ mod kubeconfig_file;
 mod kubectl;
 mod lane;
 mod logins;
+mod many;
 mod preview;
 mod privilege;
 mod pull_requests;
@@ -97,6 +98,7 @@ fn main() -> ExitCode {
         interaction::TESTS,
         kubeconfig_file::TESTS,
         logins::TESTS,
+        many::TESTS,
         preview::TESTS,
         privilege::TESTS,
         pull_requests::TESTS,

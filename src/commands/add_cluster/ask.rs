@@ -1,12 +1,12 @@
 //! What `add-cluster` is asked for: by flags, and by the answers to what they leave open.
 //!
-//! What comes of it is a [`Request`] and the clusters it is about; the questions live in [`super::walk`], how single flags are read
+//! What comes of it is a [`Request`] for each delivery, and the clusters it is about; the questions live in [`super::walk`], how single flags are read
 //! in [`super::request`].
 
-use super::clusters::{Clusters, endpoint_of_context};
+use super::clusters::{Clusters, Target, endpoint_of_context};
 use super::package_request::{EncryptionRequest, InstallRequest, ValuesRequest, version_constraints};
 use super::request::{self, AuthenticationRequest, InstallerRequest, Request};
-use super::walk;
+use super::{packages, walk};
 use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
 use crate::commands::git::CommitRequest;
@@ -20,8 +20,8 @@ use crate::ui::prompt;
 
 /// What was asked for, and what a person said to get there.
 pub(super) struct Asked {
-    pub(super) request: Request,
-    pub(super) clusters: Clusters,
+    /// What is delivered to each run cluster.
+    pub(super) targets: Vec<Target>,
     /// The answers as flags.
     pub(super) answers: Vec<(&'static str, String)>,
 }
@@ -38,13 +38,14 @@ pub(super) async fn ask(
         ui,
         &[
             ("RUN_CLUSTER", arguments.run_cluster.is_some()),
-            ("--package", arguments.package.is_some()),
+            ("--package", !arguments.packages.is_empty()),
             ("--run-context", arguments.run_context.is_some()),
             ("--target-namespace", arguments.target_namespace.is_some()),
             ("--yes", arguments.preview.or_confirmed(&arguments.confirm)),
         ],
     )?;
     // What flags say wrong is said before anything is asked.
+    packages::check(arguments)?;
     let endpoint = request::endpoint_overrides(&arguments.endpoint)?;
     let values = ValuesRequest::of(&arguments.values).await?;
     let encryption = EncryptionRequest::of(&arguments.encryption)?;
@@ -68,10 +69,10 @@ pub(super) async fn ask(
     let namespace = context::namespace(ui, connection, walked.namespace).await?;
     let said = |answer: &Option<String>| answer.clone().unwrap_or_default();
     let (run_cluster, target_namespace) = (said(&arguments.run_cluster), said(&arguments.target_namespace));
-    let package = names::normalised_path(&said(&arguments.package)).to_owned();
-    let package_name = names::of_package(&package);
-    names::check_package(package_name)?;
-    names::check_run_cluster(&run_cluster, package_name)?;
+    let packages = packages::paths(&arguments.packages)?;
+    for package in &packages {
+        names::check_run_cluster(&run_cluster, names::of_package(package))?;
+    }
 
     let build = Cluster::connect(Role::Build, connection).await?.forcing_conflicts(arguments.write.force_conflicts);
     let run_connection = connection.of_run_clusters(arguments.run_kubeconfig.as_ref());
@@ -88,21 +89,23 @@ pub(super) async fn ask(
         limits: Limits::new(connection.request_timeout, arguments.timeout),
         ..GitAccess::default()
     };
-    let request = Request {
-        run_cluster,
+    let values = walked.values.unwrap_or(values);
+    let constraints = version_constraints(arguments.version_constraints.as_ref())?;
+    let request = |package: String| Request {
+        run_cluster: run_cluster.clone(),
         package,
-        namespace,
-        target_namespace,
-        version_constraints: version_constraints(arguments.version_constraints.as_ref())?,
+        namespace: namespace.clone(),
+        target_namespace: target_namespace.clone(),
+        version_constraints: constraints.clone(),
         install: InstallRequest::of(&arguments.selection),
-        values: walked.values.unwrap_or(values),
-        encryption,
-        authentication,
+        values: values.clone(),
+        encryption: encryption.clone(),
+        authentication: authentication.clone(),
         impersonate: arguments.authentication.impersonated.clone(),
-        installer,
+        installer: installer.clone(),
         registry_secret: arguments.installer.registry_secret.clone(),
         create_namespace: arguments.installer.create_namespace,
-        endpoint,
+        endpoint: endpoint.clone(),
         allow_loopback: arguments.endpoint.allow_loopback,
         labels: arguments.write.labels.clone(),
         force_conflicts: arguments.write.force_conflicts,
@@ -117,5 +120,10 @@ pub(super) async fn ask(
         user_endpoint,
         git,
     };
-    Ok(Asked { request, clusters, answers: walked.answers })
+    let mut requests = packages.into_iter().map(request);
+    let mut target = requests.next().map(|first| Target::new(clusters, first));
+    if let Some(target) = &mut target {
+        requests.for_each(|request| target.add(request));
+    }
+    Ok(Asked { targets: target.into_iter().collect(), answers: walked.answers })
 }

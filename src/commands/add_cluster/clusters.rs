@@ -1,7 +1,9 @@
-//! The two clusters that `add-cluster` reads from and writes to, connected; and how it reaches the repository.
+//! The clusters that `add-cluster` reads from and writes to, connected; how it reaches the repository; and what is delivered
+//! to which run cluster.
 
 use kube::config::Kubeconfig;
 
+use super::request::Request;
 use crate::cluster::{Cluster, Connection, ServedVersions};
 use crate::error::Result;
 use crate::gitops::checkout::GitAccess;
@@ -19,6 +21,36 @@ pub(super) struct Clusters {
     pub(super) user_endpoint: Endpoint,
     /// How `git` reaches the repository that the build cluster names.
     pub(super) git: GitAccess,
+}
+
+/// A run cluster, and what is delivered to it.
+pub(super) struct Target {
+    pub(super) clusters: Clusters,
+    /// The first delivery: what is asked about the run cluster itself is the same in all of them.
+    first: Request,
+    others: Vec<Request>,
+}
+
+impl Target {
+    /// Returns a run cluster with its first delivery.
+    pub(super) fn new(clusters: Clusters, first: Request) -> Self {
+        Self { clusters, first, others: Vec::new() }
+    }
+
+    /// Adds a delivery.
+    pub(super) fn add(&mut self, request: Request) {
+        self.others.push(request);
+    }
+
+    /// Returns the first delivery, for what is asked about the run cluster itself.
+    pub(super) fn first(&self) -> &Request {
+        &self.first
+    }
+
+    /// Returns the deliveries in order.
+    pub(super) fn deliveries(&self) -> impl DoubleEndedIterator<Item = &Request> + Clone {
+        std::iter::once(&self.first).chain(&self.others)
+    }
 }
 
 /// Returns the endpoint of the user's context. That it does not verify the server's certificate is no obstacle where Flux

@@ -26,6 +26,7 @@ use crate::names;
 use crate::plan::{LiveObjects, Place};
 
 /// What was found out.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, read elsewhere")]
 pub(super) struct Facts {
     /// When it was found out.
     pub(super) now: Timestamp,
@@ -38,6 +39,8 @@ pub(super) struct Facts {
     /// The repository and its branch, as messages name them.
     pub(super) repository: String,
     pub(super) package: PackageDirectory,
+    /// Whether this package, or another one that the same command delivers to the namespace, has PackageMetadata.
+    pub(super) shares_metadata: bool,
     /// The run cluster's directory of the package.
     pub(super) directory: RunClusterDirectory,
     /// The constraints in effect.
@@ -58,6 +61,8 @@ pub(super) struct Facts {
     pub(super) working_token: Option<SecretString>,
     /// How Flux authenticates, or will.
     pub(super) authentication: Authentication,
+    /// The target namespace of the delivery that brings Flux's credential, where another one of the same command does.
+    pub(super) led_by: Option<String>,
     /// How Flux reaches the run cluster, or will.
     pub(super) endpoint: Endpoint,
     /// How the user reaches it.
@@ -76,7 +81,6 @@ pub(super) struct Facts {
     pub(super) live: LiveObjects,
     /// Whether Flux knows `healthCheckExprs`.
     pub(super) has_health_check_expressions: bool,
-    pub(super) warnings: Vec<String>,
 }
 
 impl Facts {
@@ -87,7 +91,8 @@ impl Facts {
 
     /// Returns the namespace of the deployer's account, if the plugin creates one.
     pub(super) fn deployer_namespace(&self, request: &Request) -> Option<String> {
-        self.authentication.deployer_namespace(request, self.existing_credential.as_ref())
+        let first = self.led_by.as_ref().unwrap_or(&request.target_namespace);
+        self.authentication.deployer_namespace(first, self.existing_credential.as_ref())
     }
 
     /// Returns the name of the Secret on the run cluster whose deletion revokes the deployer's token: `rotate` gives it
@@ -161,14 +166,15 @@ impl Authentication {
 
     /// Tells whether whoever Flux acts as without impersonation gets a Role from the plugin.
     pub(super) fn gets_role(&self, request: &Request, existing: Option<&ExistingCredential>) -> bool {
-        matches!(self, Self::WorkloadIdentity(_)) || self.deployer_namespace(request, existing).is_some()
+        matches!(self, Self::WorkloadIdentity(_))
+            || self.deployer_namespace(&request.target_namespace, existing).is_some()
     }
 
-    /// Returns the namespace of the deployer's account, which the plugin creates: that of the first delivery.
-    fn deployer_namespace(&self, request: &Request, existing: Option<&ExistingCredential>) -> Option<String> {
+    /// Returns the namespace of the deployer's account, which the plugin creates: that of the `first` delivery.
+    fn deployer_namespace(&self, first: &str, existing: Option<&ExistingCredential>) -> Option<String> {
         match (self, existing) {
             (Self::Token { .. }, Some(existing)) if !existing.is_unmanaged() => existing.deployer_namespace(),
-            (Self::Token { .. }, _) => Some(request.target_namespace.clone()),
+            (Self::Token { .. }, _) => Some(first.to_owned()),
             (Self::Stored(_), Some(existing)) => existing.deployer_namespace(),
             _ => None,
         }
@@ -195,7 +201,8 @@ impl ExistingCredential {
         Method::of(&self.object) == Method::Unmanaged
     }
 
-    fn deployer_namespace(&self) -> Option<String> {
+    /// Returns the namespace of the deployer's account, where that is recorded.
+    pub(super) fn deployer_namespace(&self) -> Option<String> {
         self.object.annotations().get(labels::DEPLOYER_NAMESPACE).cloned()
     }
 

@@ -1,387 +1,205 @@
-//! What `add-cluster` finds out before it plans: [`Facts`], and the checkout that the plan commits to. Reads only.
+//! What `add-cluster` finds out before it plans: [`Facts`] of each delivery, and the checkouts that the plan commits to. Reads
+//! only.
 //!
-//! All that is wrong is reported together, as findings of named checks. Each subject has a file of its own: [`credential`],
-//! [`access`], [`installer`], [`repository`]; [`retarget`] and [`permissions`] refuse.
+//! What deliveries share is read once: of the [`build_cluster`], of each [`run_cluster`], of the [`repositories`]; what is left is
+//! found out about each [`delivery`]. All that is wrong is reported together, as findings of named checks. Each subject has a file
+//! of its own; [`retarget`] and [`permissions`] refuse.
 
 mod access;
+mod build_cluster;
 mod credential;
+mod delivery;
 mod encryption;
 mod installer;
+mod live;
 mod merge;
 mod permissions;
+mod repositories;
 mod repository;
 mod retarget;
+mod run_cluster;
 mod values;
 
-use futures::future::try_join_all;
-use futures::join;
-use jiff::Timestamp;
-use secrecy::SecretString;
-use serde_json::Value;
+use std::cell::OnceCell;
 
-use self::encryption::Keys;
+use futures::future::join_all;
+use futures::join;
+use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
+
+use self::build_cluster::BuildCluster;
+use self::delivery::{Context, Found};
 pub(super) use self::merge::wait_for_merge;
-use self::repository::Selected;
-use super::clusters::Clusters;
-use super::facts::{Authentication, Encryption, ExistingCredential, Facts, Installer};
-use super::manifests::{kustomizations, references};
+use self::repositories::Repositories;
+use self::run_cluster::RunCluster;
+use super::clusters::Target;
+use super::facts::{ExistingCredential, Facts};
 use super::request::{InstallerRequest, Request};
-use crate::check::{self, Checks, Skipped, known};
-use crate::cluster::Cluster;
-use crate::error::{Error, Result};
-use crate::flux::{FluxVersions, Kustomization, kustomization_resource};
+use crate::check::{self, Checks, Skipped};
+use crate::error::Result;
 use crate::gitops::checkout::Checkout;
-use crate::gitops::delivery::RunClusterDirectory;
-use crate::gitops::layout::PackageDirectory;
-use crate::kubeconfig::Endpoint;
-use crate::names;
-use crate::object::ObjectReference;
-use crate::plan::{LiveObjects, Place};
+use crate::plan::LiveObjects;
 use crate::ui::Ui;
+
+/// How many deliveries are looked at at a time.
+const AT_A_TIME: usize = 16;
+
+/// What was found out about all deliveries of a command.
+pub(super) struct Gathered {
+    /// The facts of the deliveries, for each run cluster in turn.
+    pub(super) facts: Vec<Vec<Facts>>,
+    /// The checkouts to commit in.
+    pub(super) checkouts: Vec<Checkout>,
+    pub(super) warnings: Vec<String>,
+}
 
 /// Gathers and checks everything; all findings are reported together, before anything is written.
 ///
 /// What needs nothing of another is read at the same time.
-pub(super) async fn gather(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Facts, Checkout)> {
-    let (mut facts, checkout) = Box::pin(check_all(ui, request, clusters)).await?;
-    read_live_objects(request, clusters, &mut facts).await?;
-    Ok((facts, checkout))
+pub(super) async fn gather(ui: Ui, targets: &[Target]) -> Result<Gathered> {
+    let mut gathered = Box::pin(check_all(ui, targets)).await?;
+    live::read(targets, &mut gathered.facts).await?;
+    Ok(gathered)
 }
 
 /// Reads and checks everything but the objects that the plan is about: which these are is known only then.
-async fn check_all(ui: Ui, request: &Request, clusters: &Clusters) -> Result<(Facts, Checkout)> {
+async fn check_all(ui: Ui, targets: &[Target]) -> Result<Gathered> {
     let mut checks = Checks::default();
-    let versions = checks.take("Flux", check::flux(&clusters.build, &clusters.build_served));
-    let (namespace, target, kapp_controller, build_uid, run_uid, existing, git) = join!(
-        check::namespace(&clusters.build, &request.namespace),
-        creates_namespace(request, &clusters.run),
-        check::kapp_controller(&clusters.run, &clusters.run_served, &request.target_namespace),
-        clusters.build.uid(),
-        clusters.run.uid(),
-        credential::existing(&clusters.build, request),
+    let Some(first) = targets.first() else {
+        return Ok(Gathered { facts: Vec::new(), checkouts: Vec::new(), warnings: Vec::new() });
+    };
+    let versions = check::flux(&first.clusters.build, &first.clusters.build_served);
+    let versions = checks.take("Flux", versions);
+    let (build, runs, repositories) = join!(
+        Checks::apart(async |checks| {
+            Box::pin(BuildCluster::read(checks, &first.clusters, &first.first().namespace, versions)).await
+        }),
+        join_all(targets.iter().map(|target| Checks::apart(async |checks| RunCluster::read(checks, target).await))),
         // Boxed: it is by far the largest of these futures.
-        Box::pin(read_repository(ui, request, clusters, versions)),
+        Checks::apart(async |checks| Box::pin(Repositories::read(checks, ui, targets, versions)).await),
     );
-    checks.check(format!("namespace {}", request.namespace), namespace);
-    let creates_namespace = checks.take(format!("target namespace {}", request.target_namespace), target);
-    checks.check("kapp-controller", kapp_controller);
-    let build_uid = checks.take("identity of the build cluster", build_uid);
-    let run_uid = checks.take("identity of the run cluster", run_uid);
-    let existing = checks.take("credential", existing);
-    let mut git = match git {
-        Ok(Ok((checkout, package, directory, doubts))) => {
-            for doubt in doubts {
-                checks.warn("GitOps repository", doubt);
-            }
-            checks.take("GitOps repository", Ok((checkout, package, directory)))
-        }
-        Ok(Err(error)) => checks.take("GitOps repository", Err(error)),
-        Err(skipped) => Err(skipped),
+    let build = checks.take_in(build);
+    let runs: Vec<RunCluster> = runs.into_iter().map(|run| checks.take_in(run)).collect();
+    let repositories = checks.take_in(repositories);
+    let found = check_deliveries(&mut checks, targets, &build, &runs, &repositories).await;
+    if let Ok(versions) = versions {
+        let planned: Vec<_> = targets
+            .iter()
+            .zip(&runs)
+            .zip(&found)
+            .filter_map(|((target, run), found)| planned(target, run, found))
+            .collect();
+        // One that is missing explains some of the other findings.
+        permissions::check(&mut checks, versions, &planned).await;
+    }
+    let about_file = first.first().installer.as_ref().map(InstallerRequest::warnings).unwrap_or_default();
+    let warnings = [about_file, checks.warnings().as_slice()].concat();
+    let facts = || {
+        let of_target =
+            |((target, run), found): ((&Target, &RunCluster), Vec<Found>)| facts(target, &build, run, found);
+        targets.iter().zip(&runs).zip(found).map(of_target).collect()
     };
-    let keys = match (&mut git, versions) {
-        (Ok((checkout, _, directory)), Ok(versions)) => {
-            let keys = encryption::keys(request, &clusters.build, versions, checkout.root(), directory).await;
-            checks.take_silently("encryption", keys)
-        }
-        (Err(skipped), _) => Err(*skipped),
-        (_, Err(skipped)) => Err(skipped),
-    };
+    let facts = checks.finish(facts())?;
+    Ok(Gathered { facts, checkouts: repositories.into_checkouts(), warnings })
+}
 
-    let stored = known(&existing).ok().and_then(|existing| existing.as_ref()?.stored());
-    let authentication = match known(&existing) {
-        Ok(existing) => {
-            let decided =
-                credential::authentication(request, &clusters.user_endpoint, existing.as_ref(), stored.as_ref());
-            checks.take("authentication", decided)
+/// Looks at all deliveries; where there are several, findings name those that they are about.
+async fn check_deliveries(
+    checks: &mut Checks,
+    targets: &[Target],
+    build: &BuildCluster,
+    runs: &[RunCluster],
+    repositories: &Repositories,
+) -> Vec<Vec<Found>> {
+    let new_key = OnceCell::new();
+    let mut contexts = Vec::new();
+    for ((target, run), packages) in targets.iter().zip(runs).zip(repositories.of_deliveries()) {
+        let clusters = &target.clusters;
+        for (request, repository) in target.deliveries().zip(packages) {
+            contexts.push((Context { clusters, request, build, run, new_key: &new_key }, repository));
         }
-        Err(skipped) => Err(skipped),
-    };
-    let is_new_namespace = creates_namespace.unwrap_or_default();
-    let (credential, access, kustomizations, delivery, registry) = join!(
-        Checks::apart(async |checks| {
-            Box::pin(check_credential(
-                request,
-                clusters,
-                checks,
-                &existing,
-                &authentication,
-                &run_uid,
-                is_new_namespace,
-            ))
-            .await
-        }),
-        Checks::apart(async |checks| {
-            let (versions, existing) = (versions?, known(&existing)?);
-            let (authentication, run_uid) = (known(&authentication)?, known(&run_uid)?);
-            access::check(clusters, request, checks, versions, authentication, existing.as_ref(), run_uid).await
-        }),
-        Checks::apart(async |checks| {
-            let (authentication, existing) = (known(&authentication)?, known(&existing)?);
-            let kind = authentication.credential_kind(existing.as_ref());
-            let is_replaced = matches!(authentication, Authentication::Token { .. })
-                && existing.as_ref().is_some_and(ExistingCredential::is_unmanaged);
-            if is_replaced {
-                let others = retarget::no_other_namespaces(&clusters.build, request, kind, versions?).await;
-                checks.check("other deliveries with the kubeconfig", others);
-            }
-            let same = retarget::same_kustomizations(&clusters.build, request, versions?, kind).await;
-            checks.take("Kustomizations", same)
-        }),
-        Checks::apart(async |checks| {
-            let (_, package, directory) = known(&git)?;
-            check_delivery(request, &clusters.run, checks, package, directory, known(&keys), is_new_namespace).await
-        }),
-        Checks::apart(async |checks| installer::check_registry_secret(&clusters.run, request, checks).await),
-    );
-    let credential = checks.take_in(credential);
-    let access = checks.take_in(access);
-    let kustomizations = checks.take_in(kustomizations);
-    let delivery = checks.take_in(delivery);
-    checks.take_in(registry);
-    if let (Ok(versions), Ok(authentication)) = (versions, known(&authentication)) {
+    }
+    let looks = contexts.iter().map(|(context, repository)| {
+        Checks::apart(async |checks| Box::pin(delivery::check(checks, *context, *repository)).await)
+    });
+    let looked: Vec<(Checks, Found)> = stream::iter(looks).buffered(AT_A_TIME).collect().await;
+    let (of_each, found): (Vec<Checks>, Vec<Found>) = looked.into_iter().unzip();
+    let names = contexts.iter().map(|(context, _)| context.request.display());
+    checks.take_in_all(names.zip(of_each).collect());
+    let mut found = found.into_iter();
+    targets.iter().map(|target| found.by_ref().take(target.deliveries().count()).collect()).collect()
+}
+
+/// Says what will be written for the deliveries to a run cluster.
+fn planned<'a>(target: &'a Target, run: &'a RunCluster, found: &'a [Found]) -> Option<permissions::Planned<'a>> {
+    let authentication = run.authentication.as_ref().ok()?;
+    let existing = run.existing.as_ref().ok().and_then(Option::as_ref);
+    let writes = |(number, (request, found)): (usize, (&'a Request, &'a Found))| {
         let writes = permissions::PlannedWrites {
             authentication,
-            existing: existing.as_ref().ok().and_then(Option::as_ref),
-            impersonated: access.as_ref().ok().and_then(|(_, impersonated)| impersonated.as_ref()),
-            installer: delivery.as_ref().ok().map(|(_, _, installer, _)| installer),
-            creates_namespace: is_new_namespace,
-            has_metadata: git.as_ref().is_ok_and(|(_, package, _)| package.has_metadata),
+            existing,
+            is_led: number != run.leading,
+            impersonated: found.access.as_ref().ok().and_then(|(_, impersonated)| impersonated.as_ref()),
+            installer: found.content.as_ref().ok().map(|content| &content.installer),
+            creates_namespace: run.creates(&request.target_namespace).unwrap_or_default(),
+            has_metadata: found.package.as_ref().is_ok_and(|(package, _)| package.has_metadata),
         };
-        if let Ok((_, package, directory)) = known(&git) {
-            let existing = writes.existing;
-            let gets_role = writes.impersonated.is_some() || authentication.gets_role(request, existing);
-            repository::check_kinds(&mut checks, package, directory, gets_role);
-        }
-        let run_uid = run_uid.as_deref().ok();
-        // The permissions are judged beside all other findings: one that is missing explains some of them.
-        let ((), advised) = join!(
-            permissions::check(&mut checks, clusters, request, versions, writes),
-            Checks::apart(async |checks| {
-                advise(checks, clusters, request, versions, run_uid, is_new_namespace).await;
-            }),
-        );
-        checks.take_in(advised);
-    }
-    if let (Ok((_, package, directory)), Ok(substituting)) = (known(&git), known(&kustomizations)) {
-        let delivery = delivery.as_ref().ok();
-        let constraints = delivery.map(|(selected, ..)| selected.constraints.as_str());
-        let values = delivery.and_then(|(_, values, ..)| values.as_ref());
-        repository::check_variables(&mut checks, package, directory, constraints, values, substituting);
-    }
-    let about_file = request.installer.as_ref().map(InstallerRequest::warnings).unwrap_or_default();
-    let warnings = [about_file, checks.warnings().as_slice()].concat();
-    let found = || {
-        let ((checkout, package, directory), (selected, values, installer, encryption)) = (git?, delivery?);
-        let ((endpoint, working_token), (proof, impersonated)) = (credential?, access?);
-        kustomizations?;
-        let facts = Facts {
-            now: Timestamp::now(),
-            versions: versions?,
-            build_uid: build_uid?,
-            run_uid: run_uid?,
-            run_display: clusters.run.display(),
-            repository: checkout.display(),
+        (request, writes)
+    };
+    let deliveries = target.deliveries().zip(found).enumerate().map(writes).collect();
+    Some(permissions::Planned { clusters: &target.clusters, deliveries })
+}
+
+/// Puts the facts of the deliveries to a run cluster together.
+fn facts(target: &Target, build: &BuildCluster, run: &RunCluster, found: Vec<Found>) -> Result<Vec<Facts>, Skipped> {
+    let now = Timestamp::now();
+    let led_by = target.deliveries().nth(run.leading).map(|leading| leading.target_namespace.clone());
+    let metadata: Vec<(&str, bool)> = target
+        .deliveries()
+        .zip(&found)
+        .map(|(request, found)| {
+            let has_metadata = found.package.as_ref().is_ok_and(|(package, _)| package.has_metadata);
+            (request.target_namespace.as_str(), has_metadata)
+        })
+        .collect();
+    let (endpoint, working_token) = run.credential.clone()?;
+    let existing_credential: Option<ExistingCredential> = run.existing.clone()?;
+    let mut all = Vec::new();
+    for (number, (request, found)) in target.deliveries().zip(found).enumerate() {
+        let ((package, directory), content) = (found.package?, found.content?);
+        let (proof, impersonated) = found.access?;
+        found.kustomizations?;
+        let namespace = &request.target_namespace;
+        all.push(Facts {
+            now,
+            versions: build.versions?,
+            build_uid: build.uid.clone()?,
+            run_uid: run.uid.clone()?,
+            run_display: target.clusters.run.display(),
+            repository: found.repository?,
+            shares_metadata: metadata.iter().any(|(of, has_metadata)| of == namespace && *has_metadata),
             package,
             directory,
-            version_constraints: selected.constraints,
-            prereleases: selected.prereleases,
-            version: selected.version,
-            values,
-            encryption,
-            existing_credential: existing?,
-            stored,
-            working_token,
-            authentication: authentication?,
-            endpoint,
-            user_endpoint: clusters.user_endpoint.clone(),
+            version_constraints: content.selected.constraints,
+            prereleases: content.selected.prereleases,
+            version: content.selected.version,
+            values: content.values,
+            encryption: content.encryption,
+            existing_credential: existing_credential.clone(),
+            stored: run.stored.clone(),
+            working_token: working_token.clone(),
+            authentication: run.authentication.clone()?,
+            led_by: led_by.clone().filter(|_| number != run.leading),
+            endpoint: endpoint.clone(),
+            user_endpoint: target.clusters.user_endpoint.clone(),
             may_read: proof.may_read,
             impersonated,
             user: proof.user,
-            installer,
-            creates_namespace: creates_namespace?,
+            installer: content.installer,
+            creates_namespace: run.creates(namespace)?,
             live: LiveObjects::default(),
             has_health_check_expressions: true,
-            warnings,
-        };
-        Ok((facts, checkout))
-    };
-    checks.finish(found())
-}
-
-/// What was read of the GitOps repository.
-type Repository = (Checkout, PackageDirectory, RunClusterDirectory, Vec<Error>);
-
-/// Reads the GitRepository on the build cluster, then the repository that it names.
-async fn read_repository(
-    ui: Ui,
-    request: &Request,
-    clusters: &Clusters,
-    versions: Result<FluxVersions, Skipped>,
-) -> Result<Result<Repository>, Skipped> {
-    let source = repository::source(&clusters.build, versions?, request).await;
-    Ok(match source {
-        Ok(source) => repository::git(ui, request, clusters, &source).await,
-        Err(error) => Err(error),
-    })
-}
-
-/// Finds out how Flux reaches the run cluster, and whether a token works there: the stored one, if there is one.
-async fn check_credential(
-    request: &Request,
-    clusters: &Clusters,
-    checks: &mut Checks,
-    existing: &Result<Option<ExistingCredential>, Skipped>,
-    authentication: &Result<Authentication, Skipped>,
-    run_uid: &Result<String, Skipped>,
-    is_new_namespace: bool,
-) -> Result<(Endpoint, Option<SecretString>), Skipped> {
-    let (existing, authentication) = (known(existing)?, known(authentication)?);
-    let known_endpoint = existing.as_ref().and_then(ExistingCredential::endpoint);
-    let endpoint = credential::endpoint(request, &clusters.user_endpoint, known_endpoint.as_ref());
-    let run_uid = known(run_uid)?;
-    let (is_usable, working_token) = join!(
-        credential::check_endpoint(clusters, request, authentication, known_endpoint.as_ref(), &endpoint, run_uid),
-        async {
-            let Authentication::Token { .. } = authentication else { return Ok((None, None)) };
-            // A namespace that has yet to be created has no account.
-            let namespace = if is_new_namespace { clusters.run.default_namespace() } else { &request.target_namespace };
-            // The token of another account is not the deployer's.
-            let own = existing.as_ref().filter(|existing| !existing.is_unmanaged());
-            let stored = own.and_then(ExistingCredential::stored);
-            credential::working_token(&clusters.run, &endpoint, stored.as_ref(), namespace).await
-        },
-    );
-    let is_usable = checks.take("address of the run cluster", is_usable);
-    let working_token = match (is_usable, working_token) {
-        // An address of another cluster knows no token of this one.
-        (Err(skipped), Err(_)) => Err(skipped),
-        (_, working_token) => checks.take("credential of the run cluster", working_token).map(|(token, warning)| {
-            if let Some(warning) = warning {
-                checks.warn("credential of the run cluster", warning);
-            }
-            token
-        }),
-    };
-    if let Some(existing) = existing {
-        checks.check("run cluster's name", retarget::same_cluster(clusters, request, existing, run_uid).await);
+        });
     }
-    Ok((endpoint, working_token?))
-}
-
-/// Checks what the delivery would replace, and decides which versions are installed, and as whom.
-async fn check_delivery(
-    request: &Request,
-    run: &Cluster,
-    checks: &mut Checks,
-    package: &PackageDirectory,
-    directory: &RunClusterDirectory,
-    keys: Result<&Option<Keys>, Skipped>,
-    creates_namespace: bool,
-) -> Result<(Selected, Option<SecretString>, Installer, Option<Encryption>), Skipped> {
-    checks.check("PackageInstall", retarget::same_install(run, request, package, directory).await);
-    let selected = repository::select_version(checks, request, package, directory);
-    let selected = checks.take("version", selected);
-    let values = values::to_store(&request.values, package, directory);
-    let values = checks.take_silently("values", values);
-    if let (Ok(selected), Ok(values)) = (&selected, &values) {
-        values::check(checks, &request.values, package, directory, selected, values.as_ref());
-    }
-    let values = values.map(|values| values.map(|values| values.text));
-    let new_text = values.as_ref().ok().and_then(Option::as_ref);
-    let encryption = match keys {
-        Ok(Some(keys)) => {
-            let now = Timestamp::now();
-            let encryption = encryption::encryption(checks, request, package, directory, keys, new_text, now);
-            checks.take_silently("encryption", encryption).map(Some)
-        }
-        Ok(None) => Ok(None),
-        Err(skipped) => Err(skipped),
-    };
-    let installer = installer::installer(run, request, directory, new_text, creates_namespace).await;
-    let installer = checks.take("installer", installer);
-    Ok((selected?, values?, installer?, encryption?))
-}
-
-/// Checks the target namespace, and tells whether it has to be created.
-async fn creates_namespace(request: &Request, run: &Cluster) -> Result<bool> {
-    match check::namespace(run, &request.target_namespace).await {
-        Ok(()) => Ok(false),
-        Err(error) if error.status() != Some(404) => Err(error),
-        Err(_) if request.create_namespace => Ok(true),
-        Err(error) => Err(error.hint("or let this command create it: --create-namespace")),
-    }
-}
-
-/// Warns about Flux's capacity, other names of the run cluster, and over-privileged accounts in the target namespace.
-async fn advise(
-    checks: &mut Checks,
-    clusters: &Clusters,
-    request: &Request,
-    versions: FluxVersions,
-    run_uid: Option<&str>,
-    creates_namespace: bool,
-) {
-    let resource = kustomization_resource(versions.kustomization);
-    let everywhere = clusters.build.list_in::<Kustomization>(&resource, None).await;
-    let kustomizations = match everywhere {
-        Ok(kustomizations) => kustomizations,
-        // Whoever may not read them everywhere sees those of this namespace.
-        Err(_) => clusters.build.list(&resource, &request.namespace).await.unwrap_or_default(),
-    };
-    match check::capacity(&clusters.build, &kustomizations).await {
-        Ok(words) => checks.pass("Flux's capacity", words),
-        Err(warning) => checks.warn("Flux's capacity", warning),
-    }
-    if let Some(uid) = run_uid {
-        let own = names::kubeconfig(&request.run_cluster);
-        // What may not be read cannot be compared.
-        let others = check::other_names(&clusters.build, &request.namespace, uid, &own).await.unwrap_or_default();
-        if !others.is_empty() {
-            checks.warn("names of the run cluster", check::of_one_cluster(&request.run_cluster, &others));
-        }
-    }
-    if !creates_namespace {
-        let namespace = &request.target_namespace;
-        for warning in check::over_privileged(&clusters.run, namespace).await.warnings(namespace) {
-            checks.warn("accounts of the target namespace", warning);
-        }
-    }
-}
-
-/// Completes the facts with the objects that the plan is about, and with what the build cluster's Flux knows.
-async fn read_live_objects(request: &Request, clusters: &Clusters, facts: &mut Facts) -> Result<()> {
-    // Nothing exists in a namespace that has yet to be created.
-    let may_exist = |(place, reference): &(Place, ObjectReference)| {
-        let is_new = facts.creates_namespace && reference.namespace.as_ref() == Some(&request.target_namespace);
-        *place == Place::Build || !is_new
-    };
-    let reads = references(request, facts).into_iter().filter(may_exist).map(|(place, reference)| async move {
-        let cluster = if place == Place::Build { &clusters.build } else { &clusters.run };
-        let object = cluster.get(&reference).await?;
-        Ok::<_, Error>(object.map(|object| (place, reference, object)))
-    });
-    // Both Kustomizations have the same fields.
-    let [manifest, _] = kustomizations(request, facts);
-    let (live, has_health_check_expressions) =
-        futures::future::try_join(try_join_all(reads), has_health_check_expressions(&clusters.build, &manifest))
-            .await?;
-    facts.live = LiveObjects::new(live.into_iter().flatten());
-    facts.has_health_check_expressions = has_health_check_expressions;
-    Ok(())
-}
-
-/// Asks the build cluster, in a dry run, whether its Flux knows `healthCheckExprs`: it does since 2.5.
-///
-/// A workload identity cannot be left out: Flux knows it since 2.7.
-async fn has_health_check_expressions(build: &Cluster, manifest: &Value) -> Result<bool> {
-    match build.apply(manifest, true).await {
-        Err(error) if error.to_string().contains("configMapRef") => {
-            Err(Error::new(format!("Flux on {} knows no workload identities", build.display()))
-                .because(&error)
-                .hint("upgrade Flux to 2.7 or newer, or choose another method to authenticate"))
-        }
-        Err(error) if error.to_string().contains("healthCheckExprs") => Ok(false),
-        // What else is refused is told with everything else that is.
-        Ok(_) | Err(_) => Ok(true),
-    }
+    Ok(all)
 }

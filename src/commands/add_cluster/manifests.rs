@@ -105,7 +105,7 @@ fn deployer_role(facts: &Facts, owner: Owner<'_>, namespace: &str, name: &str) -
     let without = role(owner, namespace, name, &deployer_rules(false));
     let live = facts.live.of(Place::Run, &without);
     let is_granted = live.is_some_and(|live| grants_package_metadata(&live.data["rules"]));
-    if facts.package.has_metadata || is_granted {
+    if facts.shares_metadata || is_granted {
         return role(owner, namespace, name, &deployer_rules(true));
     }
     without

@@ -1,8 +1,7 @@
 //! The plan of `add-cluster`: files, identities, credential, Kustomizations, in the order in which each finds what it needs and
-//! a refusal leaves the least behind.
+//! a refusal leaves the least behind; what deliveries share once, and one commit for each repository.
 //!
-//! A function of the request and the facts, which asks nobody. What the objects look like lives in [`super::manifests`], how
-//! Flux gets its credential in [`credential`].
+//! A function of the requests and the facts, which asks nobody. What one delivery takes lives in [`mod@parts`].
 
 mod adoption;
 mod credential;
@@ -10,241 +9,227 @@ mod credential;
 mod credential_tests;
 #[cfg(test)]
 mod fixtures;
+mod parts;
 #[cfg(test)]
 mod tests;
 
-use kube::ResourceExt;
-use kube::api::DynamicObject;
-use serde_json::Value;
-
+use self::parts::{name_of, parts};
 use super::facts::Facts;
-use super::manifests;
 use super::request::Request;
-use crate::check::Checks;
-use crate::error::{Error, Result};
-use crate::flux::git_repository_resource;
-use crate::gitops::delivery::ExistingSecret;
-use crate::gitops::install::{PackageInstallSpec, package_install, update_package_install};
 use crate::gitops::message::{DELIVER, Subject};
-use crate::gitops::values::{is_same_values_secret, values_secret, values_secret_name};
-use crate::labels;
-use crate::names::{self, KUBECONFIG_SUFFIX};
-use crate::object::ObjectReference;
-use crate::observe::wait::EndpointChange;
-use crate::plan::{Apply, Change, Commit, Freshness, Place, Plan, Preview, Step};
+use crate::gitops::tree::FileChange;
+use crate::names::KUBECONFIG_SUFFIX;
+use crate::observe::{self, wait::EndpointChange};
+use crate::plan::{Change, Commit, Place, Plan, Preview, Step};
 
-/// Computes the plan.
+/// What is asked for and what was found out about one delivery.
+#[derive(Clone, Copy)]
+pub(super) struct Delivery<'a> {
+    pub(super) request: &'a Request,
+    pub(super) facts: &'a Facts,
+}
+
+impl Delivery<'_> {
+    /// Tells whether this is what was found on the build cluster.
+    pub(super) fn is(&self, found: &observe::Delivery) -> bool {
+        found.package == self.facts.package.name && found.run_cluster == self.request.run_cluster
+    }
+}
+
+/// Plans that are carried out at the same time, each with the number of its run cluster; `None` for what is about no single one.
+pub(super) type Stage = Vec<(Option<usize>, Plan)>;
+
+/// Plans all deliveries, given for each run cluster in turn. Those to one run cluster are one plan; those to several are carried
+/// out in stages, so that no run cluster waits for another one longer than the one commit takes.
 #[must_use]
-pub(super) fn plan(request: &Request, facts: &Facts) -> Plan {
-    let package = &facts.package.name;
-    let mut plan = Plan {
-        purpose: format!(
-            "deliver {package}{} to {}, namespace {}",
-            facts.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default(),
-            facts.run_display,
-            request.target_namespace
-        ),
-        warnings: facts.warnings.clone(),
-        ..Plan::default()
-    };
-    let mut checks = Checks::default();
-    let commit = commit(&mut checks, request, facts);
-    let commit = checks.take("files", commit).ok().filter(|commit| !commit.changes.is_empty());
-    if let Some(commit) = commit.as_ref().filter(|_| request.commit.is_merged) {
-        checks.check("files", Err(differs_from_what_is_merged(commit)));
+pub(super) fn stages(targets: &[Vec<Delivery<'_>>]) -> Vec<Stage> {
+    let all: Vec<Delivery<'_>> = targets.iter().flatten().copied().collect();
+    let is_alone = all.len() == 1;
+    let mut words = Plan::default();
+    let (mut keys, mut fetch, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut in_place, mut new, mut kustomizations) = (Vec::new(), Vec::new(), Vec::new());
+    for target in targets {
+        let (mut of_place, mut of_new, mut of_kustomizations) = (Vec::new(), Vec::new(), Vec::new());
+        for delivery in target {
+            let parts = parts(delivery.request, delivery.facts);
+            add(&mut keys, parts.keys);
+            add(&mut of_place, parts.in_place);
+            add(&mut of_new, parts.new);
+            add(&mut fetch, parts.fetch);
+            add(&mut of_kustomizations, parts.kustomizations);
+            files.push((*delivery, parts.files));
+            let name = delivery.request.display();
+            let told = |text: String| if is_alone { text } else { format!("{name}: {text}") };
+            words.notes.extend(parts.notes.into_iter().map(told));
+            words.warnings.extend(parts.warnings.into_iter().map(told));
+            let refused = parts.refusals.into_iter();
+            words.refusals.extend(refused.map(|refusal| if is_alone { refusal } else { refusal.about(&name) }));
+        }
+        in_place.push(of_place);
+        new.push(of_new);
+        kustomizations.push(of_kustomizations);
     }
-    let source = git_repository_resource(facts.versions.source);
-    let source = ObjectReference::namespaced(&source, &request.namespace, &names::git_repository(package));
-    let is_new = commit.is_some() || (request.commit.is_merged && !is_delivered(request, facts));
-    let fetch = is_new.then(|| Step::fetch(source, Freshness::NewCommits)).into_iter().flatten();
-    // Files that no Kustomization reads yet have no effect, and a server that refuses them does so before anything else is
-    // written. Those of a delivery in place must find the accounts and roles that they name.
-    let (first, later) = if is_delivered(request, facts) { (None, commit) } else { (commit, None) };
-    let encryption = facts.encryption.as_ref();
-    // Before anything that it encrypts: an interruption must not lose it.
-    let key = encryption.and_then(|encryption| encryption.key.clone());
-    let keys = usize::from(key.is_some());
-    plan.steps.extend(key.map(|manifest| Step::Apply(Apply { place: Place::Build, manifest })));
-    plan.steps.extend(first.map(Step::Commit));
-    add_identities(&mut plan, &mut checks, request, facts);
-    checks.check("credential", credential::add_credential(&mut plan, request, facts));
-    // Flux must know how to decrypt when it finds what is encrypted.
-    let decrypts_first = later.is_some() && encryption.is_some();
-    if decrypts_first {
-        add_kustomizations(&mut plan, request, facts);
-    }
-    plan.steps.extend(later.map(Step::Commit));
-    plan.steps.extend(fetch);
-    if !decrypts_first {
-        add_kustomizations(&mut plan, request, facts);
-    }
-    if request.commit.is_held_back() {
-        plan.purpose = format!("commit the files that {}, and leave the clusters as they are", plan.purpose);
-        let others = plan.steps.split_off(keys).into_iter();
-        plan.steps.extend(others.filter(|step| matches!(step, Step::Commit(_))));
-    }
-    plan.warnings.extend(checks.warnings());
-    plan.refusals = checks.into_failures();
-    plan
-}
-
-/// Tells whether Flux reads the files of the delivery already.
-fn is_delivered(request: &Request, facts: &Facts) -> bool {
-    manifests::kustomizations(request, facts).iter().any(|one| facts.live.of(Place::Build, one).is_some())
-}
-
-/// Adds Flux's user and the installer with their roles on the run cluster, and what Flux looks up on the build cluster.
-fn add_identities(plan: &mut Plan, checks: &mut Checks, request: &Request, facts: &Facts) {
-    if facts.creates_namespace {
-        plan.steps.push(Step::Apply(Apply { place: Place::Run, manifest: manifests::namespace(request) }));
-    }
-    for manifest in manifests::run_identities(request, facts) {
-        let owner = match facts.live.of(Place::Run, &manifest) {
-            Some(live) => same_owner(request, facts, &manifest, live),
-            None => Ok(()),
+    (words.purpose, words.subjects) = purpose(targets);
+    // All are asked before one is waited for.
+    fetch.sort_by_key(|step| matches!(step, Step::Await(_)));
+    let commits = commits(files);
+    let mut stages: Vec<Stage> =
+        if let ([in_place], [new], [kustomizations]) = (&mut in_place[..], &mut new[..], &mut kustomizations[..]) {
+            let (in_place, new, kustomizations) =
+                (std::mem::take(in_place), std::mem::take(new), std::mem::take(kustomizations));
+            let steps = [keys, in_place, commits, new, fetch, kustomizations].into_iter().flatten().collect();
+            vec![vec![(Some(0), Plan { steps, ..Plan::default() })]]
+        } else {
+            let shared = |steps| vec![(None, Plan { steps, ..Plan::default() })];
+            let apart = |all: Vec<Vec<Step>>| {
+                all.into_iter().enumerate().map(|(run, steps)| (Some(run), Plan { steps, ..Plan::default() })).collect()
+            };
+            vec![shared(keys), apart(in_place), shared(commits), apart(new), shared(fetch), apart(kustomizations)]
         };
-        if checks.take_silently("owner", owner).is_ok() {
-            plan.steps.push(Step::Apply(Apply { place: Place::Run, manifest }));
-        }
+    if let Some((_, first)) = stages.first_mut().and_then(|stage| stage.first_mut()) {
+        first.purpose = words.purpose;
+        first.subjects = words.subjects;
+        first.notes = words.notes;
+        first.warnings = words.warnings;
+        first.refusals = words.refusals;
     }
-    let account = manifests::account_for_pruning(request, facts).filter(|manifest| !facts.is_unmanaged(manifest));
-    plan.steps.extend(account.map(|manifest| Step::Apply(Apply { place: Place::Build, manifest })));
+    stages
 }
 
-/// Adds the Kustomizations; labels of earlier runs stay.
-fn add_kustomizations(plan: &mut Plan, request: &Request, facts: &Facts) {
-    let manifests = manifests::kustomizations(request, facts);
-    let adopted = manifests.iter().filter_map(|manifest| {
-        let live = facts.live.of(Place::Build, manifest).filter(|live| !labels::is_managed(*live))?;
-        Some((manifest, live))
-    });
-    plan.notes.extend(adoption::notes(adopted));
-    for mut manifest in manifests {
-        let live = facts.live.of(Place::Build, &manifest);
-        labels::add(&mut manifest, live, &request.labels);
-        if !facts.has_health_check_expressions
-            && let Some(spec) = manifest["spec"].as_object_mut()
-        {
-            spec.remove("healthCheckExprs");
+/// Adds steps that are not there yet: deliveries to one run cluster share some.
+fn add(steps: &mut Vec<Step>, more: Vec<Step>) {
+    for step in more {
+        if !steps.iter().any(|known| is_same(known, &step)) {
+            steps.push(step);
         }
-        plan.steps.push(Step::Apply(Apply { place: Place::Build, manifest }));
     }
 }
 
-/// Computes the files of the delivery: the PackageInstall, and the values where there are new ones.
-fn commit(checks: &mut Checks, request: &Request, facts: &Facts) -> Result<Commit> {
-    let existing = facts.directory.install.as_ref();
-    let encryption = facts.encryption.as_ref();
-    let encrypted = encryption.and_then(|encryption| encryption.secret.as_ref());
-    let keeps_values = encryption.is_some_and(|encryption| encryption.keeps_values);
-    let secret = match &facts.values {
-        _ if encrypted.is_some() => encrypted.map(|secret| (name_of(secret), secret.clone())),
-        Some(values) if !keeps_values => {
-            let name = match &request.values.secret_name {
-                Some(name) => name.clone(),
-                None => values_secret_name(&facts.package.name, values)?,
-            };
-            // Another Secret, such as one for a registry, has nothing to do with the values.
-            let files = facts.directory.files_of_delivery(true);
-            let is_replaced = |secret: &&ExistingSecret| {
-                secret.encrypted && (is_same_values_secret(&secret.name, &name) || files.contains(&secret.file))
-            };
-            if let Some(encrypted) = facts.directory.secrets.iter().find(is_replaced) {
-                return Err(Error::new(format!(
-                    "{} is encrypted, and would be replaced by plain text",
-                    encrypted.file
-                ))
-                .hint("encrypt the new values, too: --encrypt age; or change them with sops, and leave --values and --set out"));
+fn is_same(one: &Step, other: &Step) -> bool {
+    match (one, other) {
+        (Step::Apply(one), Step::Apply(other)) => one.place == other.place && one.manifest == other.manifest,
+        (Step::Request(one), Step::Request(other)) => one == other,
+        (Step::Await(one), Step::Await(other)) => one == other,
+        _ => false,
+    }
+}
+
+/// Makes one commit for each repository.
+fn commits(files: Vec<(Delivery<'_>, Vec<FileChange>)>) -> Vec<Step> {
+    let mut commits: Vec<(String, Vec<FileChange>, Vec<Delivery<'_>>)> = Vec::new();
+    for (delivery, changes) in files {
+        if changes.is_empty() {
+            continue;
+        }
+        let repository = &delivery.facts.repository;
+        match commits.iter_mut().find(|(known, ..)| known == repository) {
+            Some((_, all, deliveries)) => {
+                // The rules for encryption are the same for all.
+                all.extend(
+                    changes
+                        .into_iter()
+                        .filter(|change| all.iter().all(|known| known.path != change.path))
+                        .collect::<Vec<_>>(),
+                );
+                deliveries.push(delivery);
             }
-            Some((name.clone(), values_secret(&name, values)))
-        }
-        _ => None,
-    };
-    let spec = PackageInstallSpec {
-        name: existing.map_or_else(|| facts.package.name.clone(), |install| install.name.clone()),
-        service_account: facts.installer.account(&facts.package.name),
-        ref_name: facts.package.ref_name.clone(),
-        constraints: facts.version_constraints.clone(),
-        values_secret: secret
-            .as_ref()
-            .map(|(name, _)| name.clone())
-            .or_else(|| existing.and_then(|install| install.values_secrets.last().cloned())),
-        fetch_secret: request.registry_secret.clone().map(|secret| (secret, facts.package.registry_fetches())),
-        prereleases: facts.prereleases.is_some(),
-        identifiers: facts.prereleases.clone().unwrap_or_default(),
-        is_downgradable: request.install.is_downgradable,
-        sync_period: request.install.sync_period.clone(),
-    };
-    let install =
-        existing.map_or_else(|| package_install(&spec), |existing| update_package_install(&existing.document, &spec));
-    let files = facts.directory.with_delivery(&install, secret.as_ref().map(|(_, secret)| secret))?;
-    for path in files.rewritten {
-        let warning = Error::new(format!("{path} is rewritten as a whole, and loses its comments"))
-            .because("an anchor or a merge key of YAML is where it has to change");
-        checks.warn("files", warning);
-    }
-    let mut changes = files.changes;
-    if let (Some((name, _)), None, false) = (&secret, encrypted, request.encryption.allows_plain) {
-        let earlier = facts.directory.secrets.iter().find(|secret| is_same_values_secret(&secret.name, name));
-        let file = facts.directory.values_file(earlier);
-        if changes.iter().any(|change| change.path == file) {
-            let warning = Error::new(format!("the values are committed in plain text, in {file}"));
-            checks.warn("values", warning.hint("encrypt them: --encrypt age --generate-age-key; where none is secret, --allow-plain-values silences this"));
+            None => commits.push((repository.clone(), changes, vec![delivery])),
         }
     }
-    changes.extend(encryption.and_then(|encryption| encryption.rules.clone()));
-    let subject = Subject { operation: DELIVER, package: &facts.package.name, run_cluster: &request.run_cluster };
-    Ok(Commit {
-        changes,
-        message: subject.message(request.commit.message.as_ref()),
-        repository: facts.repository.clone(),
-    })
+    let commit = |(repository, changes, deliveries): (String, Vec<FileChange>, Vec<Delivery<'_>>)| {
+        Step::Commit(Commit { changes, message: message(&deliveries), repository })
+    };
+    commits.into_iter().map(commit).collect()
 }
 
-/// Makes the error of files that would have to be committed after all.
-fn differs_from_what_is_merged(commit: &Commit) -> Error {
-    let files: Vec<&str> = commit.changes.iter().map(|change| change.path.as_str()).collect();
-    Error::new(format!("{} does not hold what is asked for", commit.repository))
-        .because(format!("to be changed: {}", files.join(", ")))
-        .hint("leave out the flags about values and versions to take what was merged; or --push-branch BRANCH for another pull request")
-}
-
-fn name_of(secret: &Value) -> String {
-    secret["metadata"]["name"].as_str().unwrap_or_default().to_owned()
-}
-
-/// Refuses to write an object on the run cluster that belongs to another build cluster, another namespace or a person:
-/// every plugin writes with one field manager, so that the API server would see no conflict.
-fn same_owner(request: &Request, facts: &Facts, manifest: &Value, live: &DynamicObject) -> Result<()> {
-    let wanted = |key: &str| manifest["metadata"]["annotations"][key].as_str().unwrap_or_default();
-    let owner = |key: &str| live.annotations().get(key).map(String::as_str).unwrap_or_default();
-    let keys = [labels::BUILD_CLUSTER_UID, labels::BUILD_NAMESPACE];
-    if keys.iter().all(|key| owner(key) == wanted(key)) {
-        return Ok(());
+/// Returns the message of the commit for some deliveries: those that it does not name are listed below.
+fn message(deliveries: &[Delivery<'_>]) -> String {
+    let packages = distinct(deliveries.iter().map(|delivery| delivery.facts.package.name.as_str()));
+    let run_clusters = distinct(deliveries.iter().map(|delivery| delivery.request.run_cluster.as_str()));
+    let (package, run_cluster) = (named(&packages, "packages"), named(&run_clusters, "run clusters"));
+    let subject = Subject { operation: DELIVER, package: &package, run_cluster: &run_cluster };
+    let template = deliveries.first().and_then(|first| first.request.commit.message.as_ref());
+    let message = subject.message(template);
+    if template.is_some() || deliveries.len() == 1 {
+        return message;
     }
-    let is_made_by_hand = keys.iter().all(|key| owner(key).is_empty());
-    if is_made_by_hand && request.force_conflicts {
-        return Ok(());
-    }
-    let display = ObjectReference::of(manifest)?.display();
-    let error = Error::new(format!("{display} on {} belongs to another owner", facts.run_display));
-    Err(if is_made_by_hand {
-        error
-            .because("it was not made by this plugin")
-            .hint("to take it over, give --force-conflicts; or deliver to another target namespace")
-    } else {
-        error
-            .because(format!(
-                "it serves namespace {} of the build cluster with the kube-system UID {}",
-                owner(labels::BUILD_NAMESPACE),
-                owner(labels::BUILD_CLUSTER_UID)
-            ))
-            .hint("deliver to another target namespace")
-    })
+    let list = deliveries.iter().map(|delivery| format!("- {}\n", delivery.request.display()));
+    format!("{message}\n\n{}", list.collect::<String>())
 }
 
-/// Tells whether the plan gives Flux another credential or endpoint for the run cluster, or its first one.
-pub(super) fn endpoint_change(plan: &Plan, preview: &Preview) -> EndpointChange {
+/// How many names are written out.
+const NAMED: usize = 3;
+
+/// Lists a few names, and counts many.
+fn named(names: &[&str], what: &str) -> String {
+    if names.len() > NAMED { format!("{} {what}", names.len()) } else { names.join(", ") }
+}
+
+/// Leaves out what appears again.
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut all = Vec::new();
+    for name in names {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}
+
+/// Says what the plan is for, and what is delivered in detail where it is more than one thing.
+fn purpose(targets: &[Vec<Delivery<'_>>]) -> (String, Vec<String>) {
+    let content = |delivery: &Delivery<'_>| {
+        let version = delivery.facts.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+        format!("{}{version}", delivery.facts.package.name)
+    };
+    let in_namespace =
+        |delivery: &Delivery<'_>| format!("{} in namespace {}", content(delivery), delivery.request.target_namespace);
+    let mut deliveries = targets.iter().flatten();
+    let (purpose, subjects) = match (deliveries.next(), targets) {
+        (None, _) => return Default::default(),
+        (Some(first), _) if deliveries.next().is_none() => {
+            let display = &first.facts.run_display;
+            (
+                format!("deliver {} to {display}, namespace {}", content(first), first.request.target_namespace),
+                Vec::new(),
+            )
+        }
+        (Some(first), [target]) => (
+            format!("deliver {} packages to {}", target.len(), first.facts.run_display),
+            target.iter().map(in_namespace).collect(),
+        ),
+        (Some(_), _) => {
+            let count: usize = targets.iter().map(Vec::len).sum();
+            (
+                format!("carry out {count} deliveries to {} run clusters", targets.len()),
+                of_run_clusters(targets, in_namespace),
+            )
+        }
+    };
+    match targets.iter().flatten().next() {
+        Some(first) if first.request.commit.is_held_back() => {
+            (format!("commit the files that {purpose}, and leave the clusters as they are"), subjects)
+        }
+        _ => (purpose, subjects),
+    }
+}
+
+/// Says what is delivered to which run clusters, once for those that get the same.
+fn of_run_clusters(targets: &[Vec<Delivery<'_>>], in_words: impl Fn(&Delivery<'_>) -> String) -> Vec<String> {
+    let mut alike: Vec<(String, Vec<&str>)> = Vec::new();
+    for target in targets {
+        let Some(run_cluster) = target.first().map(|first| first.request.run_cluster.as_str()) else { continue };
+        let words = target.iter().map(&in_words).collect::<Vec<_>>().join(", ");
+        match alike.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, run_clusters)) => run_clusters.push(run_cluster),
+            None => alike.push((words, vec![run_cluster])),
+        }
+    }
+    alike.into_iter().map(|(words, run_clusters)| format!("{}: {words}", run_clusters.join(", "))).collect()
+}
+
+/// Tells whether plans give Flux another credential or endpoint for the run cluster, or its first one.
+pub(super) fn endpoint_change(plans: &[(&Plan, &Preview)]) -> EndpointChange {
     let stores = |(step, change): (&Step, &Change)| match step {
         Step::Mint(_) => *change != Change::None,
         Step::Apply(apply) => {
@@ -255,9 +240,12 @@ pub(super) fn endpoint_change(plan: &Plan, preview: &Preview) -> EndpointChange 
         _ => false,
     };
     let creates = |(step, change): &(&Step, &Change)| matches!(step, Step::Apply(apply) if apply.manifest["kind"] == "Kustomization" && **change == Change::Create);
-    match (preview.steps(plan).any(stores), preview.steps(plan).filter(creates).count()) {
+    let steps = || plans.iter().flat_map(|(plan, preview)| preview.steps(plan));
+    let is_kustomization =
+        |(step, _): &(&Step, &Change)| matches!(step, Step::Apply(apply) if apply.manifest["kind"] == "Kustomization");
+    match (steps().any(stores), steps().filter(is_kustomization).all(|step| creates(&step))) {
         (false, _) => EndpointChange::Unchanged,
-        (true, 2) => EndpointChange::First,
-        (true, _) => EndpointChange::Changed,
+        (true, true) => EndpointChange::First,
+        (true, false) => EndpointChange::Changed,
     }
 }

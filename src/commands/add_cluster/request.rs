@@ -23,6 +23,7 @@ use crate::object::ObjectReference;
 use crate::ui::prompt;
 
 /// What is delivered where, and how.
+#[derive(Clone)]
 pub(super) struct Request {
     /// The short name of the run cluster.
     pub(super) run_cluster: String,
@@ -91,6 +92,11 @@ impl Request {
     /// Returns the package's name: the last segment of its directory.
     pub(super) fn package_name(&self) -> &str {
         names::of_package(&self.package)
+    }
+
+    /// Returns the delivery as messages name it.
+    pub(super) fn display(&self) -> String {
+        format!("{} on {}", self.package_name(), self.run_cluster)
     }
 
     /// Names the object on the build cluster that holds Flux's credential.

@@ -140,6 +140,7 @@ pub(super) async fn walk(
     gives_values: bool,
 ) -> Result<Walked> {
     let leads = ui.is_interactive
+        && arguments.packages.len() < 2
         && arguments.run_cluster.is_none()
         && arguments.run_context.is_none()
         && arguments.target_namespace.is_none();
@@ -147,7 +148,7 @@ pub(super) async fn walk(
     let conversation = Conversation::with([
         (Topic::Context, text(connection.context.as_ref())),
         (Topic::Namespace, text(namespace.as_ref())),
-        (Topic::Package, text(arguments.package.as_ref())),
+        (Topic::Package, text(arguments.packages.first())),
         (Topic::RunContext, text(arguments.run_context.as_ref())),
         (Topic::RunCluster, text(arguments.run_cluster.as_ref())),
         (Topic::TargetNamespace, text(arguments.target_namespace.as_ref())),
@@ -177,7 +178,9 @@ fn fill(offers: &Offers, connection: &mut Connection, arguments: &mut AddCluster
     let conversation = &offers.conversation;
     let text = |topic| conversation.text(topic).map(str::to_owned);
     connection.context = text(Topic::Context).or(connection.context.take());
-    arguments.package = text(Topic::Package);
+    if arguments.packages.is_empty() {
+        arguments.packages.extend(text(Topic::Package));
+    }
     arguments.run_context = text(Topic::RunContext);
     arguments.run_cluster = text(Topic::RunCluster);
     arguments.target_namespace = text(Topic::TargetNamespace);

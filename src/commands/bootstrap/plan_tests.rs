@@ -61,7 +61,7 @@ fn repository(with_credentials: bool, ready: &str) -> Value {
 /// Shows a plan of which the API servers say this.
 fn shown(plan: &Plan, changes: &[Change]) -> String {
     let headings = Headings { build: "the build cluster at https://build".to_owned(), ..Headings::default() };
-    lines(plan, &Preview::with(changes.to_vec()), &headings).join("\n")
+    lines(&[(plan, &Preview::with(changes.to_vec()), headings)]).join("\n")
 }
 
 fn manifests(plan: &Plan) -> Vec<&serde_json::Value> {

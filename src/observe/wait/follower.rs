@@ -348,7 +348,7 @@ impl Follower {
 /// Begins to follow a delivery, whose run cluster has yet to be reached.
 fn track(delivery: &Delivery, request: &WaitRequest) -> Track {
     let mut track = Track::new(delivery.clone(), Instant::now());
-    track.endpoint_change = request.endpoint_change;
+    track.endpoint_change = request.endpoint_changes.get(&delivery.run_cluster).copied().unwrap_or_default();
     track
 }
 

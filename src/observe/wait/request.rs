@@ -1,5 +1,6 @@
 //! What a wait is asked for, how it ends for each delivery, and who is told while it lasts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cluster::Connection;
@@ -24,8 +25,8 @@ pub struct WaitRequest {
     pub requests_fetch: bool,
     /// Whether the first failure ends the wait for all.
     pub fails_fast: bool,
-    /// Whether Flux was just given another endpoint or credential for the run cluster.
-    pub endpoint_change: EndpointChange,
+    /// For which run clusters Flux was just given another endpoint or credential.
+    pub endpoint_changes: BTreeMap<String, EndpointChange>,
 }
 
 /// Whether the plan that was just carried out changed how Flux reaches a run cluster: its address, or the certificates there.

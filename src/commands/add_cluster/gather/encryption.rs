@@ -3,6 +3,7 @@
 //! Flux's way is SOPS: the private keys are a Secret beside the Kustomization, whose `spec.decryption` names it
 //! (kustomize-controller v1.9.3, `internal/decryptor`). The format lives in `crate::gitops::sops`.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -63,15 +64,23 @@ pub(super) async fn keys(
     Ok(Some(Keys { decryption, secret, rules }))
 }
 
+/// The keys that there are and may be made, and the time.
+#[derive(Clone, Copy)]
+pub(super) struct Situation<'a> {
+    pub(super) keys: &'a Keys,
+    /// The key that is made where one is asked for: one for all deliveries of a command.
+    pub(super) new_key: &'a OnceCell<Identities>,
+    pub(super) now: Timestamp,
+}
+
 /// Decides what is encrypted, and encrypts it. The values are left out where they are in Git already.
 pub(super) fn encryption(
     checks: &mut Checks,
     request: &Request,
     package: &PackageDirectory,
     directory: &RunClusterDirectory,
-    keys: &Keys,
+    Situation { keys, new_key, now }: Situation<'_>,
     new: Option<&SecretString>,
-    now: Timestamp,
 ) -> Result<Encryption> {
     let earlier = earlier(request, package, directory, new.is_some())?;
     let is_encrypted = earlier.is_some_and(|secret| secret.encrypted);
@@ -101,8 +110,9 @@ pub(super) fn encryption(
         checks.warn("encryption", Error::new(warning).hint("change what is secret in them"));
     }
 
-    let new_key = (request.encryption.generates_key && keys.secret.identities.is_none()).then(Identities::generate);
-    let flux = new_key.as_ref().or(keys.secret.identities.as_ref());
+    let is_made = request.encryption.generates_key && keys.secret.identities.is_none();
+    let new_key = is_made.then(|| new_key.get_or_init(Identities::generate));
+    let flux = new_key.or(keys.secret.identities.as_ref());
     let file = directory.values_file(earlier);
     let document = earlier.map(|earlier| directory.document(earlier)).transpose()?.flatten();
     let rule = rule(request, keys, &file, document.as_ref(), flux)?;
@@ -135,7 +145,7 @@ pub(super) fn encryption(
     };
     secret["metadata"]["name"] = json!(name);
     let decryption = keys.decryption.clone().unwrap_or_else(|| decryption_with(&keys.secret.name));
-    let key = new_key.map(|identities| key_secret(request, &keys.secret.name, &identities));
+    let key = new_key.map(|identities| key_secret(request, &keys.secret.name, identities));
     Ok(Encryption { decryption: Some(decryption), key, rules, secret: Some(secret), keeps_values: false })
 }
 

@@ -48,15 +48,8 @@ impl Scene {
         }
         let mut checks = Checks::default();
         let new = new.map(SecretString::from);
-        let decided = encryption(
-            &mut checks,
-            &self.request,
-            &package,
-            &directory,
-            &self.keys,
-            new.as_ref(),
-            Timestamp::UNIX_EPOCH,
-        )?;
+        let situation = Situation { keys: &self.keys, new_key: &OnceCell::new(), now: Timestamp::UNIX_EPOCH };
+        let decided = encryption(&mut checks, &self.request, &package, &directory, situation, new.as_ref())?;
         Ok((decided, checks.warnings()))
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::repository;
+use super::repositories;
 use crate::check;
 use crate::commands::add_cluster::clusters::Clusters;
 use crate::commands::add_cluster::request::Request;
@@ -22,7 +22,7 @@ pub(in crate::commands::add_cluster) async fn wait_for_merge(
 ) -> Result<()> {
     let deadline = Instant::now() + timeout;
     let versions = check::flux(&clusters.build, &clusters.build_served)?;
-    let source = repository::source(&clusters.build, versions, request).await?;
+    let source = repositories::source(&clusters.build, versions, request).await?;
     let checkout = git::readable(ui, &clusters.build, &source, &clusters.git).await?;
     checkout.fetch_commit(commit).await?;
     let directory = format!("{}/{}", request.package, request.run_cluster);

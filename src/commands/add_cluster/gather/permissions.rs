@@ -3,13 +3,14 @@
 //! The dry run of each object proves the same for what is there to be tried, and ends at the first thing that is missing;
 //! this names everything at once.
 
+use futures::future::join_all;
+use futures::join;
 use kube::ResourceExt;
 use serde_json::Value;
 
 use crate::authentication::Method;
 use crate::check::Checks;
 use crate::check::permissions::{self, Need, missing};
-use crate::cluster::Cluster;
 use crate::commands::add_cluster::clusters::Clusters;
 use crate::commands::add_cluster::facts::{Authentication, ExistingCredential, Impersonated, Installer};
 use crate::commands::add_cluster::request::Request;
@@ -27,6 +28,8 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 pub(super) struct PlannedWrites<'a> {
     pub(super) authentication: &'a Authentication,
     pub(super) existing: Option<&'a ExistingCredential>,
+    /// Whether another delivery of the same command brings the credential.
+    pub(super) is_led: bool,
     pub(super) impersonated: Option<&'a Impersonated>,
     pub(super) installer: Option<&'a Installer>,
     pub(super) creates_namespace: bool,
@@ -34,21 +37,23 @@ pub(super) struct PlannedWrites<'a> {
     pub(super) has_metadata: bool,
 }
 
+/// What will be written for the deliveries to one run cluster.
+pub(super) struct Planned<'a> {
+    pub(super) clusters: &'a Clusters,
+    pub(super) deliveries: Vec<(&'a Request, PlannedWrites<'a>)>,
+}
+
 /// Checks all permissions, and leaves out failures that say no more than that one of them is missing.
-pub(super) async fn check(
-    checks: &mut Checks,
-    clusters: &Clusters,
-    request: &Request,
-    versions: FluxVersions,
-    writes: PlannedWrites<'_>,
-) {
-    let on_run = on_run_cluster(request, writes);
-    let (build, run) = futures::join!(
-        missing(&clusters.build, on_build_cluster(request, versions, writes)),
-        missing_on_run_cluster(&clusters.run, on_run, writes.creates_namespace, &request.target_namespace),
-    );
-    permissions::take(checks, &clusters.build, build);
-    permissions::take(checks, &clusters.run, run);
+pub(super) async fn check(checks: &mut Checks, versions: FluxVersions, planned: &[Planned<'_>]) {
+    let Some(build) = planned.first().map(|first| &first.clusters.build) else { return };
+    let deliveries = planned.iter().flat_map(|one| &one.deliveries);
+    let on_build = deliveries.flat_map(|(request, writes)| on_build_cluster(request, versions, *writes));
+    let on_run = join_all(planned.iter().map(missing_on_run_cluster));
+    let (missing_on_build, missing_on_run) = join!(missing(build, on_build), on_run);
+    permissions::take(checks, build, missing_on_build);
+    for (one, missing) in planned.iter().zip(missing_on_run) {
+        permissions::take(checks, &one.clusters.run, missing);
+    }
 }
 
 fn on_build_cluster(request: &Request, versions: FluxVersions, writes: PlannedWrites<'_>) -> Vec<Need> {
@@ -90,7 +95,8 @@ struct RunNeeds {
 }
 
 fn on_run_cluster(request: &Request, writes: PlannedWrites<'_>) -> RunNeeds {
-    let PlannedWrites { authentication, existing, impersonated, installer, creates_namespace, has_metadata } = writes;
+    let PlannedWrites { authentication, existing, impersonated, installer, creates_namespace, has_metadata, .. } =
+        writes;
     let namespace = &request.target_namespace;
     let mut run = RunNeeds { needs: Vec::new(), granted: Vec::new() };
     if let Some(Installer::Own { rules, .. }) = installer {
@@ -100,7 +106,9 @@ fn on_run_cluster(request: &Request, writes: PlannedWrites<'_>) -> RunNeeds {
         run.granted.push(rules.clone());
     }
     let deployer = names::deployer(&request.namespace, &request.run_cluster);
-    if let Authentication::Token { duration } = authentication {
+    if let Authentication::Token { duration } = authentication
+        && !writes.is_led
+    {
         run.needs.extend(on_token(request, existing, &deployer, duration.is_some()));
     }
     match (impersonated, authentication) {
@@ -169,22 +177,24 @@ fn on_token(request: &Request, existing: Option<&ExistingCredential>, deployer: 
 }
 
 /// Asks for what is missing; in a namespace that is not there yet, where no dry run can show it, also for what is granted.
-async fn missing_on_run_cluster(
-    run: &Cluster,
-    RunNeeds { mut needs, granted }: RunNeeds,
-    creates_namespace: bool,
-    namespace: &str,
-) -> Result<Vec<Need>> {
-    if creates_namespace {
-        let roles = ObjectReference {
-            resource: api_resource(RBAC, "v1", "Role"),
-            namespace: Some(namespace.to_owned()),
-            name: String::new(),
-        };
-        // Whoever may escalate can grant what they do not hold.
-        if !missing(run, Need::on(&roles, &["escalate", "bind"])).await?.is_empty() {
-            needs.extend(granted.iter().flat_map(|rules| Need::to_grant(rules, namespace)));
+async fn missing_on_run_cluster(planned: &Planned<'_>) -> Result<Vec<Need>> {
+    let run = &planned.clusters.run;
+    let mut all = Vec::new();
+    for (request, writes) in &planned.deliveries {
+        let RunNeeds { needs, granted } = on_run_cluster(request, *writes);
+        all.extend(needs);
+        if writes.creates_namespace {
+            let namespace = &request.target_namespace;
+            let roles = ObjectReference {
+                resource: api_resource(RBAC, "v1", "Role"),
+                namespace: Some(namespace.clone()),
+                name: String::new(),
+            };
+            // Whoever may escalate can grant what they do not hold.
+            if !missing(run, Need::on(&roles, &["escalate", "bind"])).await?.is_empty() {
+                all.extend(granted.iter().flat_map(|rules| Need::to_grant(rules, namespace)));
+            }
         }
     }
-    missing(run, needs).await
+    missing(run, all).await
 }

@@ -1,27 +1,17 @@
-//! What `add-cluster` reads of the GitOps repository: that Flux follows it, the package, and which version is selected.
+//! What `add-cluster` reads of the GitOps repository for one delivery: its files, and which version is selected.
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::repositories::Repository;
 use crate::carvel::selection::{Prereleases, SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
 use crate::check::Checks;
-use crate::cluster::Cluster;
-use crate::commands::add_cluster::clusters::Clusters;
 use crate::commands::add_cluster::request::Request;
-use crate::commands::git as git_access;
 use crate::error::{Error, Result};
-use crate::flux::{FluxVersions, GitRepository, git_repository_resource};
-use crate::gitops::artifact::{Artifact, in_lfs};
-use crate::gitops::checkout::Checkout;
+use crate::gitops::artifact::in_lfs;
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::{PackageDirectory, has_variable};
 use crate::identities::delivers_kind;
-use crate::invocation::PROGRAM;
-use crate::names;
-use crate::observe::source::{self, Source};
-use crate::observe::{Expectation, Verdict};
-use crate::shell::quoted;
-use crate::ui::Ui;
 
 /// Which versions are chosen from where nothing else is said: all releases.
 const ANY_VERSION: &str = ">=0.0.0";
@@ -29,43 +19,12 @@ const ANY_VERSION: &str = ">=0.0.0";
 const CONSTRAINTS_HINT: &str =
     "write them as kapp-controller documents them, such as --version-constraints '>=1.0.0 <2.0.0'";
 
-/// Reads the GitRepository; it must be ready, or in progress.
-pub(super) async fn source(build: &Cluster, versions: FluxVersions, request: &Request) -> Result<GitRepository> {
-    let name = names::git_repository(request.package_name());
-    let repository = build.read(&git_repository_resource(versions.source), &request.namespace, &name).await?;
-    let Some(repository) = repository else {
-        return Err(Error::new(format!(
-            "GitRepository {}/{name} does not exist on {}",
-            request.namespace,
-            build.display()
-        ))
-        .hint(format!(
-            "make the repository known to Flux first: {PROGRAM} bootstrap {} -n {} --git-url URL --branch BRANCH",
-            quoted(&request.package),
-            request.namespace
-        )));
-    };
-    match source::judge(Some(&repository), &name, &Expectation::default()) {
-        Source::Not(Verdict::Failed(failure)) => {
-            Err(Error::new(format!("{} is not ready", failure.object)).because(failure.message).hint(failure.hint))
-        }
-        // What is in progress is waited for.
-        Source::At(_) | Source::Not(_) => Ok(repository),
-    }
-}
-
-/// Clones the repository, and reads the package and what is there for the run cluster, as Flux's artifact holds it; also
-/// returns what cannot be told about it.
-pub(super) async fn git(
-    ui: Ui,
+/// Reads what is there for the run cluster, as Flux's artifact holds it, and returns it with the package.
+pub(super) async fn read(
     request: &Request,
-    clusters: &Clusters,
-    repository: &GitRepository,
-) -> Result<(Checkout, PackageDirectory, RunClusterDirectory, Vec<Error>)> {
-    let checkout =
-        git_access::writable_checkout(ui, &clusters.build, repository, &clusters.git, &request.commit).await?;
-    let artifact = Artifact::of(checkout.root(), &repository.spec)?;
-    let package = artifact.package(checkout.root(), &request.package)?;
+    repository: Repository<'_>,
+) -> Result<(PackageDirectory, RunClusterDirectory)> {
+    let Repository { checkout, artifact, package } = repository;
     let mut directory = RunClusterDirectory::read(checkout.root(), &package.path, &request.run_cluster)?;
     directory.others.retain(|other| artifact.left_out(&other.file).is_none());
     let files = directory.files_of_delivery(request.values.is_given());
@@ -73,8 +32,7 @@ pub(super) async fn git(
     if let Some(file) = checkout.in_large_file_storage(&files).await?.first() {
         return Err(in_lfs(file));
     }
-    let doubts = artifact.doubts(checkout.root(), &package);
-    Ok((checkout, package, directory, doubts))
+    Ok((package.clone(), directory))
 }
 
 /// Which versions are chosen from, and which one is.

@@ -14,7 +14,7 @@ use crate::authentication::stored::note_end;
 use crate::commands::add_cluster::facts::{
     Authentication, ExistingCredential, Facts, Identity, Impersonated, Installer,
 };
-use crate::commands::add_cluster::plan::plan;
+use crate::commands::add_cluster::plan::{Delivery, stages};
 use crate::commands::add_cluster::request::{KubeconfigFile, Request};
 use crate::error::Error;
 use crate::flux::{FluxVersions, RunCredential, WorkloadIdentity};
@@ -64,7 +64,11 @@ impl Scene {
     }
 
     pub(super) fn plan(&self) -> Plan {
-        plan(&self.request, &self.facts)
+        let delivery = Delivery { request: &self.request, facts: &self.facts };
+        let mut stages = stages(&[vec![delivery]]);
+        let (_, plan) = stages.pop().and_then(|mut stage| stage.pop()).expect("a plan");
+        assert!(stages.is_empty(), "one run cluster takes one plan");
+        plan
     }
 
     /// Puts an object there, as somebody has made it.
@@ -81,6 +85,7 @@ impl Scene {
         self.request.package = format!("apps/{package}");
         self.request.target_namespace = target_namespace.to_owned();
         self.facts.package = package_directory(&self.request.package);
+        self.facts.shares_metadata = self.facts.package.has_metadata;
         self.facts.directory = directory(&self.repository, &self.request.package);
     }
 
@@ -149,7 +154,7 @@ impl Scene {
         assert!(!debug.contains(FAKE_TOKEN) && !debug.contains("fake-password"), "{debug}");
         let headings = Headings { build: "the build cluster".to_owned(), run: self.facts.run_display.clone() };
         let preview = self.preview(&plan);
-        let mut shown = lines(&plan, &preview, &headings);
+        let mut shown = lines(&[(&plan, &preview, headings)]);
         if !preview.changes_something(&plan) {
             shown[0] = "nothing to change:".to_owned();
         }
@@ -234,6 +239,7 @@ fn facts(repository: &TempDir) -> Facts {
         run_display: "the run cluster `prod1`".to_owned(),
         repository: "https://git.example.com/gitops.git branch main".to_owned(),
         package: package_directory(PACKAGE),
+        shares_metadata: false,
         directory: directory(repository, PACKAGE),
         version_constraints: ">=0.0.0".to_owned(),
         prereleases: None,
@@ -244,6 +250,7 @@ fn facts(repository: &TempDir) -> Facts {
         stored: None,
         working_token: None,
         authentication: Authentication::Token { duration: None },
+        led_by: None,
         endpoint: endpoint(),
         user_endpoint: endpoint(),
         may_read: true,
@@ -253,7 +260,6 @@ fn facts(repository: &TempDir) -> Facts {
         creates_namespace: false,
         live: LiveObjects::default(),
         has_health_check_expressions: true,
-        warnings: Vec::new(),
     }
 }
 

@@ -43,14 +43,14 @@ fn the_first_run_makes_identities_credential_files_and_kustomizations_in_this_or
 fn a_second_run_has_nothing_to_change() {
     let mut scene = Scene::new();
     let first = scene.plan();
-    assert_eq!(endpoint_change(&first, &scene.preview(&first)), EndpointChange::First);
+    assert_eq!(endpoint_change(&[(&first, &scene.preview(&first))]), EndpointChange::First);
     scene.carry_out();
     insta::assert_snapshot!(scene.shown(), @r"
     nothing to change:
       10 more are there already and stay as they are
     ");
     let second = scene.plan();
-    assert_eq!(endpoint_change(&second, &scene.preview(&second)), EndpointChange::Unchanged);
+    assert_eq!(endpoint_change(&[(&second, &scene.preview(&second))]), EndpointChange::Unchanged);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn another_address_of_the_user_is_no_other_address_for_flux() {
     assert!(scene.facts.needs_user_context_to_read());
     scene.facts.endpoint = scene.facts.user_endpoint.clone();
     let plan = scene.plan();
-    assert_eq!(endpoint_change(&plan, &scene.preview(&plan)), EndpointChange::Changed);
+    assert_eq!(endpoint_change(&[(&plan, &scene.preview(&plan))]), EndpointChange::Changed);
     assert!(!scene.facts.needs_user_context_to_read());
 }
 
@@ -379,12 +379,12 @@ fn package_metadata_is_granted_where_there_is_one_and_stays_granted_for_others()
     let mut scene = Scene::new();
     scene.carry_out();
     assert!(!is_granted(&scene, "web"));
-    scene.facts.package.has_metadata = true;
+    scene.facts.shares_metadata = true;
     scene.carry_out();
     assert!(is_granted(&scene, "web"));
     // Another package, without one, in the same namespace shares the Role.
     scene.deliver("bye.default.tap", "web");
-    assert!(!scene.facts.package.has_metadata);
+    assert!(!scene.facts.shares_metadata);
     scene.carry_out();
     assert!(is_granted(&scene, "web"));
     scene.deliver("bye.default.tap", "other");

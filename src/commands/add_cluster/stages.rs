@@ -1,0 +1,126 @@
+//! The plans of a command: previewed and shown as one, carried out stage by stage.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+
+use super::clusters::Target;
+use super::plan::{self, Delivery, Stage};
+use crate::check::Checks;
+use crate::cli::AddClusterArgs;
+use crate::cluster::Cluster;
+use crate::commands::preview::Previewed;
+use crate::error::Result;
+use crate::gitops::checkout::Checkout;
+use crate::observe::wait::EndpointChange;
+use crate::plan::execute::{Executor, execute, show_together};
+use crate::plan::{Plan, Preview};
+use crate::ui::{Ui, prompt};
+
+/// Plans that can be carried out.
+pub(super) struct Prepared<'a> {
+    ui: Ui,
+    build: &'a Cluster,
+    targets: &'a [Target],
+    checkouts: &'a [Checkout],
+    stages: Vec<Vec<PreparedPlan>>,
+}
+
+/// A plan of one stage.
+struct PreparedPlan {
+    /// The number of the run cluster that it is about, if it is about a single one.
+    run: Option<usize>,
+    plan: Plan,
+    preview: Preview,
+}
+
+impl<'a> Prepared<'a> {
+    /// Plans the deliveries, given for each run cluster in turn, and asks the API servers what the plans would change; all that is
+    /// refused is reported together.
+    pub(super) async fn of(
+        ui: Ui,
+        build: &'a Cluster,
+        targets: &'a [Target],
+        deliveries: &[Vec<Delivery<'_>>],
+        checkouts: &'a [Checkout],
+        warnings: Vec<String>,
+        arguments: &AddClusterArgs,
+    ) -> Result<Self> {
+        let mut stages = plan::stages(deliveries);
+        if let Some((_, first)) = stages.first_mut().and_then(|stage| stage.first_mut()) {
+            first.warnings.splice(0..0, warnings);
+        }
+        let mut prepared = Self { ui, build, targets, checkouts, stages: Vec::new() };
+        let live = |run: Option<usize>| {
+            let facts = deliveries.get(run?)?.first()?.facts;
+            Some(facts.live.clone())
+        };
+        let mut checks = Checks::default();
+        for stage in stages {
+            let plans = stage.into_iter().map(|(run, plan)| {
+                let plan = Plan { timeout: Some(arguments.timeout), ..plan };
+                (run, if arguments.confirm.wait { plan } else { plan.without_waiting() })
+            });
+            let plans: Stage = plans.collect();
+            let previews = join_all(plans.iter().map(async |(run, plan)| {
+                let live = live(*run).unwrap_or_default();
+                Preview::of(plan, &live, prepared.executor(*run)).await
+            }));
+            let previews = previews.await;
+            let mut of_stage = Vec::new();
+            for ((run, plan), preview) in plans.into_iter().zip(previews) {
+                match preview {
+                    Ok(preview) => of_stage.push(PreparedPlan { run, plan, preview }),
+                    Err(refused) => checks.fail_with("plan", refused),
+                }
+            }
+            prepared.stages.push(of_stage);
+        }
+        checks.refuse_if_failed()?;
+        Ok(prepared)
+    }
+
+    /// Shows the plans as one, asks, and carries them out; says so where there is nothing to do.
+    pub(super) async fn confirm_and_execute(&self, is_confirmed: bool) -> Result<()> {
+        let previewed = self.previewed();
+        let shown: Vec<_> = previewed.iter().map(|one| (one.plan, one.preview, one.executor.headings())).collect();
+        if !show_together(&shown, self.ui, is_confirmed) {
+            return Ok(());
+        }
+        if !is_confirmed {
+            prompt::confirm().await?;
+        }
+        for stage in &self.stages {
+            let carried_out = stage.iter().map(|one| execute(&one.plan, &one.preview, self.executor(one.run)));
+            join_all(carried_out).await.into_iter().collect::<Result<Vec<()>>>()?;
+        }
+        Ok(())
+    }
+
+    /// Returns all plans in the order in which they are carried out.
+    pub(super) fn previewed(&self) -> Vec<Previewed<'_>> {
+        let plans = self.stages.iter().flatten();
+        let previewed = plans.map(|PreparedPlan { run, plan, preview }| Previewed {
+            plan,
+            preview,
+            executor: self.executor(*run),
+            run_cluster: run.and_then(|run| self.targets.get(run)).map_or("", |target| &target.first().run_cluster),
+        });
+        previewed.collect()
+    }
+
+    /// Tells for each run cluster whether Flux gets another credential or endpoint for it, or its first one.
+    pub(super) fn endpoint_changes(&self) -> BTreeMap<String, EndpointChange> {
+        let of_target = |(number, target): (usize, &Target)| {
+            let plans = self.stages.iter().flatten().filter(|one| one.run == Some(number));
+            let plans: Vec<_> = plans.map(|one| (&one.plan, &one.preview)).collect();
+            (target.first().run_cluster.clone(), plan::endpoint_change(&plans))
+        };
+        self.targets.iter().enumerate().map(of_target).collect()
+    }
+
+    fn executor(&self, run: Option<usize>) -> Executor<'a> {
+        let run = run.and_then(|run| self.targets.get(run)).map(|target| &target.clusters.run);
+        Executor { build: self.build, run, checkouts: self.checkouts, ui: self.ui }
+    }
+}
