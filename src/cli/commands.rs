@@ -71,6 +71,9 @@ pub struct CheckArgs {
     /// The run clusters of all namespaces
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
+    /// Show every check of more than five run clusters, too, and not only what needs attention
+    #[arg(long)]
+    pub all: bool,
     /// Format: text, json or yaml
     #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true, help_heading = OUTPUT)]
     pub output: CheckFormat,

@@ -17,7 +17,9 @@ use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::observe::Selection;
 use crate::observe::observation::Observation;
-use crate::ui::check::{Section, document, lines};
+use crate::ui::check::lines::lines;
+use crate::ui::check::{Section, document};
+use crate::ui::extent::Extent;
 use crate::ui::{Ui, json};
 
 /// How many run clusters are looked at at a time.
@@ -51,13 +53,13 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
     }
     sections
         .insert(0, Section { title: build.display(), namespace: scope.map(str::to_owned), run_cluster: None, checks });
-    print(ui, arguments.output, &sections)?;
+    print(ui, arguments.output, Extent::of(arguments.all), &sections)?;
     conclude(&sections)
 }
 
-fn print(ui: Ui, format: CheckFormat, sections: &[Section]) -> Result<()> {
+fn print(ui: Ui, format: CheckFormat, extent: Extent, sections: &[Section]) -> Result<()> {
     let text = match format {
-        CheckFormat::Text => return lines(sections).iter().try_for_each(|line| ui.result_styled(line)),
+        CheckFormat::Text => return lines(sections, extent).iter().try_for_each(|line| ui.result_styled(line)),
         CheckFormat::Json => json(&document(sections, Timestamp::now()))?,
         CheckFormat::Yaml => crate::gitops::manifest::write_documents(&[document(sections, Timestamp::now())])?,
     };

@@ -10,7 +10,7 @@ use crate::cli::{StatusArgs, StatusFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::observe::survey::{Survey, SurveyRequest, Surveyed};
-use crate::ui::status::tree::Extent;
+use crate::ui::extent::Extent;
 use crate::ui::status::{document, names, table, tree};
 use crate::ui::{Ui, json};
 use crate::waiting;
@@ -36,7 +36,7 @@ pub(super) async fn run(
     let request = SurveyRequest { selection, accepts_unknown: arguments.watch, connection };
     let mut survey = Survey::new(&build, versions, request);
     let surveyed = survey.look().await?;
-    let shown = Shown { format: arguments.output, extent: if arguments.all { Extent::All } else { Extent::Attention } };
+    let shown = Shown { format: arguments.output, extent: Extent::of(arguments.all) };
     if arguments.watch {
         return follow(ui, shown, survey, surveyed).await;
     }

@@ -28,7 +28,7 @@ pub(crate) fn reason(delivery: &Delivery, verdict: &Verdict) -> Option<String> {
 }
 
 /// Replaces a name wherever it is not a part of a longer word: `prod1` in `prod1-kubeconfig`, but not in `prod10`.
-fn without_name(text: &str, name: &str, placeholder: &str) -> String {
+pub(crate) fn without_name(text: &str, name: &str, placeholder: &str) -> String {
     if name.is_empty() {
         return text.to_owned();
     }

@@ -1,12 +1,15 @@
-//! How checks look: a line for each with what to do below it, or a document for programs. Pure.
+//! How checks look: lines for people ([`mod@lines`]), or a document for programs. Pure.
+
+mod finding;
+mod fleet;
+pub mod lines;
 
 use jiff::Timestamp;
-use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
-use super::text::{escape, one_line};
 use crate::check::{Checks, Finding, Outcome};
 use crate::error::Error;
+use crate::ui::text::one_line;
 
 /// The schema of the document; its version changes when a field changes its meaning or goes away.
 const SCHEMA: &str = "carvelflux.check/v1";
@@ -24,50 +27,20 @@ pub struct Section {
     pub checks: Checks,
 }
 
-/// Returns the lines for people; the last one is the answer.
-#[must_use]
-pub fn lines(sections: &[Section]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for section in sections {
-        let namespace =
-            section.namespace.as_ref().map_or("all namespaces".to_owned(), |name| format!("namespace {name}"));
-        lines.push(format!("{}  {}", capitalised(&one_line(&section.title)).bold(), one_line(&namespace)));
-        lines.extend(section.checks.findings().iter().flat_map(finding));
+impl Section {
+    /// Names the cluster at the beginning of a line.
+    fn name(&self) -> String {
+        let title = one_line(&self.title);
+        let mut characters = title.chars();
+        characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
     }
-    let count = |state: &str| all(sections).filter(|finding| word(finding) == state).count();
-    let warnings = count("warning");
-    let noun = if warnings == 1 { "warning" } else { "warnings" };
-    lines.push(format!("{} passed, {warnings} {noun}, {} failed", count("passed"), count("failed")));
-    lines
-}
-
-fn finding(finding: &Finding) -> Vec<String> {
-    let name = one_line(&finding.name);
-    let (mark, error) = match &finding.outcome {
-        Outcome::Passed(detail) if detail.is_empty() => return vec![format!("  {} {name}", "✔".green())],
-        Outcome::Passed(detail) => return vec![format!("  {} {name}: {}", "✔".green(), one_line(detail))],
-        Outcome::Warned(warning) => ("!".yellow().to_string(), warning),
-        Outcome::Failed(error) => ("✗".red().to_string(), error),
-    };
-    let mut lines = vec![format!("  {mark} {name}: {}", one_line(error.message()))];
-    let texts = error
-        .causes()
-        .iter()
-        .map(|cause| ("Caused by:", cause))
-        .chain(error.hints().iter().map(|hint| ("Hint:", hint)));
-    for (label, text) in texts {
-        let text = escape(text);
-        let mut said = text.lines().filter(|line| !line.trim().is_empty());
-        lines.extend(said.next().map(|first| format!("      {} {first}", label.bold())));
-        lines.extend(said.map(|line| format!("        {line}")));
-    }
-    lines
 }
 
 /// Returns all of it as one document.
 #[must_use]
 pub fn document(sections: &[Section], now: Timestamp) -> Value {
-    let is_failed = all(sections).any(|finding| word(finding) == "failed");
+    let mut all = sections.iter().flat_map(|section| section.checks.findings());
+    let is_failed = all.any(|finding| word(finding) == "failed");
     json!({
         "schema": SCHEMA,
         "time": now.to_string(),
@@ -102,21 +75,13 @@ fn check(finding: &Finding) -> Value {
     }
 }
 
-fn all(sections: &[Section]) -> impl Iterator<Item = &Finding> {
-    sections.iter().flat_map(|section| section.checks.findings())
-}
-
+/// Returns the outcome in a word.
 fn word(finding: &Finding) -> &'static str {
     match finding.outcome {
         Outcome::Passed(_) => "passed",
         Outcome::Warned(_) => "warning",
         Outcome::Failed(_) => "failed",
     }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -135,26 +100,6 @@ mod tests {
             run_cluster: None,
             checks,
         }]
-    }
-
-    #[test]
-    fn each_check_is_a_line_with_its_reason_below() {
-        let lines: Vec<String> =
-            lines(&sections()).iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
-        assert_eq!(
-            lines,
-            [
-                "The build cluster  namespace dev",
-                "  ✔ Flux",
-                "  ✔ Flux's capacity: 0 unfinished",
-                "  ! names: careful",
-                "      Hint: look",
-                "  ✗ connection: refused\\u{1b}[2J",
-                "      Caused by: x509",
-                "        unknown authority",
-                "2 passed, 1 warning, 1 failed",
-            ]
-        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod diff;
 pub mod editor;
 pub mod errors;
 pub mod events;
+pub mod extent;
 pub mod phrases;
 pub mod progress;
 pub mod prompt;

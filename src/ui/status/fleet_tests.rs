@@ -4,7 +4,8 @@ use insta::assert_snapshot;
 
 use crate::observe::survey::{Surveyed, Versions};
 use crate::observe::{Cause, Delivery, Failure, GracePeriod, RunAccess, Stage, Verdict};
-use crate::ui::status::tree::{Extent, lines};
+use crate::ui::extent::Extent;
+use crate::ui::status::tree::lines;
 
 fn surveyed(number: usize, package: &str, verdict: Verdict) -> Surveyed {
     let run_cluster = format!("prod{number}");

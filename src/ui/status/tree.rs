@@ -10,26 +10,15 @@ use crate::observe::Verdict;
 use crate::observe::expectation::short_revision;
 use crate::observe::survey::Surveyed;
 use crate::ui::alike;
+use crate::ui::extent::Extent;
 use crate::ui::text::one_line;
-
-/// Up to so many run clusters are all shown.
-const FEW: usize = 5;
-
-/// How much of a status is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// Every delivery.
-    All,
-    /// Of more than a few run clusters only what needs attention.
-    Attention,
-}
 
 /// Returns the lines of the tree.
 #[must_use]
 pub fn lines(surveyed: &[Surveyed], now: Timestamp, extent: Extent) -> Vec<String> {
     let run_clusters: BTreeSet<(&str, &str)> =
         surveyed.iter().map(|one| (one.delivery.namespace.as_str(), one.delivery.run_cluster.as_str())).collect();
-    let is_fleet = extent == Extent::Attention && run_clusters.len() > FEW;
+    let is_fleet = extent.sums_up(run_clusters.len());
     let mut sources: Vec<&(String, String)> = surveyed.iter().map(|one| &one.delivery.source).collect();
     sources.sort();
     sources.dedup();
