@@ -5,6 +5,7 @@ mod add_cluster;
 mod commands;
 mod completion;
 mod connection;
+mod environment;
 mod examples;
 mod parse;
 mod preview;
@@ -58,7 +59,8 @@ impl Cli {
     /// Reads the command line of this process. Where it names no command to run, the help that was asked for or what is wrong is
     /// printed, and the error is the exit code.
     pub fn read() -> Result<Self, ExitCode> {
-        let read = command().try_get_matches().and_then(|mut matches| {
+        let words: Vec<OsString> = std::env::args_os().collect();
+        let read = environment::matches(command, &words).and_then(|mut matches| {
             Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command()))
         });
         read.map_err(|answer| answer_without_command(&answer))
@@ -221,7 +223,7 @@ fn answer_without_command(answer: &clap::Error) -> ExitCode {
     if !answer.use_stderr() {
         return ExitCode::SUCCESS;
     }
-    if asks_for_json(std::env::args_os()) {
+    if asks_for_json(std::env::args_os(), std::env::var_os(OUTPUT)) {
         let text = answer.render().to_string();
         let message = text.lines().next().unwrap_or_default();
         let error =
@@ -231,19 +233,23 @@ fn answer_without_command(answer: &clap::Error) -> ExitCode {
     ErrorKind::Usage.into()
 }
 
-/// Tells whether a command line that cannot be parsed asks for JSON.
-fn asks_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
-    let mut is_format = false;
-    for argument in arguments {
-        if is_format && argument == "json" {
-            return true;
-        }
-        is_format = argument == "-o" || argument == "--output";
-        if argument == "-ojson" || argument == "-o=json" || argument == "--output=json" {
-            return true;
-        }
+/// The variable that names the format of the result.
+const OUTPUT: &str = "CARVELFLUX_OUTPUT";
+
+/// Tells whether a command line that cannot be parsed asks for JSON; where it names no format, `variable` does.
+fn asks_for_json(arguments: impl IntoIterator<Item = OsString>, variable: Option<OsString>) -> bool {
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy();
+        let given = match text.as_ref() {
+            "-o" | "--output" => arguments.next().map(|next| next.to_string_lossy().into_owned()),
+            text if text.starts_with("--output=") => text.split_once('=').map(|(_, format)| format.to_owned()),
+            text if text.starts_with("-o") => text.get(2..).map(|format| format.trim_start_matches('=').to_owned()),
+            _ => continue,
+        };
+        return given.is_some_and(|format| format == "json");
     }
-    false
+    variable.is_some_and(|format| format == "json")
 }
 
 #[cfg(test)]
@@ -308,12 +314,14 @@ mod tests {
 
     #[test]
     fn a_request_for_json_is_recognised_in_a_bad_command_line() {
-        let asks = |line: &str| asks_for_json(line.split(' ').map(OsString::from));
+        let asks = |line: &str| asks_for_json(line.split(' ').map(OsString::from), None);
         for line in ["wait --bad -o json", "wait -ojson --bad", "-o=json", "--output json", "--output=json -x"] {
             assert!(asks(line), "{line}");
         }
         for line in ["wait --bad", "wait json -o", "--package json"] {
             assert!(!asks(line), "{line}");
         }
+        let with_variable = |line: &str| asks_for_json(line.split(' ').map(OsString::from), Some("json".into()));
+        assert!(with_variable("wait --bad") && !with_variable("wait --bad -o text"));
     }
 }

@@ -28,6 +28,7 @@ pub use crate::ui::clock::Clock;
 pub use crate::ui::events::{
     Body, CommandResult, Event, PreviewChange, PreviewResult, Removal, Rotation, SourceResult,
 };
+pub use crate::ui::extent::Extent;
 pub use crate::ui::progress::{lines::Lines, reporter_with_clock};
-pub use crate::ui::status::tree::{Extent, lines as status_lines};
+pub use crate::ui::status::tree::lines as status_lines;
 pub use crate::ui::{Format, Ui, Verbosity};

@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 
+use super::environment;
 use super::parse::{parse_commit, parse_duration, parse_sync_period, parse_token_duration};
 use super::preview::PreviewArgs;
 use super::shared::{COURSE, CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
@@ -26,7 +27,7 @@ pub struct AddClusterArgs {
     #[arg(long, value_name = "CONTEXT")]
     pub run_context: Option<String>,
     /// Kubeconfig file that holds the run cluster's context (default: the one of the build cluster)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "CARVELFLUX_RUN_KUBECONFIG", hide_env_values = true)]
     pub run_kubeconfig: Option<PathBuf>,
     /// Namespace on the run cluster where the package is installed
     #[arg(long, value_name = "NAMESPACE")]
@@ -77,7 +78,15 @@ pub struct AddClusterArgs {
     #[command(flatten)]
     pub confirm: ConfirmArgs,
     /// Time to wait until the package is installed, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration, help_heading = COURSE)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "10m",
+        value_parser = parse_duration,
+        help_heading = COURSE,
+        env = "CARVELFLUX_TIMEOUT",
+        hide_env_values = true
+    )]
     pub timeout: Duration,
     /// Output.
     #[command(flatten)]
@@ -93,7 +102,9 @@ impl AddClusterArgs {
             #[command(flatten)]
             arguments: AddClusterArgs,
         }
-        let alone = Alone::try_parse_from(["add-cluster", "--package", package]);
+        let words = ["add-cluster", "--package", package].map(Into::into);
+        let alone = environment::matches(Alone::command, &words);
+        let alone = alone.and_then(|mut matches| Alone::from_arg_matches_mut(&mut matches));
         alone.map(|alone| alone.arguments).map_err(|error| Error::usage("the package cannot be named").because(error))
     }
 }

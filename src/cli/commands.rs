@@ -19,10 +19,10 @@ pub struct BootstrapArgs {
     #[arg(value_name = "PACKAGE")]
     pub package: Option<String>,
     /// URL of the GitOps repository (https://, http:// or ssh://)
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "CARVELFLUX_GIT_URL", hide_env_values = true)]
     pub git_url: Option<String>,
     /// Branch of the GitOps repository
-    #[arg(long, value_name = "BRANCH")]
+    #[arg(long, value_name = "BRANCH", env = "CARVELFLUX_BRANCH", hide_env_values = true)]
     pub branch: Option<String>,
     /// Preview.
     #[command(flatten)]
@@ -40,7 +40,15 @@ pub struct BootstrapArgs {
     #[command(flatten)]
     pub confirm: ConfirmArgs,
     /// Time to wait until the source is fetched, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration, help_heading = COURSE)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "2m",
+        value_parser = parse_duration,
+        help_heading = COURSE,
+        env = "CARVELFLUX_TIMEOUT",
+        hide_env_values = true
+    )]
     pub timeout: Duration,
     /// Output.
     #[command(flatten)]
@@ -75,7 +83,16 @@ pub struct CheckArgs {
     #[arg(long)]
     pub all: bool,
     /// Format: text, json or yaml
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true, help_heading = OUTPUT)]
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true,
+        help_heading = OUTPUT,
+        env = "CARVELFLUX_OUTPUT",
+        hide_env_values = true
+    )]
     pub output: CheckFormat,
 }
 
@@ -92,7 +109,7 @@ pub struct RotateArgs {
     #[arg(long = "run-context", value_name = "NAME=CONTEXT", value_parser = parse_run_context)]
     pub run_contexts: Vec<(String, String)>,
     /// Kubeconfig file that holds the run clusters' contexts (default: the one of the build cluster)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "CARVELFLUX_RUN_KUBECONFIG", hide_env_values = true)]
     pub run_kubeconfig: Option<PathBuf>,
     /// Time after which the new token expires, such as 24h or 720h (default: as it was granted before, or never)
     #[arg(long, value_name = "DURATION", value_parser = parse_token_duration)]
@@ -107,7 +124,15 @@ pub struct RotateArgs {
     #[command(flatten)]
     pub confirm: ConfirmArgs,
     /// Time to wait until Flux uses the new credentials, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration, help_heading = COURSE)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "5m",
+        value_parser = parse_duration,
+        help_heading = COURSE,
+        env = "CARVELFLUX_TIMEOUT",
+        hide_env_values = true
+    )]
     pub timeout: Duration,
     /// Output.
     #[command(flatten)]
@@ -128,7 +153,7 @@ pub struct RemoveClusterArgs {
     #[arg(long, value_name = "CONTEXT")]
     pub run_context: Option<String>,
     /// Kubeconfig file that holds the run cluster's context (default: the one of the build cluster)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "CARVELFLUX_RUN_KUBECONFIG", hide_env_values = true)]
     pub run_kubeconfig: Option<PathBuf>,
     /// Leave running what kapp-controller has deployed, without PackageInstall and App
     #[arg(long)]
@@ -137,7 +162,8 @@ pub struct RemoveClusterArgs {
     #[arg(long, conflicts_with_all = ["commit_message", "repo_dir", "push_branch"])]
     pub keep_git: bool,
     /// The run cluster is gone for good: clear the build cluster and Git, and list what stays behind
-    #[arg(long, conflicts_with_all = ["run_context", "run_kubeconfig", "keep_workloads"])]
+    // A kubeconfig of the run clusters, which a variable may name, is of no use then, and does no harm.
+    #[arg(long, conflicts_with_all = ["run_context", "keep_workloads"])]
     pub force: bool,
     /// Preview.
     #[command(flatten)]
@@ -159,7 +185,15 @@ pub struct RemoveClusterArgs {
     #[command(flatten)]
     pub confirm: ConfirmArgs,
     /// One deadline for everything that is deleted to be gone, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration, help_heading = COURSE)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "10m",
+        value_parser = parse_duration,
+        help_heading = COURSE,
+        env = "CARVELFLUX_TIMEOUT",
+        hide_env_values = true
+    )]
     pub timeout: Duration,
     /// Output.
     #[command(flatten)]
@@ -179,7 +213,14 @@ pub struct WaitArgs {
     #[arg(long)]
     pub fail_fast: bool,
     /// One deadline for everything, such as 90s, 10m or 1h
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "10m",
+        value_parser = parse_duration,
+        env = "CARVELFLUX_TIMEOUT",
+        hide_env_values = true
+    )]
     pub timeout: Duration,
     /// Which deliveries.
     #[command(flatten)]
@@ -193,7 +234,9 @@ pub struct WaitArgs {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum StatusFormat {
     /// A tree: sources, run clusters, deliveries.
+    // What other commands call their lines for people, so that one variable is right for all.
     #[default]
+    #[value(alias = "text")]
     Tree,
     /// A table, a line per delivery.
     Wide,
@@ -218,7 +261,16 @@ pub struct StatusArgs {
     #[command(flatten)]
     pub selection: SelectionArgs,
     /// Format: tree, wide, json, yaml or name
-    #[arg(short, long, value_name = "FORMAT", default_value = "tree", hide_possible_values = true, help_heading = OUTPUT)]
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "tree",
+        hide_possible_values = true,
+        help_heading = OUTPUT,
+        env = "CARVELFLUX_OUTPUT",
+        hide_env_values = true
+    )]
     pub output: StatusFormat,
 }
 
@@ -310,6 +362,15 @@ pub struct VersionCommandArgs {
     #[arg(long)]
     pub clusters: bool,
     /// Format: text, json or yaml
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true, help_heading = OUTPUT)]
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true,
+        help_heading = OUTPUT,
+        env = "CARVELFLUX_OUTPUT",
+        hide_env_values = true
+    )]
     pub output: VersionFormat,
 }

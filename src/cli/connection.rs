@@ -17,7 +17,7 @@ pub struct ConnectionArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// Kubeconfig context of the build cluster
-    #[arg(long, global = true, value_name = "CONTEXT")]
+    #[arg(long, global = true, value_name = "CONTEXT", env = "CARVELFLUX_CONTEXT", hide_env_values = true)]
     pub context: Option<String>,
     /// Kubeconfig cluster of the build cluster
     #[arg(long, global = true, value_name = "NAME")]
@@ -26,7 +26,7 @@ pub struct ConnectionArgs {
     #[arg(long, global = true, value_name = "NAME")]
     pub user: Option<String>,
     /// Namespace of the Flux objects on the build cluster
-    #[arg(short, long, global = true, value_name = "NAMESPACE")]
+    #[arg(short, long, global = true, value_name = "NAMESPACE", env = "CARVELFLUX_NAMESPACE", hide_env_values = true)]
     pub namespace: Option<String>,
     /// Address of the API server
     #[arg(short, long, global = true, value_name = "URL")]

@@ -172,6 +172,14 @@ pub struct ConfirmArgs {
 #[command(next_help_heading = OUTPUT)]
 pub struct OutputArgs {
     /// Format of the result: text, or json for events, one a line, of which the last one is the result
-    #[arg(short, long, value_name = "FORMAT", default_value = "text", hide_possible_values = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true,
+        env = "CARVELFLUX_OUTPUT",
+        hide_env_values = true
+    )]
     pub output: Format,
 }

@@ -99,7 +99,7 @@ fn signals_end_each_kind_of_question(testbed: &Testbed) {
     let confirmed = ["bootstrap", PACKAGE, "--git-url", &url, "--branch", "main"];
     // A text, one that is hidden, one of several, and the confirmation.
     let questions: [(&[&str], &str); 4] = [
-        (&["bootstrap", "--branch", "main"], "URL of the GitOps repository (--git-url)"),
+        (&["bootstrap", PACKAGE, "--branch", "main"], "URL of the GitOps repository (--git-url)"),
         (&confirmed, "Password or access token"),
         (&["rotate"], "Run cluster to rotate (RUN_CLUSTER)"),
         (&confirmed, "Do you want to continue? (y/N)"),

@@ -107,8 +107,8 @@ pub(super) async fn walk(
 ) -> Result<Walked> {
     let login = git::given(ui, &arguments.credentials).await?;
     let given = credential::over_http(&arguments.flux_credentials).await?;
-    let leads =
-        ui.is_interactive && arguments.package.is_none() && arguments.git_url.is_none() && arguments.branch.is_none();
+    // The repository may be that of a variable, which says nothing of what was typed.
+    let leads = ui.is_interactive && arguments.package.is_none();
     let text = |given: Option<&String>| given.map(|text| Answer::Text(text.clone()));
     let flux_credentials = &arguments.flux_credentials;
     let is_vouched_for = flux_credentials.git_secret.is_some() || flux_credentials.provider.is_some();
