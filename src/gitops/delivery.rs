@@ -3,16 +3,15 @@
 //! Reads what is there and computes the files that a new `PackageInstall` and its values need. The documents themselves are
 //! built in [`super::install`] and [`super::values`].
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use k8s_openapi::ByteString;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::edit::edit;
-use super::install::{INSTALL_API_VERSION, values_secret_names};
-use super::layout::{OtherObject, PACKAGES};
+pub use super::existing::{ExistingInstall, ExistingSecret};
+use super::existing::{is_encrypted, is_install, is_secret, text};
+use super::layout::{OtherObject, PACKAGES, PackageDirectory};
 use super::manifest;
 use super::sops::{self, Identities};
 use super::tree::{self, FileChange, RepositoryFile};
@@ -27,8 +26,10 @@ const VALUES_FILE: &str = "params.yaml";
 pub struct RunClusterDirectory {
     /// The directory, relative to the root of the repository.
     pub path: String,
-    /// The `PackageInstall` in any of its files.
+    /// The `PackageInstall` of the package in any of its files.
     pub install: Option<ExistingInstall>,
+    /// The `PackageInstalls` of other packages, which Flux applies from the same directory.
+    pub other_installs: Vec<ExistingInstall>,
     /// The Secrets in all of its files.
     pub secrets: Vec<ExistingSecret>,
     /// Objects of other kinds.
@@ -42,7 +43,8 @@ pub struct RunClusterDirectory {
 impl RunClusterDirectory {
     /// Reads the directory of a run cluster below a package, given by its path relative to the root of the repository.
     ///
-    /// The package need not have versions any more. Fails when the name cannot be one, when a file is not valid YAML, or when there is more than one `PackageInstall`.
+    /// The package need not have versions any more. Fails when the name cannot be one, when a file is not valid YAML, or when there are several `PackageInstalls` of
+    /// which none, or more than one, is of the package.
     pub fn read(root: &Path, package: &str, run_cluster: &str) -> Result<Self> {
         if run_cluster == PACKAGES || run_cluster.contains('/') || tree::segments(run_cluster).is_err() {
             return Err(Error::usage(format!("{run_cluster:?} cannot be the name of a run cluster"))
@@ -53,6 +55,7 @@ impl RunClusterDirectory {
         let mut directory = Self {
             path,
             install: None,
+            other_installs: Vec::new(),
             secrets: Vec::new(),
             others: Vec::new(),
             files: Vec::new(),
@@ -64,29 +67,45 @@ impl RunClusterDirectory {
         for path in manifests.files {
             let file = tree::read(root, &path)?;
             for document in documents(&file)? {
-                directory.take(&file.path, document)?;
+                directory.take(&file.path, document);
             }
             directory.files.push(file);
         }
+        directory.choose_install(root, package)?;
         Ok(directory)
     }
 
-    fn take(&mut self, file: &str, document: Value) -> Result<()> {
-        if is_install(&document) {
-            if let Some(other) = &self.install {
-                return Err(Error::new(format!(
-                    "the directory {} of the repository holds more than one PackageInstall",
-                    self.path
-                ))
-                .because(format!(
-                    "{} is in {} and {} in {file}",
-                    other.name,
-                    other.file,
-                    text(&document, "/metadata/name").unwrap_or_default()
-                ))
-                .hint("keep one PackageInstall per run cluster and package, and push"));
+    /// Takes the `PackageInstall` of the package out of all; the only one there is is the delivery's, whatever it installs.
+    fn choose_install(&mut self, root: &Path, package: &str) -> Result<()> {
+        let position = match self.other_installs.as_slice() {
+            [] => return Ok(()),
+            [_] => Some(0),
+            all => {
+                let ref_name = PackageDirectory::read(root, package, |_| true)?.map(|package| package.ref_name);
+                let is_ours = |install: &ExistingInstall| ref_name.is_some() && install.ref_name == ref_name;
+                let mut ours = all.iter().enumerate().filter(|(_, install)| is_ours(install)).map(|(index, _)| index);
+                ours.next().filter(|_| ours.next().is_none())
             }
-            self.install = Some(ExistingInstall::read(file, document));
+        };
+        let Some(position) = position else {
+            let named = self.other_installs.iter().map(|install| {
+                let ref_name = install.ref_name.as_deref().unwrap_or("nothing");
+                format!("{} in {} installs {ref_name}", install.name, install.file)
+            });
+            return Err(Error::new(format!(
+                "the directory {} of the repository holds several PackageInstalls, and not exactly one of the package",
+                self.path
+            ))
+            .because(named.collect::<Vec<_>>().join(", "))
+            .hint("keep one PackageInstall per run cluster and package, and push"));
+        };
+        self.install = Some(self.other_installs.remove(position));
+        Ok(())
+    }
+
+    fn take(&mut self, file: &str, document: Value) {
+        if is_install(&document) {
+            self.other_installs.push(ExistingInstall::read(file, document));
         } else if is_secret(&document) {
             self.secrets.push(ExistingSecret::read(file, &document));
         } else {
@@ -94,7 +113,6 @@ impl RunClusterDirectory {
             let others = manifest::items(document).into_iter().filter(|item| !is_install(item) && !is_secret(item));
             self.others.extend(others.map(|item| OtherObject::read(&item, file)));
         }
-        Ok(())
     }
 
     /// Computes the files that hold the given `PackageInstall` and, if any, its values Secret.
@@ -108,8 +126,10 @@ impl RunClusterDirectory {
             is_secret(document)
                 && matches!((text(document, "/metadata/name"), &secret_name), (Some(old), Some(new)) if is_same_values_secret(&old, new))
         };
+        let is_other = |document: &Value| self.other_installs.iter().any(|other| other.document == *document);
+        let is_ours = |document: &Value| is_install(document) && !is_other(document);
         let mut wanted = self.parsed()?;
-        replace(&mut wanted, &format!("{}/{INSTALL_FILE}", self.path), is_install, |_| install.clone(), install);
+        replace(&mut wanted, &format!("{}/{INSTALL_FILE}", self.path), is_ours, |_| install.clone(), install);
         if let Some(secret) = secret {
             let updated = |earlier: &Value| {
                 if is_encrypted(secret) { secret.clone() } else { with_content_of(earlier, secret) }
@@ -264,10 +284,6 @@ fn alone(path: &str, wanted: &[Option<Value>], added: &[Value]) -> Result<String
     }
 }
 
-fn is_encrypted(document: &Value) -> bool {
-    document.get("sops").is_some()
-}
-
 /// Gives an earlier values Secret the name and the content of a new one; its labels and all else stay.
 fn with_content_of(earlier: &Value, secret: &Value) -> Value {
     let mut updated = earlier.clone();
@@ -284,106 +300,6 @@ fn with_content_of(earlier: &Value, secret: &Value) -> Value {
 /// Parses a file that may hold secrets: the error names the place only.
 fn documents(file: &RepositoryFile) -> Result<Vec<Value>> {
     manifest::parse(file.content.expose_secret()).map_err(|fault| Error::new(fault.sentence(&file.path)))
-}
-
-/// A `PackageInstall` in the repository.
-#[derive(Clone, Debug)]
-pub struct ExistingInstall {
-    /// The file, relative to the root of the repository.
-    pub file: String,
-    /// `metadata.name`.
-    pub name: String,
-    /// `spec.packageRef.refName`.
-    pub ref_name: Option<String>,
-    /// `spec.packageRef.versionSelection.constraints`.
-    pub constraints: Option<String>,
-    /// Whether `spec.packageRef.versionSelection.prereleases` is set.
-    pub prereleases: bool,
-    /// `spec.packageRef.versionSelection.prereleases.identifiers`.
-    pub identifiers: Vec<String>,
-    /// `spec.serviceAccountName`.
-    pub service_account: Option<String>,
-    /// The names in `spec.values[].secretRef`, in order.
-    pub values_secrets: Vec<String>,
-    /// All of it.
-    pub document: Value,
-}
-
-/// A Secret in the repository.
-#[derive(Clone, Debug)]
-pub struct ExistingSecret {
-    /// The file, relative to the root of the repository.
-    pub file: String,
-    /// `metadata.name`.
-    pub name: String,
-    /// Whether SOPS has encrypted it; the contents are then ciphertext as it stands, until they are decrypted.
-    pub encrypted: bool,
-    /// Whether the contents were encrypted, and are plain here.
-    pub is_decrypted: bool,
-    /// The decoded contents per key; `stringData` wins over `data`, and contents that are no text are left out.
-    pub contents: BTreeMap<String, SecretString>,
-}
-
-impl ExistingInstall {
-    fn read(file: &str, document: Value) -> Self {
-        Self {
-            file: file.to_owned(),
-            name: text(&document, "/metadata/name").unwrap_or_default(),
-            ref_name: text(&document, "/spec/packageRef/refName"),
-            constraints: text(&document, "/spec/packageRef/versionSelection/constraints"),
-            prereleases: document
-                .pointer("/spec/packageRef/versionSelection/prereleases")
-                .is_some_and(|value| !value.is_null()),
-            identifiers: document
-                .pointer("/spec/packageRef/versionSelection/prereleases/identifiers")
-                .and_then(Value::as_array)
-                .map(|identifiers| identifiers.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-                .unwrap_or_default(),
-            service_account: text(&document, "/spec/serviceAccountName"),
-            values_secrets: values_secret_names(&document),
-            document,
-        }
-    }
-}
-
-impl ExistingSecret {
-    /// Tells whether the contents are plain here.
-    #[must_use]
-    pub fn is_readable(&self) -> bool {
-        !self.encrypted || self.is_decrypted
-    }
-
-    fn read(file: &str, document: &Value) -> Self {
-        let encrypted = is_encrypted(document);
-        let entries = |field: &str| document.get(field).and_then(Value::as_object).into_iter().flatten();
-        let decoded = entries("data").filter_map(|(key, value)| {
-            let content = if encrypted { value.as_str()?.to_owned() } else { decode(value)? };
-            Some((key.clone(), SecretString::from(content)))
-        });
-        let plain =
-            entries("stringData").filter_map(|(key, value)| Some((key.clone(), SecretString::from(value.as_str()?))));
-        let name = text(document, "/metadata/name").unwrap_or_default();
-        Self { file: file.to_owned(), name, encrypted, is_decrypted: false, contents: decoded.chain(plain).collect() }
-    }
-}
-
-fn decode(value: &Value) -> Option<String> {
-    let ByteString(bytes) = serde_json::from_value(value.clone()).ok()?;
-    String::from_utf8(bytes).ok()
-}
-
-fn is_install(document: &Value) -> bool {
-    document.get("apiVersion").and_then(Value::as_str) == Some(INSTALL_API_VERSION)
-        && document.get("kind").and_then(Value::as_str) == Some("PackageInstall")
-}
-
-fn is_secret(document: &Value) -> bool {
-    document.get("apiVersion").and_then(Value::as_str) == Some("v1")
-        && document.get("kind").and_then(Value::as_str) == Some("Secret")
-}
-
-fn text(document: &Value, pointer: &str) -> Option<String> {
-    document.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
 }
 
 #[cfg(test)]

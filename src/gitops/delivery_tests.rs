@@ -46,6 +46,7 @@ metadata:
 fn directory(files: &[(&str, &str)]) -> Result<RunClusterDirectory> {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir_all(root.path().join("hello/prod1")).unwrap();
+    fs::create_dir_all(root.path().join("hello/packages")).unwrap();
     for (name, text) in files {
         fs::write(root.path().join("hello/prod1").join(name), text).unwrap();
     }
@@ -88,18 +89,48 @@ fn reads_the_files_of_the_guide() {
 fn a_missing_directory_is_empty_and_a_wrong_one_is_refused() {
     let read = directory(&[]).unwrap();
     assert!(read.install.is_none() && read.secrets.is_empty() && read.files.is_empty());
-    assert!(
-        directory(&[("a.yaml", INSTALL), ("b.yaml", INSTALL)])
-            .unwrap_err()
-            .message()
-            .contains("more than one PackageInstall")
-    );
+    let error = directory(&[("a.yaml", INSTALL), ("b.yaml", INSTALL)]).unwrap_err();
+    assert!(error.message().contains("several PackageInstalls, and not exactly one of the package"), "{error}");
     let error = directory(&[("params.yaml", "a: hunter2: x\n")]).unwrap_err();
     assert_eq!(error.message(), "hello/prod1/params.yaml is not valid YAML at line 1, column 11");
     assert!(!format!("{error:?}").contains("hunter2"));
     for name in ["packages", "../x", "", "a/b", ".git"] {
         assert!(RunClusterDirectory::read(Path::new("/nowhere"), "hello", name).is_err(), "{name}");
     }
+}
+
+/// A version of the package, whose reference name is not that of its directory.
+const PACKAGE: &str = "\
+apiVersion: data.packaging.carvel.dev/v1alpha1
+kind: Package
+metadata: {name: hello-app.mycompany.com.1.0.0}
+spec: {refName: hello-app.mycompany.com, version: 1.0.0}
+";
+
+#[test]
+fn of_several_installs_the_packages_own_is_changed_and_the_others_stay() {
+    let other =
+        INSTALL.replace("name: hello-app\n", "name: database\n").replace("hello-app.mycompany", "database.other");
+    let both = format!("{other}---\n{INSTALL}");
+    let files = [("../packages/1.0.0.yaml", PACKAGE), ("all.yaml", both.as_str()), ("params.yaml", PARAMS)];
+    let before = directory(&files).unwrap();
+    assert_eq!(before.install.as_ref().map(|install| install.name.as_str()), Some("hello-app"));
+    let others: Vec<&str> = before.other_installs.iter().map(|install| install.name.as_str()).collect();
+    assert_eq!(others, ["database"]);
+    let mut wanted = spec(&before, "hello-app-values");
+    wanted.constraints = "2.0.0".to_owned();
+    let install = update_package_install(&before.install.as_ref().unwrap().document, &wanted);
+    let files = before.with_delivery(&install, None).unwrap();
+    let [all] = files.changes.as_slice() else { panic!("{files:?}") };
+    let changed = INSTALL.replace("constraints: 1.0.0", "constraints: \"2.0.0\"");
+    assert_eq!(content(all), Some(format!("{other}---\n{changed}").as_str()));
+
+    // Two of the same package may both be meant.
+    let second = INSTALL.replace("name: hello-app\n", "name: again\n");
+    let twice = format!("{both}---\n{second}");
+    let error = directory(&[("../packages/1.0.0.yaml", PACKAGE), ("all.yaml", twice.as_str())]).unwrap_err();
+    let expected = "hello-app in hello/prod1/all.yaml installs hello-app.mycompany.com, again in";
+    assert!(error.to_string().contains(expected), "{error}");
 }
 
 #[test]

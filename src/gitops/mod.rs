@@ -8,6 +8,7 @@ pub mod checkout;
 pub mod credentials;
 pub mod delivery;
 mod edit;
+mod existing;
 pub mod flux_credential;
 pub mod host_keys;
 mod ignore;

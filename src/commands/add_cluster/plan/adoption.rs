@@ -1,10 +1,11 @@
-//! Why a Kustomization that was made without this plugin is changed. Pure.
+//! Why a Kustomization that was made without this plugin is changed, and which of several PackageInstalls. Pure.
 //!
 //! What it is changed to lives in [`crate::flux`].
 
 use kube::api::DynamicObject;
 use serde_json::Value;
 
+use crate::gitops::delivery::{ExistingInstall, RunClusterDirectory};
 use crate::object::ObjectReference;
 
 /// The fields that a person leaves out, and what comes of it.
@@ -35,6 +36,14 @@ pub(super) fn notes<'a>(adopted: impl IntoIterator<Item = (&'a Value, &'a Dynami
     }
     alike.retain(|(fields, _)| !fields.is_empty());
     alike.into_iter().map(|(fields, names)| note(&fields, &names)).collect()
+}
+
+/// Says which of several PackageInstalls is the delivery's, where that is not the only one in its directory.
+pub(super) fn of_several(directory: &RunClusterDirectory) -> Option<String> {
+    let ours = directory.install.as_ref().filter(|_| !directory.other_installs.is_empty())?;
+    let named = |install: &ExistingInstall| format!("PackageInstall {} in {}", install.name, install.file);
+    let others: Vec<String> = directory.other_installs.iter().map(named).collect();
+    Some(format!("this delivery is {}; others stay as they are: {}", named(ours), others.join(", ")))
 }
 
 fn note(fields: &[&str], names: &[String]) -> String {

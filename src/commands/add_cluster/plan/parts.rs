@@ -123,7 +123,11 @@ fn add_kustomizations(plan: &mut Plan, request: &Request, facts: &Facts) {
         let live = facts.live.of(Place::Build, manifest).filter(|live| !labels::is_managed(*live))?;
         Some((manifest, live))
     });
-    plan.notes.extend(adoption::notes(adopted));
+    let notes = adoption::notes(adopted);
+    if !notes.is_empty() {
+        plan.notes.extend(adoption::of_several(&facts.directory));
+    }
+    plan.notes.extend(notes);
     for mut manifest in manifests {
         let live = facts.live.of(Place::Build, &manifest);
         labels::add(&mut manifest, live, &request.labels);
