@@ -70,6 +70,14 @@ impl FluxCredential {
         login.is_none() && bearer.is_none() && certificate.is_none() && ssh.is_none() && certificate_authority.is_none()
     }
 
+    /// Tells whether it is a user name and a password, and nothing else.
+    #[must_use]
+    pub fn is_login(&self) -> bool {
+        let Self { login, bearer, certificate, ssh, certificate_authority } = self;
+        let has_more = bearer.is_some() || certificate.is_some() || ssh.is_some() || certificate_authority.is_some();
+        login.is_some() && !has_more
+    }
+
     /// Reads what a Secret holds, under the names that source-controller knows (fluxcd/pkg `git/options.go`); a token counts
     /// before a password there.
     #[must_use]

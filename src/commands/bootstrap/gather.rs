@@ -67,8 +67,8 @@ pub(super) async fn gather(ui: Ui, request: &Request, build: &Cluster, limits: L
         Ok((ssh_key, deploy_key)) => {
             let given =
                 request.flux_credential(request.credentials.as_ref(), ssh_key.as_ref(), existing.secret_object());
-            let stored = || existing.secret_object().filter(|_| request.secret.is_some() && request.provider.is_none());
-            let credential = given.or_else(|| stored().map(FluxCredential::in_secret));
+            // A login alone is tried with the user's own settings about certificates and proxies: what those hide is told apart.
+            let credential = given.filter(|given| !given.is_login()).or_else(|| existing.credential_of_user(request));
             let has_secret = existing.has_secret();
             let read =
                 repository::read(ui, request, credential, limits, has_secret, deploy_key.as_ref(), &existing.spec);
@@ -136,6 +136,16 @@ impl Existing {
 
     fn secret_object(&self) -> Option<&DynamicObject> {
         self.secret.as_ref().ok().and_then(Option::as_ref)
+    }
+
+    /// Returns what a Secret of the user's own holds, if the repository is read with one.
+    fn credential_of_user(&self, request: &Request) -> Option<FluxCredential> {
+        let is_named = self.secret_reference != request.credentials_secret() || request.secret.is_some();
+        let has_provider = self.spec.provider.as_deref().is_some_and(|provider| provider != "generic");
+        if !is_named || has_provider || request.provider.is_some() {
+            return None;
+        }
+        self.secret_object().map(FluxCredential::in_secret).filter(|credential| !credential.is_empty())
     }
 
     /// Tells whether there is a Secret, as far as one can see.

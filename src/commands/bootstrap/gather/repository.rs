@@ -13,7 +13,8 @@ use crate::gitops::credentials::GitCredentials;
 use crate::gitops::flux_credential::FluxCredential;
 use crate::ui::Ui;
 
-/// Checks that the repository can be read as Flux will read it, and holds the package; returns the credentials that it takes.
+/// Checks that the repository can be read as Flux will read it, with nothing but the given credential if there is one, and holds
+/// the package; returns the login that it takes.
 pub(super) async fn read(
     ui: Ui,
     request: &Request,
@@ -24,12 +25,7 @@ pub(super) async fn read(
     source: &GitRepositorySpec,
 ) -> Result<(Option<GitCredentials>, Vec<Error>)> {
     let mut access = git_access(request, request.credentials.as_ref(), limits, has_secret);
-    // A login alone is tried with the user's own settings about certificates and proxies: what those hide is told apart.
-    let is_login = |credential: &FluxCredential| {
-        let FluxCredential { bearer, certificate, ssh, certificate_authority, .. } = credential;
-        bearer.is_none() && certificate.is_none() && ssh.is_none() && certificate_authority.is_none()
-    };
-    if let Some(credential) = credential.filter(|credential| request.secret.is_some() || !is_login(credential)) {
+    if let Some(credential) = credential {
         access.environment.clear();
         access.credentials.clone_from(&credential.login);
         access.isolated = Some(Arc::new(Isolated::with(&credential, &request.git_url)?));
