@@ -40,8 +40,7 @@ use crate::ui::{self, Format, Verbosity};
     version,
     disable_help_subcommand = true,
     arg_required_else_help = true,
-    max_term_width = 110,
-    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 timeout, 130 interrupted, 141 standard output closed. Of --diff: 1 something differs, 4 failed."
+    max_term_width = 110
 )]
 pub struct Cli {
     /// What to do.
@@ -201,10 +200,17 @@ pub enum Command {
     Version(VersionCommandArgs),
 }
 
+/// The help of the program itself: its commands, on one screen. Their flags stand in the help of each.
+const OVERVIEW: &str = "{about-with-newline}\n{usage-heading} {usage}\n\nCommands:\n{subcommands}{after-help}";
+
 /// Returns the command line as the program is called, with the examples that the help of each command shows.
 fn command() -> clap::Command {
     let program = PROGRAM.to_string();
-    Cli::command().bin_name(&program).mut_subcommands(|subcommand| {
+    let flags = format!(
+        "Flags, kubectl's own of the connection among them, and examples:\n  {program} COMMAND --help\n\nExit codes: 0 done, \
+         1 failed, 2 usage, 3 timeout, 130 interrupted, 141 standard output closed. Of --diff: 1 something differs, 4 failed."
+    );
+    Cli::command().bin_name(&program).help_template(OVERVIEW).after_help(flags).mut_subcommands(|subcommand| {
         match examples::help(subcommand.get_name(), &program) {
             Some(examples) => subcommand.after_help(examples),
             None => subcommand,
