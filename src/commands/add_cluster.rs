@@ -2,7 +2,8 @@
 //!
 //! Read downward: flags and questions ([`ask`], [`walk`]) lead to a [`request`] for each delivery and the [`clusters`] it is about;
 //! what is found out about them ([`gather`]) are the [`facts`]; from both follows the [`mod@plan`], whose objects are built in
-//! [`manifests`] and which is carried out in [`stages`]. Flags that had another meaning are in [`renamed`].
+//! [`manifests`] and which is carried out in [`stages`]. What is asked of one of several packages is in [`packages`] and
+//! [`package_request`]; flags that had another meaning are in [`renamed`].
 
 mod ask;
 mod clusters;

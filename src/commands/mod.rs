@@ -2,8 +2,8 @@
 //!
 //! Beside them stands what several share. Before a request: which build cluster and namespace ([`context`]), the questions of a
 //! walk-through ([`mod@walk`]) and the command that does the same without them ([`repeat`]). While facts are gathered: the repository
-//! ([`git`]), the packages in it ([`packages`]) and the keys of SOPS ([`age_keys`]). In the end: a plan that is reported instead of
-//! carried out ([`preview`]), and what came of one that was ([`outcome`]).
+//! ([`git`]), the packages in it ([`packages`]), the keys of SOPS ([`age_keys`]) and the merge of a pull request ([`mod@merge`]). In the end: a
+//! plan that is reported instead of carried out ([`preview`]), and what came of one that was ([`outcome`]).
 
 mod add_cluster;
 mod age_keys;

@@ -45,7 +45,6 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     /// What is good to know, also where there is nothing to do.
     pub(crate) notes: Vec<String>,
-    /// The warnings.
     pub(crate) warnings: Vec<String>,
     /// Why it must not be carried out; told together with what the API servers refuse.
     pub(crate) refusals: Vec<Error>,
