@@ -92,13 +92,6 @@ fn member(random: &mut Rng, depth: usize) -> Member {
             if random.u8(..3) == 0 && !member.is_nullable {
                 member.rules.push(format!("max_len={}", 1 + random.usize(..3)));
             }
-            if let Shape::Scalar(kind) = items.shape
-                && std::ptr::eq(kind, INTEGERS)
-                && random.bool()
-                && !member.is_nullable
-            {
-                member.default = Some("[1, 2]".to_owned());
-            }
             // ytt exports no rules for items.
             member.shape = Shape::List(Box::new(Member { rules: Vec::new(), default: None, ..items }));
         }
@@ -108,6 +101,10 @@ fn member(random: &mut Rng, depth: usize) -> Member {
                 member.rules.push(format!("min_len={}", limit(random)));
             }
         }
+    }
+    // That of a mapping is one thing that ytt does not export.
+    if !matches!(member.shape, Shape::Mapping(_)) && random.u8(..4) == 0 {
+        member.default = Some(member.literal(random));
     }
     member
 }
@@ -134,6 +131,33 @@ impl Member {
         let mut text = "#@data/values-schema\n---\n".to_owned();
         self.write_content(&mut text, 0);
         text
+    }
+
+    /// Writes a value of the right type in ytt's own language.
+    fn literal(&self, random: &mut Rng) -> String {
+        if self.is_nullable && random.u8(..4) == 0 {
+            return "None".to_owned();
+        }
+        match &self.shape {
+            Shape::Any => pick(random, &["1", "\"a\"", "None", "[1, \"a\"]", "{\"port\": 80}"]).to_owned(),
+            Shape::Scalar(pool) if std::ptr::eq(*pool, TEXTS) => {
+                pick(random, &["\"\"", "\"a\"", "\"abc\"", "\"5\"", "\"yes\""]).to_owned()
+            }
+            Shape::Scalar(pool) if std::ptr::eq(*pool, INTEGERS) => pick(random, &["0", "3", "-2", "80"]).to_owned(),
+            Shape::Scalar(pool) if std::ptr::eq(*pool, NUMBERS) => pick(random, &["2.5", "3", "-0.5"]).to_owned(),
+            Shape::Scalar(_) => pick(random, &["True", "False"]).to_owned(),
+            Shape::List(items) => {
+                let items: Vec<String> = (0..random.usize(..4)).map(|_| items.literal(random)).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Shape::Mapping(members) => {
+                // Without quotes in the schema, `n` is no text.
+                let given: Vec<&(&str, Self)> =
+                    members.iter().filter(|(key, _)| *key != "n" && random.bool()).collect();
+                let entries = given.into_iter().map(|(key, member)| format!("\"{key}\": {}", member.literal(random)));
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            }
+        }
     }
 
     fn write_annotations(&self, text: &mut String, indent: usize) {
