@@ -20,7 +20,7 @@ use futures::stream::StreamExt;
 
 use self::follower::Follower;
 pub use self::request::{EndpointChange, Outcome, Reporter, WaitRequest};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Connection};
 use crate::error::Result;
 use crate::flux::FluxVersions;
 use crate::waiting;
@@ -35,6 +35,9 @@ pub async fn wait(
     request: WaitRequest,
     reporter: &mut dyn Reporter,
 ) -> Result<Vec<Outcome>> {
+    // The deadline ends logins, too: a limit of their own would pass at the same moment, and tell another outcome.
+    let connection = Connection { login_timeout: None, ..request.connection };
+    let request = WaitRequest { connection, ..request };
     reporter.began(&request.deliveries);
     let deadline = tokio::time::Instant::now() + request.timeout;
     let mut follower = Follower::begin(build, versions, &request, reporter);

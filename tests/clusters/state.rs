@@ -39,7 +39,10 @@ impl User<'_> {
 
     /// Returns the same of one cluster, and of Git.
     pub(crate) fn state_in(&self, context: &str) -> BTreeMap<String, String> {
-        let mut state = BTreeMap::from([("Git".to_owned(), self.workspace.repository().head().expect("Git"))]);
+        let mut state = BTreeMap::from([(
+            "Git".to_owned(),
+            self.workspace.repository().git(&["for-each-ref", "refs/heads/main"]).expect("Git"),
+        )]);
         let (namespace, more): (_, &[&str]) = match context {
             "build" => (self.workspace.build_namespace(), &["configmap", "gitrepository", "kustomization"]),
             _ => (self.workspace.target_namespace(), &["packageinstall"]),
