@@ -4,6 +4,7 @@
 //! [`crate::kubeconfig`].
 
 mod access;
+mod authorization;
 mod change;
 mod client;
 mod clock;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Uri};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -18,6 +19,7 @@ use secrecy::ExposeSecret;
 use tower::ServiceBuilder;
 use tower::util::MapRequestLayer;
 
+use super::authorization::authorization;
 use super::clock::ServerClock;
 use super::exec_plugin::{Plugin, PluginIdentity};
 use super::proxy::{Proxy, ProxyRules};
@@ -156,10 +158,17 @@ where
     let mut config = config.clone();
     let token_file = TokenFile::take(&mut config.auth_info)?;
     let with_token = token_file.map(|file| MapRequestLayer::new(move |request: Request<Body>| file.authorize(request)));
+    let login = authorization(&config.auth_info)?;
+    let with_login = login.map(|login| {
+        MapRequestLayer::new(move |mut request: Request<Body>| {
+            request.headers_mut().insert(AUTHORIZATION, login.clone());
+            request
+        })
+    });
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(with_token)
-        .option_layer(config.auth_layer().map_err(unusable)?)
+        .option_layer(with_login)
         .layer(config.extra_headers_layer().map_err(unusable)?)
         .service(Retry::new(connections, limit, plugin, clock));
     Ok(Client::new(service, config.default_namespace.clone()))

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use kube::client::AuthError;
 use kube::core::Status;
 use kube::runtime::watcher;
 use serde_json::error::Category;
@@ -188,24 +187,13 @@ fn sentence(what: &str, place: &str) -> String {
 
 /// Returns the innermost message of an error: the outer ones name layers of the client, not causes.
 pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut innermost = message(error);
+    let mut innermost = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        innermost = message(error);
+        innermost = error.to_string();
         source = error.source();
     }
     innermost
-}
-
-/// Returns an error's text, without what a credential command printed: it may hold a token.
-fn message(error: &(dyn std::error::Error + 'static)) -> String {
-    match error.downcast_ref() {
-        Some(AuthError::AuthExecRun { out, .. }) => {
-            let reason = String::from_utf8_lossy(&out.stderr);
-            format!("the credential command of the kubeconfig failed: {}: {}", out.status, reason.trim())
-        }
-        _ => error.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use kube::Config;
-use kube::client::ConfigExt;
 use kube::config::AuthInfo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -26,22 +26,27 @@ use crate::error::{Error, Result};
 use crate::kubeconfig::{client_identity, decode_base64};
 
 /// Makes the configuration of TLS for a cluster. A credential plugin's certificate comes from `plugin`.
+///
+/// kube's own would bring its ways to log in along, and a parser of `JSONPath` with them.
 pub(super) fn tls(config: &Config, plugin: Option<Arc<dyn ResolvesClientCert>>) -> Result<ClientConfig> {
-    let mut anonymous = config.clone();
-    anonymous.auth_info = AuthInfo::default();
-    // The authorities are told to our own verifier; without any it is kube's, which asks the operating system.
-    anonymous.root_cert = config.root_cert.as_ref().map(|_| Vec::new());
-    let unusable = |error: kube::Error| Error::new("TLS cannot be used").because(error);
-    let mut tls = anonymous.rustls_client_config().map_err(unusable)?;
-    if let (Some(authorities), false) = (&config.root_cert, config.accept_invalid_certs) {
-        tls.dangerous().set_certificate_verifier(Arc::new(Verifier::new(authorities)?));
-    }
-    if let Some(plugin) = plugin {
-        tls.client_auth_cert_resolver = plugin;
-    } else if let Some((certificate, key)) = files(&config.auth_info)? {
-        tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity(&certificate, &key)?));
-    }
-    Ok(tls)
+    let unusable = |error: rustls::Error| Error::new("TLS cannot be used").because(error);
+    let provider = Arc::new(crypto::ring::default_provider());
+    let verifier: Arc<dyn ServerCertVerifier> = match &config.root_cert {
+        _ if config.accept_invalid_certs => Arc::new(Unverified(provider.signature_verification_algorithms)),
+        Some(authorities) => Arc::new(Verifier::new(authorities, &provider)?),
+        None => Arc::new(rustls_platform_verifier::Verifier::new(Arc::clone(&provider)).map_err(unusable)?),
+    };
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(unusable)?.dangerous().with_custom_certificate_verifier(verifier);
+    let identity: Option<Arc<dyn ResolvesClientCert>> = match (plugin, files(&config.auth_info)?) {
+        (Some(plugin), _) => Some(plugin),
+        (None, Some((certificate, key))) => Some(Arc::new(SingleCertAndKey::from(identity(&certificate, &key)?))),
+        (None, None) => None,
+    };
+    Ok(match identity {
+        Some(identity) => builder.with_client_cert_resolver(identity),
+        None => builder.with_no_client_auth(),
+    })
 }
 
 /// Reads a client certificate and its key, both PEM, as Go does.
@@ -105,14 +110,14 @@ struct Verifier {
 }
 
 impl Verifier {
-    fn new(authorities: &[Vec<u8>]) -> Result<Self> {
+    fn new(authorities: &[Vec<u8>], provider: &Arc<CryptoProvider>) -> Result<Self> {
         let authorities: Vec<CertificateDer<'static>> =
             authorities.iter().map(|authority| authority.clone().into()).collect();
         let mut roots = RootCertStore::empty();
         // As Go does, it leaves out what it cannot read (`crypto/x509`, `AppendCertsFromPEM`).
         roots.add_parsable_certificates(authorities.iter().cloned());
-        let provider = Arc::new(crypto::ring::default_provider());
-        let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|_| {
+        let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+        let inner = builder.build().map_err(|_| {
             Error::usage("the certificate authority of the kubeconfig holds no certificate that can be read")
                 .hint("name the file of the right one: kubectl config set-cluster NAME --certificate-authority=FILE --embed-certs")
         })?;
@@ -166,6 +171,45 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.inner.supported_verify_schemes()
+    }
+}
+
+/// Takes any certificate, as `insecure-skip-tls-verify` asks for, also one that cannot be read.
+#[derive(Debug)]
+struct Unverified(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for Unverified {
+    fn verify_server_cert(
+        &self,
+        _certificate: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
     }
 }
 
