@@ -16,7 +16,7 @@ pub use crate::flux::{
 };
 pub use crate::gitops::artifact::Artifact;
 pub use crate::gitops::manifest::{read_documents, write_documents};
-pub use crate::gitops::sops::{CreationRule, Identities, creation_rule, decrypt, encrypt};
+pub use crate::gitops::sops::{CreationRule, Identities, Rule, creation_rule, decrypt, encrypt};
 pub use crate::kubeconfig::{
     Effective, Finding, FluxBehaviour, Severity, base64, effective, inline_files, lint, of_secret,
 };

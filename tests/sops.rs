@@ -6,14 +6,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
-use carvelflux::testing::{CreationRule, Identities, creation_rule, decrypt, encrypt, read_documents, write_documents};
+use carvelflux::testing::{
+    CreationRule, Identities, Rule, creation_rule, decrypt, encrypt, read_documents, write_documents,
+};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+
+#[path = "clusters/sops.rs"]
+mod program;
+
+use program::sops;
 
 /// Values as packages have them, and texts that YAML or a cipher could stumble over.
 const TEXTS: [&str; 12] = [
@@ -79,22 +85,6 @@ impl Place {
     fn read(&self, name: &str) -> Value {
         only(&fs::read_to_string(self.path(name)).unwrap())
     }
-}
-
-fn sops() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sops");
-        let status = Command::new("go")
-            .args(["build", "-mod=readonly", "-buildvcs=false", "-ldflags=-s -w", "-o"])
-            .arg(&program)
-            .arg("github.com/getsops/sops/v3/cmd/sops")
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testbed/tools/flux"))
-            .status()
-            .expect("Go");
-        assert!(status.success(), "sops does not build");
-        program
-    })
 }
 
 fn only(text: &str) -> Value {
@@ -209,7 +199,7 @@ fn creation_rules_name_the_same_keys_for_the_same_files() {
         let output = place.run(&["encrypt", path]);
         let rule = creation_rule(&rules, path);
         assert_eq!(output.status.success(), rule.is_ok(), "{path}: {rule:?} {output:?}");
-        if let Ok(rule) = rule {
+        if let Ok(Rule::OfAge(rule)) = rule {
             let document = only(&String::from_utf8(output.stdout).unwrap());
             let named =
                 document["sops"]["age"].as_array().unwrap().iter().map(|key| key["recipient"].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! The private keys of age that there are to decrypt values with: the user's own, and those that Flux has.
+//! The private keys that there are to decrypt values with: the user's own of age, and those that Flux has.
 
 use k8s_openapi::ByteString;
 use secrecy::SecretString;
@@ -18,22 +18,32 @@ pub(super) const KEY_NAME: &str = "age.agekey";
 /// How keys of that Secret end that Flux reads; it ignores all others in silence (fluxcd/flux2#5154).
 pub(super) const SUFFIX: &str = ".agekey";
 
+/// The names of keys that are not of age, as Flux reads them (kustomize-controller v1.9.3, `internal/decryptor/decryptor.go`).
+const OTHERS: [&str; 4] = ["sops.vault-token", "sops.aws-kms", "sops.azure-kv", "sops.gcp-kms"];
+
+/// How the names of PGP keys end.
+const PGP_SUFFIX: &str = ".asc";
+
 /// The Secret with Flux's keys.
 pub(super) struct KeySecret {
     /// Its name.
     pub(super) name: String,
-    /// The keys in it; `None` where there is no such Secret.
+    /// The keys of age in it; `None` where it has none, or is not there.
     pub(super) identities: Option<Identities>,
+    /// Whether it has other keys that Flux decrypts with.
+    pub(super) has_other_keys: bool,
 }
 
 /// Reads the keys of a Secret on the build cluster, as Flux does.
 pub(super) async fn of_flux(build: &Cluster, namespace: &str, name: &str) -> Result<KeySecret> {
     let secret = build.get(&ObjectReference::secret(namespace, name)).await?;
-    let identities = secret.map(|secret| read(&secret.data["data"], &format!("{namespace}/{name}"))).transpose()?;
-    Ok(KeySecret { name: name.to_owned(), identities })
+    let read = secret.map(|secret| read(&secret.data["data"], &format!("{namespace}/{name}"))).transpose()?;
+    let (identities, has_other_keys) = read.unwrap_or_default();
+    Ok(KeySecret { name: name.to_owned(), identities, has_other_keys })
 }
 
-fn read(data: &Value, secret: &str) -> Result<Identities> {
+/// Returns the keys of age, and whether there are others that Flux reads.
+fn read(data: &Value, secret: &str) -> Result<(Option<Identities>, bool)> {
     let entries = data.as_object().into_iter().flatten();
     let mut all = String::new();
     let mut others = Vec::new();
@@ -45,14 +55,19 @@ fn read(data: &Value, secret: &str) -> Result<Identities> {
             _ => others.push(key.as_str()),
         }
     }
+    let has_other_keys = others.iter().any(|key| key.ends_with(PGP_SUFFIX) || OTHERS.contains(key));
+    if all.is_empty() && has_other_keys {
+        return Ok((None, true));
+    }
     if all.is_empty() {
         let others = if others.is_empty() { "nothing".to_owned() } else { others.join(", ") };
         return Err(Error::new(format!("Secret {secret} has no key whose name ends in {SUFFIX}, but {others}"))
             .because("Flux ignores keys of age under other names")
             .hint(format!("store the private key under a name that Flux reads, such as {KEY_NAME}")));
     }
-    Identities::parse(&SecretString::from(all))
-        .map_err(|error| error.behind(Error::new(format!("Secret {secret} cannot be used to decrypt"))))
+    let identities = Identities::parse(&SecretString::from(all))
+        .map_err(|error| error.behind(Error::new(format!("Secret {secret} cannot be used to decrypt"))))?;
+    Ok((Some(identities), has_other_keys))
 }
 
 /// Reads the user's keys from where `sops` reads them: `SOPS_AGE_KEY` and `SOPS_AGE_KEY_FILE`.
@@ -91,8 +106,12 @@ mod tests {
     fn a_key_that_flux_would_ignore_is_refused_by_name() {
         let identities = Identities::generate();
         let file = identities.to_key_file();
-        let found = read(&json!({"age.agekey": encoded(file.expose_secret())}), "dev/sops-age").expect("a key");
-        assert_eq!(found.recipients(), identities.recipients());
+        let both = json!({"age.agekey": encoded(file.expose_secret()), "team.asc": encoded("fake")});
+        let (found, has_other_keys) = read(&both, "dev/sops-age").expect("keys");
+        assert_eq!(found.map(|found| found.recipients()), Some(identities.recipients()));
+        assert!(has_other_keys);
+        let of_pgp = read(&json!({"team.asc": encoded("fake")}), "dev/sops-gpg").expect("a key");
+        assert!(of_pgp.0.is_none() && of_pgp.1);
         let error = read(&json!({"age.key": encoded(file.expose_secret())}), "dev/sops-age").err().expect("no key");
         assert_eq!(error.message(), "Secret dev/sops-age has no key whose name ends in .agekey, but age.key");
         let error = read(&json!({"age.agekey": encoded("not-a-real-key")}), "dev/sops-age").err().expect("no key");

@@ -23,6 +23,7 @@ use crate::gitops::checkout::{Checkout, GitAccess, Snapshot};
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::{PackageDirectory, PackageManifest};
 use crate::gitops::manifest::write_documents;
+use crate::gitops::sops_program::SopsProgram;
 use crate::gitops::url::GitUrl;
 use crate::invocation::PROGRAM;
 use crate::names;
@@ -51,7 +52,7 @@ pub(super) async fn run(
         // Where a flag names the repository, it may be of no cluster that is at hand.
         let names_repository = arguments.git_url.is_some() || arguments.repo_dir.is_some();
         let cluster = (!names_repository).then_some((&connection, namespace));
-        let lacking = decrypt(&mut directory, &package.name, run_cluster, cluster).await?;
+        let lacking = decrypt(root, &mut directory, &package.name, run_cluster, cluster).await?;
         return delivered(ui, &directory, &package.name, run_cluster, lacking.as_ref(), arguments.output);
     }
     let manifest = chosen(&package, arguments.version.as_deref())?;
@@ -233,6 +234,7 @@ fn describe(
 
 /// Decrypts what the user's own keys can, and else what Flux's can, where the user may read those; returns why they may not.
 async fn decrypt(
+    root: &Path,
     directory: &mut RunClusterDirectory,
     package: &str,
     run_cluster: &str,
@@ -241,6 +243,7 @@ async fn decrypt(
     let is_left = |directory: &RunClusterDirectory| directory.secrets.iter().any(|secret| !secret.is_readable());
     if is_left(directory) {
         age_keys::own()?.iter().try_for_each(|identities| directory.decrypt(identities))?;
+        directory.decrypt_by(&SopsProgram::of_user(root)).await?;
     }
     let Some((connection, namespace)) = cluster.filter(|_| is_left(directory)) else { return Ok(None) };
     let build = Cluster::connect(Role::Build, connection).await?;

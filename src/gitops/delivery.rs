@@ -13,7 +13,6 @@ pub use super::existing::{ExistingInstall, ExistingSecret};
 use super::existing::{is_encrypted, is_install, is_secret, text};
 use super::layout::{OtherObject, PACKAGES, PackageDirectory};
 use super::manifest;
-use super::sops::{self, Identities};
 use super::tree::{self, FileChange, RepositoryFile};
 use super::values::is_same_values_secret;
 use crate::error::{Error, Result};
@@ -137,26 +136,6 @@ impl RunClusterDirectory {
             replace(&mut wanted, &format!("{}/{VALUES_FILE}", self.path), is_earlier, updated, secret);
         }
         self.differences(wanted)
-    }
-
-    /// Decrypts the Secrets that these keys can, so that their contents are plain; fails where one was changed since.
-    pub fn decrypt(&mut self, identities: &Identities) -> Result<()> {
-        for secret in self.secrets.iter_mut().filter(|secret| !secret.is_readable()) {
-            let Some(file) = self.files.iter().find(|file| file.path == secret.file) else { continue };
-            // Of several documents, SOPS has one message authentication code.
-            let [document] = documents(file)?.try_into().unwrap_or_default();
-            let recipients = sops::recipients(&document);
-            let ours = identities.recipients();
-            if !recipients.iter().any(|recipient| ours.iter().any(|own| own.to_string() == *recipient)) {
-                continue;
-            }
-            let plain = sops::decrypt(&document, identities).map_err(|error| {
-                error.behind(Error::new(format!("the values in {} cannot be decrypted", secret.file)))
-            })?;
-            secret.contents = ExistingSecret::read(&secret.file, &plain).contents;
-            secret.is_decrypted = true;
-        }
-        Ok(())
     }
 
     /// Returns the document of a Secret as it stands in its file.
@@ -298,7 +277,7 @@ fn with_content_of(earlier: &Value, secret: &Value) -> Value {
 }
 
 /// Parses a file that may hold secrets: the error names the place only.
-fn documents(file: &RepositoryFile) -> Result<Vec<Value>> {
+pub(super) fn documents(file: &RepositoryFile) -> Result<Vec<Value>> {
     manifest::parse(file.content.expose_secret()).map_err(|fault| Error::new(fault.sentence(&file.path)))
 }
 

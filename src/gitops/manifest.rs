@@ -87,7 +87,7 @@ fn without_position(message: &str) -> String {
 }
 
 /// Orders the entries of a document as [`write_documents`] writes them.
-pub(super) fn in_reading_order(document: &Value) -> Value {
+pub fn in_reading_order(document: &Value) -> Value {
     let Value::Object(entries) = document else { return document.clone() };
     let mut ordered = Map::new();
     for key in FIRST_KEYS {

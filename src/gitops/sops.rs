@@ -15,7 +15,7 @@ use sha2::{Digest, Sha512};
 
 use self::cipher::{DataKey, is_encrypted};
 pub use self::keys::{Identities, Recipient};
-pub use self::rules::{CreationRule, RULES_FILE, creation_rule};
+pub use self::rules::{CreationRule, RULES_FILE, Rule, SopsRule, creation_rule};
 use super::manifest;
 use crate::error::{Error, Result};
 
@@ -30,6 +30,9 @@ const ONLY_ENCRYPTED: [u8; 32] = [
     0x8a, 0x3f, 0xd2, 0xad, 0x54, 0xce, 0x66, 0x52, 0x7b, 0x10, 0x34, 0xf3, 0xd1, 0x47, 0xbe, 0x0b, 0x0b, 0x97, 0x5b,
     0x3b, 0xf4, 0x4f, 0x72, 0xc6, 0xfd, 0xad, 0xec, 0x81, 0x76, 0xf2, 0x7d, 0x69,
 ];
+
+/// Where a file of SOPS names those keys that are not of age.
+const OTHER_KEYS: [&str; 7] = ["pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms", "key_groups"];
 
 /// Encrypts a Secret for everyone that a rule names, and returns the only document of its file.
 ///
@@ -112,6 +115,44 @@ pub fn decrypt(document: &Value, identities: &Identities) -> Result<Value> {
     }
 }
 
+/// Checks what the user's own `sops` has made of a Secret: all of its content is encrypted, and the rest stands as it was, since
+/// Flux reads it before it decrypts. Neither document is repeated in an error.
+pub fn check_encrypted(document: &Value, plain: &Value) -> Result<()> {
+    if document.get("sops").is_none_or(|metadata| !metadata.is_object()) {
+        return Err(Error::new("the result has no metadata of SOPS"));
+    }
+    let empty = Map::new();
+    let (encrypted, plain) = (document.as_object().unwrap_or(&empty), plain.as_object().unwrap_or(&empty));
+    let names = encrypted.keys().chain(plain.keys()).filter(|name| *name != "sops");
+    for name in names {
+        let (was, mut is) = (plain.get(name), encrypted.get(name).cloned().unwrap_or_default());
+        if ["data", "stringData"].contains(&name.as_str()) {
+            let has_same_keys = was.and_then(Value::as_object).map(|was| was.keys().collect::<Vec<_>>())
+                == is.as_object().map(|is| is.keys().collect());
+            walk(&mut is, &mut vec![name.clone()], &mut |value, path| match value.as_str() {
+                Some(text) if text.is_empty() || is_encrypted(text) => Ok(()),
+                _ => Err(Error::new(format!("{} is left in plain text", path.join(".")))),
+            })?;
+            if !has_same_keys {
+                return Err(Error::new(format!("{name} does not have the same keys any more")));
+            }
+        } else if was != Some(&is) {
+            return Err(Error::new(format!("{name} is encrypted, which Flux must be able to read")));
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether SOPS has encrypted a document for keys beside those of age.
+#[must_use]
+pub fn has_other_keys(document: &Value) -> bool {
+    let is_used = |name: &&str| {
+        let keys = document.get("sops").and_then(|metadata| metadata.get(*name)?.as_array());
+        keys.is_some_and(|keys| !keys.is_empty())
+    };
+    OTHER_KEYS.iter().any(is_used)
+}
+
 /// Returns whom age has encrypted a document for; none where SOPS has used other keys alone.
 #[must_use]
 pub fn recipients(document: &Value) -> Vec<String> {
@@ -144,11 +185,10 @@ impl Metadata {
             let field = |name: &str| Some(key.get(name)?.as_str()?.to_owned());
             Some((field("recipient")?, field("enc")?))
         });
-        let names = ["pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms", "key_groups"];
         let is_used = |name: &&str| sops.get(*name).and_then(Value::as_array).is_some_and(|keys| !keys.is_empty());
         Ok(Self {
             keys: keys.collect(),
-            others: names.iter().copied().filter(is_used).map(str::to_owned).collect(),
+            others: OTHER_KEYS.iter().copied().filter(is_used).map(str::to_owned).collect(),
             last_modified: text("lastmodified").ok_or_else(|| missing("lastmodified"))?,
             mac: text("mac").ok_or_else(|| missing("mac"))?,
             is_mac_of_encrypted: sops.get("mac_only_encrypted").and_then(Value::as_bool).unwrap_or_default(),

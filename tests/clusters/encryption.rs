@@ -1,5 +1,7 @@
 //! Values that are encrypted in Git: the real kustomize-controller decrypts them, and nothing else holds them in plain text.
 
+use carvelflux::testing::Identities;
+use secrecy::ExposeSecret as _;
 use testbed::Testbed;
 
 use crate::Test;
@@ -9,6 +11,7 @@ use crate::support::{INSTALLS, PACKAGE, User, VALUES_FILE};
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("encryption::flux_decrypts_what_is_encrypted_and_a_removal_leaves_nothing", encrypted_from_the_first_run),
     ("encryption::plain_values_become_encrypted_and_keys_that_flux_ignores_are_refused", plain_becomes_encrypted),
+    ("encryption::rules_that_only_sops_can_follow_go_through_the_users_own", rules_of_groups),
 ];
 
 const SECRET: &str = "fake-password-of-nobody";
@@ -96,4 +99,43 @@ fn plain_becomes_encrypted(testbed: &Testbed) {
         .says("Flux could not decrypt the values")
         .says("sops-age with the private key does not exist")
         .says("--from-file=age.agekey=FILE");
+}
+
+fn rules_of_groups(testbed: &Testbed) {
+    let mut user = User::new(testbed, "groups");
+    user.bootstrap().expect_code(0);
+    user.write("values.yaml", &format!("workload_name: hello-app\nhostname: {SECRET}\n"));
+    let repository = user.workspace.repository().clone();
+    let identities = Identities::generate();
+    let recipient = identities.recipients()[0].to_string();
+    let rules = format!("creation_rules:\n- path_regex: params\\.yaml$\n  key_groups:\n  - age: [{recipient}]\n");
+    repository.commit(&[(".sops.yaml", Some(&rules))], "Say who reads").expect("a commit");
+
+    // Whoever has no `sops` is told which rule needs it.
+    let programs = tempfile::tempdir().expect("a directory");
+    let git = String::from_utf8(user.shell("command -v git").stdout).expect("a path");
+    std::os::unix::fs::symlink(git.trim(), programs.path().join("git")).expect("a link");
+    user.set("PATH", &programs.path().display().to_string());
+    refused(&user, &with(&user, &["--encrypt", "age"]), 1)
+        .says("rule 1 of .sops.yaml has `key_groups`, for which `sops` is needed")
+        .does_not_say(SECRET);
+
+    let path = std::env::var("PATH").expect("a PATH");
+    user.set("PATH", &format!("{}:{path}", crate::sops::sops().parent().expect("a directory").display()));
+    // Keys that the environment names do not count.
+    user.set("SOPS_AGE_RECIPIENTS", &Identities::generate().recipients()[0].to_string());
+    refused(&user, &with(&user, &["--encrypt", "age"]), 1)
+        .says("Flux could not decrypt the values")
+        .says("sops-age holds no such key")
+        .does_not_say(SECRET);
+
+    let key = user.write("age.agekey", identities.to_key_file().expose_secret()).display().to_string();
+    user.build(&["create", "secret", "generic", "sops-age", &format!("--from-file={key}")]);
+    user.run(&with(&user, &["--encrypt", "age"])).expect_code(0).says("ready").does_not_say(SECRET);
+    let file = repository.read(VALUES_FILE).expect("Git").expect("the values");
+    assert!(file.contains("ENC[AES256_GCM,") && file.contains(&recipient) && !file.contains(SECRET), "{file}");
+    user.run(&with(&user, &[])).expect_code(0).says("nothing to change");
+    user.run(&["values", PACKAGE, "--run-cluster", "prod1"]).expect_code(0).says(SECRET);
+    user.run(&["remove-cluster", "prod1", "--run-context", "prod1", "--yes"]).expect_code(0);
+    assert_eq!(user.target(&["get", "packageinstalls,apps,deployments,packages", "-o", "name"]).trim(), "");
 }

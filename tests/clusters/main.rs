@@ -40,6 +40,7 @@ mod repository;
 mod retarget;
 mod rotate;
 mod secrets;
+mod sops;
 mod status;
 mod support;
 mod terminal;

@@ -24,7 +24,35 @@ const OTHER_SELECTIONS: [&str; 5] = [
     "unencrypted_comment_regex",
 ];
 
-/// How a new file is encrypted.
+/// Who encrypts a new file, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The plugin, for keys of age.
+    OfAge(CreationRule),
+    /// The user's own `sops`.
+    OfSops(SopsRule),
+}
+
+/// A rule that only the user's own `sops` can follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SopsRule {
+    /// Which rule it is.
+    place: String,
+    /// What of it needs `sops`.
+    key: &'static str,
+    /// Whether it says which fields are encrypted.
+    pub selects_fields: bool,
+}
+
+impl SopsRule {
+    /// Names the rule, and what of it needs `sops`.
+    #[must_use]
+    pub fn display(&self) -> String {
+        format!("{} has `{}`", self.place, self.key)
+    }
+}
+
+/// How the plugin encrypts a new file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreationRule {
     /// Who can decrypt it.
@@ -43,8 +71,8 @@ impl CreationRule {
 
 /// Returns the rule for a file, given by its path relative to the root of the repository: the first that matches counts.
 ///
-/// Fails where none does, where keys other than those of age are asked for, and where Flux could not use the result.
-pub fn creation_rule(rules: &str, path: &str) -> Result<CreationRule> {
+/// Fails where none does, and where Flux could not use the result.
+pub fn creation_rule(rules: &str, path: &str) -> Result<Rule> {
     let documents = manifest::read_documents(rules, RULES_FILE)?;
     let rules = documents.first().and_then(|document| document.get("creation_rules")?.as_array());
     for (index, rule) in rules.into_iter().flatten().enumerate() {
@@ -59,20 +87,16 @@ pub fn creation_rule(rules: &str, path: &str) -> Result<CreationRule> {
     )))
 }
 
-fn read(rule: &Value, place: &str) -> Result<CreationRule> {
-    let is_set = |key: &&&str| match rule.get(**key) {
+fn read(rule: &Value, place: &str) -> Result<Rule> {
+    let is_set = |key: &str| match rule.get(key) {
         None | Some(Value::Null) => false,
         Some(Value::String(text)) => !text.is_empty(),
         Some(Value::Array(items)) => !items.is_empty(),
         Some(_) => true,
     };
-    if let Some(key) = OTHER_KEYS.iter().find(is_set) {
-        return Err(Error::new(format!("{place} has `{key}`, which needs your own `sops`"))
-            .hint("encrypt the file with `sops encrypt --in-place FILE`, commit and push it"));
-    }
-    if let Some(key) = OTHER_SELECTIONS.iter().find(is_set) {
-        return Err(Error::new(format!("{place} has `{key}`, which needs your own `sops`"))
-            .hint(format!("for Secrets that Flux decrypts, `encrypted_regex: {SECRET_FIELDS}` is usual")));
+    if let Some(&key) = OTHER_KEYS.iter().chain(&OTHER_SELECTIONS).find(|key| is_set(key)) {
+        let selects_fields = OTHER_SELECTIONS.iter().chain(&["encrypted_regex"]).any(|key| is_set(key));
+        return Ok(Rule::OfSops(SopsRule { place: place.to_owned(), key, selects_fields }));
     }
     let encrypted_regex = rule.get("encrypted_regex").and_then(Value::as_str).filter(|regex| !regex.is_empty());
     let encrypted_regex = encrypted_regex.unwrap_or(SECRET_FIELDS);
@@ -97,7 +121,7 @@ fn read(rule: &Value, place: &str) -> Result<CreationRule> {
     if recipients.is_empty() {
         return Err(Error::new(format!("{place} names nobody who can decrypt")).hint("add `age: age1…` to the rule"));
     }
-    Ok(CreationRule { recipients, encrypted_regex: encrypted_regex.to_owned() })
+    Ok(Rule::OfAge(CreationRule { recipients, encrypted_regex: encrypted_regex.to_owned() }))
 }
 
 /// Reads a regular expression of SOPS, which are those of Go.

@@ -87,11 +87,14 @@ fn the_first_rule_for_a_file_counts() {
     );
     assert_eq!(
         creation_rule(&rules, "prod/params.yaml").unwrap(),
-        CreationRule::of_secrets([ours, theirs.clone()].concat())
+        Rule::OfAge(CreationRule::of_secrets([ours, theirs.clone()].concat()))
     );
-    assert_eq!(creation_rule(&rules, "test/params.yaml").unwrap(), CreationRule::of_secrets(theirs));
+    assert_eq!(creation_rule(&rules, "test/params.yaml").unwrap(), Rule::OfAge(CreationRule::of_secrets(theirs)));
+    let Rule::OfSops(rule) = creation_rule(&rules, "legacy/params.yaml").unwrap() else { panic!("age has no PGP") };
+    assert_eq!((rule.display().as_str(), rule.selects_fields), ("rule 2 of .sops.yaml has `pgp`", false));
+    let suffix = creation_rule("creation_rules: [{age: age1x, unencrypted_suffix: _open}]\n", "a.yaml").unwrap();
+    assert!(matches!(suffix, Rule::OfSops(SopsRule { selects_fields: true, .. })), "{suffix:?}");
     for (path, part) in [
-        ("legacy/params.yaml", "rule 2 of .sops.yaml has `pgp`, which needs your own `sops`"),
         ("kinds/params.yaml", "rule 3 of .sops.yaml encrypts `kind`"),
         ("half/params.yaml", "rule 4 of .sops.yaml leaves `stringData`"),
         ("nobody/params.yaml", "rule 5 of .sops.yaml names nobody"),
@@ -114,4 +117,27 @@ fn keys_are_read_line_by_line_and_never_repeated() {
     for text in ["age1x", "ssh-ed25519 AAAA", "AGE-SECRET-KEY-1HUNTER2", ""] {
         assert!(!format!("{:?}", text.parse::<Recipient>().unwrap_err()).contains("HUNTER2"));
     }
+}
+
+#[test]
+fn what_sops_has_made_is_looked_at() {
+    let plain = json!({"kind": "Secret", "metadata": {"name": "a"}, "stringData": {"values.yml": "fake-password"}});
+    let rule = CreationRule::of_secrets(Identities::generate().recipients());
+    let encrypted = encrypt(&plain, &rule, Timestamp::UNIX_EPOCH).unwrap();
+    let check = |pointer: &str, value: Value| {
+        let mut document = encrypted.clone();
+        *document.pointer_mut(pointer).unwrap() = value;
+        check_encrypted(&document, &plain).map_err(|error| error.to_string())
+    };
+    let same = encrypted["kind"].clone();
+    assert_eq!(check("/kind", same), Ok(()));
+    let refused = |pointer, value| check(pointer, value).unwrap_err();
+    assert_eq!(
+        refused("/stringData/values.yml", json!("fake-password")),
+        "stringData.values.yml is left in plain text"
+    );
+    assert_eq!(refused("/stringData", json!({})), "stringData does not have the same keys any more");
+    assert_eq!(refused("/metadata/name", json!("ENC[")), "metadata is encrypted, which Flux must be able to read");
+    assert_eq!(refused("/sops", Value::Null), "the result has no metadata of SOPS");
+    assert!(!has_other_keys(&encrypted) && has_other_keys(&json!({"sops": {"pgp": [{"fp": "A"}]}})));
 }

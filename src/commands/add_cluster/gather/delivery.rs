@@ -145,7 +145,7 @@ async fn check_content(
     let encryption = match keys {
         Ok(Some(keys)) => {
             let situation = encryption::Situation { keys, new_key: context.new_key, now: Timestamp::now() };
-            let encryption = encryption::encryption(checks, request, package, directory, situation, new_text);
+            let encryption = encryption::encryption(checks, request, package, directory, situation, new_text).await;
             checks.take_silently("encryption", encryption).map(Some)
         }
         Ok(None) => Ok(None),

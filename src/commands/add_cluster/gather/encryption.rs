@@ -20,7 +20,11 @@ use crate::error::{Error, Result};
 use crate::flux::{FluxVersions, Kustomization, decryption_with, kustomization_resource};
 use crate::gitops::delivery::{ExistingSecret, RunClusterDirectory};
 use crate::gitops::layout::PackageDirectory;
-use crate::gitops::sops::{self, CreationRule, Identities, RULES_FILE, Recipient, creation_rule, encrypt};
+use crate::gitops::manifest::{in_reading_order, read_documents, write_documents};
+use crate::gitops::sops::{
+    self, CreationRule, Identities, RULES_FILE, Recipient, Rule, SECRET_FIELDS, SopsRule, creation_rule, encrypt,
+};
+use crate::gitops::sops_program::SopsProgram;
 use crate::gitops::tree::{self, FileChange};
 use crate::gitops::values::{VALUES_KEY, encrypted_values_secret_name, is_same_values_secret, values_secret};
 use crate::names;
@@ -33,6 +37,8 @@ pub(super) struct Keys {
     secret: KeySecret,
     /// The text of `.sops.yaml`.
     rules: Option<String>,
+    /// The user's own `sops`, for the keys that only it can use.
+    program: SopsProgram,
 }
 
 /// Reads which keys Flux has, and decrypts the values that they or the user's own can; `None` where nothing is encrypted or to be.
@@ -56,12 +62,14 @@ pub(super) async fn keys(
     for identities in own.iter().chain(&secret.identities) {
         directory.decrypt(identities)?;
     }
+    let program = SopsProgram::of_user(root);
+    directory.decrypt_by(&program).await?;
     let rules = if tree::is_there(root, RULES_FILE)? {
         Some(tree::read(root, RULES_FILE)?.content.expose_secret().to_owned())
     } else {
         None
     };
-    Ok(Some(Keys { decryption, secret, rules }))
+    Ok(Some(Keys { decryption, secret, rules, program }))
 }
 
 /// The keys that there are and may be made, and the time.
@@ -74,7 +82,7 @@ pub(super) struct Situation<'a> {
 }
 
 /// Decides what is encrypted, and encrypts it. The values are left out where they are in Git already.
-pub(super) fn encryption(
+pub(super) async fn encryption(
     checks: &mut Checks,
     request: &Request,
     package: &PackageDirectory,
@@ -116,12 +124,17 @@ pub(super) fn encryption(
     let file = directory.values_file(earlier);
     let document = earlier.map(|earlier| directory.document(earlier)).transpose()?.flatten();
     let rule = rule(request, keys, &file, document.as_ref(), flux)?;
-    check_flux_can(request, keys, flux, &rule.recipients)?;
-    let rules = (request.encryption.generates_key && keys.rules.is_none()).then(|| FileChange {
-        path: RULES_FILE.to_owned(),
-        before: None,
-        content: Some(rules_file(&rule.recipients).into()),
-    });
+    if let Rule::OfAge(rule) = &rule {
+        check_flux_can(request, keys, flux, &rule.recipients)?;
+    }
+    let rules = match &rule {
+        Rule::OfAge(rule) if request.encryption.generates_key && keys.rules.is_none() => Some(FileChange {
+            path: RULES_FILE.to_owned(),
+            before: None,
+            content: Some(rules_file(&rule.recipients).into()),
+        }),
+        _ => None,
+    };
 
     let Some(text) = new.or_else(|| earlier?.contents.get(VALUES_KEY)) else {
         return Err(
@@ -132,7 +145,16 @@ pub(super) fn encryption(
     if let Some(metadata) = document.as_ref().and_then(|document| document.get("metadata")) {
         secret["metadata"] = metadata.clone();
     }
-    let mut secret = encrypt(&secret, &rule, now)?;
+    let for_nobody;
+    let of_age = match &rule {
+        Rule::OfAge(rule) => rule,
+        // `sops` may protect the name as well, which therefore comes first: a digest of another ciphertext, as random as its own.
+        Rule::OfSops(_) => {
+            for_nobody = CreationRule::of_secrets(Identities::generate().recipients());
+            &for_nobody
+        }
+    };
+    let mut encrypted = encrypt(&secret, of_age, now)?;
     let name = match (&request.values.secret_name, earlier) {
         (Some(name), _) => name.clone(),
         // A name that somebody has chosen stays.
@@ -141,12 +163,59 @@ pub(super) fn encryption(
         {
             earlier.name.clone()
         }
-        (None, _) => encrypted_values_secret_name(&package.name, &secret)?,
+        (None, _) => encrypted_values_secret_name(&package.name, &encrypted)?,
     };
-    secret["metadata"]["name"] = json!(name);
+    let (secret, new_key) = match &rule {
+        Rule::OfAge(_) => {
+            encrypted["metadata"]["name"] = json!(name);
+            (encrypted, new_key)
+        }
+        Rule::OfSops(rule) => {
+            secret["metadata"]["name"] = json!(name);
+            (encrypted_by_sops(request, keys, rule, &file, &in_reading_order(&secret)).await?, None)
+        }
+    };
     let decryption = keys.decryption.clone().unwrap_or_else(|| decryption_with(&keys.secret.name));
     let key = new_key.map(|identities| key_secret(request, &keys.secret.name, identities));
     Ok(Encryption { decryption: Some(decryption), key, rules, secret: Some(secret), keeps_values: false })
+}
+
+/// Has the user's own `sops` encrypt the values Secret, and looks at what it has made.
+async fn encrypted_by_sops(
+    request: &Request,
+    keys: &Keys,
+    rule: &SopsRule,
+    file: &str,
+    secret: &Value,
+) -> Result<Value> {
+    let plain = SecretString::from(write_documents(std::slice::from_ref(secret))?);
+    let regex = (!rule.selects_fields).then_some(SECRET_FIELDS);
+    let Some(text) = keys.program.encrypt(file, &plain, regex).await? else {
+        return Err(Error::new(format!(
+            "{}, for which `sops` is needed, and there is none on your PATH",
+            rule.display()
+        ))
+        .hint("install it: https://getsops.io, 3.10 or newer")
+        .hint("or name who can decrypt with a key of age: --age-recipient age1…"));
+    };
+    let document = read_documents(&text, file)?.into_iter().next().unwrap_or_default();
+    sops::check_encrypted(&document, secret).map_err(|error| {
+        error
+            .behind(Error::new(format!("Flux could not use what your `sops` makes of {file}: {}", rule.display())))
+            .hint(format!("use `encrypted_regex: {SECRET_FIELDS}` in the rule"))
+    })?;
+    let recipients = sops::recipients(&document);
+    let flux = keys.secret.identities.as_ref();
+    if !uses_secret(keys) || keys.secret.has_other_keys || flux.is_some_and(|flux| is_one_of(flux, &recipients)) {
+        return Ok(document);
+    }
+    let (namespace, name) = (&request.namespace, &keys.secret.name);
+    Err(Error::new("Flux could not decrypt the values")
+        .because(format!("{}, and Secret {namespace}/{name} holds no such key", rule.display()))
+        .hint(format!(
+            "store the key under a name that Flux knows, such as team.asc for PGP, sops.vault-token or sops.aws-kms: kubectl -n {namespace} create secret generic {name} --from-file=team.asc=FILE"
+        ))
+        .hint("or let it use a key of its own: spec.decryption of the Kustomization without secretRef"))
 }
 
 /// Leaves the values as they are; Flux must be able to decrypt those that are encrypted.
@@ -190,20 +259,20 @@ fn rule(
     file: &str,
     document: Option<&Value>,
     flux: Option<&Identities>,
-) -> Result<CreationRule> {
+) -> Result<Rule> {
+    let of_age = |recipients| Ok(Rule::OfAge(CreationRule::of_secrets(recipients)));
     if !request.encryption.recipients.is_empty() {
-        return Ok(CreationRule::of_secrets(request.encryption.recipients.clone()));
+        return of_age(request.encryption.recipients.clone());
     }
     if let Some(rules) = &keys.rules {
         return creation_rule(rules, file);
     }
     let recipients = document.map(sops::recipients).unwrap_or_default();
     if !recipients.is_empty() {
-        let recipients = recipients.iter().map(|recipient| recipient.parse()).collect::<Result<_>>()?;
-        return Ok(CreationRule::of_secrets(recipients));
+        return of_age(recipients.iter().map(|recipient| recipient.parse()).collect::<Result<_>>()?);
     }
     match flux.filter(|_| request.encryption.generates_key) {
-        Some(flux) => Ok(CreationRule::of_secrets(flux.recipients())),
+        Some(flux) => of_age(flux.recipients()),
         None => Err(Error::usage(format!("nobody is named to encrypt {file} for"))
             .because(format!("the repository has no {RULES_FILE}"))
             .hint("make a key, and a .sops.yaml that names it: --generate-age-key")
