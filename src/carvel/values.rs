@@ -13,5 +13,5 @@ pub mod template;
 pub mod validate;
 pub mod words;
 
-pub use node::Node;
+pub use node::{Content, Entry, Node, Place};
 pub use reader::read;

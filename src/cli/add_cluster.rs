@@ -23,6 +23,16 @@ pub struct AddClusterArgs {
     /// Package to deliver; may be repeated: all are delivered together, with one commit
     #[arg(long = "package", value_name = "PACKAGE")]
     pub packages: Vec<String>,
+    /// File with a list of deliveries to one or many run clusters, in place of the flags about a single one; `-` reads standard input
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = [
+            "run_cluster", "packages", "run_context", "target_namespace", "version_constraints", "values", "set", "set_string", "set_file",
+            "values_secret_name", "kubeconfig_file", "flux_server", "flux_tls_server_name"
+        ]
+    )]
+    pub from_file: Option<PathBuf>,
     /// Kubeconfig context of the run cluster
     #[arg(long, value_name = "CONTEXT")]
     pub run_context: Option<String>,
@@ -192,7 +202,7 @@ pub struct InstallerArgs {
 }
 
 /// How Flux authenticates on the run cluster.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "How Flux authenticates on the run cluster")]
 pub struct AuthenticationArgs {
     /// Authentication method: token, of an account that is made for it, or workload-identity, with nothing stored (default: what the run cluster was added with, else token)
@@ -220,7 +230,7 @@ pub struct AuthenticationArgs {
 }
 
 /// Where Flux reaches the run cluster, where that is not where the user does.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "How Flux reaches the run cluster (default: as it does already, else as you do)")]
 pub struct EndpointArgs {
     /// Address of the API server, `https://HOST:PORT`

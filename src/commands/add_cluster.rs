@@ -9,6 +9,8 @@ mod ask;
 mod clusters;
 mod facts;
 mod gather;
+mod list;
+mod listed;
 mod manifests;
 mod package_request;
 mod packages;
@@ -16,6 +18,8 @@ mod plan;
 mod renamed;
 mod request;
 mod stages;
+mod targets;
+mod unprepared;
 mod walk;
 
 use std::time::Duration;
@@ -80,7 +84,7 @@ async fn deliver(ui: Ui, targets: &[Target], arguments: &AddClusterArgs, words: 
     if let Some(mode) = arguments.preview.mode() {
         return preview::report(ui, &mode, &prepared.previewed(), Contents::Wanted).await;
     }
-    prepared.confirm_and_execute(arguments.confirm.yes).await?;
+    let failed = prepared.confirm_and_execute(arguments.confirm.yes).await?;
     if request.commit.is_held_back() {
         let mut next = Vec::new();
         for checkout in &checkouts {
@@ -89,6 +93,7 @@ async fn deliver(ui: Ui, targets: &[Target], arguments: &AddClusterArgs, words: 
         return outcome::report_committed(ui, &names, next);
     }
     if !arguments.confirm.wait {
+        unprepared::refuse(&failed)?;
         return outcome::report_applied(ui, &names, None);
     }
 
@@ -96,8 +101,10 @@ async fn deliver(ui: Ui, targets: &[Target], arguments: &AddClusterArgs, words: 
     let kustomizations: Vec<Kustomization> =
         clusters.build.list(&kustomization_resource(versions.kustomization), &request.namespace).await?;
     let mut found = find(&kustomizations);
-    found.retain(|found| deliveries.iter().flatten().any(|delivery| delivery.is(found)));
-    if found.is_empty() {
+    let prepared_deliveries = deliveries.iter().zip(&failed).filter(|(_, failed)| failed.is_none());
+    let prepared_deliveries: Vec<&Delivery<'_>> = prepared_deliveries.flat_map(|(of_target, _)| of_target).collect();
+    found.retain(|found| prepared_deliveries.iter().any(|delivery| delivery.is(found)));
+    if found.is_empty() && !prepared_deliveries.is_empty() {
         return Err(Error::new("the Kustomizations that were just applied are gone")
             .hint(format!("see who deleted them: kubectl -n {} get events", request.namespace)));
     }
@@ -115,7 +122,11 @@ async fn deliver(ui: Ui, targets: &[Target], arguments: &AddClusterArgs, words: 
         fails_fast: false,
         endpoint_changes: prepared.endpoint_changes(),
     };
-    let outcomes = wait(&clusters.build, versions, wait_request, progress::reporter(ui).as_mut()).await?;
+    let mut outcomes = wait(&clusters.build, versions, wait_request, progress::reporter(ui).as_mut()).await?;
+    for (delivery, outcome) in unprepared::outcomes(targets, &failed) {
+        found.push(delivery);
+        outcomes.push(outcome);
+    }
     outcome::report(ui, &found, &outcomes)
 }
 

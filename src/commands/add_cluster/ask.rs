@@ -1,20 +1,20 @@
 //! What `add-cluster` is asked for: by flags, and by the answers to what they leave open.
 //!
-//! What comes of it is a [`Request`] for each delivery, and the clusters it is about; the questions live in [`super::walk`], how single flags are read
-//! in [`super::request`].
+//! What comes of it are the run clusters, each with a request for each delivery, connected in [`super::targets`]; the questions live
+//! in [`super::walk`], how single flags are read in [`super::request`], how a list is in [`super::listed`].
 
-use super::clusters::{Clusters, Target, endpoint_of_context};
-use super::package_request::{EncryptionRequest, InstallRequest, ValuesRequest, version_constraints};
-use super::request::{self, AuthenticationRequest, InstallerRequest, Request};
-use super::{packages, walk};
+use std::path::Path;
+
+use super::clusters::Target;
+use super::package_request::{ValuesRequest, version_constraints};
+use super::request::{self, AuthenticationRequest};
+use super::targets::{self, Common, PackageRequest, RunClusterRequest};
+use super::{listed, packages, walk};
 use crate::cli::AddClusterArgs;
-use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
-use crate::commands::git::CommitRequest;
+use crate::cluster::Connection;
 use crate::commands::{context, git};
 use crate::error::Result;
-use crate::gitops::checkout::{GitAccess, Limits};
 use crate::gitops::credentials::GitCredentials;
-use crate::names;
 use crate::ui::Ui;
 use crate::ui::prompt;
 
@@ -34,6 +34,9 @@ pub(super) async fn ask(
     arguments: &mut AddClusterArgs,
     known: Option<GitCredentials>,
 ) -> Result<Asked> {
+    if let Some(file) = &arguments.from_file {
+        return of_list(ui, connection, namespace, arguments, known, file).await;
+    }
     prompt::require(
         ui,
         &[
@@ -48,13 +51,9 @@ pub(super) async fn ask(
     packages::check(arguments)?;
     let endpoint = request::endpoint_overrides(&arguments.endpoint)?;
     let values = ValuesRequest::of(&arguments.values).await?;
-    let encryption = EncryptionRequest::of(&arguments.encryption)?;
     version_constraints(arguments.version_constraints.as_ref())?;
     let given_authentication = AuthenticationRequest::of(&arguments.authentication).await?;
-    if let Some(account) = &arguments.authentication.impersonated {
-        names::check_service_account(account)?;
-    }
-    let installer = InstallerRequest::of(&arguments.installer).await?;
+    let common = Common::of(arguments).await?;
     let login = match known {
         Some(known) => Some(known),
         None => git::given(ui, &arguments.credentials).await?,
@@ -68,62 +67,45 @@ pub(super) async fn ask(
     context::choose(ui, connection).await?;
     let namespace = context::namespace(ui, connection, walked.namespace).await?;
     let said = |answer: &Option<String>| answer.clone().unwrap_or_default();
-    let (run_cluster, target_namespace) = (said(&arguments.run_cluster), said(&arguments.target_namespace));
-    let packages = packages::paths(&arguments.packages)?;
-    for package in &packages {
-        names::check_run_cluster(&run_cluster, names::of_package(package))?;
-    }
-
-    let build = Cluster::connect(Role::Build, connection).await?.forcing_conflicts(arguments.write.force_conflicts);
-    let run_connection = connection.of_run_clusters(arguments.run_kubeconfig.as_ref());
-    let kubeconfig = load_kubeconfig(run_connection.kubeconfig.as_deref())?;
-    let context = said(&arguments.run_context);
-    let run_connection = run_connection.in_context(&context);
-    let run = Cluster::connect(Role::Run(run_cluster.clone()), &run_connection)
-        .await?
-        .forcing_conflicts(arguments.write.force_conflicts);
-    let user_endpoint = endpoint_of_context(&kubeconfig, &context, &endpoint)?;
-    let (build_served, run_served) = futures::join!(build.served_versions(), run.served_versions());
-    let git = GitAccess {
-        credentials: walked.credentials,
-        limits: Limits::new(connection.request_timeout, arguments.timeout),
-        ..GitAccess::default()
-    };
     let values = walked.values.unwrap_or(values);
     let constraints = version_constraints(arguments.version_constraints.as_ref())?;
-    let request = |package: String| Request {
-        run_cluster: run_cluster.clone(),
+    let package = |package: String| PackageRequest {
         package,
-        namespace: namespace.clone(),
-        target_namespace: target_namespace.clone(),
+        target_namespace: said(&arguments.target_namespace),
         version_constraints: constraints.clone(),
-        install: InstallRequest::of(&arguments.selection),
         values: values.clone(),
-        encryption: encryption.clone(),
-        authentication: authentication.clone(),
-        impersonate: arguments.authentication.impersonated.clone(),
-        installer: installer.clone(),
-        registry_secret: arguments.installer.registry_secret.clone(),
-        create_namespace: arguments.installer.create_namespace,
-        endpoint: endpoint.clone(),
-        allow_loopback: arguments.endpoint.allow_loopback,
-        labels: arguments.write.labels.clone(),
-        force_conflicts: arguments.write.force_conflicts,
-        commit: CommitRequest { is_merged: arguments.wait_for_merge.is_some(), ..CommitRequest::of(&arguments.commit) },
     };
-    let clusters = Clusters {
-        build,
-        build_served: build_served?,
-        run,
-        run_served: run_served?,
-        run_connection,
-        user_endpoint,
-        git,
+    let run_cluster = RunClusterRequest {
+        name: said(&arguments.run_cluster),
+        context: said(&arguments.run_context),
+        endpoint,
+        authentication,
+        packages: packages::paths(&arguments.packages)?.into_iter().map(package).collect(),
     };
-    let mut requests = packages.into_iter().map(request);
-    let mut target = requests.next().map(|first| Target::new(clusters, first));
-    if let Some(target) = &mut target {
-        requests.for_each(|request| target.add(request));
-    }
-    Ok(Asked { targets: target.into_iter().collect(), answers: walked.answers })
+    let run_clusters = vec![run_cluster];
+    let targets =
+        targets::connect(connection, arguments, &namespace, walked.credentials, &common, run_clusters).await?;
+    Ok(Asked { targets, answers: walked.answers })
+}
+
+/// Takes a list of deliveries, which leaves nothing open but a login.
+async fn of_list(
+    ui: Ui,
+    connection: &mut Connection,
+    namespace: Option<String>,
+    arguments: &AddClusterArgs,
+    known: Option<GitCredentials>,
+    file: &Path,
+) -> Result<Asked> {
+    prompt::require(ui, &[("--yes", arguments.preview.or_confirmed(&arguments.confirm))])?;
+    let common = Common::of(arguments).await?;
+    let run_clusters = listed::read(file, arguments).await?;
+    let login = match known {
+        Some(known) => Some(known),
+        None => git::given(ui, &arguments.credentials).await?,
+    };
+    context::choose(ui, connection).await?;
+    let namespace = context::namespace(ui, connection, namespace).await?;
+    let targets = targets::connect(connection, arguments, &namespace, login, &common, run_clusters).await?;
+    Ok(Asked { targets, answers: Vec::new() })
 }

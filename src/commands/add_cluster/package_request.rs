@@ -127,7 +127,7 @@ impl ValuesRequest {
 
 impl ValuesFile {
     /// Reads a values file: it must be a YAML mapping.
-    async fn read(path: &Path) -> Result<Self> {
+    pub(super) async fn read(path: &Path) -> Result<Self> {
         let text = prompt::file(path).await.map_err(|error| {
             Error::usage(format!("cannot read the values file {}", path.display()))
                 .because(error)

@@ -42,7 +42,7 @@ pub(super) fn check(arguments: &AddClusterArgs) -> Result<()> {
     let packages = arguments.packages.len();
     Err(Error::usage(format!("{} would be about {packages} packages", given.join(", ")))
         .because("what one package takes means nothing to another")
-        .hint("deliver this package with a command of its own"))
+        .hint("deliver this package with a command of its own, or all with a list: --from-file FILE"))
 }
 
 #[cfg(test)]

@@ -10,11 +10,11 @@ use crate::check::Checks;
 use crate::cli::AddClusterArgs;
 use crate::cluster::Cluster;
 use crate::commands::preview::Previewed;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::gitops::checkout::Checkout;
 use crate::observe::wait::EndpointChange;
 use crate::plan::execute::{Executor, execute, show_together};
-use crate::plan::{Plan, Preview};
+use crate::plan::{Plan, Preview, Step};
 use crate::ui::{Ui, prompt};
 
 /// Plans that can be carried out.
@@ -81,20 +81,38 @@ impl<'a> Prepared<'a> {
     }
 
     /// Shows the plans as one, asks, and carries them out; says so where there is nothing to do.
-    pub(super) async fn confirm_and_execute(&self, is_confirmed: bool) -> Result<()> {
+    ///
+    /// Returns what went wrong for each of several run clusters: the others go on. Before the commit nobody does: files of a
+    /// delivery in place must find what they need.
+    pub(super) async fn confirm_and_execute(&self, is_confirmed: bool) -> Result<Vec<Option<Error>>> {
+        let mut failed: Vec<Option<Error>> = self.targets.iter().map(|_| None).collect();
         let previewed = self.previewed();
         let shown: Vec<_> = previewed.iter().map(|one| (one.plan, one.preview, one.executor.headings())).collect();
         if !show_together(&shown, self.ui, is_confirmed) {
-            return Ok(());
+            return Ok(failed);
         }
         if !is_confirmed {
             prompt::confirm().await?;
         }
         for stage in &self.stages {
-            let carried_out = stage.iter().map(|one| execute(&one.plan, &one.preview, self.executor(one.run)));
-            join_all(carried_out).await.into_iter().collect::<Result<Vec<()>>>()?;
+            let commits = stage.iter().flat_map(|one| &one.plan.steps).any(|step| matches!(step, Step::Commit(_)));
+            if commits && failed.iter().any(Option::is_some) {
+                let failures = failed.into_iter().flatten().collect();
+                return Err(Error::several(ErrorKind::Failed, "nothing was committed", failures));
+            }
+            let has_failed = |run: usize| failed.get(run).is_some_and(Option::is_some);
+            let begun: Vec<&PreparedPlan> = stage.iter().filter(|one| !one.run.is_some_and(has_failed)).collect();
+            let results =
+                join_all(begun.iter().map(|one| execute(&one.plan, &one.preview, self.executor(one.run)))).await;
+            for (one, result) in begun.into_iter().zip(results) {
+                let Err(error) = result else { continue };
+                match one.run.filter(|_| self.targets.len() > 1).and_then(|run| failed.get_mut(run)) {
+                    Some(of_run_cluster) => *of_run_cluster = Some(error),
+                    None => return Err(error),
+                }
+            }
         }
-        Ok(())
+        Ok(failed)
     }
 
     /// Returns all plans in the order in which they are carried out.
