@@ -110,6 +110,8 @@ impl Checks {
 
     /// Records a check that failed.
     pub fn fail(&mut self, name: impl Into<String>, error: Error) {
+        let name = name.into();
+        let error = error.found_by(&name);
         self.add(name, Outcome::Failed(error));
     }
 
@@ -245,6 +247,8 @@ mod tests {
         assert_eq!(error.to_string(), "2 checks failed; nothing was changed: first; second: why");
         let hints: Vec<&[String]> = error.parts().iter().map(Error::hints).collect();
         assert_eq!(hints, [["do this"], ["do that"]]);
+        let checks: Vec<Option<&str>> = error.parts().iter().map(Error::check).collect();
+        assert_eq!(checks, [Some("two"), Some("three")]);
         assert_eq!(error.kind(), ErrorKind::Failed);
     }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use self::add_cluster::{
-    AddClusterArgs, AuthenticationArgs, AuthenticationMethod, EncryptionArgs, EndpointArgs, InstallerArgs,
+    AddClusterArgs, AuthenticationArgs, AuthenticationMethod, Encryption, EncryptionArgs, EndpointArgs, InstallerArgs,
     PackageValuesArgs, VersionArgs, WorkloadIdentityArgs,
 };
 pub use self::commands::{
@@ -28,7 +28,7 @@ pub use self::commands::{
 pub use self::completion::{CommandLine, Lookup, ValueKind, script as completion_script};
 pub use self::connection::ConnectionArgs;
 pub use self::preview::PreviewMode;
-pub use self::shared::{CommitArgs, FluxCredentialArgs, GitCredentialArgs};
+pub use self::shared::{CommitArgs, FluxCredentialArgs, GitCredentialArgs, SelectionArgs};
 use crate::error::{Error, ErrorKind};
 use crate::invocation::PROGRAM;
 use crate::ui::{self, Format, Verbosity};

@@ -154,12 +154,12 @@ impl From<&str> for Answer {
     }
 }
 
-/// The answers so far: those that flags gave, and those that a person gave to questions, which may be taken back, the last one
-/// first.
+/// The answers so far: those that flags gave, and those that a person gave to questions, which may be taken back.
 #[derive(Debug)]
 pub struct Conversation<Topic> {
     given: Vec<(Topic, Answer)>,
-    answered: Vec<(Topic, Answer)>,
+    /// In the order of the questions; an answer that was taken back leaves its place.
+    answered: Vec<(Topic, Option<Answer>)>,
 }
 
 impl<Topic: Copy + PartialEq> Conversation<Topic> {
@@ -170,8 +170,9 @@ impl<Topic: Copy + PartialEq> Conversation<Topic> {
     }
 
     fn answer_to(&self, topic: Topic) -> Option<&Answer> {
-        let mut all = self.given.iter().chain(&self.answered);
-        all.find(|(answered, _)| *answered == topic).map(|(_, answer)| answer)
+        let answered = self.answered.iter().filter_map(|(topic, answer)| Some((topic, answer.as_ref()?)));
+        let mut all = self.given.iter().map(|(topic, answer)| (topic, answer)).chain(answered);
+        all.find(|(answered, _)| **answered == topic).map(|(_, answer)| answer)
     }
 
     /// Tells whether a topic needs no question any more.
@@ -181,7 +182,7 @@ impl<Topic: Copy + PartialEq> Conversation<Topic> {
 
     /// Tells whether a person answered, and not a flag.
     pub fn was_asked(&self, topic: Topic) -> bool {
-        self.answered.iter().any(|(answered, _)| *answered == topic)
+        self.answered.iter().any(|(answered, answer)| *answered == topic && answer.is_some())
     }
 
     /// Returns an answer that may be shown.
@@ -211,21 +212,37 @@ impl<Topic: Copy + PartialEq> Conversation<Topic> {
         }
     }
 
-    /// Goes on with an answer, or goes back: the answer before is forgotten, so that its question is the next one.
-    pub fn take(&mut self, topic: Topic, reply: Reply) {
+    /// Goes on with an answer, or goes back: the answer before is taken back, so that its question is the next one. What depends on
+    /// a new answer is forgotten, as far as it is known already.
+    pub fn take(&mut self, topic: Topic, reply: Reply, depends: impl Fn(Topic) -> bool) {
+        let place = self.answered.iter().position(|(answered, _)| *answered == topic);
         match reply {
-            Reply::Answer(answer) => self.answered.push((topic, answer)),
-            Reply::Back => drop(self.answered.pop()),
+            Reply::Answer(answer) => {
+                match place.and_then(|place| self.answered.get_mut(place)) {
+                    Some(place) => place.1 = Some(answer),
+                    None => self.answered.push((topic, Some(answer))),
+                }
+                self.answered.retain(|(answered, _)| !depends(*answered));
+            }
+            Reply::Back => {
+                let before = self.answered.iter_mut().take(place.unwrap_or(usize::MAX));
+                if let Some(before) = before.filter(|(_, answer)| answer.is_some()).last() {
+                    before.1 = None;
+                }
+            }
         }
     }
 
-    /// Takes an answer back that turned out to be wrong, with all that came after it; `false` where no person gave it, and
-    /// asking again is of no use.
+    /// Takes an answer back that turned out to be wrong, with those that depend on it; all others stay. `false` where no person gave
+    /// it, and asking again is of no use.
     #[must_use]
-    pub fn reopen(&mut self, topic: Topic) -> bool {
-        let position = self.answered.iter().position(|(answered, _)| *answered == topic);
-        self.answered.truncate(position.unwrap_or(self.answered.len()));
-        position.is_some()
+    pub fn reopen(&mut self, topic: Topic, depends: impl Fn(Topic) -> bool) -> bool {
+        let was_asked = self.was_asked(topic);
+        if was_asked {
+            self.answered.retain(|(answered, _)| !depends(*answered));
+            self.answered.iter_mut().filter(|(answered, _)| *answered == topic).for_each(|place| place.1 = None);
+        }
+        was_asked
     }
 }
 
@@ -246,41 +263,60 @@ mod tests {
 
     fn say(conversation: &mut Conversation<Topic>, answer: &str) {
         let topic = next(conversation).expect("a question");
-        conversation.take(topic, Reply::Answer(answer.into()));
+        conversation.take(topic, Reply::Answer(answer.into()), |_| false);
     }
 
     #[test]
     fn going_back_asks_the_question_before_and_never_what_a_flag_says() {
         let mut conversation = Conversation::with([(Topic::Name, Some("me".into())), (Topic::Password, None)]);
         assert_eq!(next(&conversation), Some(Topic::Address));
-        conversation.take(Topic::Address, Reply::Back);
+        conversation.take(Topic::Address, Reply::Back, |_| false);
         assert_eq!(next(&conversation), Some(Topic::Address), "there is nothing before the first question");
         say(&mut conversation, "https://host");
         assert_eq!(next(&conversation), Some(Topic::Password), "the name is given");
-        conversation.take(Topic::Password, Reply::Back);
+        conversation.take(Topic::Password, Reply::Back, |_| false);
         assert_eq!(next(&conversation), Some(Topic::Address));
         assert!(!conversation.was_asked(Topic::Address));
         assert_eq!((conversation.text(Topic::Name), conversation.asked(Topic::Name)), (Some("me"), None));
     }
 
     #[test]
-    fn an_answer_that_turns_out_wrong_is_asked_again_with_what_came_after_it() {
+    fn an_answer_that_turns_out_wrong_is_asked_again_with_what_depends_on_it() {
         let mut conversation = Conversation::with([]);
         say(&mut conversation, "https://host");
         say(&mut conversation, "me");
-        conversation.take(Topic::Password, Reply::Answer(Answer::Secret("not-a-password".into())));
+        conversation.take(Topic::Password, Reply::Answer(Answer::Secret("not-a-password".into())), |_| false);
         assert!(conversation.text(Topic::Password).is_none() && conversation.secret(Topic::Password).is_some());
-        assert!(conversation.reopen(Topic::Name));
+        assert!(conversation.reopen(Topic::Name, |topic| topic == Topic::Password));
         assert_eq!(next(&conversation), Some(Topic::Name));
         assert_eq!(conversation.asked(Topic::Address), Some("https://host"));
         assert!(!conversation.knows(Topic::Password));
     }
 
     #[test]
+    fn what_does_not_depend_on_a_wrong_answer_is_not_lost() {
+        let mut conversation = Conversation::with([]);
+        say(&mut conversation, "https://host");
+        say(&mut conversation, "me");
+        say(&mut conversation, "not-a-password");
+        assert!(conversation.reopen(Topic::Name, |_| false));
+        assert_eq!((next(&conversation), conversation.knows(Topic::Password)), (Some(Topic::Name), true));
+        // Going back from it leads to the question before, and loses nothing either.
+        conversation.take(Topic::Name, Reply::Back, |_| false);
+        assert_eq!(next(&conversation), Some(Topic::Address));
+        assert!(conversation.knows(Topic::Password));
+        let answer = Reply::Answer("https://other".into());
+        conversation.take(Topic::Address, answer, |topic| topic == Topic::Password);
+        assert_eq!(next(&conversation), Some(Topic::Name));
+        say(&mut conversation, "you");
+        assert_eq!(next(&conversation), Some(Topic::Password), "it belonged to the other address");
+    }
+
+    #[test]
     fn what_a_flag_says_is_not_asked_again() {
         let mut conversation = Conversation::with([(Topic::Address, Some("https://host".into()))]);
         say(&mut conversation, "me");
-        assert!(!conversation.reopen(Topic::Address));
+        assert!(!conversation.reopen(Topic::Address, |_| true));
         assert_eq!(next(&conversation), Some(Topic::Password), "nothing else is forgotten");
     }
 

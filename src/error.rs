@@ -52,6 +52,10 @@ impl ErrorKind {
     }
 }
 
+/// The name of a check; a type of its own, so that an error stays small.
+#[derive(Clone, Debug)]
+struct CheckName(String);
+
 /// A failure with its causes and the next steps a user can take.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -62,6 +66,7 @@ pub struct Error {
     status: Option<u16>,
     refusal: Option<Box<Refusal>>,
     is_of_front_door: bool,
+    check: Option<Box<CheckName>>,
     is_reported: bool,
     parts: Vec<Self>,
 }
@@ -93,6 +98,7 @@ impl Error {
             status: None,
             refusal: None,
             is_of_front_door: false,
+            check: None,
             is_reported: false,
             parts: Vec::new(),
         }
@@ -172,6 +178,19 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status
+    }
+
+    /// Records which check found it.
+    #[must_use]
+    pub(crate) fn found_by(mut self, check: &str) -> Self {
+        self.check = Some(Box::new(CheckName(check.to_owned())));
+        self
+    }
+
+    /// Returns the name of the check that found it; `None` where none did.
+    #[must_use]
+    pub(crate) fn check(&self) -> Option<&str> {
+        self.check.as_ref().map(|check| check.0.as_str())
     }
 
     /// Records what an API server's refusal means.

@@ -37,6 +37,9 @@ pub(super) trait Walk {
     /// What is asked about.
     type Topic: Copy + PartialEq;
 
+    /// Tells whether an answer to `later` means nothing any more once that to `topic` is another.
+    fn depends(later: Self::Topic, topic: Self::Topic) -> bool;
+
     /// The answers so far.
     fn conversation(&mut self) -> &mut Conversation<Self::Topic>;
 
@@ -53,11 +56,12 @@ pub(super) async fn lead<W: Walk>(ui: Ui, walk: &mut W) -> Result<()> {
         match walk.question(topic).await {
             Ok(Some(question)) => {
                 let reply = prompt::ask(question).await?;
-                walk.conversation().take(topic, reply);
+                walk.conversation().take(topic, reply, |later| W::depends(later, topic));
             }
             Ok(None) => {}
             Err(Wrong { topics, error }) => {
-                if !topics.into_iter().any(|topic| walk.conversation().reopen(topic)) {
+                let reopen = |topic: &W::Topic| walk.conversation().reopen(*topic, |later| W::depends(later, *topic));
+                if !topics.iter().any(reopen) {
                     return Err(*error);
                 }
                 ui.proposal(&prompt::reason(&error));

@@ -9,7 +9,8 @@ use super::clusters::Target;
 use super::package_request::{ValuesRequest, version_constraints};
 use super::request::{self, AuthenticationRequest};
 use super::targets::{self, Common, PackageRequest, RunClusterRequest};
-use super::{listed, packages, walk};
+use super::walk::{self, Offers};
+use super::{listed, packages};
 use crate::cli::AddClusterArgs;
 use crate::cluster::Connection;
 use crate::commands::{context, git};
@@ -26,13 +27,15 @@ pub(super) struct Asked {
     pub(super) answers: Vec<(&'static str, String)>,
 }
 
-/// Asks for what the flags leave open. Nothing is written.
+/// Asks for what the flags leave open, again for what was taken back of a conversation that has `led` to something wrong. Nothing
+/// is written.
 pub(super) async fn ask(
     ui: Ui,
     connection: &mut Connection,
     namespace: Option<String>,
     arguments: &mut AddClusterArgs,
     known: Option<GitCredentials>,
+    led: &mut Option<Offers>,
 ) -> Result<Asked> {
     if let Some(file) = &arguments.from_file {
         return of_list(ui, connection, namespace, arguments, known, file).await;
@@ -53,21 +56,25 @@ pub(super) async fn ask(
     let values = ValuesRequest::of(&arguments.values).await?;
     version_constraints(arguments.version_constraints.as_ref())?;
     let given_authentication = AuthenticationRequest::of(&arguments.authentication).await?;
-    let common = Common::of(arguments).await?;
-    let login = match known {
-        Some(known) => Some(known),
-        None => git::given(ui, &arguments.credentials).await?,
+    Common::of(arguments).await?;
+    let login = match (known, &led) {
+        (Some(known), _) => Some(known),
+        (None, Some(_)) => None,
+        (None, None) => git::given(ui, &arguments.credentials).await?,
     };
 
-    let walked = walk::walk(ui, connection, namespace, arguments, login, values.is_given()).await?;
-    let authentication = match given_authentication {
-        Some(given) => Some(given),
-        None => AuthenticationRequest::of(&arguments.authentication).await?,
+    let walked = walk::walk(ui, led, connection, namespace, arguments, login, values.is_given()).await?;
+    let authentication = if walked.chooses_authentication {
+        AuthenticationRequest::of(&arguments.authentication).await?
+    } else {
+        given_authentication
     };
     context::choose(ui, connection).await?;
     let namespace = context::namespace(ui, connection, walked.namespace).await?;
     let said = |answer: &Option<String>| answer.clone().unwrap_or_default();
     let values = walked.values.unwrap_or(values);
+    // Answers may have said how values are encrypted.
+    let common = Common::of(arguments).await?;
     let constraints = version_constraints(arguments.version_constraints.as_ref())?;
     let package = |package: String| PackageRequest {
         package,
@@ -78,13 +85,15 @@ pub(super) async fn ask(
     let run_cluster = RunClusterRequest {
         name: said(&arguments.run_cluster),
         context: said(&arguments.run_context),
+        reached: walked.run,
         endpoint,
         authentication,
         packages: packages::paths(&arguments.packages)?.into_iter().map(package).collect(),
     };
     let run_clusters = vec![run_cluster];
     let targets =
-        targets::connect(connection, arguments, &namespace, walked.credentials, &common, run_clusters).await?;
+        targets::connect(connection, arguments, &namespace, walked.build, walked.credentials, &common, run_clusters)
+            .await?;
     Ok(Asked { targets, answers: walked.answers })
 }
 
@@ -106,6 +115,6 @@ async fn of_list(
     };
     context::choose(ui, connection).await?;
     let namespace = context::namespace(ui, connection, namespace).await?;
-    let targets = targets::connect(connection, arguments, &namespace, login, &common, run_clusters).await?;
+    let targets = targets::connect(connection, arguments, &namespace, None, login, &common, run_clusters).await?;
     Ok(Asked { targets, answers: Vec::new() })
 }

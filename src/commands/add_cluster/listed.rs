@@ -89,6 +89,7 @@ async fn run_cluster(
     Ok(RunClusterRequest {
         name: name.to_owned(),
         context: listed.and_then(|listed| listed.run_context.clone()).unwrap_or_else(|| name.to_owned()),
+        reached: None,
         endpoint: request::endpoint_overrides(&endpoint)?,
         authentication: AuthenticationRequest::of(&authentication).await?,
         packages: Vec::new(),

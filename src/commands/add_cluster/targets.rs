@@ -5,6 +5,7 @@ use kube::config::Kubeconfig;
 
 use super::clusters::{Clusters, Target, endpoint_of_context};
 use super::package_request::{EncryptionRequest, InstallRequest, ValuesRequest};
+use super::walk::Reached;
 use super::request::{AuthenticationRequest, InstallerRequest, Request};
 use crate::check::Checks;
 use crate::cli::AddClusterArgs;
@@ -28,6 +29,8 @@ pub(super) struct RunClusterRequest {
     pub(super) name: String,
     /// The kubeconfig context.
     pub(super) context: String,
+    /// The cluster, where questions have led to it.
+    pub(super) reached: Option<Reached>,
     pub(super) endpoint: EndpointOverrides,
     pub(super) authentication: Option<AuthenticationRequest>,
     /// What is delivered to it.
@@ -60,6 +63,7 @@ pub(super) async fn connect(
     connection: &Connection,
     arguments: &AddClusterArgs,
     namespace: &str,
+    build: Option<Reached>,
     credentials: Option<GitCredentials>,
     common: &Common,
     run_clusters: Vec<RunClusterRequest>,
@@ -71,8 +75,8 @@ pub(super) async fn connect(
             names::check_run_cluster(&run_cluster.name, name)?;
         }
     }
-    let build = Cluster::connect(Role::Build, connection).await?.forcing_conflicts(arguments.write.force_conflicts);
-    let build_served = build.served_versions().await?;
+    let Reached { cluster: build, served: build_served } = Reached::or_connect(build, Role::Build, connection).await?;
+    let build = build.forcing_conflicts(arguments.write.force_conflicts);
     let git = GitAccess {
         credentials,
         limits: Limits::new(connection.request_timeout, arguments.timeout),
@@ -117,10 +121,11 @@ impl RunCluster {
         forces_conflicts: bool,
     ) -> Result<Self> {
         let run_connection = connection.in_context(&request.context);
-        let run = Cluster::connect(Role::Run(request.name.clone()), &run_connection).await?;
-        let run = run.forcing_conflicts(forces_conflicts);
+        let role = Role::Run(request.name.clone());
+        let Reached { cluster, served: run_served } =
+            Reached::or_connect(request.reached.clone(), role, &run_connection).await?;
+        let run = cluster.forcing_conflicts(forces_conflicts);
         let user_endpoint = endpoint_of_context(kubeconfig, &request.context, &request.endpoint)?;
-        let run_served = run.served_versions().await?;
         Ok(Self { run, run_served, run_connection, user_endpoint })
     }
 }

@@ -1,123 +1,28 @@
 //! The walk-through of `add-cluster`: what flags leave open is asked, with what clusters and repository offer as choices.
 //!
-//! What comes next is a pure function of the answers and the [`Situation`]; what is offered lives in [`offers`] and
-//! [`proposals`], the questions about the package's values in [`values`].
+//! What comes next is a pure function of the answers and the situation, see [`topics`]; what is offered lives in [`offers`] and
+//! [`proposals`], the questions about the package's values in [`values`] and [`encryption`], what is read for all that in [`reads`].
 
+mod encryption;
 mod offers;
 mod proposals;
+mod reads;
+mod topics;
 mod values;
 
-use self::offers::Offers;
+pub(super) use self::offers::Offers;
+pub(super) use self::reads::Reached;
+use self::topics::{AGE, PLAIN, Situation, Topic, WORKLOAD_IDENTITY};
 use super::package_request::ValuesRequest;
-use crate::cli::AddClusterArgs;
+use crate::cli::{AddClusterArgs, AuthenticationMethod, Encryption, EncryptionArgs};
 use crate::cluster::Connection;
 use crate::commands::walk::lead;
 use crate::conversation::{Answer, Conversation};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gitops::checkout::Limits;
 use crate::gitops::credentials::GitCredentials;
 use crate::ui::Ui;
-
-/// What is asked about, named as the flags are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Topic {
-    Context,
-    Namespace,
-    Package,
-    RunContext,
-    RunCluster,
-    TargetNamespace,
-    GitUsername,
-    GitPassword,
-    VersionConstraints,
-    /// How values are given.
-    Values,
-    /// One of those that have no usable default.
-    Value(usize),
-    /// All of them, in an editor.
-    EditedValues,
-    Authentication,
-    KubeconfigFile,
-}
-
-impl Topic {
-    /// Returns the flag or argument that answers it.
-    fn flag(self) -> &'static str {
-        match self {
-            Self::Context => "--context",
-            Self::Namespace => "--namespace",
-            Self::Package => "--package",
-            Self::RunContext => "--run-context",
-            Self::RunCluster => "RUN_CLUSTER",
-            Self::TargetNamespace => "--target-namespace",
-            Self::GitUsername => "--git-username",
-            Self::GitPassword => "--git-password-file",
-            Self::VersionConstraints => "--version-constraints",
-            Self::Values | Self::EditedValues => "--values",
-            Self::Value(_) => "--set",
-            Self::Authentication => "--auth",
-            Self::KubeconfigFile => "--kubeconfig-file",
-        }
-    }
-}
-
-/// The answers to how values are given.
-const ASK: &str = "ask";
-const EDIT: &str = "edit";
-const DEFAULTS: &str = "defaults";
-
-/// The answers to how Flux authenticates.
-const TOKEN: &str = "token";
-const WORKLOAD_IDENTITY: &str = "workload-identity";
-const KUBECONFIG: &str = "kubeconfig";
-
-/// What decides, beside the answers, which question comes next.
-#[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, read elsewhere")]
-struct Situation {
-    /// Whether hardly anything is named, so that also those questions are asked which have a usual answer.
-    leads: bool,
-    /// Whether the kubeconfig has contexts to choose from.
-    has_contexts: bool,
-    /// Whether the server of the repository asks for a user name and a password that no flag gives.
-    asks_for_login: bool,
-    /// Whether there are versions to choose from.
-    offers_versions: bool,
-    /// Whether the package takes values, and neither flags nor Git hold some.
-    needs_values: bool,
-    /// How many of the values have no usable default.
-    open_values: usize,
-    /// Whether Flux has no credential for the run cluster yet, and no flag says which it gets.
-    needs_credential: bool,
-}
-
-/// Returns what is asked next.
-fn next(conversation: &Conversation<Topic>, situation: Situation) -> Option<Topic> {
-    let leads = situation.leads;
-    let said = |topic: Topic, answer: &str| conversation.text(topic) == Some(answer);
-    let has_username = conversation.text(Topic::GitUsername).is_some_and(|name| !name.is_empty());
-    let first = [
-        (Topic::Context, leads && situation.has_contexts),
-        (Topic::Namespace, leads),
-        (Topic::Package, true),
-        (Topic::RunContext, true),
-        (Topic::RunCluster, true),
-        (Topic::TargetNamespace, true),
-        (Topic::GitUsername, situation.asks_for_login),
-        (Topic::GitPassword, situation.asks_for_login && has_username),
-        (Topic::VersionConstraints, leads && situation.offers_versions),
-        (Topic::Values, leads && situation.needs_values),
-        (Topic::EditedValues, said(Topic::Values, EDIT)),
-    ];
-    let asked = if said(Topic::Values, ASK) { situation.open_values } else { 0 };
-    let values = (0..asked).map(|index| (Topic::Value(index), true));
-    let last = [
-        (Topic::Authentication, leads && situation.needs_credential),
-        (Topic::KubeconfigFile, said(Topic::Authentication, KUBECONFIG)),
-    ];
-    let mut all = first.into_iter().chain(values).chain(last);
-    all.find_map(|(topic, matters)| (matters && !conversation.knows(topic)).then_some(topic))
-}
+use crate::ui::prompt;
 
 /// What the questions have led to, beside what is filled in for flags.
 pub(super) struct Walked {
@@ -126,19 +31,62 @@ pub(super) struct Walked {
     pub(super) credentials: Option<GitCredentials>,
     /// The values, where they were asked for.
     pub(super) values: Option<ValuesRequest>,
+    /// Whether the answers, and not flags, say how Flux authenticates.
+    pub(super) chooses_authentication: bool,
+    /// The clusters, where questions have led to them.
+    pub(super) build: Option<Reached>,
+    pub(super) run: Option<Reached>,
     /// The answers as flags.
     pub(super) answers: Vec<(&'static str, String)>,
 }
 
-/// Asks for what the flags leave open, and fills it in.
+/// Asks for what the flags leave open, and fills it in; where `led` has a conversation already, only for what was taken back.
 pub(super) async fn walk(
     ui: Ui,
+    led: &mut Option<Offers>,
     connection: &mut Connection,
     namespace: Option<String>,
     arguments: &mut AddClusterArgs,
     login: Option<GitCredentials>,
     gives_values: bool,
 ) -> Result<Walked> {
+    let offers = match led {
+        Some(offers) => offers,
+        None => led.insert(begin(ui, connection, namespace, arguments, login, gives_values)?),
+    };
+    lead(ui, offers).await?;
+    Ok(fill(offers, connection, arguments))
+}
+
+/// Leads back to the answers that are the cause of what checks have found, and says what that is; `false` where there is something
+/// that no answer has caused.
+pub(super) fn lead_back(ui: Ui, led: Option<&mut Offers>, error: &Error) -> bool {
+    let Some(offers) = led else { return false };
+    let failures = if error.parts().is_empty() { std::slice::from_ref(error) } else { error.parts() };
+    let cause = |failure: &Error| {
+        let mut blamed = Topic::blamed_by(failure).iter().copied();
+        blamed.find(|topic| offers.conversation.was_asked(*topic))
+    };
+    let Some(causes) = failures.iter().map(cause).collect::<Option<Vec<Topic>>>() else { return false };
+    for failure in failures {
+        ui.proposal(&prompt::reason(failure));
+    }
+    for topic in causes {
+        // One that depends on another is taken back already.
+        let _ = offers.conversation.reopen(topic, |later| later.depends_on(topic));
+    }
+    true
+}
+
+/// Begins the conversation with what flags say.
+fn begin(
+    ui: Ui,
+    connection: &Connection,
+    namespace: Option<String>,
+    arguments: &AddClusterArgs,
+    login: Option<GitCredentials>,
+    gives_values: bool,
+) -> Result<Offers> {
     let leads = ui.is_interactive
         && arguments.packages.len() < 2
         && arguments.run_cluster.is_none()
@@ -159,27 +107,26 @@ pub(super) async fn walk(
         leads,
         offers_versions: true,
         needs_values: !gives_values,
+        gives_values,
+        may_encrypt: arguments.encryption.encrypt.is_none() && !arguments.encryption.allow_plain_values,
         needs_credential: authentication.auth.is_none()
             && authentication.kubeconfig_file.is_none()
             && authentication.token_duration.is_none(),
         ..Situation::default()
     };
     let limits = Limits::new(connection.request_timeout, arguments.timeout);
-    let mut offers =
-        Offers::new(ui, connection.clone(), arguments.run_kubeconfig.as_ref(), conversation, situation, login, limits)?;
-    lead(ui, &mut offers).await?;
-    Ok(fill(&offers, connection, arguments))
+    Offers::new(ui, connection.clone(), arguments.run_kubeconfig.as_ref(), conversation, situation, login, limits)
 }
 
-/// Fills the answers in.
+/// Fills the answers in, also where an earlier answer was filled in before.
 fn fill(offers: &Offers, connection: &mut Connection, arguments: &mut AddClusterArgs) -> Walked {
     let values = offers.values();
     let credentials = offers.credentials();
     let conversation = &offers.conversation;
     let text = |topic| conversation.text(topic).map(str::to_owned);
     connection.context = text(Topic::Context).or(connection.context.take());
-    if arguments.packages.is_empty() {
-        arguments.packages.extend(text(Topic::Package));
+    if let Some(package) = conversation.asked(Topic::Package) {
+        arguments.packages = vec![package.to_owned()];
     }
     arguments.run_context = text(Topic::RunContext);
     arguments.run_cluster = text(Topic::RunCluster);
@@ -201,74 +148,31 @@ fn fill(offers: &Offers, connection: &mut Connection, arguments: &mut AddCluster
         arguments.installer.create_namespace = true;
         answers.push(("--create-namespace", String::new()));
     }
-    match conversation.asked(Topic::Authentication) {
-        Some(WORKLOAD_IDENTITY) => {
-            arguments.authentication.auth = Some(crate::cli::AuthenticationMethod::WorkloadIdentity);
-            answers.push((Topic::Authentication.flag(), WORKLOAD_IDENTITY.to_owned()));
+    match conversation.asked(Topic::Encryption) {
+        Some(AGE) => {
+            arguments.encryption = EncryptionArgs { encrypt: Some(Encryption::Age), ..EncryptionArgs::default() };
+            answers.push((Topic::Encryption.flag(), AGE.to_owned()));
+            if offers.makes_age_key() {
+                arguments.encryption.generate_age_key = true;
+                answers.push(("--generate-age-key", String::new()));
+            }
         }
-        Some(KUBECONFIG) => {
-            arguments.authentication.kubeconfig_file = conversation.text(Topic::KubeconfigFile).map(Into::into);
+        Some(PLAIN) => {
+            arguments.encryption = EncryptionArgs { allow_plain_values: true, ..EncryptionArgs::default() };
+            answers.push(("--allow-plain-values", String::new()));
         }
         _ => {}
     }
-    Walked { namespace: text(Topic::Namespace), credentials, values, answers }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::conversation::Reply;
-    use Topic::{
-        Authentication, Context, EditedValues, KubeconfigFile, Namespace, Package, RunCluster, RunContext,
-        TargetNamespace, Value, Values, VersionConstraints,
-    };
-
-    const LED: Situation = Situation {
-        leads: true,
-        has_contexts: true,
-        asks_for_login: false,
-        offers_versions: true,
-        needs_values: true,
-        open_values: 2,
-        needs_credential: true,
-    };
-
-    /// Answers until all is known, and returns what was asked.
-    fn asked(given: &[Topic], situation: Situation, values: &str, authentication: &str) -> Vec<Topic> {
-        let mut conversation = Conversation::with(given.iter().map(|topic| (*topic, Some("given".into()))));
-        let mut topics = Vec::new();
-        while let Some(topic) = next(&conversation, situation) {
-            topics.push(topic);
-            let answer = match topic {
-                Values => values,
-                Authentication => authentication,
-                _ => "answer",
-            };
-            conversation.take(topic, Reply::Answer(answer.into()));
+    let chosen = conversation.asked(Topic::Authentication);
+    if chosen.is_some() {
+        let is_identity = chosen == Some(WORKLOAD_IDENTITY);
+        arguments.authentication.auth = is_identity.then_some(AuthenticationMethod::WorkloadIdentity);
+        arguments.authentication.kubeconfig_file = conversation.asked(Topic::KubeconfigFile).map(Into::into);
+        if is_identity {
+            answers.push((Topic::Authentication.flag(), WORKLOAD_IDENTITY.to_owned()));
         }
-        topics
     }
-
-    #[test]
-    fn who_names_nothing_is_led_through_everything() {
-        let usual = [Context, Namespace, Package, RunContext, RunCluster, TargetNamespace, VersionConstraints, Values];
-        let all = asked(&[], LED, ASK, KUBECONFIG);
-        assert_eq!(all, [&usual[..], &[Value(0), Value(1), Authentication, KubeconfigFile]].concat());
-        assert_eq!(asked(&[], LED, EDIT, TOKEN), [&usual[..], &[EditedValues, Authentication]].concat());
-        assert_eq!(asked(&[], LED, DEFAULTS, TOKEN), [&usual[..], &[Authentication]].concat());
-    }
-
-    #[test]
-    fn who_names_something_is_asked_only_what_is_missing() {
-        let some = Situation { leads: false, ..LED };
-        let given = [RunCluster, TargetNamespace];
-        assert_eq!(asked(&given, some, ASK, TOKEN), [Package, RunContext]);
-        assert_eq!(asked(&[RunCluster, TargetNamespace, Package, RunContext], some, ASK, TOKEN), []);
-    }
-
-    #[test]
-    fn after_bootstrap_nothing_is_asked_twice() {
-        let all = asked(&[Context, Namespace, Package], LED, DEFAULTS, TOKEN);
-        assert_eq!(all, [RunContext, RunCluster, TargetNamespace, VersionConstraints, Values, Authentication]);
-    }
+    let chooses_authentication = chosen.is_some();
+    let (build, run) = offers.clusters();
+    Walked { namespace: text(Topic::Namespace), credentials, values, build, run, chooses_authentication, answers }
 }

@@ -166,6 +166,17 @@ struct Questions {
 impl Walk for Questions {
     type Topic = Topic;
 
+    fn depends(later: Topic, topic: Topic) -> bool {
+        use Topic::{Branch, Context, GitPassword, GitUrl, GitUsername, Namespace, Package, SshKeyFile};
+        match topic {
+            Context => later == Namespace,
+            GitUrl => matches!(later, GitUsername | GitPassword | SshKeyFile | Branch | Package),
+            GitUsername => later == GitPassword,
+            Branch => later == Package,
+            Namespace | GitPassword | SshKeyFile | Package => false,
+        }
+    }
+
     fn conversation(&mut self) -> &mut Conversation<Topic> {
         &mut self.conversation
     }

@@ -9,7 +9,7 @@ fn asked(given: &[Topic], situation: Situation, url: &str) -> Vec<Topic> {
     let mut topics = Vec::new();
     while let Some(topic) = next(&conversation, situation) {
         topics.push(topic);
-        conversation.take(topic, Reply::Answer(if topic == Topic::GitUrl { url } else { "answer" }.into()));
+        conversation.take(topic, Reply::Answer(if topic == Topic::GitUrl { url } else { "answer" }.into()), |_| false);
     }
     topics
 }
@@ -38,6 +38,6 @@ fn who_names_something_is_asked_only_what_is_missing() {
 fn an_empty_user_name_needs_no_password() {
     let mut conversation = Conversation::with([(Topic::GitUrl, Some("https://host/a".into()))]);
     let situation = Situation { asks_for_login: true, ..Situation::default() };
-    conversation.take(Topic::GitUsername, Reply::Answer("".into()));
+    conversation.take(Topic::GitUsername, Reply::Answer("".into()), |_| false);
     assert_eq!(next(&conversation, situation), Some(Topic::Branch));
 }

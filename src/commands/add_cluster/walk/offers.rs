@@ -6,16 +6,17 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 use kube::config::Kubeconfig;
 
-use super::proposals::{choices, selected, short_name};
+use super::encryption::{self, Recipients};
+use super::proposals::{selected, short_name, versions};
+use super::reads::{Reached, Reads, Repository, check_kubeconfig};
+use super::topics::{ASK, EDIT, KUBECONFIG, Situation, TOKEN, Topic, WORKLOAD_IDENTITY, next};
 use super::values::PackageValues;
-use super::{ASK, DEFAULTS, EDIT, KUBECONFIG, Situation, TOKEN, Topic, WORKLOAD_IDENTITY, next};
 use crate::carvel::schema::ValuesSchema;
-use crate::carvel::selection::SelectionError;
 use crate::check;
-use crate::cluster::{Cluster, Connection, Role, load_kubeconfig};
+use crate::cluster::{Connection, Role, load_kubeconfig};
 use crate::commands::add_cluster::package_request::{ValuesFile, ValuesRequest};
 use crate::commands::walk::{LIST_TIMEOUT, Walk, Wrong};
-use crate::commands::{context, git};
+use crate::commands::{age_keys, context, git};
 use crate::conversation::{Answer, Choice, Conversation, Question, Reply};
 use crate::error::{Error, Result};
 use crate::flux::{GitRepository, git_repository_resource};
@@ -23,36 +24,31 @@ use crate::gitops::artifact::Artifact;
 use crate::gitops::checkout::{Checkout, GitAccess, Limits};
 use crate::gitops::credentials::GitCredentials;
 use crate::gitops::delivery::RunClusterDirectory;
-use crate::gitops::layout::PackageDirectory;
+use crate::gitops::sops::{RULES_FILE, creation_rule};
 use crate::gitops::url::GitUrl;
 use crate::invocation::PROGRAM;
-use crate::kubeconfig::Fitness;
 use crate::names;
 use crate::object::{ObjectReference, api_resource};
 use crate::ui::Ui;
 use crate::waiting::within;
 
 /// The conversation with all that it is about.
-pub(super) struct Offers {
+pub(in crate::commands::add_cluster) struct Offers {
     ui: Ui,
     connection: Connection,
     run_connection: Connection,
     kubeconfig: Kubeconfig,
     pub(super) conversation: Conversation<Topic>,
+    /// What is so before anything was read.
+    flags: Situation,
     situation: Situation,
     /// What flags and the environment give, as long as the server takes it.
     login: Option<GitCredentials>,
     limits: Limits,
-    /// The namespaces of the run cluster, as far as the user may list them.
-    namespaces: Option<Vec<String>>,
-    repository: Option<Repository>,
+    reads: Reads,
     package_values: Option<PackageValues>,
-}
-
-/// What the repository holds of the package and its delivery.
-struct Repository {
-    package: PackageDirectory,
-    directory: RunClusterDirectory,
+    /// For whom values would be encrypted.
+    recipients: Option<Recipients>,
 }
 
 impl Offers {
@@ -76,12 +72,13 @@ impl Offers {
             run_connection,
             kubeconfig,
             conversation,
+            flags: situation,
             situation,
             login,
             limits,
-            namespaces: None,
-            repository: None,
+            reads: Reads::default(),
             package_values: None,
+            recipients: None,
         })
     }
 
@@ -94,7 +91,7 @@ impl Offers {
     /// Tells whether the target namespace is one that is not there yet.
     pub(super) fn is_new_namespace(&self) -> bool {
         let chosen = self.conversation.asked(Topic::TargetNamespace);
-        let namespaces = self.namespaces.as_ref();
+        let namespaces = self.reads.namespaces.as_ref();
         chosen.is_some_and(|chosen| namespaces.is_some_and(|all| all.iter().all(|name| name != chosen)))
     }
 
@@ -119,29 +116,44 @@ impl Offers {
         }
     }
 
+    /// Tells whether values are encrypted for keys that `.sops.yaml` does not name yet.
+    pub(super) fn makes_age_key(&self) -> bool {
+        matches!(self.recipients, Some(Recipients::OfFlux | Recipients::New))
+    }
+
+    /// Returns the clusters that questions have led to.
+    pub(super) fn clusters(&self) -> (Option<Reached>, Option<Reached>) {
+        (self.reads.build.clone(), self.reads.run.clone())
+    }
+
     fn text(&self, topic: Topic) -> &str {
         self.conversation.text(topic).unwrap_or_default()
     }
 
-    async fn build(&self) -> Result<Cluster, Wrong<Topic>> {
+    async fn build(&mut self) -> Result<Reached, Wrong<Topic>> {
+        if let Some(build) = &self.reads.build {
+            return Ok(build.clone());
+        }
         let mut connection = self.connection.clone();
         connection.context = self.conversation.text(Topic::Context).map(str::to_owned).or(connection.context);
         let wrong = |error| Wrong::of(&[Topic::Context], error);
-        Cluster::connect(Role::Build, &connection).await.map_err(wrong)
+        let build = Reached::connect(Role::Build, &connection).await.map_err(wrong)?;
+        Ok(self.reads.build.insert(build).clone())
     }
 
-    fn namespace(&self, build: &Cluster) -> String {
-        self.conversation.text(Topic::Namespace).unwrap_or_else(|| build.default_namespace()).to_owned()
+    fn namespace(&self, build: &Reached) -> String {
+        self.conversation.text(Topic::Namespace).unwrap_or_else(|| build.cluster.default_namespace()).to_owned()
     }
 
-    async fn git_repositories(&self, build: &Cluster) -> Result<Vec<GitRepository>, Wrong<Topic>> {
-        let versions = check::flux(build, &build.served_versions().await?)?;
+    async fn git_repositories(&self, build: &Reached) -> Result<Vec<GitRepository>, Wrong<Topic>> {
+        let Reached { cluster, served } = build;
         let wrong = |error| Wrong::of(&[Topic::Namespace, Topic::Context], error);
-        build.list(&git_repository_resource(versions.source), &self.namespace(build)).await.map_err(wrong)
+        let versions = check::flux(cluster, served).map_err(wrong)?;
+        cluster.list(&git_repository_resource(versions.source), &self.namespace(build)).await.map_err(wrong)
     }
 
     /// Offers the packages that `bootstrap` has made known to Flux.
-    async fn packages(&self) -> Result<Question, Wrong<Topic>> {
+    async fn packages(&mut self) -> Result<Question, Wrong<Topic>> {
         let build = self.build().await?;
         let repositories = self.git_repositories(&build).await?;
         let names: Vec<String> = repositories
@@ -163,24 +175,36 @@ impl Offers {
         let wrong = |error| Wrong::of(&[Topic::RunContext], error);
         let connection = self.run_connection.in_context(self.text(Topic::RunContext));
         let role = Role::Run(self.text(Topic::RunCluster).to_owned());
-        let run = Cluster::connect(role, &connection).await.map_err(wrong)?;
-        run.served_versions().await.map_err(wrong)?;
+        let run = Reached::connect(role, &connection).await.map_err(wrong)?;
+        let run = self.reads.run.insert(run).cluster.clone();
         let resource = api_resource("", "v1", "Namespace");
         let listed = within(LIST_TIMEOUT, run.list_in::<DynamicObject>(&resource, None)).await;
         // Who may not list them, or would wait for long, types the name.
         let Some(Ok(namespaces)) = listed else {
-            self.namespaces = None;
+            self.reads.namespaces = None;
             return Ok(Question::text(what, flag).or(run.default_namespace()).checked(names::check_namespace));
         };
         let mut all: Vec<String> = namespaces.iter().map(ResourceExt::name_any).collect();
         all.sort_by_key(|name| name != run.default_namespace());
         let question = Question::one_of_names(format!("{what}, or a new one"), flag, &all).or_another();
-        self.namespaces = Some(all);
+        self.reads.namespaces = Some(all);
         Ok(question.checked(names::check_namespace))
     }
 
-    /// Reads the repository that Flux follows for the package; `None` where its server asks for a login first.
-    async fn read_repository(&mut self) -> Result<Option<&Repository>, Wrong<Topic>> {
+    /// Reads the repository that Flux follows for the package, once, and what it holds for the run cluster; `None` where its server
+    /// asks for a login first.
+    async fn read_repository(&mut self) -> Result<Option<(&Repository, RunClusterDirectory)>, Wrong<Topic>> {
+        if self.reads.repository.is_none() {
+            self.reads.repository = self.clone_repository().await?;
+        }
+        let Some(repository) = &self.reads.repository else { return Ok(None) };
+        let directory = repository.directory(self.conversation.text(Topic::RunCluster).unwrap_or_default());
+        let directory = directory.map_err(|error| Wrong::of(&[Topic::RunCluster, Topic::Package], error))?;
+        Ok(Some((repository, directory)))
+    }
+
+    /// Clones the repository; `None` where its server asks for a login first.
+    async fn clone_repository(&mut self) -> Result<Option<Repository>, Wrong<Topic>> {
         let build = self.build().await?;
         let package = names::normalised_path(self.text(Topic::Package)).to_owned();
         let name = names::git_repository(names::of_package(&package));
@@ -206,43 +230,29 @@ impl Offers {
             }
             Err(error) => return Err(Wrong::of(&[Topic::GitUsername], error)),
         };
-        let read = || {
-            let package = Artifact::of(checkout.root(), &repository.spec)?.package(checkout.root(), &package)?;
-            let directory = RunClusterDirectory::read(checkout.root(), &package.path, self.text(Topic::RunCluster))?;
-            Ok(Repository { package, directory })
-        };
-        let read = read().map_err(|error| Wrong::of(&[Topic::Package], error))?;
-        Ok(Some(self.repository.insert(read)))
+        let wrong = |error| Wrong::of(&[Topic::Package], error);
+        let artifact = Artifact::of(checkout.root(), &repository.spec).map_err(wrong)?;
+        Repository::read(checkout, &artifact, &package).map(Some).map_err(wrong)
     }
 
     /// Offers which versions to select from, each with the one that would be selected now.
     async fn versions(&mut self) -> Result<Option<Question>, Wrong<Topic>> {
-        let Some(Repository { package, directory }) = self.read_repository().await? else { return Ok(None) };
+        let Some((Repository { package, .. }, directory)) = self.read_repository().await? else { return Ok(None) };
         let install = directory.install.as_ref();
-        let versions = package.versions();
-        let choices = choices(&versions, install.and_then(|install| install.constraints.as_deref()));
-        if choices.is_empty() || package.has_variable_version() || install.is_some_and(|install| install.prereleases) {
-            // Which one is selected, others say.
-            self.situation.offers_versions = false;
-            return Ok(None);
-        }
-        let check = move |constraints: &str| match selected(&versions, constraints) {
-            Ok(_) | Err(SelectionError::Undecided { .. }) => Ok(()),
-            Err(error) => Err(Error::usage("no version can be selected").because(error)),
-        };
-        let question = Question::one_of("Versions to select from", Topic::VersionConstraints.flag(), choices);
-        Ok(Some(question.or_another().checked(check)))
+        let others_say = package.has_variable_version() || install.is_some_and(|install| install.prereleases);
+        let in_git = install.and_then(|install| install.constraints.as_deref());
+        let question = versions(package.versions(), in_git).filter(|_| !others_say);
+        self.situation.offers_versions = question.is_some();
+        Ok(question)
     }
 
     /// Offers how to give values, where the selected version takes some and Git holds none.
     async fn ways_to_values(&mut self) -> Result<Option<Question>, Wrong<Topic>> {
-        if self.read_repository().await?.is_none() {
-            return Ok(None);
-        }
-        let Some(Repository { package, directory }) = &self.repository else { return Ok(None) };
+        let constraints = self.conversation.text(Topic::VersionConstraints).map(str::to_owned);
+        let Some((Repository { package, .. }, directory)) = self.read_repository().await? else { return Ok(None) };
         let has_values = directory.install.as_ref().is_some_and(|install| !install.values_secrets.is_empty());
-        let constraints = self.conversation.text(Topic::VersionConstraints);
-        let constraints = constraints.or(directory.install.as_ref().and_then(|install| install.constraints.as_deref()));
+        let constraints =
+            constraints.as_deref().or(directory.install.as_ref().and_then(|install| install.constraints.as_deref()));
         let version = selected(&package.versions(), constraints.unwrap_or_default()).ok().map(|one| one.to_string());
         let manifest = package.packages.iter().find(|manifest| version.as_ref() == Some(&manifest.version));
         let schema = manifest.and_then(|manifest| ValuesSchema::read(manifest.values_schema.as_ref()?));
@@ -253,14 +263,39 @@ impl Offers {
         };
         let name = format!("{} {}", package.name, version.unwrap_or_default());
         let values = self.package_values.insert(PackageValues { name, schema });
-        let open = values.open().len();
-        self.situation.open_values = open;
-        let noun = if open == 1 { "value that has" } else { "values that have" };
-        let ask = (open > 0).then(|| Choice::new(ASK, format!("for the {open} {noun} no usable default")));
-        let defaults = (open == 0).then(|| Choice::new(DEFAULTS, "nothing has to be set"));
-        let edit = Choice::new(EDIT, "all of them, in your editor");
-        let choices = ask.into_iter().chain(defaults).chain([edit]).collect();
-        Ok(Some(Question::one_of("Values of the package", Topic::Values.flag(), choices)))
+        self.situation.open_values = values.open().len();
+        Ok(Some(values.ways()))
+    }
+
+    /// Asks whether to encrypt the values, where it is not decided by what Git holds.
+    async fn encryption(&mut self) -> Result<Option<Question>, Wrong<Topic>> {
+        let Some((repository, directory)) = self.read_repository().await? else { return Ok(None) };
+        let is_decided = directory.secrets.iter().any(|secret| secret.encrypted);
+        let file = directory.values_file(None);
+        let rules = repository.file(RULES_FILE)?.map(|rules| creation_rule(&rules, &file));
+        let recipients = match rules {
+            _ if is_decided => None,
+            Some(Ok(rule)) => Some(Recipients::OfRules(rule.recipients.len())),
+            Some(Err(error)) => {
+                self.ui.proposal(&format!("! the values cannot be encrypted: {error}"));
+                None
+            }
+            None => {
+                let build = self.build().await?;
+                let keys = age_keys::of_flux(&build.cluster, &self.namespace(&build), age_keys::KEY_SECRET).await;
+                // Who may not look cannot make a key either.
+                keys.ok().map(|keys| keys.identities.map_or(Recipients::New, |_| Recipients::OfFlux))
+            }
+        };
+        self.recipients = recipients;
+        let Some(recipients) = recipients else {
+            self.situation.may_encrypt = false;
+            return Ok(None);
+        };
+        let has_secret =
+            (0..self.situation.open_values).any(|index| self.conversation.secret(Topic::Value(index)).is_some());
+        let is_usual = has_secret || matches!(recipients, Recipients::OfRules(_));
+        Ok(Some(encryption::question(recipients, is_usual)))
     }
 
     /// Offers how Flux may authenticate, where it has no credential yet.
@@ -268,7 +303,7 @@ impl Offers {
         let build = self.build().await?;
         let secret = ObjectReference::secret(&self.namespace(&build), &names::kubeconfig(self.text(Topic::RunCluster)));
         // Who may not look finds out with the checks.
-        if build.get_metadata(&secret).await.is_ok_and(|secret| secret.is_some()) {
+        if build.cluster.get_metadata(&secret).await.is_ok_and(|secret| secret.is_some()) {
             self.situation.needs_credential = false;
             return Ok(None);
         }
@@ -285,13 +320,17 @@ impl Offers {
         let Some(values) = &self.package_values else { return Ok(()) };
         let edited = values.edit().await;
         let edited = edited.map_err(|error| Wrong::of(&[Topic::Values], error))?;
-        self.conversation.take(Topic::EditedValues, Reply::Answer(Answer::Secret(edited)));
+        self.conversation.take(Topic::EditedValues, Reply::Answer(Answer::Secret(edited)), |_| false);
         Ok(())
     }
 }
 
 impl Walk for Offers {
     type Topic = Topic;
+
+    fn depends(later: Topic, topic: Topic) -> bool {
+        later.depends_on(topic)
+    }
 
     fn conversation(&mut self) -> &mut Conversation<Topic> {
         &mut self.conversation
@@ -303,6 +342,11 @@ impl Walk for Offers {
 
     async fn question(&mut self, topic: Topic) -> Result<Option<Question>, Wrong<Topic>> {
         let flag = topic.flag();
+        self.reads.forget(topic);
+        if matches!(topic, Topic::Context | Topic::Namespace | Topic::Package) {
+            // What was found out about another package says nothing of this one.
+            self.situation = Situation { has_contexts: self.situation.has_contexts, ..self.flags };
+        }
         let mut contexts = context::names(&self.kubeconfig);
         Ok(Some(match topic {
             Topic::Context => {
@@ -312,7 +356,8 @@ impl Walk for Offers {
             }
             Topic::Namespace => {
                 let build = self.build().await?;
-                let question = Question::text("Namespace on the build cluster", flag).or(build.default_namespace());
+                let question =
+                    Question::text("Namespace on the build cluster", flag).or(build.cluster.default_namespace());
                 question.checked(names::check_namespace)
             }
             Topic::Package => self.packages().await?,
@@ -339,16 +384,9 @@ impl Walk for Offers {
                 return Ok(self.package_values.as_ref().and_then(|values| values.question(index)));
             }
             Topic::EditedValues => return self.edit().await.map(|()| None),
+            Topic::Encryption => return self.encryption().await,
             Topic::Authentication => return self.authentications().await,
             Topic::KubeconfigFile => Question::text("Kubeconfig of your own for Flux", flag).checked(check_kubeconfig),
         }))
     }
-}
-
-/// Refuses a kubeconfig that cannot be read, or that Flux cannot use.
-fn check_kubeconfig(path: &str) -> Result<()> {
-    let source = format!("the kubeconfig {path}");
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Error::usage(format!("cannot read {source}")).because(error))?;
-    Fitness::of(&text).refusal(&source).map_or(Ok(()), Err)
 }

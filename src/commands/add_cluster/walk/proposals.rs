@@ -1,8 +1,10 @@
 //! What is proposed for a run cluster's name and for version constraints. Pure.
 
+use super::topics::Topic;
 use crate::carvel::selection::{Prereleases, SelectionError, VersionRequest, select};
 use crate::carvel::version::Version;
-use crate::conversation::Choice;
+use crate::conversation::{Choice, Question};
+use crate::error::Error;
 
 /// How many single versions are offered.
 const LISTED: usize = 10;
@@ -19,8 +21,22 @@ pub(super) fn selected(versions: &[Version], constraints: &str) -> Result<Versio
     select(versions, &VersionRequest { constraints: constraints.to_owned(), prereleases: None::<Prereleases> })
 }
 
+/// Asks which versions to select from, each choice with the one that would be selected now; `None` where there is none.
+pub(super) fn versions(versions: Vec<Version>, in_git: Option<&str>) -> Option<Question> {
+    let choices = choices(&versions, in_git);
+    if choices.is_empty() {
+        return None;
+    }
+    let check = move |constraints: &str| match selected(&versions, constraints) {
+        Ok(_) | Err(SelectionError::Undecided { .. }) => Ok(()),
+        Err(error) => Err(Error::usage("no version can be selected").because(error)),
+    };
+    let question = Question::one_of("Versions to select from", Topic::VersionConstraints.flag(), choices);
+    Some(question.or_another().checked(check))
+}
+
 /// Lists constraints from the widest to single versions: those that Git holds first, and only such as select something.
-pub(super) fn choices(versions: &[Version], in_git: Option<&str>) -> Vec<Choice> {
+fn choices(versions: &[Version], in_git: Option<&str>) -> Vec<Choice> {
     let mut sorted = versions.to_vec();
     sorted.sort();
     let every = ">=0.0.0".to_owned();

@@ -2,6 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::topics::{ASK, DEFAULTS, EDIT, Topic};
 use crate::carvel::schema::{Kind, Schema, ValuesSchema};
 use crate::carvel::values::set::{Assignment, Reading};
 use crate::carvel::values::validate::judge;
@@ -32,6 +33,17 @@ impl PackageValues {
             is_leaf && !path.contains("[]") && (is_refused(path) || schema.default_value().is_none())
         });
         entries
+    }
+
+    /// Asks how they are given.
+    pub(super) fn ways(&self) -> Question {
+        let open = self.open().len();
+        let noun = if open == 1 { "value that has" } else { "values that have" };
+        let ask = (open > 0).then(|| Choice::new(ASK, format!("for the {open} {noun} no usable default")));
+        let defaults = (open == 0).then(|| Choice::new(DEFAULTS, "nothing has to be set"));
+        let edit = Choice::new(EDIT, "all of them, in your editor");
+        let choices = ask.into_iter().chain(defaults).chain([edit]).collect();
+        Question::one_of("Values of the package", Topic::Values.flag(), choices)
     }
 
     /// Asks for one of them.
