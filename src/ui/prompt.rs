@@ -6,7 +6,7 @@ mod field;
 
 use std::path::{Path, PathBuf};
 
-use console::Term;
+use console::{Key, Term};
 use secrecy::SecretString;
 
 use self::field::{Field, Pressed};
@@ -33,7 +33,7 @@ pub fn require(ui: Ui, answers: &[(&str, bool)]) -> Result<()> {
 
 /// Asks a question, and again with the reason as long as its check refuses the answer.
 pub async fn ask(question: Question) -> Result<Reply> {
-    quietly(move || {
+    quietly(question.form == Form::Hidden, move || {
         let mut screen = Screen::new();
         screen.say(&heading(&question))?;
         loop {
@@ -91,7 +91,7 @@ pub async fn agree(question: &'static str) -> Result<bool> {
         let reply = screen.read(Form::Text { default: Some("n".to_owned()) })?;
         Ok(matches!(reply, Pressed::Done(answer) if ["y", "yes"].contains(&answer.to_lowercase().as_str())))
     };
-    quietly(ask).await
+    quietly(false, ask).await
 }
 
 /// Asks whether to go on.
@@ -136,8 +136,11 @@ pub fn single_line(text: &str, what: &str) -> Result<SecretString> {
 }
 
 /// Has questions answered on a thread of its own, which a signal leaves behind. The terminal is as before in the end.
-async fn quietly<T: Send + 'static>(ask: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T> {
-    let _quiet = Quiet::begin();
+async fn quietly<T: Send + 'static>(
+    is_hidden: bool,
+    ask: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T> {
+    let _quiet = Quiet::begin(is_hidden);
     let interrupted = || Error::of_kind(ErrorKind::Interrupted, "interrupted; nothing was changed");
     let answered = tokio::select! {
         biased;
@@ -184,6 +187,9 @@ impl Screen {
 
     /// Has a field filled in; in the end, the answer is in its place.
     fn read(&mut self, form: Form) -> std::io::Result<Pressed> {
+        if console::is_dumb() {
+            return self.read_line(form);
+        }
         let is_hidden = form == Form::Hidden;
         let mut field = Field::new(form);
         loop {
@@ -202,6 +208,29 @@ impl Screen {
             self.say(&format!("> {shown}"))?;
             return Ok(pressed);
         }
+    }
+
+    /// Has a line typed, where the terminal can do nothing else: a list is shown once, and chosen from by typing. Esc goes back.
+    fn read_line(&self, form: Form) -> std::io::Result<Pressed> {
+        let is_hidden = form == Form::Hidden;
+        let mut field = Field::new(form);
+        field.all().iter().try_for_each(|row| self.say(row))?;
+        self.terminal.write_str("> ")?;
+        self.terminal.flush()?;
+        let mut line = String::new();
+        if std::io::stdin().read_line(&mut line)? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if is_hidden {
+            self.say("[hidden]")?;
+        }
+        for character in line.trim_end_matches(['\r', '\n']).chars() {
+            let key = if character == '\u{1b}' { Key::Escape } else { Key::Char(character) };
+            if field.press(&key) == Pressed::Back {
+                return Ok(Pressed::Back);
+            }
+        }
+        Ok(field.press(&Key::Enter))
     }
 
     /// Draws the field in the place of itself, and leaves the cursor in its first line.

@@ -14,11 +14,16 @@ pub(super) struct Quiet {
 
 impl Quiet {
     #[cfg(unix)]
-    pub(super) fn begin() -> Self {
+    pub(super) fn begin(is_hidden: bool) -> Self {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(std::io::stdin()).ok();
         if let Some(mut settings) = before.clone() {
-            settings.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
+            // A terminal that can only write lines reads lines, and shows what is typed.
+            settings.local_modes.remove(match (console::is_dumb(), is_hidden) {
+                (false, _) => LocalModes::ECHO | LocalModes::ICANON,
+                (true, true) => LocalModes::ECHO,
+                (true, false) => LocalModes::empty(),
+            });
             // Where it cannot be set, the question itself will say so.
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &settings);
         }
@@ -26,7 +31,7 @@ impl Quiet {
     }
 
     #[cfg(not(unix))]
-    pub(super) fn begin() -> Self {
+    pub(super) fn begin(_is_hidden: bool) -> Self {
         Self {}
     }
 }
@@ -37,6 +42,8 @@ impl Drop for Quiet {
         if let Some(before) = &self.before {
             let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, before);
         }
-        let _ = Term::stderr().show_cursor();
+        if !console::is_dumb() {
+            let _ = Term::stderr().show_cursor();
+        }
     }
 }

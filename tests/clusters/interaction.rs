@@ -48,6 +48,7 @@ fn everything_can_be_asked(testbed: &Testbed) {
     terminal.type_text("\u{1b}");
     terminal.answer("> (back)\nValues of the package", "ask");
     terminal.answer("> ask\nworkload_name: Workload name, string (--set)", "hello-app");
+    terminal.answer("Encrypt the values in Git (--encrypt)", "age");
     terminal.answer("How Flux authenticates on the run cluster (--auth)", "");
     terminal.answer("Do you want to continue? (y/N)", "y");
     let (code, screen) = terminal.end();

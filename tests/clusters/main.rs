@@ -44,6 +44,7 @@ mod sops;
 mod status;
 mod support;
 mod terminal;
+mod terminals;
 mod transcript;
 mod truth;
 mod values;
@@ -113,6 +114,7 @@ fn main() -> ExitCode {
         rotate::TESTS,
         secrets::TESTS,
         status::TESTS,
+        terminals::TESTS,
         truth::TESTS,
         encryption::TESTS,
         values::TESTS,

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 use crate::support::User;
 
@@ -14,6 +14,9 @@ pub(crate) struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
     writer: Box<dyn std::io::Write + Send>,
     child: Box<dyn portable_pty::Child + Send + Sync>,
+    master: Arc<Mutex<Box<dyn MasterPty + Send>>>,
+    /// All that was written to it.
+    raw: Arc<Mutex<Vec<u8>>>,
     /// Ends when nobody has the terminal open any more, and all that was written to it is on the screen.
     reader: std::thread::JoinHandle<()>,
 }
@@ -45,7 +48,9 @@ impl Terminal {
         for (name, value) in prepared.get_envs() {
             command.env(name, value.unwrap_or_default());
         }
-        command.env("TERM", "xterm-256color");
+        if command.get_env("TERM").is_none() {
+            command.env("TERM", "xterm-256color");
+        }
         command.cwd(prepared.get_current_dir().expect("a directory"));
         let child = pair.slave.spawn_command(command).expect("the program starts");
         drop(pair.slave);
@@ -53,16 +58,39 @@ impl Terminal {
         let writer = pair.master.take_writer().expect("a writer");
         let [height, width] = [rows, cols].map(|length| std::num::NonZeroU16::new(length).expect("a size"));
         let screen = Arc::new(Mutex::new(vt100::Parser::new(height, width, 0)));
-        let shared = Arc::clone(&screen);
+        let (shared, raw) = (Arc::clone(&screen), Arc::new(Mutex::new(Vec::new())));
+        let master = Arc::new(Mutex::new(pair.master));
+        let (kept, written) = (Arc::clone(&master), Arc::clone(&raw));
         let reader = std::thread::spawn(move || {
             // The terminal must stay open as long as it is read.
-            let _master = pair.master;
+            let _master = kept;
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                written.lock().expect("all of it").extend_from_slice(&buffer[..count]);
                 shared.lock().expect("the screen").process(&buffer[..count]);
             }
         });
-        Self { screen, writer, child, reader }
+        Self { screen, writer, child, master, raw, reader }
+    }
+
+    /// Changes the size of the screen, as a person does who drags the window.
+    pub(crate) fn resize(&self, (rows, cols): (u16, u16)) {
+        let size = PtySize { rows, cols, ..PtySize::default() };
+        self.master.lock().expect("the terminal").resize(size).expect("another size");
+        let [height, width] = [rows, cols].map(|length| std::num::NonZeroU16::new(length).expect("a size"));
+        self.screen.lock().expect("the screen").set_size(height, width);
+    }
+
+    /// Returns all that was written to it so far, with what controls it.
+    pub(crate) fn raw(&self) -> String {
+        String::from_utf8_lossy(&self.raw.lock().expect("all of it")).into_owned()
+    }
+
+    /// Waits for the end, and returns all that was written to it.
+    pub(crate) fn raw_at_end(self) -> String {
+        let raw = Arc::clone(&self.raw);
+        self.end();
+        String::from_utf8_lossy(&raw.lock().expect("all of it")).into_owned()
     }
 
     /// Returns what the screen shows.

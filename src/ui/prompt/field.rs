@@ -57,6 +57,14 @@ impl Field {
         new.into_iter().chain(exact.into_iter().chain(others).cloned()).collect()
     }
 
+    /// Lists all answers there are to choose from, in lines.
+    pub(super) fn all(&self) -> Vec<String> {
+        self.rows()
+            .iter()
+            .map(|row| one_line(&format!("  {}  {}", row.value, row.note)).trim_end().to_owned())
+            .collect()
+    }
+
     pub(super) fn press(&mut self, key: &Key) -> Pressed {
         let rows = self.rows().len();
         match key {
