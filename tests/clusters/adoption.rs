@@ -1,13 +1,14 @@
 //! Deliveries that were made by hand after the guide are taken over without touching the application.
 
 use serde_json::{Value, json};
-use testbed::Testbed;
+use testbed::{PackageVersion, Testbed};
 
 use crate::Test;
 use crate::support::{Output, PACKAGE, User, VERSION, eventually};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("adoption::a_delivery_made_after_the_guide_is_taken_over_as_it_runs", after_the_guide),
+    ("adoption::of_several_installs_in_a_directory_the_packages_own_is_taken_over", of_several),
     ("adoption::one_that_names_an_account_is_taken_over_in_spite_of_interruptions", with_an_account),
 ];
 
@@ -24,7 +25,12 @@ struct Variant {
     values_file: &'static str,
     /// Whether Flux impersonates the account of the Kustomizations.
     names_account: bool,
+    /// The file with the `PackageInstall` of another package, in the same directory.
+    other_file: Option<&'static str>,
 }
+
+/// The other package.
+const OTHER: &str = "other-app.default.tap";
 
 /// Does by hand what the guide says, and waits until the application runs.
 fn deliver_by_hand(user: &User<'_>, variant: &Variant) {
@@ -55,8 +61,20 @@ fn deliver_by_hand(user: &User<'_>, variant: &Variant) {
          workload_name: hello-app\n    replicas: 2\n"
     );
     let path = |file: &str| format!("{PACKAGE}/prod1/{file}");
+    let other = variant.other_file.map(|file| {
+        // Its versions are in the namespace already, however they got there.
+        let repository = user.workspace.repository();
+        user.testbed.publish(repository, &PackageVersion::new(OTHER, VERSION)).expect("a package");
+        let package = repository.read(&format!("{OTHER}/packages/{VERSION}.yaml")).expect("Git").expect("a version");
+        let mut package: Value = serde_yaml::from_str(&package).expect("YAML");
+        package["metadata"]["namespace"] = json!(target);
+        user.testbed.apply("prod1", &package.to_string()).expect("kubectl apply");
+        (path(file), format!("{install}{values}").replace("hello-app", "other-app"))
+    });
     let (install_file, values_file) = (path(variant.install_file), path(variant.values_file));
-    let files = [(install_file.as_str(), Some(install.as_str())), (values_file.as_str(), Some(values.as_str()))];
+    let mut files =
+        vec![(install_file.as_str(), Some(install.as_str())), (values_file.as_str(), Some(values.as_str()))];
+    files.extend(other.as_ref().map(|(path, text)| (path.as_str(), Some(text.as_str()))));
     user.workspace.repository().commit(&files, "Deliver hello-app to prod1").expect("a commit");
 
     let repository = user.workspace.repository();
@@ -98,19 +116,24 @@ fn deliver_by_hand(user: &User<'_>, variant: &Variant) {
     for object in objects {
         user.testbed.apply("build", &object.to_string()).expect("kubectl apply");
     }
-    eventually("the application runs", || {
-        let install = user.get("prod1", target, "packageinstall", INSTALL);
-        let conditions = install["status"]["conditions"].as_array()?;
-        conditions.iter().any(|condition| condition["type"] == "ReconcileSucceeded").then_some(())
-    });
+    for name in std::iter::once(INSTALL).chain(variant.other_file.map(|_| "other-app")) {
+        eventually("the application runs", || {
+            let install = user.get("prod1", target, "packageinstall", name);
+            let conditions = install["status"]["conditions"].as_array()?;
+            conditions.iter().any(|condition| condition["type"] == "ReconcileSucceeded").then_some(())
+        });
+    }
 }
 
 /// Returns what must not change: who the objects of the application are, and how often its workload was changed.
 fn application(user: &User<'_>) -> Vec<Value> {
+    identity(user, INSTALL)
+}
+
+fn identity(user: &User<'_>, name: &str) -> Vec<Value> {
     let target = user.workspace.target_namespace();
-    let kinds = [("packageinstall", INSTALL), ("app", INSTALL), ("deployment", "hello-app"), ("service", "hello-app")];
     let mut identity = Vec::new();
-    for (kind, name) in kinds {
+    for kind in ["packageinstall", "app", "deployment", "service"] {
         let object = user.get("prod1", target, kind, name);
         assert!(object["metadata"]["uid"].is_string(), "{kind} {name} is there");
         identity.push(object["metadata"]["uid"].clone());
@@ -133,7 +156,12 @@ const NARROW: [&str; 5] = ["--auth", "token", "--installer", "server", "--force-
 
 fn after_the_guide(testbed: &Testbed) {
     let user = User::new(testbed, "after-guide");
-    let files = Variant { install_file: "packageinstall.yaml", values_file: "params.yaml", names_account: false };
+    let files = Variant {
+        install_file: "packageinstall.yaml",
+        values_file: "params.yaml",
+        names_account: false,
+        other_file: None,
+    };
     deliver_by_hand(&user, &files);
     let running = application(&user);
     let before = user.state();
@@ -170,7 +198,8 @@ fn after_the_guide(testbed: &Testbed) {
 
 fn with_an_account(testbed: &Testbed) {
     let user = User::new(testbed, "guide-account");
-    let files = Variant { install_file: "hello.yml", values_file: "values/secret.yaml", names_account: true };
+    let files =
+        Variant { install_file: "hello.yml", values_file: "values/secret.yaml", names_account: true, other_file: None };
     deliver_by_hand(&user, &files);
     let running = application(&user);
     let before = user.state();
@@ -191,6 +220,39 @@ fn with_an_account(testbed: &Testbed) {
     assert!((5..30).contains(&interruptions), "{interruptions} interruptions");
     adopt(&user, &[&NARROW[..], &["--yes"]].concat()).expect_code(0).says("ready");
     assert_eq!(running, application(&user));
+}
+
+fn of_several(testbed: &Testbed) {
+    let user = User::new(testbed, "guide-several");
+    let files = Variant {
+        install_file: "hello.yaml",
+        values_file: "values.yaml",
+        names_account: false,
+        // Before the package's own.
+        other_file: Some("another.yaml"),
+    };
+    deliver_by_hand(&user, &files);
+    let both = || (application(&user), identity(&user, "other-app"));
+    let running = both();
+    let other_file = || user.workspace.repository().read(&format!("{PACKAGE}/prod1/another.yaml")).expect("Git");
+    let other = other_file().expect("a file");
+    let before = user.state();
+    adopt(&user, &[&NARROW[..], &["--dry-run"]].concat())
+        .expect_code(0)
+        .says(&format!("this delivery is PackageInstall {INSTALL} in {PACKAGE}/prod1/hello.yaml"))
+        .says(&format!("others stay as they are: PackageInstall other-app in {PACKAGE}/prod1/another.yaml"));
+    assert_eq!(before, user.state());
+
+    let interruptions =
+        (0..30).take_while(|_| is_killed_after_one_step(&user)).inspect(|_| assert_eq!(running, both())).count();
+    assert!((5..30).contains(&interruptions), "{interruptions} interruptions");
+    adopt(&user, &[&NARROW[..], &["--yes"]].concat()).expect_code(0).says("ready");
+    assert_eq!(running, both());
+    assert_eq!(Some(other), other_file(), "the other one's file is as it was");
+    let account = |name| user.get("prod1", user.workspace.target_namespace(), "packageinstall", name);
+    assert_eq!(account(INSTALL)["spec"]["serviceAccountName"], format!("{PACKAGE}-installer"));
+    assert_eq!(account("other-app")["spec"]["serviceAccountName"], INSTALLER);
+    adopt(&user, &["--yes"]).expect_code(0).says("nothing to change");
 }
 
 /// Kills `add-cluster` as soon as it says that something was done; returns whether there was anything to do.
