@@ -53,14 +53,27 @@ pub(super) async fn run(
     credentials: Option<GitCredentials>,
 ) -> Result<()> {
     renamed::check(ui, &connection, &arguments)?;
-    let asked = ask::ask(ui, &mut connection, namespace, &mut arguments, credentials).await?;
-    let result = deliver(ui, &asked.targets, &arguments, &words).await;
+    let mut led = None;
+    let (asked, gathered) = loop {
+        let asked =
+            ask::ask(ui, &mut connection, namespace.clone(), &mut arguments, credentials.clone(), &mut led).await?;
+        let gathered = find_out(ui, &asked.targets, &arguments).await;
+        match gathered {
+            // What was answered is not lost: only what is wrong is asked again.
+            Err(error) if walk::lead_back(ui, led.as_mut(), &error) => {}
+            gathered => break (asked, gathered),
+        }
+    };
+    let result = match gathered {
+        Ok(gathered) => deliver(ui, &asked.targets, &arguments, &words, gathered).await,
+        Err(error) => Err(error),
+    };
     repeat::tell(ui, &words, &asked.answers);
     result
 }
 
-/// Plans, previews, confirms, carries out, and waits.
-async fn deliver(ui: Ui, targets: &[Target], arguments: &AddClusterArgs, words: &[String]) -> Result<()> {
+/// Waits for a merge where that is asked for, and finds out and checks everything.
+async fn find_out(ui: Ui, targets: &[Target], arguments: &AddClusterArgs) -> Result<Gathered> {
     if let Some(commit) = &arguments.wait_for_merge {
         let timeout = if arguments.preview.mode().is_some() { Duration::ZERO } else { arguments.timeout };
         for target in targets {
@@ -69,7 +82,18 @@ async fn deliver(ui: Ui, targets: &[Target], arguments: &AddClusterArgs, words: 
             }
         }
     }
-    let Gathered { facts, checkouts, warnings } = Box::pin(gather::gather(ui, targets)).await?;
+    Box::pin(gather::gather(ui, targets)).await
+}
+
+/// Plans, previews, confirms, carries out, and waits.
+async fn deliver(
+    ui: Ui,
+    targets: &[Target],
+    arguments: &AddClusterArgs,
+    words: &[String],
+    gathered: Gathered,
+) -> Result<()> {
+    let Gathered { facts, checkouts, warnings } = gathered;
     let Some(first) = targets.first() else { return Ok(()) };
     let (request, clusters) = (first.first(), &first.clusters);
     let deliveries: Vec<Vec<Delivery<'_>>> = targets

@@ -13,6 +13,7 @@ pub mod completion;
 mod context;
 mod git;
 mod merge;
+mod namespace;
 pub mod outcome;
 mod packages;
 mod preview;

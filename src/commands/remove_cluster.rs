@@ -28,6 +28,7 @@ use self::clusters::Clusters;
 use self::flux_objects::FluxObjects;
 use self::gather::Facts;
 use self::request::Request;
+use super::namespace::with_deliveries;
 use super::preview::{self, Previewed};
 use super::{context, outcome, repeat};
 use crate::cli::{PreviewMode, RemoveClusterArgs};
@@ -51,9 +52,14 @@ pub(super) async fn run(
     request::require(ui, &arguments)?;
     let (is_confirmed, waits, mode) = (arguments.confirm.yes, arguments.confirm.wait, arguments.preview.mode());
     let build = Cluster::connect(Role::Build, &connection).await?;
-    let namespace = context::namespace(ui, &connection, namespace).await?;
+    // A removal that was interrupted may have left no delivery behind.
+    let namespace = if arguments.run_cluster.is_some() {
+        context::namespace(ui, &connection, namespace).await?
+    } else {
+        with_deliveries(ui, &build, namespace).await?
+    };
     let flux = FluxObjects::read(&build, &namespace).await?;
-    let request = Request::ask(ui, &connection, namespace, arguments, &flux.run_clusters()).await?;
+    let request = Request::ask(ui, &connection, namespace, arguments, &flux.delivered()).await?;
     let clusters = Clusters::reach(&request, build, connection).await?;
     let flux = if request.commit.is_merged {
         wait_for_merge(ui, &request, &clusters, flux, mode.as_ref()).await?

@@ -14,6 +14,7 @@ use futures::future::join_all;
 use self::build_cluster::{BuildCluster, Target};
 use self::gather::Facts;
 use self::request::Request;
+use super::namespace::with_deliveries;
 use super::preview::{self, Previewed};
 use super::{context, outcome};
 use crate::cli::{PreviewMode, RotateArgs};
@@ -37,7 +38,12 @@ pub(super) async fn run(
     request::require(ui, &arguments)?;
     let (is_confirmed, waits, mode) = (arguments.confirm.yes, arguments.confirm.wait, arguments.preview.mode());
     let build = Cluster::connect(Role::Build, &connection).await?;
-    let namespace = context::namespace(ui, &connection, namespace).await?;
+    let is_named = arguments.all || !arguments.run_clusters.is_empty();
+    let namespace = if is_named {
+        context::namespace(ui, &connection, namespace).await?
+    } else {
+        with_deliveries(ui, &build, namespace).await?
+    };
     let read = BuildCluster::read(&build, &namespace).await?;
     let request = Request::ask(namespace, arguments, &read.rotatable()).await?;
     let build = build.forcing_conflicts(request.force_conflicts);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::namespace::selection;
 use crate::check;
 use crate::cli::{StatusArgs, StatusFormat};
 use crate::cluster::{Cluster, Connection, Role};
@@ -29,8 +30,7 @@ pub(super) async fn run(
 ) -> Result<()> {
     let build = Cluster::connect(Role::Build, &connection).await?;
     let versions = check::flux(&build, &build.served_versions().await?)?;
-    let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
-    let selection = arguments.selection.in_namespace(namespace);
+    let selection = selection(ui, &build, namespace, arguments.selection).await?;
     let place = selection.place();
     // While it is watched, there may yet come what is not there now.
     let request = SurveyRequest { selection, accepts_unknown: arguments.watch, connection };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::namespace::selection;
 use super::outcome;
 use crate::check;
 use crate::cli::WaitArgs;
@@ -16,8 +17,7 @@ use crate::ui::{Ui, progress};
 pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String>, arguments: WaitArgs) -> Result<()> {
     let build = Cluster::connect(Role::Build, &connection).await?;
     let versions = check::flux(&build, &build.served_versions().await?)?;
-    let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
-    let selection = arguments.selection.in_namespace(namespace);
+    let selection = selection(ui, &build, namespace, arguments.selection).await?;
     let kustomizations: Vec<Kustomization> =
         build.list_in(&kustomization_resource(versions.kustomization), selection.namespace.as_deref()).await?;
 

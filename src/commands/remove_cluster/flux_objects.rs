@@ -1,5 +1,7 @@
 //! Which Flux objects the namespace holds, and which of them use a credential or an account.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use kube::ResourceExt;
 
 use super::removal_record::RemovedDelivery;
@@ -31,13 +33,13 @@ impl FluxObjects {
         Ok(Self { versions, kustomizations: kustomizations?, helm_releases: helm_releases? })
     }
 
-    /// Lists the run clusters that something is delivered to.
-    pub(super) fn run_clusters(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            find(&self.kustomizations).into_iter().map(|delivery| delivery.run_cluster).collect();
-        names.sort();
-        names.dedup();
-        names
+    /// Lists the run clusters that something is delivered to, each with its packages.
+    pub(super) fn delivered(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut delivered: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for delivery in find(&self.kustomizations) {
+            delivered.entry(delivery.run_cluster).or_default().insert(delivery.package);
+        }
+        delivered
     }
 
     /// Returns a Kustomization by name.

@@ -1,6 +1,7 @@
 //! What the user asks `remove-cluster` for: from flags, and from the answers to what the flags leave open. Nothing that was
 //! read.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,12 +9,15 @@ use crate::cli::RemoveClusterArgs;
 use crate::cluster::{Connection, load_kubeconfig};
 use crate::commands::git::CommitRequest;
 use crate::commands::{context, git};
-use crate::conversation::Question;
+use crate::conversation::{Choice, Question};
 use crate::error::Result;
 use crate::gitops::credentials::GitCredentials;
 use crate::names;
 use crate::ui::Ui;
 use crate::ui::prompt;
+
+/// The answer that no package is called like: their names have dots.
+const ALL: &str = "all";
 
 /// What is asked for, named as the flags are.
 #[derive(Clone, Debug)]
@@ -50,18 +54,24 @@ pub(super) fn require(ui: Ui, arguments: &RemoveClusterArgs) -> Result<()> {
 }
 
 impl Request {
-    /// Takes the flags, and asks for what they leave open; `run_clusters` are those that something is delivered to.
+    /// Takes the flags, and asks for what they leave open; `delivered` are the run clusters with the packages that go to each.
     pub(super) async fn ask(
         ui: Ui,
         connection: &Connection,
         namespace: String,
         arguments: RemoveClusterArgs,
-        run_clusters: &[String],
+        delivered: &BTreeMap<String, BTreeSet<String>>,
     ) -> Result<Self> {
+        let mut packages = arguments.packages;
         let run_cluster = if let Some(name) = arguments.run_cluster {
             name
         } else {
-            prompt::text(Question::one_of_names("Run cluster to remove", "RUN_CLUSTER", run_clusters)).await?
+            let names: Vec<String> = delivered.keys().cloned().collect();
+            let chosen = prompt::text(Question::one_of_names("Run cluster to remove", "RUN_CLUSTER", &names)).await?;
+            if packages.is_empty() {
+                packages = ask_packages(&chosen, delivered.get(&chosen)).await?;
+            }
+            chosen
         };
         let run_context = match arguments.run_context {
             None if !arguments.force => {
@@ -73,7 +83,7 @@ impl Request {
         Ok(Self {
             namespace,
             run_cluster,
-            packages: arguments.packages,
+            packages,
             run_context,
             run_kubeconfig: arguments.run_kubeconfig,
             keep_workloads: arguments.keep_workloads,
@@ -89,6 +99,15 @@ impl Request {
     pub(super) fn includes(&self, package: &str) -> bool {
         self.packages.is_empty() || self.packages.iter().any(|name| names::of_package(name) == package)
     }
+}
+
+/// Asks which of several packages is removed; none means all.
+async fn ask_packages(run_cluster: &str, packages: Option<&BTreeSet<String>>) -> Result<Vec<String>> {
+    let Some(packages) = packages.filter(|packages| packages.len() > 1) else { return Ok(Vec::new()) };
+    let all = Choice::new(ALL, format!("the {} packages on {run_cluster}", packages.len()));
+    let choices = std::iter::once(all).chain(packages.iter().map(|package| Choice::new(package, ""))).collect();
+    let chosen = prompt::text(Question::one_of("Package to remove", "--package", choices)).await?;
+    Ok(if chosen == ALL { Vec::new() } else { vec![chosen] })
 }
 
 async fn ask_context(connection: &Connection, run_kubeconfig: Option<&PathBuf>, run_cluster: &str) -> Result<String> {
