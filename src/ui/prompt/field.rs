@@ -59,10 +59,8 @@ impl Field {
 
     /// Lists all answers there are to choose from, in lines.
     pub(super) fn all(&self) -> Vec<String> {
-        self.rows()
-            .iter()
-            .map(|row| one_line(&format!("  {}  {}", row.value, row.note)).trim_end().to_owned())
-            .collect()
+        let line = |row: &Choice| format!("  {}", one_line(&format!("{}  {}", row.value, row.note)).trim_end());
+        self.rows().iter().map(line).collect()
     }
 
     pub(super) fn press(&mut self, key: &Key) -> Pressed {

@@ -55,6 +55,8 @@ impl Topic {
         match failure.check().unwrap_or_default() {
             "GitOps repository" if matches!(failure.status(), Some(401 | 403)) => &[Self::GitUsername],
             "GitOps repository" | "Packages" => &[Self::Package, Self::Namespace],
+            // Who may not look there has chosen the wrong namespace rather than the wrong cluster.
+            "kapp-controller" if failure.status() == Some(403) => &[Self::TargetNamespace, Self::RunContext],
             "kapp-controller"
             | "identity of the run cluster"
             | "address of the run cluster"
