@@ -5,8 +5,8 @@ use kube::config::Kubeconfig;
 
 use super::clusters::{Clusters, Target, endpoint_of_context};
 use super::package_request::{EncryptionRequest, InstallRequest, ValuesRequest};
-use super::walk::Reached;
 use super::request::{AuthenticationRequest, InstallerRequest, Request};
+use super::walk::Reached;
 use crate::check::Checks;
 use crate::cli::AddClusterArgs;
 use crate::cluster::{Cluster, Connection, Role, ServedVersions, load_kubeconfig};

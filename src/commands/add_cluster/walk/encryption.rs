@@ -10,6 +10,8 @@ use crate::gitops::sops::RULES_FILE;
 pub(super) enum Recipients {
     /// For so many that the rules of the repository name.
     OfRules(usize),
+    /// For keys of other types than age that the rules of the repository name, by the user's own `sops`.
+    OfSops,
     /// For the key that Flux has; the rules are made.
     OfFlux,
     /// For a key that is made, as the rules are.
@@ -21,6 +23,7 @@ pub(super) fn question(recipients: Recipients, is_usual: bool) -> Question {
     let age = match recipients {
         Recipients::OfRules(1) => format!("for the key that {RULES_FILE} names"),
         Recipients::OfRules(count) => format!("for the {count} keys that {RULES_FILE} names"),
+        Recipients::OfSops => format!("by your own sops, for the keys that {RULES_FILE} names"),
         Recipients::OfFlux => format!("for the key that Flux has, and a {RULES_FILE} that names it"),
         Recipients::New => format!("for a new key: Secret {KEY_SECRET}, and a {RULES_FILE} that names it"),
     };

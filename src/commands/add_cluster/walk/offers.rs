@@ -24,7 +24,7 @@ use crate::gitops::artifact::Artifact;
 use crate::gitops::checkout::{Checkout, GitAccess, Limits};
 use crate::gitops::credentials::GitCredentials;
 use crate::gitops::delivery::RunClusterDirectory;
-use crate::gitops::sops::{RULES_FILE, creation_rule};
+use crate::gitops::sops::{RULES_FILE, Rule, creation_rule};
 use crate::gitops::url::GitUrl;
 use crate::invocation::PROGRAM;
 use crate::names;
@@ -275,7 +275,8 @@ impl Offers {
         let rules = repository.file(RULES_FILE)?.map(|rules| creation_rule(&rules, &file));
         let recipients = match rules {
             _ if is_decided => None,
-            Some(Ok(rule)) => Some(Recipients::OfRules(rule.recipients.len())),
+            Some(Ok(Rule::OfAge(rule))) => Some(Recipients::OfRules(rule.recipients.len())),
+            Some(Ok(Rule::OfSops(_))) => Some(Recipients::OfSops),
             Some(Err(error)) => {
                 self.ui.proposal(&format!("! the values cannot be encrypted: {error}"));
                 None
@@ -294,7 +295,7 @@ impl Offers {
         };
         let has_secret =
             (0..self.situation.open_values).any(|index| self.conversation.secret(Topic::Value(index)).is_some());
-        let is_usual = has_secret || matches!(recipients, Recipients::OfRules(_));
+        let is_usual = has_secret || matches!(recipients, Recipients::OfRules(_) | Recipients::OfSops);
         Ok(Some(encryption::question(recipients, is_usual)))
     }
 
