@@ -27,13 +27,15 @@ fn with_two_packages<'a>(testbed: &'a Testbed, name: &str, variant: Variant) -> 
 
 /// Writes a list with both packages on these run clusters, and returns how often something was committed.
 fn write_list(user: &User<'_>, run_clusters: &[&str]) -> usize {
-    let mut list = format!("defaults: {{targetNamespace: {}}}\ndeliveries:\n", user.workspace.target_namespace());
-    for cluster in run_clusters {
-        list.push_str(&format!("- {{runCluster: {cluster}, package: {PACKAGE}, values: values.yaml}}\n"));
-        list.push_str(&format!(
-            "- {{runCluster: {cluster}, package: {OTHER}, values: {{workload_name: other-app}}}}\n"
-        ));
-    }
+    let of_cluster = |cluster: &&str| {
+        format!(
+            "- {{runCluster: {cluster}, package: {PACKAGE}, values: values.yaml}}\n\
+             - {{runCluster: {cluster}, package: {OTHER}, values: {{workload_name: other-app}}}}\n"
+        )
+    };
+    let deliveries: String = run_clusters.iter().map(of_cluster).collect();
+    let namespace = user.workspace.target_namespace();
+    let list = format!("defaults: {{targetNamespace: {namespace}}}\ndeliveries:\n{deliveries}");
     user.write("deliveries.yaml", &list);
     commits(user)
 }

@@ -52,7 +52,7 @@ pub(super) async fn walk(
 ) -> Result<Walked> {
     let offers = match led {
         Some(offers) => offers,
-        None => led.insert(begin(ui, connection, namespace, arguments, login, gives_values)?),
+        None => led.insert(begin(ui, connection, namespace.as_ref(), arguments, login, gives_values)?),
     };
     lead(ui, offers).await?;
     Ok(fill(offers, connection, arguments))
@@ -82,7 +82,7 @@ pub(super) fn lead_back(ui: Ui, led: Option<&mut Offers>, error: &Error) -> bool
 fn begin(
     ui: Ui,
     connection: &Connection,
-    namespace: Option<String>,
+    namespace: Option<&String>,
     arguments: &AddClusterArgs,
     login: Option<GitCredentials>,
     gives_values: bool,
@@ -95,7 +95,7 @@ fn begin(
     let text = |given: Option<&String>| given.map(|text| Answer::Text(text.clone()));
     let conversation = Conversation::with([
         (Topic::Context, text(connection.context.as_ref())),
-        (Topic::Namespace, text(namespace.as_ref())),
+        (Topic::Namespace, text(namespace)),
         (Topic::Package, text(arguments.packages.first())),
         (Topic::RunContext, text(arguments.run_context.as_ref())),
         (Topic::RunCluster, text(arguments.run_cluster.as_ref())),
