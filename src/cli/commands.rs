@@ -13,7 +13,7 @@ use super::shared::{
 };
 
 /// Arguments of `bootstrap`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct BootstrapArgs {
     /// Directory of the package in the GitOps repository, such as hello-app.default.tap
     #[arg(value_name = "PACKAGE")]

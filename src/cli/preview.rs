@@ -7,7 +7,7 @@ use clap::Args;
 use super::shared::ConfirmArgs;
 
 /// What becomes of the plan of a command that writes.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Preview: nothing is written, pushed or asked, and no terminal is needed")]
 pub struct PreviewArgs {
     /// Print what would be done; the API servers check every object in a dry run

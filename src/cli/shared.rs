@@ -52,7 +52,7 @@ impl SelectionArgs {
 }
 
 /// Credentials for the GitOps repository; never a secret in an argument.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Git credentials")]
 pub struct GitCredentialArgs {
     /// User name for the GitOps repository
@@ -64,7 +64,7 @@ pub struct GitCredentialArgs {
 }
 
 /// What Flux reads the GitOps repository with, beside a user name and a password.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Git credentials")]
 pub struct FluxCredentialArgs {
     /// File with the private SSH key that Flux reads the repository with, without a passphrase: a deploy key, for example
@@ -135,7 +135,7 @@ pub struct CommitArgs {
 }
 
 /// How objects are written.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "How objects are written")]
 pub struct WriteArgs {
     /// Label of the Flux objects, such as sharding.fluxcd.io/key=shard1; may be repeated (labels of earlier runs stay)
@@ -147,7 +147,7 @@ pub struct WriteArgs {
 }
 
 /// Flags of the commands that write.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = COURSE)]
 pub struct ConfirmArgs {
     /// Do not ask for confirmation
@@ -168,7 +168,7 @@ pub struct ConfirmArgs {
 }
 
 /// The format of the result.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = OUTPUT)]
 pub struct OutputArgs {
     /// Format of the result: text, or json for events, one a line, of which the last one is the result

@@ -29,8 +29,8 @@ use self::facts::Facts;
 use self::gather::Gathered;
 use self::plan::Delivery;
 use self::stages::Prepared;
-use super::preview;
-use super::{outcome, repeat};
+use super::walk::lead_back;
+use super::{outcome, preview, repeat};
 use crate::check;
 use crate::cli::AddClusterArgs;
 use crate::cluster::Connection;
@@ -60,7 +60,7 @@ pub(super) async fn run(
         let gathered = find_out(ui, &asked.targets, &arguments).await;
         match gathered {
             // What was answered is not lost: only what is wrong is asked again.
-            Err(error) if walk::lead_back(ui, led.as_mut(), &error) => {}
+            Err(error) if lead_back(ui, led.as_mut(), &error) => {}
             gathered => break (asked, gathered),
         }
     };

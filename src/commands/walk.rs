@@ -35,10 +35,13 @@ impl<Topic> From<Error> for Wrong<Topic> {
 /// The questions of a command.
 pub(super) trait Walk {
     /// What is asked about.
-    type Topic: Copy + PartialEq;
+    type Topic: Copy + PartialEq + 'static;
 
     /// Tells whether an answer to `later` means nothing any more once that to `topic` is another.
     fn depends(later: Self::Topic, topic: Self::Topic) -> bool;
+
+    /// Returns the answers that may be the cause of what a check after the questions has found, the likeliest first.
+    fn blamed_by(failure: &Error) -> &'static [Self::Topic];
 
     /// The answers so far.
     fn conversation(&mut self) -> &mut Conversation<Self::Topic>;
@@ -69,4 +72,22 @@ pub(super) async fn lead<W: Walk>(ui: Ui, walk: &mut W) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Leads back to the answers that are the cause of what checks have found, and says what that is; `false` where there is something
+/// that no answer has caused.
+pub(super) fn lead_back<W: Walk>(ui: Ui, walk: Option<&mut W>, error: &Error) -> bool {
+    let Some(walk) = walk else { return false };
+    let failures = if error.parts().is_empty() { std::slice::from_ref(error) } else { error.parts() };
+    let conversation = walk.conversation();
+    let cause = |failure: &Error| W::blamed_by(failure).iter().copied().find(|topic| conversation.was_asked(*topic));
+    let Some(causes) = failures.iter().map(cause).collect::<Option<Vec<W::Topic>>>() else { return false };
+    for failure in failures {
+        ui.proposal(&prompt::reason(failure));
+    }
+    for topic in causes {
+        // One that depends on another is taken back already.
+        let _ = conversation.reopen(topic, |later| W::depends(later, topic));
+    }
+    true
 }

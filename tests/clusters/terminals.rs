@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("terminals::a_size_that_changes_in_the_middle_of_a_list", resized),
     ("terminals::an_editor_that_is_interrupted_or_saves_what_is_wrong", editors),
     ("terminals::a_failing_check_leads_back_to_its_answer", led_back),
+    ("terminals::what_bootstrap_finds_leads_back_to_its_answer", bootstrap_led_back),
     ("terminals::the_namespace_that_has_deliveries_is_asked_for", namespaces),
 ];
 
@@ -152,6 +153,27 @@ fn led_back(testbed: &Testbed) {
     let (code, screen) = terminal.end();
     assert_eq!(code, 130, "{screen}");
     assert_eq!(screen.matches("(--run-context)").count(), 1, "{screen}");
+    assert_eq!(before, user.state());
+}
+
+fn bootstrap_led_back(testbed: &Testbed) {
+    let user = User::new(testbed, "led-back-early");
+    let before = user.state();
+    let mut terminal = Terminal::start_on(&user, &["bootstrap"], (150, 200));
+    terminal.answer("Context of the build cluster (--context)", "");
+    // Nobody but administrators may write there.
+    terminal.answer("Namespace on the build cluster (--namespace)", "default");
+    terminal.answer("URL of the GitOps repository (--git-url)", user.workspace.repository().url());
+    terminal.answer("  > main", "");
+    terminal.answer(&format!("  > {PACKAGE}"), "");
+    terminal.expect_times("Namespace on the build cluster (--namespace)", 2);
+    terminal.type_text(&format!("{}\r", user.workspace.build_namespace()));
+    terminal.answer("Do you want to continue? (y/N)", "n");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 130, "{screen}");
+    for question in ["(--git-url)", "(--branch)", "(PACKAGE)"] {
+        assert_eq!(screen.matches(question).count(), 1, "{question} is asked once:\n{screen}");
+    }
     assert_eq!(before, user.state());
 }
 

@@ -18,11 +18,10 @@ use crate::cli::{AddClusterArgs, AuthenticationMethod, Encryption, EncryptionArg
 use crate::cluster::Connection;
 use crate::commands::walk::lead;
 use crate::conversation::{Answer, Conversation};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gitops::checkout::Limits;
 use crate::gitops::credentials::GitCredentials;
 use crate::ui::Ui;
-use crate::ui::prompt;
 
 /// What the questions have led to, beside what is filled in for flags.
 pub(super) struct Walked {
@@ -56,26 +55,6 @@ pub(super) async fn walk(
     };
     lead(ui, offers).await?;
     Ok(fill(offers, connection, arguments))
-}
-
-/// Leads back to the answers that are the cause of what checks have found, and says what that is; `false` where there is something
-/// that no answer has caused.
-pub(super) fn lead_back(ui: Ui, led: Option<&mut Offers>, error: &Error) -> bool {
-    let Some(offers) = led else { return false };
-    let failures = if error.parts().is_empty() { std::slice::from_ref(error) } else { error.parts() };
-    let cause = |failure: &Error| {
-        let mut blamed = Topic::blamed_by(failure).iter().copied();
-        blamed.find(|topic| offers.conversation.was_asked(*topic))
-    };
-    let Some(causes) = failures.iter().map(cause).collect::<Option<Vec<Topic>>>() else { return false };
-    for failure in failures {
-        ui.proposal(&prompt::reason(failure));
-    }
-    for topic in causes {
-        // One that depends on another is taken back already.
-        let _ = offers.conversation.reopen(topic, |later| later.depends_on(topic));
-    }
-    true
 }
 
 /// Begins the conversation with what flags say.

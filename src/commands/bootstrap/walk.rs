@@ -1,6 +1,8 @@
 //! The walk-through of `bootstrap`: what flags leave open is asked, with what cluster and repository offer as choices.
 //!
-//! What comes next is a pure function of the answers; only the choices are looked up.
+//! What comes next is a pure function of the answers, see [`topics`]; only the choices are looked up.
+
+mod topics;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 
+use self::topics::{Situation, Topic, next};
 use super::credential;
 use crate::check;
 use crate::cli::BootstrapArgs;
@@ -27,64 +30,6 @@ use crate::object::api_resource;
 use crate::ui::Ui;
 use crate::waiting::within;
 
-/// What is asked about, named as the flags are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Topic {
-    Context,
-    Namespace,
-    GitUrl,
-    GitUsername,
-    GitPassword,
-    SshKeyFile,
-    Branch,
-    Package,
-}
-
-impl Topic {
-    /// Returns the flag or argument that answers it.
-    fn flag(self) -> &'static str {
-        match self {
-            Self::Context => "--context",
-            Self::Namespace => "--namespace",
-            Self::GitUrl => "--git-url",
-            Self::GitUsername => "--git-username",
-            Self::GitPassword => "--git-password-file",
-            Self::SshKeyFile => "--ssh-key-file",
-            Self::Branch => "--branch",
-            Self::Package => "PACKAGE",
-        }
-    }
-}
-
-/// What decides, beside the answers, which question comes next.
-#[derive(Clone, Copy, Debug, Default)]
-struct Situation {
-    /// Whether nothing is named at all, so that nothing goes without saying.
-    leads: bool,
-    /// Whether the kubeconfig has contexts to choose from.
-    has_contexts: bool,
-    /// Whether the server of the repository asks for a user name and a password that no flag gives.
-    asks_for_login: bool,
-}
-
-/// Returns what is asked next.
-fn next(conversation: &Conversation<Topic>, situation: Situation) -> Option<Topic> {
-    let is_ssh = conversation.asked(Topic::GitUrl).is_some_and(|url| GitUrl::parse(url).is_ssh());
-    let has_username = conversation.text(Topic::GitUsername).is_some_and(|name| !name.is_empty());
-    [
-        (Topic::Context, situation.leads && situation.has_contexts),
-        (Topic::Namespace, situation.leads),
-        (Topic::GitUrl, true),
-        (Topic::GitUsername, situation.asks_for_login),
-        (Topic::GitPassword, situation.asks_for_login && has_username),
-        (Topic::SshKeyFile, is_ssh),
-        (Topic::Branch, true),
-        (Topic::Package, true),
-    ]
-    .into_iter()
-    .find_map(|(topic, matters)| (matters && !conversation.knows(topic)).then_some(topic))
-}
-
 /// What the questions have led to.
 pub(super) struct Walked {
     pub(super) namespace: Option<String>,
@@ -98,13 +43,29 @@ pub(super) struct Walked {
     pub(super) leads: bool,
 }
 
-/// Asks for what the flags leave open, and fills it in.
+/// Asks for what the flags leave open, and fills it in; where `led` has a conversation already, only for what was taken back.
 pub(super) async fn walk(
     ui: Ui,
+    led: &mut Option<Questions>,
     connection: &mut Connection,
     namespace: Option<String>,
     arguments: &mut BootstrapArgs,
 ) -> Result<Walked> {
+    let questions = match led {
+        Some(questions) => questions,
+        None => led.insert(begin(ui, connection, namespace, arguments).await?),
+    };
+    lead(ui, questions).await?;
+    Ok(questions.fill(connection, arguments))
+}
+
+/// Begins the conversation with what flags say.
+async fn begin(
+    ui: Ui,
+    connection: &Connection,
+    namespace: Option<String>,
+    arguments: &BootstrapArgs,
+) -> Result<Questions> {
     let login = git::given(ui, &arguments.credentials).await?;
     let given = credential::over_http(&arguments.flux_credentials).await?;
     // The repository may be that of a variable, which says nothing of what was typed.
@@ -132,7 +93,7 @@ pub(super) async fn walk(
     if leads {
         ui.proposal("Esc or an empty line goes back; nothing is written before you have seen it and said yes");
     }
-    let mut questions = Questions {
+    Ok(Questions {
         ui,
         connection: connection.clone(),
         conversation,
@@ -142,12 +103,11 @@ pub(super) async fn walk(
         limits,
         given,
         is_vouched_for,
-    };
-    lead(ui, &mut questions).await?;
-    Ok(questions.fill(connection, arguments))
+    })
 }
 
-struct Questions {
+/// The questions, with what was answered to them.
+pub(super) struct Questions {
     ui: Ui,
     connection: Connection,
     conversation: Conversation<Topic>,
@@ -175,6 +135,10 @@ impl Walk for Questions {
             Branch => later == Package,
             Namespace | GitPassword | SshKeyFile | Package => false,
         }
+    }
+
+    fn blamed_by(failure: &Error) -> &'static [Topic] {
+        Topic::blamed_by(failure)
     }
 
     fn conversation(&mut self) -> &mut Conversation<Topic> {
@@ -333,7 +297,7 @@ impl Questions {
     }
 
     /// Fills the answers in.
-    fn fill(self, connection: &mut Connection, arguments: &mut BootstrapArgs) -> Walked {
+    fn fill(&self, connection: &mut Connection, arguments: &mut BootstrapArgs) -> Walked {
         let text = |topic| self.conversation.text(topic).map(str::to_owned);
         connection.context = text(Topic::Context).or(connection.context.take());
         arguments.git_url = text(Topic::GitUrl);
@@ -362,7 +326,7 @@ impl Questions {
         Walked {
             namespace: text(Topic::Namespace),
             credentials: self.credentials(),
-            given: self.given,
+            given: self.given.clone(),
             answers,
             leads: self.situation.leads,
         }
@@ -381,7 +345,3 @@ fn is_readable(path: &str) -> Result<()> {
     let read = std::fs::File::open(expanded(path));
     read.map(drop).map_err(|error| Error::usage(format!("cannot read {}", Path::new(path).display())).because(error))
 }
-
-#[cfg(test)]
-#[path = "walk_tests.rs"]
-mod tests;

@@ -333,6 +333,10 @@ impl Walk for Offers {
         later.depends_on(topic)
     }
 
+    fn blamed_by(failure: &Error) -> &'static [Topic] {
+        Topic::blamed_by(failure)
+    }
+
     fn conversation(&mut self) -> &mut Conversation<Topic> {
         &mut self.conversation
     }
