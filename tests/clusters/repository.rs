@@ -11,6 +11,8 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("repository::package_metadata_that_comes_later", later_metadata),
     ("repository::kinds_that_no_delivery_should_hold", other_kinds),
     ("repository::names_with_spaces_and_other_letters", names),
+    ("repository::packages_that_kapp_controller_refuses", refused_packages),
+    ("repository::files_as_people_write_them", written_files),
     ("repository::variables_and_kustomization_files", variables),
     ("repository::versions_that_are_variables", variable_versions),
 ];
@@ -31,6 +33,11 @@ spec:
 
 fn commit(user: &User<'_>, path: &str, content: &str) {
     user.workspace.repository().commit(&[(path, Some(content))], &format!("Write {path}")).expect("a commit");
+}
+
+fn package_file(user: &User<'_>) -> String {
+    let file = format!("{PACKAGE}/packages/{VERSION}.yaml");
+    user.workspace.repository().read(&file).expect("Git").expect("a Package")
 }
 
 fn metadata(testbed: &Testbed) {
@@ -85,8 +92,7 @@ fn other_kinds(testbed: &Testbed) {
 fn names(testbed: &Testbed) {
     let user = User::new(testbed, "letters");
     let repository = user.workspace.repository();
-    let file = format!("{PACKAGE}/packages/{VERSION}.yaml");
-    let package = repository.read(&file).expect("Git").expect("a Package");
+    let package = package_file(&user);
     let directory = format!("Büro 1/{PACKAGE}");
     commit(&user, &format!("{directory}/packages/größer/Version eins.yaml"), &package);
     let url = repository.url();
@@ -100,6 +106,54 @@ fn names(testbed: &Testbed) {
     user.run(&remove).expect_code(0);
     let left = repository.files().expect("Git").into_iter().filter(|file| file.contains("/prod1/"));
     assert_eq!(left.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+fn refused_packages(testbed: &Testbed) {
+    let user = User::new(testbed, "refused-packages");
+    user.bootstrap().expect_code(0);
+    let text = package_file(&user);
+    let file = format!("{PACKAGE}/packages/new.yaml");
+    for (content, what, correction) in [
+        (
+            text.replace(VERSION, "v1.2.3"),
+            "spec.version: `v1.2.3` is not a semantic version",
+            "write spec.version: 1.2.3",
+        ),
+        (text.replacen(VERSION, "1.2.3", 1), "metadata.name", VERSION),
+    ] {
+        commit(&user, &file, &content);
+        let before = user.state();
+        user.add_cluster("prod1")
+            .expect_code(1)
+            .says(&format!("kapp-controller will refuse the Packages of {PACKAGE}"))
+            .says(&file)
+            .says(what)
+            .says(correction);
+        assert_eq!(before, user.state());
+    }
+}
+
+/// Versions in a file with a byte order mark and Windows' line ends, one of JSON, and one with anchors.
+fn written_files(testbed: &Testbed) {
+    let user = User::new(testbed, "written-files");
+    user.bootstrap().expect_code(0);
+    let text = package_file(&user);
+    let json: Value = serde_yaml::from_str(&text.replace(VERSION, "20990101000000.1.0")).expect("a Package");
+    let anchors = text.replace(VERSION, "20990101000000.2.0");
+    let anchors = anchors.replacen("metadata:\n", "metadata:\n  annotations: {one: &text fake, two: *text}\n", 1);
+    assert!(anchors.contains("&text"), "{anchors}");
+    let of = |name: &str| format!("{PACKAGE}/packages/{name}.yaml");
+    commit(&user, &of(VERSION), &format!("\u{feff}{}", text.replace('\n', "\r\n")));
+    commit(&user, &of("json"), &format!("{json:#}"));
+    commit(&user, &of("anchors"), &anchors);
+    for (constraint, version) in [("20990101000000.1.0", "20990101000000.1.0"), (">=0.0.0", "20990101000000.2.0")] {
+        let arguments = user.add_cluster_arguments("prod1", "prod1");
+        user.run(&[&arguments[..], &["--version-constraints", constraint]].concat()).expect_code(0).says("ready");
+        let install = user.get("prod1", user.workspace.target_namespace(), "packageinstall", PACKAGE);
+        assert_eq!(install["status"]["version"], version);
+    }
+    let first = format!("{PACKAGE}.{VERSION}");
+    assert_ne!(user.get("prod1", user.workspace.target_namespace(), "package", &first), Value::Null);
 }
 
 fn variables(testbed: &Testbed) {
