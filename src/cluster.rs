@@ -15,6 +15,7 @@ mod entries;
 mod exec_plugin;
 mod failure;
 mod go_url;
+mod login;
 mod pod;
 mod proxy;
 mod retry;

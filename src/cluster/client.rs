@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Uri};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -19,15 +18,14 @@ use secrecy::ExposeSecret;
 use tower::ServiceBuilder;
 use tower::util::MapRequestLayer;
 
-use super::authorization::authorization;
+use super::authorization::Authorization;
 use super::clock::ServerClock;
 use super::exec_plugin::{Plugin, PluginIdentity};
+use super::login::basic;
 use super::proxy::{Proxy, ProxyRules};
 use super::retry::{IDLE_CONNECTIONS, Retry};
 use super::tls::tls;
-use super::token_file::TokenFile;
 use crate::error::{Error, Result};
-use crate::kubeconfig::base64;
 
 /// How much of an answer a connection holds, in bytes: one TLS record. The headers must fit in it.
 ///
@@ -65,7 +63,7 @@ impl Route {
 
 /// Makes a client for a cluster.
 ///
-/// Where a credential plugin is given, the configuration names none, and each request gets the plugin's token.
+/// Where a credential plugin is given, each request gets its token.
 /// A request may take so long as `limit` says, with all its tries. From the answers, `clock` learns the server's time.
 pub(super) fn client(
     route: &Route,
@@ -99,19 +97,16 @@ pub(super) fn client(
     // How a proxy is spoken to is its connector's business; only TLS to it is told by the URL.
     let scheme = if proxy.scheme == "https" { "https" } else { "http" };
     let address: Uri = proxy.to_string().replacen(&proxy.scheme, scheme, 1).parse().map_err(unusable)?;
-    let login = proxy.login.as_ref().map(|(user, password)| (user.clone(), password.expose_secret().to_owned()));
     if matches!(proxy.scheme.as_str(), "socks5" | "socks5h") {
         // As in Go, the proxy looks names up with both.
         let socks = SocksV5::new(address, tcp);
-        let socks = match login {
-            Some((user, password)) => socks.with_auth(user, password),
+        let socks = match &proxy.login {
+            Some((user, password)) => socks.with_auth(user.clone(), password.expose_secret().to_owned()),
             None => socks,
         };
         return assemble(config, secured(socks, tls, name), plugin, limit, clock);
     }
-    let header = login.and_then(|(user, password)| {
-        HeaderValue::from_str(&format!("Basic {}", base64(format!("{user}:{password}").as_bytes()))).ok()
-    });
+    let header = proxy.login.as_ref().and_then(|(user, password)| basic(user, password.expose_secret()));
     if scheme == "https" {
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
         let tunnel = tunnel(address, connector.wrap_connector(tcp), header);
@@ -155,20 +150,11 @@ where
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .build(connector);
     let unusable = |error: kube::Error| Error::usage("the user's credential cannot be used").because(error);
-    let mut config = config.clone();
-    let token_file = TokenFile::take(&mut config.auth_info)?;
-    let with_token = token_file.map(|file| MapRequestLayer::new(move |request: Request<Body>| file.authorize(request)));
-    let login = authorization(&config.auth_info)?;
-    let with_login = login.map(|login| {
-        MapRequestLayer::new(move |mut request: Request<Body>| {
-            request.headers_mut().insert(AUTHORIZATION, login.clone());
-            request
-        })
-    });
+    let authorized = Authorization::of(&config.auth_info)?
+        .map(|authorization| MapRequestLayer::new(move |request: Request<Body>| authorization.authorize(request)));
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
-        .option_layer(with_token)
-        .option_layer(with_login)
+        .option_layer(authorized)
         .layer(config.extra_headers_layer().map_err(unusable)?)
         .service(Retry::new(connections, limit, plugin, clock));
     Ok(Client::new(service, config.default_namespace.clone()))

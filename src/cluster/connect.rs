@@ -76,22 +76,17 @@ impl Cluster {
         limit: Option<Duration>,
         login_limit: Option<Duration>,
     ) -> Result<Self> {
-        let Some(plugin) = Plugin::of(&route.config.auth_info) else {
-            return Self::assemble(role, context, route, None, limit);
-        };
-        plugin.prepare(login_limit).await.map_err(|error| {
-            let place = match context.as_str() {
-                "" => describe(&role),
-                context => format!("{} (context `{context}`)", describe(&role)),
-            };
-            error.behind(Error::of_kind(error.kind(), format!("no credential could be obtained for {place}")))
-        })?;
-        // kube's client would run the plugin as well.
-        let mut own = route.clone();
-        own.config.auth_info.exec = None;
-        let cluster = Self::assemble(role, context, own, Some(plugin), limit)?;
-        // Another address for the same user needs the plugin again.
-        Ok(Self { route: Arc::new(route), ..cluster })
+        let plugin = Plugin::of(&route.config.auth_info);
+        if let Some(plugin) = &plugin {
+            plugin.prepare(login_limit).await.map_err(|error| {
+                let place = match context.as_str() {
+                    "" => describe(&role),
+                    context => format!("{} (context `{context}`)", describe(&role)),
+                };
+                error.behind(Error::of_kind(error.kind(), format!("no credential could be obtained for {place}")))
+            })?;
+        }
+        Self::assemble(role, context, route, plugin, limit)
     }
 
     fn assemble(

@@ -1,6 +1,6 @@
 //! Credential plugins of a kubeconfig (`exec`): run once per process, as kubectl does, and without blocking anything else.
 //!
-//! kube's client would run a plugin twice, block the only thread meanwhile, and put the plugin's output, which may hold a
+//! kube's own would run a plugin twice, block the only thread meanwhile, and put the plugin's output, which may hold a
 //! token, into its error. The rules are those of k8s.io/client-go `plugin/pkg/client/auth/exec/exec.go`.
 
 use std::collections::HashMap;
@@ -25,6 +25,7 @@ use serde_json::json;
 use tokio::process::Command;
 use tower::BoxError;
 
+use super::login::{Login, bearer};
 use super::tls::identity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::waiting;
@@ -93,11 +94,7 @@ impl Plugin {
     /// Returns the plugin that a kubeconfig's user authenticates with; `None` where there is none, or something that has
     /// precedence.
     pub(super) fn of(user: &AuthInfo) -> Option<Arc<Self>> {
-        let has_other = user.auth_provider.is_some()
-            || (user.username.is_some() && user.password.is_some())
-            || user.token.is_some()
-            || user.token_file.is_some();
-        let exec = user.exec.as_ref().filter(|_| !has_other)?;
+        let Some(Login::Plugin(exec)) = Login::of(user) else { return None };
         // The cluster is not part of what kube serialises, but of what the plugin is told.
         let key = format!("{}{}", json!(exec), json!(exec.cluster));
         let mut plugins = PLUGINS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,10 +156,9 @@ impl Plugin {
         })?;
         let runs = self.runs.load(Ordering::Relaxed);
         if let Some(token) = credential.token {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret())).map_err(|_| {
+            let value = bearer(token.expose_secret()).ok_or_else(|| {
                 failed("the token of the credential plugin has characters that no token has".to_owned())
             })?;
-            value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         if credential.certificate.is_some() && runs > 1 {
