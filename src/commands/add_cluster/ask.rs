@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::clusters::Target;
-use super::package_request::{ValuesRequest, version_constraints};
+use super::package_request::{EncryptionRequest, ValuesRequest, version_constraints};
 use super::request::{self, AuthenticationRequest};
 use super::targets::{self, Common, PackageRequest, RunClusterRequest};
 use super::walk::{self, Offers};
@@ -56,7 +56,7 @@ pub(super) async fn ask(
     let values = ValuesRequest::of(&arguments.values).await?;
     version_constraints(arguments.version_constraints.as_ref())?;
     let given_authentication = AuthenticationRequest::of(&arguments.authentication).await?;
-    Common::of(arguments).await?;
+    let mut common = Common::of(arguments).await?;
     let login = match (known, &led) {
         (Some(known), _) => Some(known),
         (None, Some(_)) => None,
@@ -74,7 +74,7 @@ pub(super) async fn ask(
     let said = |answer: &Option<String>| answer.clone().unwrap_or_default();
     let values = walked.values.unwrap_or(values);
     // Answers may have said how values are encrypted.
-    let common = Common::of(arguments).await?;
+    common.encryption = EncryptionRequest::of(&arguments.encryption)?;
     let constraints = version_constraints(arguments.version_constraints.as_ref())?;
     let package = |package: String| PackageRequest {
         package,

@@ -4,7 +4,7 @@
 use kube::config::Kubeconfig;
 
 use super::request::Request;
-use crate::cluster::{Cluster, Connection, ServedVersions};
+use crate::cluster::{Cluster, Connection, Role, ServedVersions};
 use crate::error::Result;
 use crate::gitops::checkout::GitAccess;
 use crate::kubeconfig::{Endpoint, EndpointOverrides};
@@ -21,6 +21,30 @@ pub(super) struct Clusters {
     pub(super) user_endpoint: Endpoint,
     /// How `git` reaches the repository that the build cluster names.
     pub(super) git: GitAccess,
+}
+
+/// A cluster that was reached.
+#[derive(Clone)]
+pub(super) struct Reached {
+    pub(super) cluster: Cluster,
+    pub(super) served: ServedVersions,
+}
+
+impl Reached {
+    /// Reaches a cluster.
+    pub(super) async fn connect(role: Role, connection: &Connection) -> Result<Self> {
+        let cluster = Cluster::connect(role, connection).await?;
+        let served = cluster.served_versions().await?;
+        Ok(Self { cluster, served })
+    }
+
+    /// Takes the cluster that was reached, else reaches it.
+    pub(super) async fn or_connect(reached: Option<Self>, role: Role, connection: &Connection) -> Result<Self> {
+        match reached {
+            Some(reached) => Ok(reached),
+            None => Self::connect(role, connection).await,
+        }
+    }
 }
 
 /// A run cluster, and what is delivered to it.

@@ -73,25 +73,19 @@ pub(super) fn stages(targets: &[Vec<Delivery<'_>>]) -> Vec<Stage> {
     // All are asked before one is waited for.
     fetch.sort_by_key(|step| matches!(step, Step::Await(_)));
     let commits = commits(files);
+    let plan = |steps| Plan { steps, ..Plan::default() };
+    let shared = |steps| vec![(None, plan(steps))];
+    let apart =
+        |all: Vec<Vec<Step>>| all.into_iter().enumerate().map(|(run, steps)| (Some(run), plan(steps))).collect();
     let mut stages: Vec<Stage> =
-        if let ([in_place], [new], [kustomizations]) = (&mut in_place[..], &mut new[..], &mut kustomizations[..]) {
-            let (in_place, new, kustomizations) =
-                (std::mem::take(in_place), std::mem::take(new), std::mem::take(kustomizations));
-            let steps = [keys, in_place, commits, new, fetch, kustomizations].into_iter().flatten().collect();
-            vec![vec![(Some(0), Plan { steps, ..Plan::default() })]]
-        } else {
-            let shared = |steps| vec![(None, Plan { steps, ..Plan::default() })];
-            let apart = |all: Vec<Vec<Step>>| {
-                all.into_iter().enumerate().map(|(run, steps)| (Some(run), Plan { steps, ..Plan::default() })).collect()
-            };
-            vec![shared(keys), apart(in_place), shared(commits), apart(new), shared(fetch), apart(kustomizations)]
-        };
+        vec![shared(keys), apart(in_place), shared(commits), apart(new), shared(fetch), apart(kustomizations)];
+    if targets.len() == 1 {
+        let steps = stages.into_iter().flatten().flat_map(|(_, plan)| plan.steps).collect();
+        stages = vec![vec![(Some(0), plan(steps))]];
+    }
     if let Some((_, first)) = stages.first_mut().and_then(|stage| stage.first_mut()) {
-        first.purpose = words.purpose;
-        first.subjects = words.subjects;
-        first.notes = words.notes;
-        first.warnings = words.warnings;
-        first.refusals = words.refusals;
+        words.steps = std::mem::take(&mut first.steps);
+        *first = words;
     }
     stages
 }
@@ -239,11 +233,11 @@ pub(super) fn endpoint_change(plans: &[(&Plan, &Preview)]) -> EndpointChange {
         }
         _ => false,
     };
-    let creates = |(step, change): &(&Step, &Change)| matches!(step, Step::Apply(apply) if apply.manifest["kind"] == "Kustomization" && **change == Change::Create);
-    let steps = || plans.iter().flat_map(|(plan, preview)| preview.steps(plan));
     let is_kustomization =
         |(step, _): &(&Step, &Change)| matches!(step, Step::Apply(apply) if apply.manifest["kind"] == "Kustomization");
-    match (steps().any(stores), steps().filter(is_kustomization).all(|step| creates(&step))) {
+    let steps = || plans.iter().flat_map(|(plan, preview)| preview.steps(plan));
+    let is_first = || steps().filter(is_kustomization).all(|(_, change)| *change == Change::Create);
+    match (steps().any(stores), is_first()) {
         (false, _) => EndpointChange::Unchanged,
         (true, true) => EndpointChange::First,
         (true, false) => EndpointChange::Changed,

@@ -51,24 +51,20 @@ impl<'a> Prepared<'a> {
             first.warnings.splice(0..0, warnings);
         }
         let mut prepared = Self { ui, build, targets, checkouts, stages: Vec::new() };
-        let live = |run: Option<usize>| {
-            let facts = deliveries.get(run?)?.first()?.facts;
-            Some(facts.live.clone())
+        let timed = |(run, plan): (Option<usize>, Plan)| {
+            let plan = Plan { timeout: Some(arguments.timeout), ..plan };
+            (run, if arguments.confirm.wait { plan } else { plan.without_waiting() })
         };
+        let stages: Vec<Stage> = stages.into_iter().map(|stage| stage.into_iter().map(timed).collect()).collect();
+        let live = |run: Option<usize>| Some(deliveries.get(run?)?.first()?.facts.live.clone());
+        let previews = join_all(stages.iter().flatten().map(async |(run, plan)| {
+            Preview::of(plan, &live(*run).unwrap_or_default(), prepared.executor(*run)).await
+        }));
+        let mut previews = previews.await.into_iter();
         let mut checks = Checks::default();
         for stage in stages {
-            let plans = stage.into_iter().map(|(run, plan)| {
-                let plan = Plan { timeout: Some(arguments.timeout), ..plan };
-                (run, if arguments.confirm.wait { plan } else { plan.without_waiting() })
-            });
-            let plans: Stage = plans.collect();
-            let previews = join_all(plans.iter().map(async |(run, plan)| {
-                let live = live(*run).unwrap_or_default();
-                Preview::of(plan, &live, prepared.executor(*run)).await
-            }));
-            let previews = previews.await;
             let mut of_stage = Vec::new();
-            for ((run, plan), preview) in plans.into_iter().zip(previews) {
+            for ((run, plan), preview) in stage.into_iter().zip(previews.by_ref()) {
                 match preview {
                     Ok(preview) => of_stage.push(PreparedPlan { run, plan, preview }),
                     Err(refused) => checks.fail_with("plan", refused),

@@ -1,15 +1,13 @@
 //! The clusters of a command, connected, with a request for each delivery: what is the same for all of them is said once.
 
 use futures::future::join_all;
-use kube::config::Kubeconfig;
 
-use super::clusters::{Clusters, Target, endpoint_of_context};
+use super::clusters::{Clusters, Reached, Target, endpoint_of_context};
 use super::package_request::{EncryptionRequest, InstallRequest, ValuesRequest};
 use super::request::{AuthenticationRequest, InstallerRequest, Request};
-use super::walk::Reached;
 use crate::check::Checks;
 use crate::cli::AddClusterArgs;
-use crate::cluster::{Cluster, Connection, Role, ServedVersions, load_kubeconfig};
+use crate::cluster::{Connection, Role, load_kubeconfig};
 use crate::commands::git::CommitRequest;
 use crate::error::Result;
 use crate::gitops::checkout::{GitAccess, Limits};
@@ -70,9 +68,7 @@ pub(super) async fn connect(
 ) -> Result<Vec<Target>> {
     for run_cluster in &run_clusters {
         for package in &run_cluster.packages {
-            let name = names::of_package(&package.package);
-            names::check_package(name)?;
-            names::check_run_cluster(&run_cluster.name, name)?;
+            names::check_run_cluster(&run_cluster.name, names::of_package(&package.package))?;
         }
     }
     let Reached { cluster: build, served: build_served } = Reached::or_connect(build, Role::Build, connection).await?;
@@ -85,10 +81,19 @@ pub(super) async fn connect(
     let run_connection = connection.of_run_clusters(arguments.run_kubeconfig.as_ref());
     let kubeconfig = load_kubeconfig(run_connection.kubeconfig.as_deref())?;
     let connected = join_all(run_clusters.iter().map(async |run_cluster| {
-        let RunCluster { run, run_served, run_connection, user_endpoint } =
-            RunCluster::connect(&run_connection, &kubeconfig, run_cluster, arguments.write.force_conflicts).await?;
-        let (build, build_served, git) = (build.clone(), build_served.clone(), git.clone());
-        Ok(Clusters { build, build_served, run, run_served, run_connection, user_endpoint, git })
+        let run_connection = run_connection.in_context(&run_cluster.context);
+        let role = Role::Run(run_cluster.name.clone());
+        let Reached { cluster: run, served: run_served } =
+            Reached::or_connect(run_cluster.reached.clone(), role, &run_connection).await?;
+        Ok(Clusters {
+            build: build.clone(),
+            build_served: build_served.clone(),
+            run: run.forcing_conflicts(arguments.write.force_conflicts),
+            run_served,
+            run_connection,
+            user_endpoint: endpoint_of_context(&kubeconfig, &run_cluster.context, &run_cluster.endpoint)?,
+            git: git.clone(),
+        })
     }));
     let connected = connected.await;
     let mut checks = Checks::default();
@@ -103,31 +108,6 @@ pub(super) async fn connect(
     }
     checks.refuse_if_failed()?;
     Ok(targets)
-}
-
-/// A run cluster, connected.
-struct RunCluster {
-    run: Cluster,
-    run_served: ServedVersions,
-    run_connection: Connection,
-    user_endpoint: crate::kubeconfig::Endpoint,
-}
-
-impl RunCluster {
-    async fn connect(
-        connection: &Connection,
-        kubeconfig: &Kubeconfig,
-        request: &RunClusterRequest,
-        forces_conflicts: bool,
-    ) -> Result<Self> {
-        let run_connection = connection.in_context(&request.context);
-        let role = Role::Run(request.name.clone());
-        let Reached { cluster, served: run_served } =
-            Reached::or_connect(request.reached.clone(), role, &run_connection).await?;
-        let run = cluster.forcing_conflicts(forces_conflicts);
-        let user_endpoint = endpoint_of_context(kubeconfig, &request.context, &request.endpoint)?;
-        Ok(Self { run, run_served, run_connection, user_endpoint })
-    }
 }
 
 /// Makes the requests for a run cluster.

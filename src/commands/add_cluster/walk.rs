@@ -11,8 +11,8 @@ mod topics;
 mod values;
 
 pub(super) use self::offers::Offers;
-pub(super) use self::reads::Reached;
 use self::topics::{AGE, PLAIN, Situation, Topic, WORKLOAD_IDENTITY};
+use super::clusters::Reached;
 use super::package_request::ValuesRequest;
 use crate::cli::{AddClusterArgs, AuthenticationMethod, Encryption, EncryptionArgs};
 use crate::cluster::Connection;

@@ -8,12 +8,13 @@ use kube::config::Kubeconfig;
 
 use super::encryption::{self, Recipients};
 use super::proposals::{selected, short_name, versions};
-use super::reads::{Reached, Reads, Repository, check_kubeconfig};
+use super::reads::{Reads, Repository, check_kubeconfig};
 use super::topics::{ASK, EDIT, KUBECONFIG, Situation, TOKEN, Topic, WORKLOAD_IDENTITY, next};
 use super::values::PackageValues;
 use crate::carvel::schema::ValuesSchema;
 use crate::check;
 use crate::cluster::{Connection, Role, load_kubeconfig};
+use crate::commands::add_cluster::clusters::Reached;
 use crate::commands::add_cluster::package_request::{ValuesFile, ValuesRequest};
 use crate::commands::walk::{LIST_TIMEOUT, Walk, Wrong};
 use crate::commands::{age_keys, context, git};

@@ -4,7 +4,7 @@
 use secrecy::ExposeSecret;
 
 use super::topics::Topic;
-use crate::cluster::{Cluster, Connection, Role, ServedVersions};
+use crate::commands::add_cluster::clusters::Reached;
 use crate::error::{Error, Result};
 use crate::gitops::artifact::Artifact;
 use crate::gitops::checkout::Checkout;
@@ -12,34 +12,6 @@ use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::PackageDirectory;
 use crate::gitops::tree;
 use crate::kubeconfig::Fitness;
-
-/// A cluster that was reached.
-#[derive(Clone)]
-pub(in crate::commands::add_cluster) struct Reached {
-    pub(in crate::commands::add_cluster) cluster: Cluster,
-    pub(in crate::commands::add_cluster) served: ServedVersions,
-}
-
-impl Reached {
-    /// Reaches a cluster.
-    pub(super) async fn connect(role: Role, connection: &Connection) -> Result<Self> {
-        let cluster = Cluster::connect(role, connection).await?;
-        let served = cluster.served_versions().await?;
-        Ok(Self { cluster, served })
-    }
-
-    /// Takes the cluster that was reached, else reaches it.
-    pub(in crate::commands::add_cluster) async fn or_connect(
-        reached: Option<Self>,
-        role: Role,
-        connection: &Connection,
-    ) -> Result<Self> {
-        match reached {
-            Some(reached) => Ok(reached),
-            None => Self::connect(role, connection).await,
-        }
-    }
-}
 
 /// What the repository holds of the package.
 pub(super) struct Repository {
