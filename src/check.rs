@@ -18,6 +18,7 @@ pub use other_names::{of_one_cluster, other_names};
 pub use prerequisites::{flux, kapp_controller, namespace};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::wording::listed;
 
 /// Collects the findings of checks.
 #[derive(Debug, Default)]
@@ -70,10 +71,7 @@ impl Finding {
 
     /// Says what it is about.
     fn about(self, subjects: &[String]) -> Self {
-        let mut names = subjects.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-        if subjects.len() > NAMED {
-            names = format!("{names} and {} more", subjects.len() - NAMED);
-        }
+        let names = listed(subjects, NAMED);
         let outcome = match self.outcome {
             Outcome::Passed(detail) => Outcome::Passed(detail),
             Outcome::Warned(warning) => Outcome::Warned(warning.about(&names)),

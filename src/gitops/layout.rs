@@ -13,6 +13,7 @@ use super::{manifest, tree};
 use crate::carvel::validation::{self, Invalid};
 use crate::carvel::version::Version;
 use crate::error::{Error, Result};
+use crate::wording;
 
 /// The directory of a package that holds its versions, which no run cluster can be named after.
 pub const PACKAGES: &str = "packages";
@@ -285,9 +286,7 @@ pub(super) fn missing(root: &Path, path: &str) -> Result<Error> {
 }
 
 fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.into_iter().collect();
-    let shown = names.iter().take(LISTED).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > LISTED { format!("{shown} and {} more", names.len() - LISTED) } else { shown }
+    wording::listed(&names.into_iter().collect::<Vec<_>>(), LISTED)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::delivery::Delivery;
 use crate::error::{Error, Result};
 use crate::invocation::PROGRAM;
 use crate::names;
+use crate::wording::listed;
 
 /// How many names a message lists.
 const LISTED: usize = 10;
@@ -78,15 +79,8 @@ impl Selection {
 
 /// Lists names, the first ones of many; `None` where there are none.
 fn list<T: ToString>(names: impl IntoIterator<Item = T>) -> Option<String> {
-    let mut names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
-    let more = names.len().saturating_sub(LISTED);
-    names.truncate(LISTED);
-    let text = names.join(", ");
-    match (text.is_empty(), more) {
-        (true, _) => None,
-        (false, 0) => Some(text),
-        (false, more) => Some(format!("{text} and {more} more")),
-    }
+    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    (!names.is_empty()).then(|| listed(&names, LISTED))
 }
 
 #[cfg(test)]

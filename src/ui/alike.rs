@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::observe::{Delivery, Verdict};
+use crate::wording;
 
 /// So many deliveries with the same reason are told as one: two can be read one by one.
 pub(crate) const MANY: usize = 3;
@@ -80,10 +81,8 @@ pub(crate) fn names<'a>(deliveries: impl IntoIterator<Item = (&'a str, &'a str)>
 }
 
 /// Lists words, no more than [`NAMED`] of them, and counts the rest.
-pub(crate) fn listed(words: impl ExactSizeIterator<Item = String>) -> String {
-    let more = words.len().saturating_sub(NAMED);
-    let listed = words.take(NAMED).collect::<Vec<_>>().join(", ");
-    if more == 0 { listed } else { format!("{listed} and {more} more") }
+pub(crate) fn listed(words: impl Iterator<Item = String>) -> String {
+    wording::listed(&words.collect::<Vec<_>>(), NAMED)
 }
 
 /// Names deliveries as [`names`] does.

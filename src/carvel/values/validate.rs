@@ -12,9 +12,7 @@ use serde_json::Value;
 use super::node::{Content, Entry, Key, Node, Place};
 use super::words::{self, in_one_line};
 use crate::carvel::schema::{Kind, Limits, Schema, ValuesSchema, child};
-
-/// How much alike two keys must be for one to be proposed for the other, from 0 to 1.
-const ALIKE: f64 = 0.75;
+use crate::wording::nearest;
 
 /// Something about values, which quotes none of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,13 +178,9 @@ impl Judge {
     }
 
     fn unknown_key(&mut self, entry: &Entry, properties: &[(String, Schema)], path: &str) {
-        let nearest = properties
-            .iter()
-            .map(|(key, _)| (strsim::jaro_winkler(&key.to_lowercase(), &entry.key.text.to_lowercase()), key))
-            .filter(|(likeness, _)| *likeness >= ALIKE)
-            .max_by(|(left, _), (right, _)| left.total_cmp(right));
+        let nearest = nearest(&entry.key.text, properties.iter().map(|(key, _)| key.as_str()));
         let what = match (nearest, properties) {
-            (Some((_, key)), _) => format!("is no key of this package; did you mean {}?", child(path, key)),
+            (Some(key), _) => format!("is no key of this package; did you mean {}?", child(path, key)),
             (None, []) => "is no key of this package: there are none here".to_owned(),
             (None, properties) if properties.len() <= 10 => {
                 let keys: Vec<&str> = properties.iter().map(|(key, _)| key.as_str()).collect();

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use crate::carvel::values::{Content, Entry, Node, Place, read, template};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::wording::nearest;
 
 /// What is delivered, and how the run clusters are reached.
 #[derive(Debug, Default)]
@@ -63,9 +64,6 @@ const OF_RUN_CLUSTER: [&str; 7] = [
 ];
 const OF_DELIVERY: [&str; 5] = ["runCluster", "package", "targetNamespace", "versionConstraints", "values"];
 
-/// How alike a key must be to one that there is to be taken for it.
-const ALIKE: f64 = 0.75;
-
 impl List {
     /// Reads a list; all that is wrong with it is said at once, each with its line.
     pub(super) fn parse(text: &str, origin: &str) -> Result<Self> {
@@ -83,7 +81,7 @@ impl List {
             0 => Ok(list),
             1 => Err(findings.remove(0)),
             many => Err(Error::several(
-                crate::error::ErrorKind::Usage,
+                ErrorKind::Usage,
                 format!("{many} things are wrong with {origin}; nothing was changed"),
                 findings,
             )),
@@ -96,8 +94,7 @@ struct Findings(Vec<Error>);
 
 impl Findings {
     fn say(&mut self, place: Option<&Place>, what: &str) {
-        let place = place.map(ToString::to_string).unwrap_or_default();
-        self.0.push(Error::usage(what).about(&place));
+        self.0.push(Error::usage(what).about(&shown(place)));
     }
 
     fn list(&mut self, document: &Node) -> List {
@@ -127,7 +124,7 @@ impl Findings {
         let mut text = |key: &str| find(entries, key).and_then(|node| self.text(node, key));
         let name = text("name");
         let run_cluster = ListedRunCluster {
-            place: node.place.as_ref().map(ToString::to_string).unwrap_or_default(),
+            place: shown(node.place.as_ref()),
             name: name.clone().unwrap_or_default(),
             run_context: text("runContext"),
             kubeconfig_file: text("kubeconfigFile").map(Into::into),
@@ -154,7 +151,7 @@ impl Findings {
         let version_constraints = given("versionConstraints").and_then(|node| self.text(node, "versionConstraints"));
         let values = given("values").map(|node| self.values(node)).unwrap_or_default();
         Some(ListedDelivery {
-            place: node.place.as_ref().map(ToString::to_string).unwrap_or_default(),
+            place: shown(node.place.as_ref()),
             run_cluster: run_cluster?,
             package: package?,
             target_namespace: target_namespace?,
@@ -194,9 +191,7 @@ impl Findings {
         for entry in entries {
             let key = entry.key.text.as_str();
             if !keys.contains(&key) {
-                let likeness = |known: &str| strsim::jaro_winkler(&known.to_lowercase(), &key.to_lowercase());
-                let nearest = keys.iter().copied().max_by(|left, right| likeness(left).total_cmp(&likeness(right)));
-                let hint = match nearest.filter(|nearest| likeness(nearest) >= ALIKE) {
+                let hint = match nearest(key, keys.iter().copied()) {
                     Some(nearest) => format!("did you mean `{nearest}`?"),
                     None => format!("there are {}", keys.join(", ")),
                 };
@@ -236,6 +231,11 @@ impl Findings {
     }
 }
 
+/// Says where something stands.
+fn shown(place: Option<&Place>) -> String {
+    place.map(ToString::to_string).unwrap_or_default()
+}
+
 fn find<'node>(entries: &'node [Entry], key: &str) -> Option<&'node Node> {
     entries.iter().find(|entry| entry.key.text == key).map(|entry| &entry.node)
 }
@@ -260,7 +260,7 @@ mod tests {
         let list = list.expect("a list");
         let [prod1] = &list.run_clusters[..] else { panic!("one run cluster") };
         assert_eq!((prod1.name.as_str(), prod1.run_context.as_deref()), ("prod1", Some("admin@prod1")));
-        let shown = |one: &ListedDelivery| {
+        let words = |one: &ListedDelivery| {
             let values = one.values.iter().map(|values| match values {
                 ListedValues::File(file) => file.display().to_string(),
                 ListedValues::Inline(text) => text.expose_secret().replace('\n', ";"),
@@ -269,7 +269,7 @@ mod tests {
             let constraints = one.version_constraints.clone().unwrap_or_default();
             format!("{} {} {} {} {constraints} {values}", one.place, one.run_cluster, one.package, one.target_namespace)
         };
-        insta::assert_snapshot!(list.deliveries.iter().map(shown).collect::<Vec<_>>().join("\n"), @r"
+        insta::assert_snapshot!(list.deliveries.iter().map(words).collect::<Vec<_>>().join("\n"), @r"
         deliveries.yaml line 4 prod1 hello.default.tap apps >=1.0.0 all.yaml
         deliveries.yaml line 5 prod2 apps/bye web >=1.0.0 replicas: 2;
         deliveries.yaml line 6 prod2 hello.default.tap apps 2.x a.yaml+b.yaml

@@ -5,16 +5,12 @@
 use super::clone::Checkout;
 use super::failure::{self, Failure};
 use crate::error::{Error, Result};
+use crate::gitops::layout::PACKAGES;
+use crate::gitops::sops::RULES_FILE;
 use crate::gitops::url::GitUrl;
 
 /// More commits than any history has, also one that is complete already.
 const ALL: &str = "--depth=2147483647";
-
-/// The directory of a package beside which run clusters have theirs.
-const PACKAGES: &str = "packages";
-
-/// The file at the root that says for whom others encrypt.
-const RULES: &str = ".sops.yaml";
 
 impl Checkout {
     /// Goes on with another branch of the server: with what it holds, where that is not merged yet; else it will begin here.
@@ -119,7 +115,7 @@ impl Checkout {
             let is_version = rest.starts_with(PACKAGES) && rest[PACKAGES.len()..].starts_with('/');
             rest.contains('/') && !is_version && self.root.join(package).join(PACKAGES).is_dir()
         };
-        path == RULES || path.match_indices('/').any(is_below_package)
+        path == RULES_FILE || path.match_indices('/').any(is_below_package)
     }
 
     fn about_something_else(&self, why: &str) -> Error {
