@@ -69,11 +69,11 @@ impl Cli {
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         match &self.command {
-            Command::AddCluster(arguments) => Some(arguments.timeout),
-            Command::Bootstrap(BootstrapArgs { timeout, .. })
-            | Command::RemoveCluster(RemoveClusterArgs { timeout, .. })
-            | Command::Rotate(RotateArgs { timeout, .. })
-            | Command::Wait(WaitArgs { timeout, .. }) => Some(*timeout),
+            Command::AddCluster(arguments) => Some(arguments.confirm.timeout),
+            Command::Bootstrap(BootstrapArgs { confirm, .. })
+            | Command::RemoveCluster(RemoveClusterArgs { confirm, .. })
+            | Command::Rotate(RotateArgs { confirm, .. }) => Some(confirm.timeout),
+            Command::Wait(arguments) => Some(arguments.timeout),
             Command::Status(_)
             | Command::Check(_)
             | Command::Values(_)

@@ -7,15 +7,16 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 
 use super::environment;
-use super::parse::{parse_commit, parse_duration, parse_sync_period, parse_token_duration};
+use super::parse::{parse_commit, parse_sync_period, parse_token_duration};
 use super::preview::PreviewArgs;
-use super::shared::{COURSE, CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
+use super::shared::{CommitArgs, ConfirmArgs, GitCredentialArgs, OutputArgs, WriteArgs};
 use crate::error::{Error, Result};
 use crate::flux::Provider;
 use crate::identities::Preset;
 
 /// Arguments of `add-cluster`.
 #[derive(Args, Debug)]
+#[command(mut_arg("timeout", |timeout| timeout.help("Time to wait until the package is installed, such as 90s, 10m or 1h")))]
 pub struct AddClusterArgs {
     /// Short name of the run cluster, such as prod1
     #[arg(value_name = "RUN_CLUSTER")]
@@ -87,17 +88,6 @@ pub struct AddClusterArgs {
     /// Confirmation.
     #[command(flatten)]
     pub confirm: ConfirmArgs,
-    /// Time to wait until the package is installed, such as 90s, 10m or 1h
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "10m",
-        value_parser = parse_duration,
-        help_heading = COURSE,
-        env = "CARVELFLUX_TIMEOUT",
-        hide_env_values = true
-    )]
-    pub timeout: Duration,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -8,12 +8,12 @@ use clap::{Args, ValueEnum};
 use super::parse::{parse_commit, parse_duration, parse_run_context, parse_token_duration};
 use super::preview::PreviewArgs;
 use super::shared::{
-    COURSE, CommitArgs, ConfirmArgs, FluxCredentialArgs, GitCredentialArgs, OUTPUT, OutputArgs, SelectionArgs,
-    WriteArgs,
+    CommitArgs, ConfirmArgs, FluxCredentialArgs, GitCredentialArgs, OUTPUT, OutputArgs, SelectionArgs, WriteArgs,
 };
 
 /// Arguments of `bootstrap`.
 #[derive(Args, Clone, Debug)]
+#[command(mut_arg("timeout", |timeout| timeout.default_value("2m").help("Time to wait until the source is fetched, such as 90s, 10m or 1h")))]
 pub struct BootstrapArgs {
     /// Directory of the package in the GitOps repository, such as hello-app.default.tap
     #[arg(value_name = "PACKAGE")]
@@ -39,17 +39,6 @@ pub struct BootstrapArgs {
     /// Confirmation.
     #[command(flatten)]
     pub confirm: ConfirmArgs,
-    /// Time to wait until the source is fetched, such as 90s, 10m or 1h
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "2m",
-        value_parser = parse_duration,
-        help_heading = COURSE,
-        env = "CARVELFLUX_TIMEOUT",
-        hide_env_values = true
-    )]
-    pub timeout: Duration,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -98,6 +87,7 @@ pub struct CheckArgs {
 
 /// Arguments of `rotate`.
 #[derive(Args, Debug)]
+#[command(mut_arg("timeout", |timeout| timeout.default_value("5m").help("Time to wait until Flux uses the new credentials, such as 90s, 10m or 1h")))]
 pub struct RotateArgs {
     /// Short names of the run clusters, such as prod1
     #[arg(value_name = "RUN_CLUSTER")]
@@ -123,17 +113,6 @@ pub struct RotateArgs {
     /// Confirmation.
     #[command(flatten)]
     pub confirm: ConfirmArgs,
-    /// Time to wait until Flux uses the new credentials, such as 90s, 10m or 1h
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "5m",
-        value_parser = parse_duration,
-        help_heading = COURSE,
-        env = "CARVELFLUX_TIMEOUT",
-        hide_env_values = true
-    )]
-    pub timeout: Duration,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -142,6 +121,7 @@ pub struct RotateArgs {
 /// Arguments of `remove-cluster`.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[command(mut_arg("timeout", |timeout| timeout.help("One deadline for everything that is deleted to be gone, such as 90s, 10m or 1h")))]
 pub struct RemoveClusterArgs {
     /// Short name of the run cluster, such as prod1
     #[arg(value_name = "RUN_CLUSTER")]
@@ -184,17 +164,6 @@ pub struct RemoveClusterArgs {
     /// Confirmation.
     #[command(flatten)]
     pub confirm: ConfirmArgs,
-    /// One deadline for everything that is deleted to be gone, such as 90s, 10m or 1h
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "10m",
-        value_parser = parse_duration,
-        help_heading = COURSE,
-        env = "CARVELFLUX_TIMEOUT",
-        hide_env_values = true
-    )]
-    pub timeout: Duration,
     /// Output.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -4,10 +4,11 @@
 //! command goes on and what it prints come after what it is about.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args};
 
-use super::parse::{parse_branch, parse_label, parse_run_context};
+use super::parse::{parse_branch, parse_duration, parse_label, parse_run_context};
 use crate::flux::GitProvider;
 use crate::gitops::checkout::KeyType;
 use crate::gitops::message::MessageTemplate;
@@ -15,7 +16,7 @@ use crate::observe::Selection;
 use crate::ui::Format;
 
 /// The heading of the flags about confirmation and deadlines.
-pub(super) const COURSE: &str = "Confirmation and waiting";
+const COURSE: &str = "Confirmation and waiting";
 
 /// The heading of the flags about what is printed.
 pub(super) const OUTPUT: &str = "Output";
@@ -165,6 +166,16 @@ pub struct ConfirmArgs {
         hide_possible_values = true
     )]
     pub wait: bool,
+    /// Time to wait; each command says until when, and some allow less
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "10m",
+        value_parser = parse_duration,
+        env = "CARVELFLUX_TIMEOUT",
+        hide_env_values = true
+    )]
+    pub timeout: Duration,
 }
 
 /// The format of the result.

@@ -75,7 +75,7 @@ pub(super) async fn run(
 /// Waits for a merge where that is asked for, and finds out and checks everything.
 async fn find_out(ui: Ui, targets: &[Target], arguments: &AddClusterArgs) -> Result<Gathered> {
     if let Some(commit) = &arguments.wait_for_merge {
-        let timeout = if arguments.preview.mode().is_some() { Duration::ZERO } else { arguments.timeout };
+        let timeout = if arguments.preview.mode().is_some() { Duration::ZERO } else { arguments.confirm.timeout };
         for target in targets {
             for request in target.deliveries() {
                 Box::pin(gather::wait_for_merge(ui, request, &target.clusters, commit, timeout)).await?;
@@ -140,7 +140,7 @@ async fn deliver(
         deliveries: found.clone(),
         run_contexts: run_contexts.collect(),
         connection: clusters.run_connection.clone(),
-        timeout: arguments.timeout,
+        timeout: arguments.confirm.timeout,
         commit: None,
         requests_fetch: true,
         fails_fast: false,

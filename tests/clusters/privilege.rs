@@ -212,11 +212,12 @@ fn role_file(testbed: &Testbed) {
     user.write("role.yaml", "- {apiGroups: ['*'], resources: ['*'], verbs: ['*']}\n");
     user.run(&with_file).expect_code(1).says("attempting to grant RBAC permissions not currently held");
     assert_eq!(before, user.state());
-    user.write(
-        "role.yaml",
-        "kind: ClusterRole\nrules:\n- {apiGroups: [''], resources: [configmaps, services], verbs: [get, list, create, update, delete]}\n- {apiGroups: [apps], resources: [deployments], verbs: [get, list, create, update, delete]}\n",
-    );
+    let rules = "kind: ClusterRole\nrules:\n- {apiGroups: [''], resources: [configmaps, services], verbs: [get, list, create, update, delete]}\n- {apiGroups: [apps], resources: [deployments], verbs: [get, list, create, update, delete]}\n";
+    user.write("role.yaml", rules);
     user.run(&with_file).expect_code(0).says("ready").does_not_say("wildcards");
+    // Standard input can be read only once.
+    let from_input = with(&arguments, &["--installer-role-file", "-"]);
+    user.run_with_input(&from_input, rules).expect_code(0).says("nothing to change");
     // The file is not needed again.
     user.run(&arguments).expect_code(0).says("nothing to change");
     assert_eq!(writable(&user).len(), 3);

@@ -52,7 +52,7 @@ impl<'a> Prepared<'a> {
         }
         let mut prepared = Self { ui, build, targets, checkouts, stages: Vec::new() };
         let timed = |(run, plan): (Option<usize>, Plan)| {
-            let plan = Plan { timeout: Some(arguments.timeout), ..plan };
+            let plan = Plan { timeout: Some(arguments.confirm.timeout), ..plan };
             (run, if arguments.confirm.wait { plan } else { plan.without_waiting() })
         };
         let stages: Vec<Stage> = stages.into_iter().map(|stage| stage.into_iter().map(timed).collect()).collect();

@@ -75,7 +75,7 @@ pub(super) async fn connect(
     let build = build.forcing_conflicts(arguments.write.force_conflicts);
     let git = GitAccess {
         credentials,
-        limits: Limits::new(connection.request_timeout, arguments.timeout),
+        limits: Limits::new(connection.request_timeout, arguments.confirm.timeout),
         ..GitAccess::default()
     };
     let run_connection = connection.of_run_clusters(arguments.run_kubeconfig.as_ref());

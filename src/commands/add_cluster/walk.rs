@@ -93,7 +93,7 @@ fn begin(
             && authentication.token_duration.is_none(),
         ..Situation::default()
     };
-    let limits = Limits::new(connection.request_timeout, arguments.timeout);
+    let limits = Limits::new(connection.request_timeout, arguments.confirm.timeout);
     Offers::new(ui, connection.clone(), arguments.run_kubeconfig.as_ref(), conversation, situation, login, limits)
 }
 

@@ -66,7 +66,7 @@ impl Request {
             proxy_secret: for_flux.git_proxy_secret.clone(),
             provider: for_flux.provider,
             labels: arguments.write.labels.clone(),
-            timeout: arguments.timeout,
+            timeout: arguments.confirm.timeout,
             is_preview: arguments.preview.mode().is_some(),
         })
     }

@@ -88,7 +88,7 @@ async fn begin(
     let mut contexts = context::names(&kubeconfig);
     contexts.sort_by_key(|name| *name != current);
     let has_contexts = connection.server.is_none() && contexts.iter().any(|name| *name != current);
-    let limits = Limits::new(connection.request_timeout, arguments.timeout);
+    let limits = Limits::new(connection.request_timeout, arguments.confirm.timeout);
     let situation = Situation { leads, has_contexts, asks_for_login: false };
     if leads {
         ui.proposal("Esc or an empty line goes back; nothing is written before you have seen it and said yes");

@@ -91,7 +91,7 @@ impl Request {
             force: arguments.force,
             credentials,
             commit: CommitRequest { is_merged: arguments.wait_for_merge, ..CommitRequest::of(&arguments.commit) },
-            timeout: arguments.timeout,
+            timeout: arguments.confirm.timeout,
         })
     }
 

@@ -51,7 +51,7 @@ impl Request {
             run_kubeconfig: arguments.run_kubeconfig,
             token_duration: arguments.token_duration,
             force_conflicts: arguments.force_conflicts,
-            timeout: arguments.timeout,
+            timeout: arguments.confirm.timeout,
         })
     }
 
