@@ -22,13 +22,13 @@ pub use self::add_cluster::{
     PackageValuesArgs, VersionArgs, WorkloadIdentityArgs,
 };
 pub use self::commands::{
-    BootstrapArgs, CheckArgs, CheckFormat, CompletionArgs, CompletionTarget, RemoveClusterArgs, RotateArgs, StatusArgs,
-    StatusFormat, ValuesArgs, ValuesFormat, VersionCommandArgs, VersionFormat, WaitArgs,
+    BootstrapArgs, CheckArgs, CompletionArgs, CompletionTarget, RemoveClusterArgs, RotateArgs, StatusArgs,
+    StatusFormat, ValuesArgs, ValuesFormat, VersionCommandArgs, WaitArgs,
 };
 pub use self::completion::{CommandLine, Lookup, ValueKind, script as completion_script};
 pub use self::connection::ConnectionArgs;
 pub use self::preview::PreviewMode;
-pub use self::shared::{CommitArgs, FluxCredentialArgs, GitCredentialArgs, SelectionArgs};
+pub use self::shared::{CommitArgs, DocumentFormat, FluxCredentialArgs, FormatArgs, GitCredentialArgs, SelectionArgs};
 use crate::error::{Error, ErrorKind};
 use crate::invocation::PROGRAM;
 use crate::ui::{self, Format, Verbosity};
@@ -108,10 +108,12 @@ impl Cli {
             | Command::RemoveCluster(RemoveClusterArgs { output, .. })
             | Command::Rotate(RotateArgs { output, .. })
             | Command::Wait(WaitArgs { output, .. }) => output.output,
-            Command::Status(StatusArgs { output: StatusFormat::Json, .. })
-            | Command::Check(CheckArgs { output: CheckFormat::Json, .. })
+            Command::Status(StatusArgs { format: FormatArgs { output: StatusFormat::Json }, .. })
+            | Command::Check(CheckArgs { format: FormatArgs { output: DocumentFormat::Json }, .. })
             | Command::Values(ValuesArgs { output: Some(ValuesFormat::Json), .. })
-            | Command::Version(VersionCommandArgs { output: VersionFormat::Json, .. }) => Format::Json,
+            | Command::Version(VersionCommandArgs { format: FormatArgs { output: DocumentFormat::Json }, .. }) => {
+                Format::Json
+            }
             Command::Status(_)
             | Command::Check(_)
             | Command::Values(_)

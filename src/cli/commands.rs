@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use super::parse::{parse_commit, parse_duration, parse_run_context, parse_token_duration};
 use super::preview::PreviewArgs;
 use super::shared::{
-    CommitArgs, ConfirmArgs, FluxCredentialArgs, GitCredentialArgs, OUTPUT, OutputArgs, SelectionArgs, WriteArgs,
+    CommitArgs, ConfirmArgs, DocumentFormat, FluxCredentialArgs, FormatArgs, GitCredentialArgs, OUTPUT, OutputArgs,
+    SelectionArgs, WriteArgs,
 };
 
 /// Arguments of `bootstrap`.
@@ -44,18 +45,6 @@ pub struct BootstrapArgs {
     pub output: OutputArgs,
 }
 
-/// How `check` shows what it found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum CheckFormat {
-    /// A line per check, for people.
-    #[default]
-    Text,
-    /// One JSON document.
-    Json,
-    /// One YAML document.
-    Yaml,
-}
-
 /// Arguments of `check`.
 #[derive(Args, Debug)]
 pub struct CheckArgs {
@@ -71,18 +60,9 @@ pub struct CheckArgs {
     /// Show every check of more than five run clusters, too, and not only what needs attention
     #[arg(long)]
     pub all: bool,
-    /// Format: text, json or yaml
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        default_value = "text",
-        hide_possible_values = true,
-        help_heading = OUTPUT,
-        env = "CARVELFLUX_OUTPUT",
-        hide_env_values = true
-    )]
-    pub output: CheckFormat,
+    /// Output.
+    #[command(flatten)]
+    pub format: FormatArgs<DocumentFormat>,
 }
 
 /// Arguments of `rotate`.
@@ -219,6 +199,7 @@ pub enum StatusFormat {
 
 /// Arguments of `status`.
 #[derive(Args, Debug)]
+#[command(mut_arg("output", |output| output.default_value("tree").help("Format: tree, wide, json, yaml or name")))]
 pub struct StatusArgs {
     /// Show it again with every change, until interrupted
     #[arg(short, long)]
@@ -229,18 +210,9 @@ pub struct StatusArgs {
     /// Which deliveries.
     #[command(flatten)]
     pub selection: SelectionArgs,
-    /// Format: tree, wide, json, yaml or name
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        default_value = "tree",
-        hide_possible_values = true,
-        help_heading = OUTPUT,
-        env = "CARVELFLUX_OUTPUT",
-        hide_env_values = true
-    )]
-    pub output: StatusFormat,
+    /// Output.
+    #[command(flatten)]
+    pub format: FormatArgs<StatusFormat>,
 }
 
 /// How `values` shows what it found.
@@ -312,34 +284,13 @@ pub struct CompletionArgs {
     pub directory: Option<PathBuf>,
 }
 
-/// How `version` shows what it knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum VersionFormat {
-    /// Lines for people.
-    #[default]
-    Text,
-    /// One JSON document.
-    Json,
-    /// One YAML document.
-    Yaml,
-}
-
 /// Arguments of `version`.
 #[derive(Args, Debug)]
 pub struct VersionCommandArgs {
     /// Print also which API versions the build cluster serves, and each run cluster that has deliveries there
     #[arg(long)]
     pub clusters: bool,
-    /// Format: text, json or yaml
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        default_value = "text",
-        hide_possible_values = true,
-        help_heading = OUTPUT,
-        env = "CARVELFLUX_OUTPUT",
-        hide_env_values = true
-    )]
-    pub output: VersionFormat,
+    /// Output.
+    #[command(flatten)]
+    pub format: FormatArgs<DocumentFormat>,
 }

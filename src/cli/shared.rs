@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, ValueEnum};
 
 use super::parse::{parse_branch, parse_duration, parse_label, parse_run_context};
 use crate::flux::GitProvider;
@@ -193,4 +193,33 @@ pub struct OutputArgs {
         hide_env_values = true
     )]
     pub output: Format,
+}
+
+/// How a command that gathers nothing but facts shows them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DocumentFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+/// In which of its formats a command shows what it found.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = OUTPUT)]
+pub struct FormatArgs<F: ValueEnum + Send + Sync + 'static> {
+    /// Format: text, json or yaml
+    #[arg(
+        short,
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true,
+        env = "CARVELFLUX_OUTPUT",
+        hide_env_values = true
+    )]
+    pub output: F,
 }

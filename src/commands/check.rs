@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use self::build_cluster::Flux;
 use crate::check::{self, Checks, Outcome};
-use crate::cli::{CheckArgs, CheckFormat};
+use crate::cli::{CheckArgs, DocumentFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
 use crate::observe::Selection;
@@ -53,15 +53,15 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
     }
     sections
         .insert(0, Section { title: build.display(), namespace: scope.map(str::to_owned), run_cluster: None, checks });
-    print(ui, arguments.output, Extent::of(arguments.all), &sections)?;
+    print(ui, arguments.format.output, Extent::of(arguments.all), &sections)?;
     conclude(&sections)
 }
 
-fn print(ui: Ui, format: CheckFormat, extent: Extent, sections: &[Section]) -> Result<()> {
+fn print(ui: Ui, format: DocumentFormat, extent: Extent, sections: &[Section]) -> Result<()> {
     let text = match format {
-        CheckFormat::Text => return lines(sections, extent).iter().try_for_each(|line| ui.result_styled(line)),
-        CheckFormat::Json => json(&document(sections, Timestamp::now()))?,
-        CheckFormat::Yaml => crate::gitops::manifest::write_documents(&[document(sections, Timestamp::now())])?,
+        DocumentFormat::Text => return lines(sections, extent).iter().try_for_each(|line| ui.result_styled(line)),
+        DocumentFormat::Json => json(&document(sections, Timestamp::now()))?,
+        DocumentFormat::Yaml => crate::gitops::manifest::write_documents(&[document(sections, Timestamp::now())])?,
     };
     ui.result_styled(&text)
 }

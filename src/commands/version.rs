@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::carvel::{DATA_PACKAGING_GROUP, KAPP_CONTROLLER_GROUP, PACKAGING_GROUP};
 use crate::check;
-use crate::cli::{VersionCommandArgs, VersionFormat};
+use crate::cli::{DocumentFormat, VersionCommandArgs};
 use crate::cluster::{Cluster, Connection, Role, ServedVersions};
 use crate::error::{Error, Result};
 use crate::flux::{GIT_REPOSITORY_GROUP, KUSTOMIZATION_GROUP, kustomization_resource};
@@ -83,10 +83,10 @@ pub(super) async fn run(
         target: env!("CARVELFLUX_TARGET"),
         clusters,
     };
-    match arguments.output {
-        VersionFormat::Text => lines(&document).iter().try_for_each(|line| ui.result(line))?,
-        VersionFormat::Json => ui.result_styled(&json(&document)?)?,
-        VersionFormat::Yaml => {
+    match arguments.format.output {
+        DocumentFormat::Text => lines(&document).iter().try_for_each(|line| ui.result(line))?,
+        DocumentFormat::Json => ui.result_styled(&json(&document)?)?,
+        DocumentFormat::Yaml => {
             let value =
                 serde_json::to_value(&document).map_err(|error| Error::new("cannot write YAML").because(error))?;
             ui.document(&write_documents(&[value])?)?;
