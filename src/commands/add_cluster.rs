@@ -76,11 +76,7 @@ pub(super) async fn run(
 async fn find_out(ui: Ui, targets: &[Target], arguments: &AddClusterArgs) -> Result<Gathered> {
     if let Some(commit) = &arguments.wait_for_merge {
         let timeout = if arguments.preview.mode().is_some() { Duration::ZERO } else { arguments.confirm.timeout };
-        for target in targets {
-            for request in target.deliveries() {
-                Box::pin(gather::wait_for_merge(ui, request, &target.clusters, commit, timeout)).await?;
-            }
-        }
+        Box::pin(gather::wait_for_merge(ui, targets, commit, timeout)).await?;
     }
     Box::pin(gather::gather(ui, targets)).await
 }

@@ -133,7 +133,7 @@ async fn check_deliveries(
 /// Says what will be written for the deliveries to a run cluster.
 fn planned<'a>(target: &'a Target, run: &'a RunCluster, found: &'a [Found]) -> Option<permissions::Planned<'a>> {
     let authentication = run.authentication.as_ref().ok()?;
-    let existing = run.existing.as_ref().ok().and_then(Option::as_ref);
+    let existing = run.existing();
     let writes = |(number, (request, found)): (usize, (&'a Request, &'a Found))| {
         let writes = permissions::PlannedWrites {
             authentication,

@@ -93,7 +93,7 @@ pub(super) async fn check(
     let content = checks.take_in(content);
     checks.take_in(registry);
     if let (Ok((package, directory)), Ok(authentication)) = (&git, &run.authentication) {
-        let existing = run.existing.as_ref().ok().and_then(Option::as_ref);
+        let existing = run.existing();
         let is_impersonated = access.as_ref().is_ok_and(|(_, impersonated)| impersonated.is_some());
         let gets_role = is_impersonated || authentication.gets_role(request, existing);
         repository::check_kinds(checks, package, directory, gets_role);

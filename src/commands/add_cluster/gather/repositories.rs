@@ -67,11 +67,22 @@ struct Read {
 
 /// What tells clones apart.
 #[derive(PartialEq, Eq)]
-struct CloneKey {
+pub(super) struct CloneKey {
     url: String,
-    branch: String,
+    /// None where Flux follows no branch, but a tag or a commit.
+    branch: Option<String>,
     /// Whether Flux refuses commits that are not signed.
     is_verified: bool,
+}
+
+impl CloneKey {
+    pub(super) fn of(repository: &GitRepository) -> Self {
+        Self {
+            url: GitUrl::parse(&repository.spec.url).to_string(),
+            branch: git_access::branch_to_push_to(repository).ok().map(str::to_owned),
+            is_verified: repository.spec.verifies_commits(),
+        }
+    }
 }
 
 /// A package and the checkout that it is in.
@@ -126,12 +137,7 @@ impl Repositories {
         clusters: &Clusters,
         repository: &GitRepository,
     ) -> Result<usize, Skipped> {
-        let branch = checks.take_silently("GitOps repository", git_access::branch_to_push_to(repository))?;
-        let wanted = CloneKey {
-            url: GitUrl::parse(&repository.spec.url).to_string(),
-            branch: branch.to_owned(),
-            is_verified: repository.spec.verifies_commits(),
-        };
+        let wanted = CloneKey::of(repository);
         let checkout = if let Some((_, checkout)) = cloned.iter().find(|(known, _)| *known == wanted) {
             *checkout
         } else {

@@ -83,6 +83,11 @@ impl RunCluster {
         Self { uid, existing, stored, authentication, credential, leading, namespaces: found }
     }
 
+    /// Returns what Flux has already to reach it with, as far as that is known.
+    pub(super) fn existing(&self) -> Option<&ExistingCredential> {
+        self.existing.as_ref().ok().and_then(Option::as_ref)
+    }
+
     /// Tells whether a namespace has to be created.
     pub(super) fn creates(&self, namespace: &str) -> Result<bool, Skipped> {
         // All of them were looked at.
