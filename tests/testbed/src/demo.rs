@@ -15,7 +15,14 @@ const VALUES: &str = "workload_name: hello-app\nreplicas: 2\n";
 /// Builds the plugin as tests run it and returns its path: what a release has beyond that takes minutes to make.
 pub(crate) fn build_plugin() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // What cargo tells the testbed of itself is none of the plugin's: build scripts would run again in each demo.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
+    let output = command
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .args(["build", "--bin", PLUGIN, "--message-format=json-render-diagnostics"])
         .stderr(Stdio::inherit())
