@@ -38,13 +38,8 @@ pub(crate) fn ensure(groups: &[&Group], cache: &Path) -> Result<BTreeMap<&'stati
 /// Builds groups side by side: while one is linked, which keeps one core busy, another is compiled.
 fn build_all(groups: Vec<&Group>, cache: &Path) -> Result<()> {
     let progress = Progress::start();
-    let mut queue = Vec::new();
-    for group in groups {
-        progress.built(group.name, "(looking up what it consists of)", 0);
-        let packages = count_packages(group)?;
-        progress.expect(packages);
-        queue.push((packages, group));
-    }
+    let mut queue = count_all(groups)?;
+    progress.expect(queue.iter().map(|(packages, _)| packages).sum());
     // The largest is taken first: what is long must not come last, alone.
     queue.sort_by_key(|(packages, _)| *packages);
     let side_by_side = if available_memory() >= 2 * MEMORY_OF_A_BUILD { 2 } else { 1 };
@@ -146,6 +141,15 @@ impl Work<'_> {
 fn title(group: &Group) -> String {
     let names: Vec<&str> = group.programs.iter().map(|program| program.name).collect();
     if names == [group.name] { group.name.to_owned() } else { format!("{} ({})", group.name, names.join(", ")) }
+}
+
+/// Counts the packages of all groups at the same time: what it takes is the download of their modules.
+fn count_all(groups: Vec<&Group>) -> Result<Vec<(u64, &Group)>> {
+    std::thread::scope(|scope| {
+        let counts: Vec<_> =
+            groups.into_iter().map(|group| scope.spawn(move || Ok((count_packages(group)?, group)))).collect();
+        counts.into_iter().map(|count| count.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
 }
 
 /// Counts the packages that the programs of a group consist of; fetches the modules they are in.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 /// Shows what is being built and how much of it is left, until it is dropped.
 pub(crate) struct Progress {
@@ -29,10 +29,8 @@ impl Progress {
         let heartbeat = Arc::new(Heartbeat::default());
         let bar = if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(0);
-            let template = "{spinner} Building {pos} of {len} packages, about {eta} left: {wide_msg}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
+            set_template(&bar, "{spinner} {wide_msg}");
+            bar.set_message("Fetching the sources of the testbed's tools, which are built once and kept");
             bar.enable_steady_tick(Duration::from_millis(120));
             Some(bar)
         } else {
@@ -43,12 +41,14 @@ impl Progress {
         Self { bar, heartbeat, started }
     }
 
-    /// Says that so many packages more are to be built.
+    /// Says that the sources are there, and how many packages are to be built.
     pub(crate) fn expect(&self, packages: u64) {
-        self.heartbeat.expected.fetch_add(packages, Ordering::Relaxed);
+        self.heartbeat.expected.store(packages, Ordering::Relaxed);
         if let Some(bar) = &self.bar {
-            bar.inc_length(packages);
-            bar.reset_eta();
+            bar.set_length(packages);
+            // Not indicatif's own estimate: it follows the last seconds, and one package takes a thousand times as long as another.
+            set_template(bar, "{spinner} Building {pos} of {len} packages{left}: {wide_msg}");
+            bar.reset_elapsed();
         }
     }
 
@@ -101,6 +101,25 @@ impl Heartbeat {
             }
         }
     }
+}
+
+fn set_template(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.with_key("left", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let text = left(state.elapsed(), state.pos(), state.len().unwrap_or_default());
+            // The line is drawn without it where it cannot be written.
+            let _ = out.write_str(&text);
+        }));
+    }
+}
+
+/// Says how long the rest takes at the pace so far; nothing where too little is built to know.
+fn left(elapsed: Duration, built: u64, expected: u64) -> String {
+    if built * 50 < expected {
+        return String::new();
+    }
+    let rest = elapsed.as_secs() * expected.saturating_sub(built) / built.max(1);
+    format!(", about {} min left", rest.div_ceil(60))
 }
 
 fn line(text: &str) {
