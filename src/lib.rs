@@ -33,6 +33,7 @@ mod shell;
 pub mod testing;
 mod ui;
 mod waiting;
+mod whole_file;
 mod wording;
 
 use std::process::ExitCode;

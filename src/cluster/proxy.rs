@@ -243,7 +243,7 @@ fn loose_address(text: &str) -> Option<IpAddr> {
     if parts.len() != 4 || parts.iter().any(|part| !part.bytes().all(|byte| byte.is_ascii_digit())) {
         return text.parse().ok();
     }
-    let octets: Vec<u8> = parts.iter().filter_map(|part| part.parse().ok()).collect();
+    let octets: Vec<u8> = parts.iter().filter_map(|part| part.parse::<u8>().ok()).collect();
     <[u8; 4]>::try_from(octets).ok().map(|octets| IpAddr::V4(Ipv4Addr::from(octets)))
 }
 

@@ -3,7 +3,6 @@
 pub mod values;
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{CompletionArgs, CompletionTarget, completion_script};
@@ -11,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::invocation::{PROGRAM, is_of_flux};
 use crate::shell::quoted;
 use crate::ui::Ui;
+use crate::whole_file::{self, Mode};
 
 /// The program as shells know it.
 const BINARY: &str = "kubectl-carvelflux";
@@ -73,7 +73,7 @@ fn install(ui: Ui, directory: Option<&Path>) -> Result<()> {
             return Err(Error::usage(format!("{place} is not of this plugin, and left as it is"))
                 .hint("remove it, or name another directory with --directory"));
         }
-        write(&directory, &file).map_err(|error| {
+        whole_file::write(&file, CONTENT.as_bytes(), Mode::Executable).map_err(|error| {
             Error::new(format!("cannot write {place}"))
                 .because(error)
                 .hint("name a directory of PATH that you may write: completion install --directory DIR")
@@ -84,16 +84,5 @@ fn install(ui: Ui, directory: Option<&Path>) -> Result<()> {
         ui.warning(&format!("{} is not on PATH, where kubectl looks", directory.display()));
     }
     ui.status("it takes effect where kubectl's own completion is on, such as with: source <(kubectl completion bash)");
-    Ok(())
-}
-
-/// Writes the completer, whole or not at all.
-fn write(directory: &Path, file: &Path) -> io::Result<()> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    let mut temporary = builder.tempfile_in(directory)?;
-    temporary.write_all(CONTENT.as_bytes())?;
-    temporary.persist(file)?;
     Ok(())
 }

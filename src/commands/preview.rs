@@ -3,7 +3,6 @@
 //! What is reported is computed in [`crate::plan`]; here it is printed, or written into files.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use secrecy::ExposeSecret;
@@ -19,6 +18,7 @@ use crate::plan::show::Shown;
 use crate::plan::{Plan, Preview, read_others, show};
 use crate::ui::events::{PreviewChange, PreviewResult};
 use crate::ui::{Format, Ui, diff};
+use crate::whole_file::{self, Mode};
 
 /// Refuses to print two formats at once.
 pub(super) fn check(format: Format, mode: Option<&PreviewMode>) -> Result<()> {
@@ -125,21 +125,10 @@ async fn export(ui: Ui, all: &[Previewed<'_>], directory: Option<&Path>, what: (
 /// Writes one file, whole or not at all; only its owner may read what holds secrets.
 fn write(directory: &Path, file: &ExportedFile) -> Result<String> {
     let path = segments(&file.path)?.iter().fold(directory.to_path_buf(), |path, segment| path.join(segment));
-    let written = || -> std::io::Result<()> {
-        let parent = path.parent().unwrap_or(directory);
-        fs::create_dir_all(parent)?;
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            builder.permissions(fs::Permissions::from_mode(if file.holds_secrets { 0o600 } else { 0o666 }));
-        }
-        let mut temporary = builder.tempfile_in(parent)?;
-        temporary.write_all(file.content.expose_secret().as_bytes())?;
-        temporary.persist(&path)?;
-        Ok(())
-    };
-    written().map_err(|error| Error::new(format!("cannot write {}", path.display())).because(error))?;
+    let mode = if file.holds_secrets { Mode::Private } else { Mode::Readable };
+    fs::create_dir_all(path.parent().unwrap_or(directory))
+        .and_then(|()| whole_file::write(&path, file.content.expose_secret().as_bytes(), mode))
+        .map_err(|error| Error::new(format!("cannot write {}", path.display())).because(error))?;
     Ok(path.display().to_string())
 }
 

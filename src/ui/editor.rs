@@ -2,13 +2,17 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
 use crate::error::{Error, Result};
 
-/// Runs `$VISUAL`, else `$EDITOR`, else `vi` on a text, and returns what was saved. The file is the user's alone and goes away.
+/// What edits where nothing is named.
+const DEFAULT: &str = if cfg!(windows) { "notepad" } else { "vi" };
+
+/// Runs `$VISUAL`, else `$EDITOR`, else `vi` (on Windows `notepad`) on a text, and returns what was saved. The file is the user's alone and goes away.
 pub async fn edit(text: &SecretString, name: &str) -> Result<SecretString> {
     let failed = |error: std::io::Error| Error::new("cannot write a temporary file").because(error);
     let directory = tempfile::tempdir().map_err(failed)?;
@@ -16,14 +20,12 @@ pub async fn edit(text: &SecretString, name: &str) -> Result<SecretString> {
     file.write_all(text.expose_secret().as_bytes()).map_err(failed)?;
     let editor = editor();
     let shown = editor.to_string_lossy();
-    // Through a shell, since an editor often has arguments; as `git` and `kubectl edit` do.
-    let mut command = Command::new("sh");
-    command.arg("-c").arg(format!("{shown} \"$@\"")).arg(&editor).arg(file.path()).kill_on_drop(true);
-    let hint = "name an editor that can be run: EDITOR=vi";
-    let status = command
+    let hint = format!("name an editor that can be run: EDITOR={DEFAULT}");
+    let status = command(&shown, file.path())
+        .kill_on_drop(true)
         .status()
         .await
-        .map_err(|error| Error::new(format!("the editor `{shown}` cannot be run")).because(error).hint(hint))?;
+        .map_err(|error| Error::new(format!("the editor `{shown}` cannot be run")).because(error).hint(&hint))?;
     if !status.success() {
         return Err(Error::new(format!("the editor `{shown}` ended with {status}")).hint(hint));
     }
@@ -33,7 +35,24 @@ pub async fn edit(text: &SecretString, name: &str) -> Result<SecretString> {
     Ok(saved.into())
 }
 
+/// Runs an editor through a shell, since it often has arguments; as `git` and `kubectl edit` do.
+#[cfg(not(windows))]
+fn command(editor: &str, file: &Path) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("{editor} \"$@\"")).arg(editor).arg(file);
+    command
+}
+
+/// Runs an editor through `cmd`, which also finds those that are scripts, such as `code`.
+#[cfg(windows)]
+fn command(editor: &str, file: &Path) -> Command {
+    let mut command = Command::new("cmd");
+    // Of quotes around everything, `cmd /S` takes the outermost pair away and leaves the rest as it is.
+    command.arg("/S").arg("/C").raw_arg(format!("\"{editor} \"{}\"\"", file.display()));
+    command
+}
+
 fn editor() -> OsString {
     let named = ["VISUAL", "EDITOR"].iter().filter_map(std::env::var_os).find(|editor| !editor.is_empty());
-    named.unwrap_or_else(|| "vi".into())
+    named.unwrap_or_else(|| DEFAULT.into())
 }

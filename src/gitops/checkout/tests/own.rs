@@ -237,6 +237,7 @@ async fn a_branch_for_a_pull_request_is_the_one_to_be_on() {
     assert!(error.message().ends_with("that Flux follows"), "{error:?}");
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_commit_that_the_server_refuses_stays_and_is_said_to() {
     let desk = Desk::new();
