@@ -266,6 +266,7 @@ async fn run(exec: &ExecConfig) -> Result<Credential> {
     Ok(Credential { token, certificate, expires: status.expiration_timestamp })
 }
 
-#[cfg(test)]
+// The plugins are shell scripts.
+#[cfg(all(test, unix))]
 #[path = "exec_plugin_tests.rs"]
 mod tests;

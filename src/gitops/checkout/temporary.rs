@@ -17,8 +17,9 @@ const LOCK: &str = "lock";
 /// A directory of its own, in use by this process.
 #[derive(Debug)]
 pub(super) struct Temporary {
-    directory: TempDir,
+    // Closed before the directory is removed: Windows keeps a file that is open.
     _lock: File,
+    directory: TempDir,
 }
 
 impl Temporary {
@@ -39,7 +40,7 @@ impl Temporary {
         lock.lock()?;
         fs::rename(unfinished, directory.path().join(LOCK))?;
         remove_abandoned(place, directory.path());
-        Ok(Self { directory, _lock: lock })
+        Ok(Self { _lock: lock, directory })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -109,7 +110,7 @@ mod tests {
     fn what_a_killed_process_left_behind_is_removed() {
         let place = tempfile::tempdir().unwrap();
         let in_use = Temporary::inside(place.path()).unwrap();
-        let Temporary { directory, _lock: lock } = Temporary::inside(place.path()).unwrap();
+        let Temporary { _lock: lock, directory } = Temporary::inside(place.path()).unwrap();
         let abandoned = directory.keep();
         fs::write(abandoned.join("values.yaml"), "password: fake-password").unwrap();
         drop(lock);

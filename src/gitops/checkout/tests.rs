@@ -33,7 +33,8 @@ impl Server {
     }
 
     fn url(&self) -> GitUrl {
-        GitUrl::parse(&format!("file://{}", self.directory.path().join("server").display()))
+        let path = self.directory.path().join("server").display().to_string().replace('\\', "/");
+        GitUrl::parse(&format!("file:///{}", path.trim_start_matches('/')))
     }
 
     fn git(&self, directory: &str, arguments: &[&str]) -> String {
