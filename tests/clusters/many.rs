@@ -13,10 +13,10 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("many::several_packages_of_one_run_cluster", several_packages_of_one_run_cluster),
 ];
 
-const OTHER: &str = "other-app.default.tap";
+pub(crate) const OTHER: &str = "other-app.default.tap";
 
 /// Makes a second package known beside the first.
-fn with_two_packages<'a>(testbed: &'a Testbed, name: &str, variant: Variant) -> User<'a> {
+pub(crate) fn with_two_packages<'a>(testbed: &'a Testbed, name: &str, variant: Variant) -> User<'a> {
     let user = User::new(testbed, name);
     let repository = user.workspace.repository();
     testbed.publish(repository, &PackageVersion::new(OTHER, VERSION).variant(variant)).expect("a package");
@@ -26,7 +26,7 @@ fn with_two_packages<'a>(testbed: &'a Testbed, name: &str, variant: Variant) -> 
 }
 
 /// Writes a list with both packages on these run clusters, and returns how often something was committed.
-fn write_list(user: &User<'_>, run_clusters: &[&str]) -> usize {
+pub(crate) fn write_list(user: &User<'_>, run_clusters: &[&str]) -> usize {
     let of_cluster = |cluster: &&str| {
         format!(
             "- {{runCluster: {cluster}, package: {PACKAGE}, values: values.yaml}}\n\
@@ -44,7 +44,7 @@ fn commits(user: &User<'_>) -> usize {
     user.workspace.repository().log().expect("Git").len()
 }
 
-const ADD: [&str; 3] = ["add-cluster", "--from-file", "deliveries.yaml"];
+pub(crate) const ADD: [&str; 3] = ["add-cluster", "--from-file", "deliveries.yaml"];
 
 fn a_list_reaches_both_run_clusters(testbed: &Testbed) {
     let user = with_two_packages(testbed, "many", Variant::Works);

@@ -1,11 +1,15 @@
 //! Deliveries and removals by pull request, where nobody may push to the branch that Flux follows.
 
-use testbed::{Repository, Testbed};
+use testbed::{Repository, Testbed, Variant};
 
 use crate::Test;
+use crate::many;
 use crate::support::{INSTALL_FILE, PACKAGE, User};
 
-pub(crate) const TESTS: &[(&str, Test)] = &[("pull_requests::deliver_and_remove", deliver_and_remove)];
+pub(crate) const TESTS: &[(&str, Test)] = &[
+    ("pull_requests::deliver_and_remove", deliver_and_remove),
+    ("pull_requests::one_for_several_deliveries", one_for_several_deliveries),
+];
 
 /// A server that lets nobody push to `main`, and offers pull requests.
 const PROTECTED: &str = r#"while read -r old new name; do
@@ -79,4 +83,23 @@ fn deliver_and_remove(testbed: &Testbed) {
     repository.git(&["update-ref", "refs/heads/main", "refs/heads/clean-up"]).expect("a merge");
     user.run(&finish).expect_code(0).says("removed");
     assert_eq!(repository.read(INSTALL_FILE).expect("Git"), None);
+}
+
+fn one_for_several_deliveries(testbed: &Testbed) {
+    let user = many::with_two_packages(testbed, "pull-request-list", Variant::Works);
+    let repository = user.workspace.repository();
+    repository.judge_pushes(PROTECTED).expect("a hook");
+    many::write_list(&user, &["prod1"]);
+    let pushed = user
+        .run(&[&many::ADD[..], &["--push-branch", "deliver", "--yes"]].concat())
+        .expect_code(0)
+        .says("https://git.example.com/new/deliver");
+    let finish = last_command(&pushed.stderr);
+    let finish: Vec<&str> = finish.iter().map(String::as_str).collect();
+    user.run(&[&finish[..], &["--timeout", "5s"]].concat())
+        .expect_code(3)
+        .says(&format!("in {PACKAGE}/prod1, {}/prod1", many::OTHER));
+    squash(repository, "deliver");
+    let merged = user.run(&finish).expect_code(0);
+    assert_eq!(merged.stdout.matches("on prod1  ready").count(), 2, "{merged}");
 }
