@@ -1,13 +1,17 @@
 //! `values`: which values a package takes, which Git holds for a delivery, and which packages a repository has.
 //!
-//! Reads the repository alone; a cluster is asked only for its address and for the keys of encrypted values, where no flag names it.
+//! Where the repository is, and which of its files count, is found out in [`repository`]; the keys of encrypted values are looked for
+//! here.
 
-use std::path::{Path, PathBuf};
+mod repository;
+
+use std::path::Path;
 
 use secrecy::ExposeSecret;
 
+use self::repository::Repository;
 use super::packages::highest;
-use super::{age_keys, git, packages};
+use super::{age_keys, packages};
 use crate::carvel::schema::ValuesSchema;
 use crate::carvel::values::{Node, read, template};
 use crate::carvel::version::Version;
@@ -15,22 +19,13 @@ use crate::check;
 use crate::cli::{ValuesArgs, ValuesFormat};
 use crate::cluster::{Cluster, Connection, Role};
 use crate::error::{Error, Result};
-use crate::flux::{
-    Followed, GitRepository, GitRepositorySpec, Kustomization, git_repository_resource, kustomization_resource,
-};
+use crate::flux::{Kustomization, kustomization_resource};
 use crate::gitops::artifact::Artifact;
-use crate::gitops::checkout::{Checkout, GitAccess, Snapshot};
 use crate::gitops::delivery::RunClusterDirectory;
 use crate::gitops::layout::{PackageDirectory, PackageManifest};
 use crate::gitops::manifest::write_documents;
 use crate::gitops::sops_program::SopsProgram;
-use crate::gitops::url::GitUrl;
-use crate::invocation::PROGRAM;
 use crate::names;
-use crate::observe::Expectation;
-use crate::observe::expectation::commit_of;
-use crate::observe::source::{self, Source};
-use crate::shell::quoted;
 use crate::ui::{Ui, json, values};
 
 /// How many versions are named.
@@ -57,97 +52,6 @@ pub(super) async fn run(
     }
     let manifest = chosen(&package, arguments.version.as_deref())?;
     describe(ui, &package, manifest, arguments.output)
-}
-
-/// Where packages are read.
-enum Repository {
-    Checkout(Box<Checkout>),
-    Snapshot(Snapshot),
-    Directory(PathBuf),
-}
-
-/// Which revision of a repository is read.
-enum Revision {
-    Branch(String),
-    /// What Flux has fetched of something that is no branch.
-    Commit(String),
-}
-
-impl Repository {
-    /// Clones what flags name, or what Flux follows for the package; a directory is taken as it is. Also returns what of it
-    /// Flux takes: where no GitRepository is asked for, what a new one would.
-    async fn open(
-        ui: Ui,
-        connection: &Connection,
-        namespace: Option<String>,
-        arguments: &ValuesArgs,
-    ) -> Result<(Self, GitRepositorySpec)> {
-        if let Some(directory) = &arguments.repo_dir {
-            return if directory.is_dir() {
-                Ok((Self::Directory(directory.clone()), GitRepositorySpec::default()))
-            } else {
-                Err(Error::usage(format!("{} is no directory", directory.display()))
-                    .hint("name a checkout of the GitOps repository: --repo-dir DIR"))
-            };
-        }
-        let (url, revision, source) = match (&arguments.git_url, &arguments.branch, &arguments.package) {
-            (Some(url), Some(branch), _) => {
-                (GitUrl::parse(url), Revision::Branch(branch.clone()), GitRepositorySpec::default())
-            }
-            (_, _, Some(package)) => followed(connection, namespace, package).await?,
-            _ => {
-                return Err(Error::usage("neither a package nor a repository is named")
-                    .hint("name a package, or a repository: --git-url URL --branch BRANCH, or --repo-dir DIR"));
-            }
-        };
-        let credentials = git::given(ui, &arguments.credentials).await?;
-        let mut access = GitAccess { credentials, ..GitAccess::default() };
-        let repository = match revision {
-            Revision::Branch(branch) => Self::Checkout(Box::new(git::checkout(ui, &url, &branch, &mut access).await?)),
-            Revision::Commit(commit) => Self::Snapshot(git::snapshot(ui, &url, &commit, &mut access).await?),
-        };
-        Ok((repository, source))
-    }
-
-    fn root(&self) -> &Path {
-        match self {
-            Self::Checkout(checkout) => checkout.root(),
-            Self::Snapshot(snapshot) => snapshot.root(),
-            Self::Directory(directory) => directory,
-        }
-    }
-}
-
-/// Reads which repository and revision Flux follows for a package, and what it takes of them.
-async fn followed(
-    connection: &Connection,
-    namespace: Option<String>,
-    package: &str,
-) -> Result<(GitUrl, Revision, GitRepositorySpec)> {
-    let build = Cluster::connect(Role::Build, connection).await?;
-    let versions = check::flux(&build, &build.served_versions().await?)?;
-    let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
-    let name = names::git_repository(names::of_package(names::normalised_path(package)));
-    let repository: Option<GitRepository> =
-        build.read(&git_repository_resource(versions.source), &namespace, &name).await?;
-    let repository = repository.ok_or_else(|| {
-        Error::new(format!("GitRepository {namespace}/{name} does not exist on {}", build.display()))
-            .hint(format!("name the repository: {PROGRAM} values {} --git-url URL --branch BRANCH", quoted(package)))
-    })?;
-    let url = GitUrl::parse(&repository.spec.url);
-    let revision = match repository.spec.reference.followed() {
-        Followed::Branch(branch) => Revision::Branch(branch.to_owned()),
-        // Which tag is the newest of a version range, and what a reference is at, is Flux's to say.
-        pinned => match source::judge(Some(&repository), &name, &Expectation::default()) {
-            Source::At(revision) => Revision::Commit(commit_of(&revision).to_owned()),
-            Source::Not(_) => {
-                return Err(Error::new(format!("Flux follows {pinned} of {url}, of which it has fetched nothing"))
-                    .hint(format!("see why: kubectl -n {} describe gitrepository {name}", quoted(&namespace)))
-                    .hint("or name a branch to read: --git-url URL --branch BRANCH"));
-            }
-        },
-    };
-    Ok((url, revision, repository.spec.clone()))
 }
 
 /// Lists the packages of a repository; one that cannot be read is named, and does not keep the others back.

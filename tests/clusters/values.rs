@@ -1,13 +1,15 @@
 //! Values from the schema to the application: shown, checked before anything is written, set one by one, and read back.
 
-use testbed::Testbed;
+use testbed::{PackageVersion, Testbed};
 
 use crate::Test;
+use crate::many::OTHER;
 use crate::support::{PACKAGE, User, VALUES_FILE, VERSION};
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("values::are_shown_checked_set_and_read_back", shown_checked_and_set),
     ("values::of_what_flux_takes", of_what_flux_takes),
+    ("values::of_the_repository_that_flux_knows", of_the_repository_that_flux_knows),
 ];
 
 fn shown_checked_and_set(testbed: &Testbed) {
@@ -64,4 +66,20 @@ fn of_what_flux_takes(testbed: &Testbed) {
     assert!(!listed.stdout.contains("broken"), "{listed}");
     user.run(&["values", PACKAGE]).expect_code(0).says("workload_name");
     user.add_cluster("prod1").expect_code(0).says("ready");
+}
+
+fn of_the_repository_that_flux_knows(testbed: &Testbed) {
+    let user = User::new(testbed, "known");
+    user.run(&["values"]).expect_code(2).says("no GitOps repository is known in namespace").says("`bootstrap`");
+    user.bootstrap().expect_code(0);
+    user.run(&["values"]).expect_code(0).says(PACKAGE).says(VERSION);
+
+    let repository = user.workspace.repository();
+    testbed.publish(repository, &PackageVersion::new(OTHER, VERSION)).expect("a package");
+    // A package that nobody has made known yet is found, too.
+    user.run(&["values"]).expect_code(0).says(PACKAGE).says(OTHER);
+    repository.git(&["branch", "stable", "main"]).expect("a branch");
+    user.run(&["bootstrap", OTHER, "--git-url", repository.url(), "--branch", "stable", "--yes"]).expect_code(0);
+    user.run(&["values"]).expect_code(2).says("2 GitOps repositories are known").says("branch stable");
+    user.run(&["values", OTHER]).expect_code(0).says("workload_name");
 }
