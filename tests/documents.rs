@@ -101,3 +101,15 @@ fn kebab_case(variant: &str) -> String {
     }
     name
 }
+
+/// A checkout ends at the first file whose name Windows does not allow (<https://learn.microsoft.com/windows/win32/fileio/naming-a-file>).
+#[test]
+fn every_file_can_be_checked_out_on_windows() {
+    let output = std::process::Command::new("git").args(["ls-files", "-z"]).current_dir(ROOT).output().expect("git");
+    let files = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(files.split('\0').count() > 100, "{files}");
+    for file in files.split('\0') {
+        let is_allowed = |character: char| !character.is_control() && !"<>:\"\\|?*".contains(character);
+        assert!(file.chars().all(is_allowed) && !file.ends_with(['.', ' ']), "{file}");
+    }
+}

@@ -50,8 +50,15 @@ impl Build {
         let time = self.time()?;
         let directory = self.root.join("target/dist/build");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        // What cargo tells this program of itself would make build scripts run again.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+                command.env_remove(name);
+            }
+        }
         let output = output_of(
-            Command::new(cargo)
+            command
                 .current_dir(&self.root)
                 .args(["build", "--locked", "--bin", PROGRAM, "--message-format=json-render-diagnostics"])
                 .args(["--profile", &self.profile, "--target", &self.target()?, "--target-dir"])
@@ -104,6 +111,10 @@ impl Build {
             flags.push(path);
             flags.push("=/");
             flags.push(name);
+        }
+        if self.target()?.ends_with("-msvc") {
+            // Without it, Microsoft's linker writes the time of the build into the program.
+            flags.push("\u{1f}-Clink-arg=/Brepro");
         }
         Ok(flags)
     }

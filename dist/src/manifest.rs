@@ -42,6 +42,10 @@ pub fn render(template: &str, release: &Release<'_>) -> Result<String> {
         };
         manifest.extend([PLATFORM, before, "uri: ", &url, "\n    sha256: ", digest, after]);
     }
+    if !manifest.contains(PLATFORM) {
+        let names: Vec<&str> = release.digests.keys().map(String::as_str).collect();
+        return Err(Error::Failed(format!("{TEMPLATE}: no platform has an archive among {names:?}")));
+    }
     Ok(manifest)
 }
 
