@@ -49,6 +49,8 @@ pub struct Finding {
 pub enum Outcome {
     /// It holds; the text, which may be empty, says what was found.
     Passed(String),
+    /// What would have to be read may not be; the text says what that is.
+    Unknown(String),
     /// It holds, with a warning.
     Warned(Error),
     /// It does not hold.
@@ -73,7 +75,7 @@ impl Finding {
     fn about(self, subjects: &[String]) -> Self {
         let names = listed(subjects, NAMED);
         let outcome = match self.outcome {
-            Outcome::Passed(detail) => Outcome::Passed(detail),
+            unchanged @ (Outcome::Passed(_) | Outcome::Unknown(_)) => unchanged,
             Outcome::Warned(warning) => Outcome::Warned(warning.about(&names)),
             Outcome::Failed(failure) => Outcome::Failed(failure.about(&names)),
         };
@@ -124,6 +126,11 @@ impl Checks {
     /// Adds a check that passed, with what it found.
     pub fn pass(&mut self, name: impl Into<String>, detail: impl Into<String>) {
         self.add(name, Outcome::Passed(detail.into()));
+    }
+
+    /// Adds a check that could not be made, and why.
+    pub fn unknown(&mut self, name: impl Into<String>, reason: impl Into<String>) {
+        self.add(name, Outcome::Unknown(reason.into()));
     }
 
     /// Adds a warning.
@@ -189,7 +196,7 @@ impl Checks {
     pub fn warnings(&self) -> Vec<String> {
         let warnings = self.findings.iter().filter_map(|finding| match &finding.outcome {
             Outcome::Warned(warning) => Some(warning),
-            Outcome::Passed(_) | Outcome::Failed(_) => None,
+            Outcome::Passed(_) | Outcome::Unknown(_) | Outcome::Failed(_) => None,
         });
         warnings.map(|warning| [&[warning.to_string()], warning.hints()].concat().join("; ")).collect()
     }
@@ -208,7 +215,7 @@ impl Checks {
     pub fn into_failures(self) -> Vec<Error> {
         let failures = self.findings.into_iter().filter_map(|finding| match finding.outcome {
             Outcome::Failed(error) => Some(error),
-            Outcome::Passed(_) | Outcome::Warned(_) => None,
+            Outcome::Passed(_) | Outcome::Unknown(_) | Outcome::Warned(_) => None,
         });
         failures.collect()
     }

@@ -70,7 +70,7 @@ fn check(finding: &Finding) -> Value {
         })
     };
     match &finding.outcome {
-        Outcome::Passed(detail) => explained(detail, None),
+        Outcome::Passed(text) | Outcome::Unknown(text) => explained(text, None),
         Outcome::Warned(error) | Outcome::Failed(error) => explained(error.message(), Some(error)),
     }
 }
@@ -79,6 +79,7 @@ fn check(finding: &Finding) -> Value {
 fn word(finding: &Finding) -> &'static str {
     match finding.outcome {
         Outcome::Passed(_) => "passed",
+        Outcome::Unknown(_) => "unknown",
         Outcome::Warned(_) => "warning",
         Outcome::Failed(_) => "failed",
     }
@@ -92,6 +93,7 @@ mod tests {
         let mut checks = Checks::default();
         checks.pass("Flux", "");
         checks.pass("Flux's capacity", "0 unfinished");
+        checks.unknown("accounts", "RoleBindings may not be listed");
         checks.warn("names", Error::new("careful").hint("look"));
         checks.fail("connection", Error::new("refused\u{1b}[2J").because("x509\nunknown authority"));
         vec![Section {
@@ -108,9 +110,9 @@ mod tests {
         assert_eq!((&document["schema"], &document["outcome"]), (&json!(SCHEMA), &json!("failed")));
         let checks = &document["clusters"][0]["checks"];
         assert_eq!(
-            checks[2],
+            checks[3],
             json!({"name": "names", "outcome": "warning", "message": "careful", "causes": [], "hints": ["look"]})
         );
-        assert_eq!(checks[3]["outcome"], "failed");
+        assert_eq!((&checks[2]["outcome"], &checks[4]["outcome"]), (&json!("unknown"), &json!("failed")));
     }
 }

@@ -116,7 +116,7 @@ async fn check_accounts(checks: &mut Checks, run: &Cluster, group: &[Delivery]) 
         let privileges = check::over_privileged(run, namespace).await;
         let warnings = privileges.warnings(namespace);
         if let Some(unknown) = privileges.unknown() {
-            checks.pass(&name, format!("not known with this credential: {unknown}; see --run-context"));
+            checks.unknown(&name, format!("not known with this credential: {unknown}; see --run-context"));
         } else if warnings.is_empty() {
             checks.pass(&name, "");
         }

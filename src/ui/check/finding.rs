@@ -10,8 +10,10 @@ use crate::ui::text::{escape, one_line};
 pub(super) fn lines(finding: &Finding) -> Vec<String> {
     let name = one_line(&finding.name);
     let error = match &finding.outcome {
-        Outcome::Passed(detail) if detail.is_empty() => return vec![format!("  {} {name}", "✔".green())],
-        Outcome::Passed(detail) => return vec![format!("  {} {name}: {}", "✔".green(), one_line(detail))],
+        Outcome::Passed(text) if text.is_empty() => return vec![format!("  {} {name}", mark(finding))],
+        Outcome::Passed(text) | Outcome::Unknown(text) => {
+            return vec![format!("  {} {name}: {}", mark(finding), one_line(text))];
+        }
         Outcome::Warned(error) | Outcome::Failed(error) => error,
     };
     let mut lines = vec![format!("  {} {name}: {}", mark(finding), one_line(error.message()))];
@@ -23,6 +25,7 @@ pub(super) fn lines(finding: &Finding) -> Vec<String> {
 pub(super) fn mark(finding: &Finding) -> String {
     match finding.outcome {
         Outcome::Passed(_) => "✔".green().to_string(),
+        Outcome::Unknown(_) => "?".dimmed().to_string(),
         Outcome::Warned(_) => "!".yellow().to_string(),
         Outcome::Failed(_) => "✗".red().to_string(),
     }

@@ -47,9 +47,10 @@ pub(super) fn lines(sections: &[Section]) -> Vec<String> {
     lines
 }
 
-/// Returns what did not pass.
+/// Returns what needs attention.
 fn troubles(section: &Section) -> impl Iterator<Item = &Finding> {
-    section.checks.findings().iter().filter(|finding| word(finding) != "passed")
+    let needs_attention = |outcome: &Outcome| matches!(outcome, Outcome::Warned(_) | Outcome::Failed(_));
+    section.checks.findings().iter().filter(move |finding| needs_attention(&finding.outcome))
 }
 
 fn is_warning(finding: &Finding) -> bool {
@@ -85,9 +86,12 @@ fn of_cluster(section: &Section, findings: &[&Finding]) -> Vec<String> {
 }
 
 fn all_passed(sections: &[&Section]) -> String {
-    match sections.iter().map(|section| section.checks.findings().len()).sum() {
-        1 => "the only check passed".to_owned(),
-        count => format!("all {count} checks passed"),
+    let findings = || sections.iter().flat_map(|section| section.checks.findings());
+    let unknown = findings().filter(|finding| matches!(finding.outcome, Outcome::Unknown(_))).count();
+    match (findings().count(), unknown) {
+        (1, 0) => "the only check passed".to_owned(),
+        (count, 0) => format!("all {count} checks passed"),
+        (count, unknown) => format!("{} checks passed, {unknown} not known", count - unknown),
     }
 }
 

@@ -23,7 +23,11 @@ pub fn lines(sections: &[Section], extent: Extent) -> Vec<String> {
     let count = |state: &str| all().filter(|finding| word(finding) == state).count();
     let warnings = count("warning");
     let noun = if warnings == 1 { "warning" } else { "warnings" };
-    lines.push(format!("{} passed, {warnings} {noun}, {} failed", count("passed"), count("failed")));
+    let unknown = match count("unknown") {
+        0 => String::new(),
+        unknown => format!(", {unknown} not known"),
+    };
+    lines.push(format!("{} passed, {warnings} {noun}, {} failed{unknown}", count("passed"), count("failed")));
     lines
 }
 
@@ -71,6 +75,7 @@ mod tests {
                         .hint(format!("make a new one: rotate {name}")),
                 ),
                 20 => checks.fail("connection", Error::new("refused\u{1b}[2J").because("x509\nunknown authority")),
+                22 => checks.unknown("accounts", "RoleBindings may not be listed"),
                 21 => checks.warn("names of the run cluster", Error::new("it is also called stage1")),
                 _ => checks.pass("connection", "Flux"),
             }
@@ -87,18 +92,20 @@ mod tests {
     #[test]
     fn each_check_is_a_line_with_its_reason_below() {
         let mut checks = passed();
+        checks.unknown("accounts", "RoleBindings may not be listed");
         checks.warn("names", Error::new("careful").hint("look"));
         checks.fail("connection", Error::new("refused\u{1b}[2J").because("x509\nunknown authority"));
         assert_snapshot!(plain(&[build(checks)], Extent::Attention), @r"
         The build cluster  namespace dev
           ✔ Flux
           ✔ Flux's capacity: 0 unfinished
+          ? accounts: RoleBindings may not be listed
           ! names: careful
               Hint: look
           ✗ connection: refused\u{1b}[2J
               Caused by: x509
                 unknown authority
-        2 passed, 1 warning, 1 failed
+        2 passed, 1 warning, 1 failed, 1 not known
         ");
     }
 
@@ -117,8 +124,8 @@ mod tests {
         The run cluster `prod21`
           ! names of the run cluster: it is also called stage1
         ✔ The build cluster: all 2 checks passed
-        ✔ 26 run clusters: all 78 checks passed
-        108 passed, 1 warning, 13 failed
+        ✔ 26 run clusters: 77 checks passed, 1 not known
+        107 passed, 1 warning, 13 failed, 1 not known
         ");
     }
 
