@@ -76,6 +76,8 @@ pub struct CommandLine {
     pub run_context: Option<String>,
     /// The kubeconfig file of run clusters, where one is given.
     pub run_kubeconfig: Option<PathBuf>,
+    /// The words before the one that is completed.
+    words: Vec<String>,
 }
 
 /// Looks up values: all that there are, or none where that takes too long.
@@ -96,9 +98,15 @@ pub fn answer(command: fn() -> Command, lookup: Lookup) -> Option<ExitCode> {
     Some(ExitCode::SUCCESS)
 }
 
+/// What completes the program in bash; that of `clap_complete` knows nothing of the words that bash breaks at `=` and `:`.
+const BASH: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/completion/kubectl-carvelflux.bash"));
+
 /// Returns the script with which a shell completes the command line of a program; `None` for an unknown shell.
 #[must_use]
 pub fn script(shell: &str, program: &str) -> Option<String> {
+    if shell == "bash" {
+        return Some(BASH.to_owned());
+    }
     let mut script = Vec::new();
     let shells = Shells::builtins();
     shells.completer(shell)?.write_registration(VARIABLE, program, program, program, &mut script).ok()?;
@@ -184,7 +192,10 @@ fn with_value(arg: Arg, lookup: Lookup, line: &Arc<CommandLine>, bits: &Arc<Atom
             bits.fetch_or(directive::KEEP_ORDER, Ordering::Relaxed);
         }
         let mut values = lookup(kind, &line);
-        values.retain(|value| value.starts_with(begun));
+        // Nobody names a run cluster or a package twice.
+        let is_given =
+            |value: &String| matches!(kind, ValueKind::RunCluster | ValueKind::Package) && line.words.contains(value);
+        values.retain(|value| value.starts_with(begun) && !is_given(value));
         values
     }))
 }
@@ -243,9 +254,10 @@ impl CommandLine {
             connection: connection.connection(),
             namespace: connection.namespace,
             all_namespaces: flag("all_namespaces").unwrap_or_default(),
-            package: text("package"),
+            package: text("package").or_else(|| text("packages")),
             run_context: text("run_context"),
             run_kubeconfig: subcommand.and_then(path),
+            words: before.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         }
     }
 }

@@ -113,7 +113,8 @@ fn every_value_is_looked_up_or_known_to_be_free() {
 fn each_shell_has_a_script() {
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let script = script(shell, "kubectl-carvelflux").expect("a script");
-        assert!(script.contains("CARVELFLUX_COMPLETE") && script.contains("kubectl-carvelflux"), "{script}");
+        let asks = if shell == "bash" { "__complete" } else { "CARVELFLUX_COMPLETE" };
+        assert!(script.contains(asks) && script.contains("kubectl-carvelflux"), "{script}");
     }
     assert_eq!(script("cmd", "kubectl-carvelflux"), None);
 }

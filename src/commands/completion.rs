@@ -63,6 +63,10 @@ fn install(ui: Ui, directory: Option<&Path>) -> Result<()> {
             .hint("put it there, or name a directory of PATH: completion install --directory DIR")
         })?,
     };
+    if !directory.is_dir() {
+        return Err(Error::usage(format!("there is no directory {}", directory.display()))
+            .hint("name a directory of PATH: completion install --directory DIR"));
+    }
     let file = directory.join(COMPLETER);
     let place = quoted(&file.display().to_string());
     let existing = fs::read_to_string(&file).ok();

@@ -79,6 +79,7 @@ fn through_kubectl(testbed: &Testbed) {
         (&["wait", "-n"], namespace),
         (&["add-cluster", "--run-context", "prod1", "--target-namespace"], user.workspace.target_namespace()),
         (&["values", PACKAGE, "--version"], VERSION),
+        (&["add-cluster", "--package", PACKAGE, "--version-constraints"], VERSION),
         (&["add-cluster", "--installer"], "web"),
     ] {
         // A cluster that is busy for longer than a person waits is left out: that person presses TAB again.
@@ -116,7 +117,10 @@ fn install(testbed: &Testbed) {
     std::fs::create_dir(&elsewhere).expect("a directory");
     let elsewhere = elsewhere.display().to_string();
     user.run(&["completion", "install", "--directory", &elsewhere]).expect_code(0).says("is not on PATH");
-    user.run(&["completion", "install", "--directory", "/proc/nowhere"]).expect_code(1).says("cannot write");
+    user.run(&["completion", "install", "--directory", "/nowhere"])
+        .expect_code(2)
+        .says("there is no directory /nowhere");
+    user.run(&["completion", "install", "--directory", "/proc"]).expect_code(1).says("cannot write");
     user.run(&["completion", "bash", "--directory", &elsewhere]).expect_code(2);
     user.set("PATH", "/usr/bin:/bin");
     user.run(&["completion", "install"]).expect_code(2).says("is in no directory of PATH");
@@ -181,6 +185,16 @@ fn expect_completed(terminal: &mut Terminal, typed: &str, completed: &str) {
     terminal.type_text("\u{15}");
 }
 
+/// What is typed, and what a shell makes of it where it splits words at `=` and `:`, too.
+const SPLIT: &[(&str, &str)] = &[
+    ("wait --context=bui", "wait --context=build"),
+    ("wait --context arn:aws:e", "wait --context arn:aws:eks:1234:cluster/prod"),
+    ("wait --context=arn:aws:eks:1234:cl", "wait --context=arn:aws:eks:1234:cluster/prod"),
+    ("wait --context with", "wait --context with\\ space"),
+    ("status -o=js", "status -o=json"),
+    ("wait --kubeconfig bin-is", "wait --kubeconfig bin-is-here"),
+];
+
 fn in_shell(user: &User<'_>, shell: &str, arguments: &[&str], prepare: &str, programs: &[&str]) {
     let mut command = Command::new(shell);
     command.args(arguments).current_dir(user.write("here", "").parent().expect("a directory")).env_clear();
@@ -194,16 +208,34 @@ fn in_shell(user: &User<'_>, shell: &str, arguments: &[&str], prepare: &str, pro
         let begun = format!("{program} wait --package {}", &PACKAGE[..3]);
         expect_completed(&mut terminal, &begun, &format!("{program} wait --package {PACKAGE}"));
         expect_completed(&mut terminal, &format!("{program} status --outp"), &format!("{program} status --output"));
+        let split = if program.contains(' ') { &[] } else { SPLIT };
+        for (typed, completed) in split {
+            expect_completed(&mut terminal, &format!("{program} {typed}"), &format!("{program} {completed}"));
+        }
     }
     terminal.answer("ready>", "exit 0");
     let (_, screen) = terminal.end();
     assert!(!screen.contains("not found") && !screen.contains("rror"), "{screen}");
 }
 
+/// Adds contexts as cloud providers and people name them.
+fn with_other_contexts(user: &mut User<'_>) {
+    change_kubeconfig(user, |kubeconfig| {
+        let build = entry(kubeconfig, "contexts", "build").clone();
+        let contexts = kubeconfig["contexts"].as_array_mut().expect("contexts");
+        for name in ["arn:aws:eks:1234:cluster/prod", "with space"] {
+            let mut context = build.clone();
+            context["name"] = json!(name);
+            contexts.push(context);
+        }
+    });
+}
+
 fn bash_by_itself(testbed: &Testbed) {
     let mut user = User::new(testbed, "completion-bash");
     user.bootstrap().expect_code(0);
     on_path(&mut user);
+    with_other_contexts(&mut user);
     let prepare = "source <(kubectl-carvelflux completion bash)";
     in_shell(&user, "/bin/bash", &["--norc", "--noprofile", "-i"], prepare, &["kubectl-carvelflux"]);
 }
@@ -221,6 +253,7 @@ fn zsh(testbed: &Testbed) {
     let mut user = User::new(testbed, "completion-zsh");
     user.bootstrap().expect_code(0);
     on_path(&mut user);
+    with_other_contexts(&mut user);
     user.run(&["completion", "install"]).expect_code(0);
     let prepare = "autoload -U compinit && compinit -u -D; source <(kubectl completion zsh); source <(kubectl-carvelflux completion zsh)";
     in_shell(&user, "/usr/bin/zsh", &["-f", "-i"], prepare, &["kubectl carvelflux", "kubectl-carvelflux"]);
