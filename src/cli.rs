@@ -35,13 +35,7 @@ use crate::ui::{self, Format, Verbosity};
 
 /// Deliver Carvel packages from a GitOps repository to run clusters with Flux
 #[derive(Debug, Parser)]
-#[command(
-    name = "kubectl-carvelflux",
-    version,
-    disable_help_subcommand = true,
-    arg_required_else_help = true,
-    max_term_width = 110
-)]
+#[command(name = "kubectl-carvelflux", version, arg_required_else_help = true, max_term_width = 110)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -278,7 +272,7 @@ mod tests {
         let mut cli = command().term_width(80);
         cli.build();
         assert_help(&mut cli);
-        cli.get_subcommands_mut().for_each(assert_help);
+        cli.get_subcommands_mut().filter(|command| command.get_name() != "help").for_each(assert_help);
     }
 
     /// Compares `docs/commands.md` with what the commands say of themselves; `INSTA_UPDATE=always` rewrites it.
@@ -297,7 +291,8 @@ mod tests {
             reference.extend(["\n## ", name, "\n\n```text\n", help.trim_end(), "\n```\n"]);
         };
         add(&mut cli);
-        cli.get_subcommands_mut().filter(|command| !command.is_hide_set()).for_each(&mut add);
+        let is_ours = |command: &clap::Command| !command.is_hide_set() && command.get_name() != "help";
+        cli.get_subcommands_mut().filter(|command| is_ours(command)).for_each(&mut add);
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/commands.md");
         if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
             std::fs::write(path, &reference).expect("the reference can be written");

@@ -261,7 +261,7 @@ pub struct ValuesArgs {
 /// What `completion` is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CompletionTarget {
-    /// Put the file where kubectl finds it that kubectl runs for TAB after `kubectl carvelflux`
+    /// Put the file where kubectl finds it that it runs for TAB after the plugin's name
     Install,
     /// Print the script for bash, which completes kubectl-carvelflux itself
     Bash,

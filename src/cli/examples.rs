@@ -42,9 +42,10 @@ pub(super) fn of(command: &str) -> &'static [Example] {
         ],
         "values" => &[
             (
-                "Which packages there are",
+                "Which packages there are, in any repository",
                 "values --branch main \\\n    --git-url https://git.example.com/platform/gitops.git",
             ),
+            ("The same, in the one that Flux knows", "values -n dev"),
             ("A file to fill in for a new delivery", "values hello-app.default.tap -n dev -o yaml > values.yaml"),
             (
                 "What Git holds for a delivery, secrets included",
@@ -62,7 +63,10 @@ pub(super) fn of(command: &str) -> &'static [Example] {
             ),
             ("All that was delivered to it", "remove-cluster prod1 -n dev --run-context prod1"),
         ],
-        "completion" => &[("Once, for TAB", "completion install")],
+        "completion" => &[
+            ("Once, for TAB after kubectl", "completion install"),
+            ("For the program by itself, a file that bash sources", "completion bash > kubectl-carvelflux.bash"),
+        ],
         "version" => &[("What the plugin and the clusters are", "version --clusters -o yaml")],
         _ => &[],
     }

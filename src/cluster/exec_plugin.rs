@@ -267,6 +267,7 @@ async fn run(exec: &ExecConfig) -> Result<Credential> {
 }
 
 // The plugins are shell scripts.
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "exec_plugin_tests.rs"]
 mod tests;

@@ -106,7 +106,12 @@ fn date(seconds: &str) -> Option<String> {
 }
 
 fn lines(document: &Document) -> Vec<String> {
-    let mut lines = vec![format!("kubectl-carvelflux {}", document.version)];
+    let built = match (document.commit, &document.date) {
+        (Some(commit), Some(date)) => format!(" (commit {commit}, {date})"),
+        (Some(commit), None) => format!(" (commit {commit})"),
+        (None, _) => String::new(),
+    };
+    let mut lines = vec![format!("kubectl-carvelflux {}{built}", document.version)];
     for cluster in document.clusters.iter().flatten() {
         lines.push(match (&cluster.kubernetes, &cluster.error) {
             (Some(kubernetes), _) => format!("{}: Kubernetes {kubernetes}", cluster.name),
