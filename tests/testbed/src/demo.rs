@@ -13,7 +13,7 @@ const PLUGIN: &str = "kubectl-carvelflux";
 const VALUES: &str = "workload_name: hello-app\nreplicas: 2\n";
 
 /// Builds the plugin as tests run it and returns its path: what a release has beyond that takes minutes to make.
-pub(crate) fn build_plugin() -> Result<PathBuf> {
+pub(crate) fn build_plugin(options: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     // What cargo tells the testbed of itself is none of the plugin's: build scripts would run again in each demo.
@@ -25,6 +25,7 @@ pub(crate) fn build_plugin() -> Result<PathBuf> {
     let output = command
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .args(["build", "--bin", PLUGIN, "--message-format=json-render-diagnostics"])
+        .args(options)
         .stderr(Stdio::inherit())
         .output()
         .map_err(|source| Error::Spawn { program: "cargo".to_owned(), source })?;

@@ -61,7 +61,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         // Built before the sandbox is entered, so that Ctrl-C meets an ordinary build.
         Command::Demo { plugin: None, .. } if sandbox::Sandbox::current().is_err() => {
             Tools::prepare_for_clusters()?;
-            demo::build_plugin()?;
+            demo::build_plugin(&[])?;
         }
         Command::Demo { .. } | Command::Up { .. } => {}
     }
@@ -78,7 +78,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             stay(kubeconfig.as_deref().unwrap_or(testbed.kubeconfig()), &[])
         }
         Command::Demo { keep, plugin } => {
-            let plugin = plugin.clone().map_or_else(demo::build_plugin, Ok)?;
+            // It is built already, and only named once more.
+            let plugin = plugin.clone().map_or_else(|| demo::build_plugin(&["--quiet"]), Ok)?;
             // It is linked to from another directory.
             let plugin = std::path::absolute(&plugin).map_err(|source| testbed::Error::File {
                 action: "find",
