@@ -28,7 +28,7 @@ pub use self::commands::{
 pub use self::completion::{CommandLine, Lookup, ValueKind, script as completion_script};
 pub use self::connection::ConnectionArgs;
 pub use self::preview::PreviewMode;
-pub use self::shared::{CommitArgs, DocumentFormat, FluxCredentialArgs, FormatArgs, GitCredentialArgs, SelectionArgs};
+pub use self::shared::{CommitArgs, DocumentFormat, FluxCredentialArgs, GitCredentialArgs, OutputArgs, SelectionArgs};
 use crate::error::{Error, ErrorKind};
 use crate::invocation::PROGRAM;
 use crate::ui::{self, Format, Verbosity};
@@ -102,10 +102,10 @@ impl Cli {
             | Command::RemoveCluster(RemoveClusterArgs { output, .. })
             | Command::Rotate(RotateArgs { output, .. })
             | Command::Wait(WaitArgs { output, .. }) => output.output,
-            Command::Status(StatusArgs { format: FormatArgs { output: StatusFormat::Json }, .. })
-            | Command::Check(CheckArgs { format: FormatArgs { output: DocumentFormat::Json }, .. })
+            Command::Status(StatusArgs { output: OutputArgs { output: StatusFormat::Json }, .. })
+            | Command::Check(CheckArgs { output: OutputArgs { output: DocumentFormat::Json }, .. })
             | Command::Values(ValuesArgs { output: Some(ValuesFormat::Json), .. })
-            | Command::Version(VersionCommandArgs { format: FormatArgs { output: DocumentFormat::Json }, .. }) => {
+            | Command::Version(VersionCommandArgs { output: OutputArgs { output: DocumentFormat::Json }, .. }) => {
                 Format::Json
             }
             Command::Status(_)

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::parse::{parse_commit, parse_duration, parse_run_context, parse_token_duration};
 use super::preview::PreviewArgs;
 use super::shared::{
-    CommitArgs, ConfirmArgs, DocumentFormat, FluxCredentialArgs, FormatArgs, GitCredentialArgs, OUTPUT, OutputArgs,
+    CommitArgs, ConfirmArgs, DocumentFormat, FluxCredentialArgs, GitCredentialArgs, OUTPUT, OutputArgs, OutputFormat,
     SelectionArgs, WriteArgs,
 };
 
@@ -62,7 +62,7 @@ pub struct CheckArgs {
     pub all: bool,
     /// Output.
     #[command(flatten)]
-    pub format: FormatArgs<DocumentFormat>,
+    pub output: OutputArgs<DocumentFormat>,
 }
 
 /// Arguments of `rotate`.
@@ -197,9 +197,13 @@ pub enum StatusFormat {
     Name,
 }
 
+impl OutputFormat for StatusFormat {
+    const HELP: &'static str = "Format: tree, wide, json, yaml or name";
+    const DEFAULT: &'static str = "tree";
+}
+
 /// Arguments of `status`.
 #[derive(Args, Debug)]
-#[command(mut_arg("output", |output| output.default_value("tree").help("Format: tree, wide, json, yaml or name")))]
 pub struct StatusArgs {
     /// Show it again with every change, until interrupted
     #[arg(short, long)]
@@ -212,7 +216,7 @@ pub struct StatusArgs {
     pub selection: SelectionArgs,
     /// Output.
     #[command(flatten)]
-    pub format: FormatArgs<StatusFormat>,
+    pub output: OutputArgs<StatusFormat>,
 }
 
 /// How `values` shows what it found.
@@ -292,5 +296,5 @@ pub struct VersionCommandArgs {
     pub clusters: bool,
     /// Output.
     #[command(flatten)]
-    pub format: FormatArgs<DocumentFormat>,
+    pub output: OutputArgs<DocumentFormat>,
 }

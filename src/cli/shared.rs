@@ -178,24 +178,7 @@ pub struct ConfirmArgs {
     pub timeout: Duration,
 }
 
-/// The format of the result.
-#[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = OUTPUT)]
-pub struct OutputArgs {
-    /// Format of the result: text, or json for events, one a line, of which the last one is the result
-    #[arg(
-        short,
-        long,
-        value_name = "FORMAT",
-        default_value = "text",
-        hide_possible_values = true,
-        env = "CARVELFLUX_OUTPUT",
-        hide_env_values = true
-    )]
-    pub output: Format,
-}
-
-/// How a command that gathers nothing but facts shows them.
+/// The formats of a command that shows what it found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum DocumentFormat {
     /// Lines for people.
@@ -207,16 +190,33 @@ pub enum DocumentFormat {
     Yaml,
 }
 
-/// In which of its formats a command shows what it found.
+/// A format of what a command prints.
+pub trait OutputFormat: ValueEnum + Send + Sync + 'static {
+    /// What `--help` says of the formats that there are.
+    const HELP: &'static str;
+    /// The format where none is asked for.
+    const DEFAULT: &'static str = "text";
+}
+
+impl OutputFormat for Format {
+    const HELP: &'static str =
+        "Format of the result: text, or json for events, one a line, of which the last one is the result";
+}
+
+impl OutputFormat for DocumentFormat {
+    const HELP: &'static str = "Format: text, json or yaml";
+}
+
+/// In which of its formats a command prints its result.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(next_help_heading = OUTPUT)]
-pub struct FormatArgs<F: ValueEnum + Send + Sync + 'static> {
-    /// Format: text, json or yaml
+pub struct OutputArgs<F: OutputFormat = Format> {
     #[arg(
         short,
         long,
         value_name = "FORMAT",
-        default_value = "text",
+        help = F::HELP,
+        default_value = F::DEFAULT,
         hide_possible_values = true,
         env = "CARVELFLUX_OUTPUT",
         hide_env_values = true

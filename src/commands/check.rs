@@ -53,7 +53,7 @@ pub(super) async fn run(ui: Ui, connection: Connection, namespace: Option<String
     }
     sections
         .insert(0, Section { title: build.display(), namespace: scope.map(str::to_owned), run_cluster: None, checks });
-    print(ui, arguments.format.output, Extent::of(arguments.all), &sections)?;
+    print(ui, arguments.output.output, Extent::of(arguments.all), &sections)?;
     conclude(&sections)
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn run(
     let request = SurveyRequest { selection, accepts_unknown: arguments.watch, connection };
     let mut survey = Survey::new(&build, versions, request);
     let surveyed = survey.look().await?;
-    let shown = Shown { format: arguments.format.output, extent: Extent::of(arguments.all) };
+    let shown = Shown { format: arguments.output.output, extent: Extent::of(arguments.all) };
     if arguments.watch {
         return follow(ui, shown, survey, surveyed).await;
     }

@@ -83,7 +83,7 @@ pub(super) async fn run(
         target: env!("CARVELFLUX_TARGET"),
         clusters,
     };
-    match arguments.format.output {
+    match arguments.output.output {
         DocumentFormat::Text => lines(&document).iter().try_for_each(|line| ui.result(line))?,
         DocumentFormat::Json => ui.result_styled(&json(&document)?)?,
         DocumentFormat::Yaml => {
