@@ -76,8 +76,10 @@ pub struct CommandLine {
     pub run_context: Option<String>,
     /// The kubeconfig file of run clusters, where one is given.
     pub run_kubeconfig: Option<PathBuf>,
-    /// The words before the one that is completed.
-    words: Vec<String>,
+    /// The run clusters that are named already.
+    run_clusters: Vec<String>,
+    /// The packages that are named already.
+    packages: Vec<String>,
 }
 
 /// Looks up values: all that there are, or none where that takes too long.
@@ -192,10 +194,13 @@ fn with_value(arg: Arg, lookup: Lookup, line: &Arc<CommandLine>, bits: &Arc<Atom
             bits.fetch_or(directive::KEEP_ORDER, Ordering::Relaxed);
         }
         let mut values = lookup(kind, &line);
-        // Nobody names a run cluster or a package twice.
-        let is_given =
-            |value: &String| matches!(kind, ValueKind::RunCluster | ValueKind::Package) && line.words.contains(value);
-        values.retain(|value| value.starts_with(begun) && !is_given(value));
+        // Nobody names one twice.
+        let given = match kind {
+            ValueKind::RunCluster => line.run_clusters.as_slice(),
+            ValueKind::Package => &line.packages,
+            _ => &[],
+        };
+        values.retain(|value| value.starts_with(begun) && !given.contains(value));
         values
     }))
 }
@@ -248,16 +253,20 @@ impl CommandLine {
         let Ok(connection) = ConnectionArgs::from_arg_matches(&matches) else { return Self::default() };
         let subcommand = matches.subcommand().map(|(_, matches)| matches);
         let text = |id: &str| subcommand?.try_get_one::<String>(id).ok()?.cloned();
+        let many = |id: &str| subcommand.and_then(|matches| matches.try_get_many::<String>(id).ok().flatten());
+        let all = |ids: [&str; 2]| ids.into_iter().filter_map(many).flatten().cloned().collect::<Vec<_>>();
+        let packages = all(["package", "packages"]);
         let flag = |id: &str| -> Option<bool> { subcommand?.try_get_one::<bool>(id).ok()?.copied() };
         let path = |matches: &ArgMatches| matches.try_get_one::<PathBuf>("run_kubeconfig").ok()?.cloned();
         Self {
             connection: connection.connection(),
             namespace: connection.namespace,
             all_namespaces: flag("all_namespaces").unwrap_or_default(),
-            package: text("package").or_else(|| text("packages")),
+            package: packages.first().cloned(),
             run_context: text("run_context"),
             run_kubeconfig: subcommand.and_then(path),
-            words: before.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            run_clusters: all(["run_cluster", "run_clusters"]),
+            packages,
         }
     }
 }

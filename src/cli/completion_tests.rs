@@ -34,6 +34,7 @@ fn lookup(kind: ValueKind, line: &CommandLine) -> Vec<String> {
         ValueKind::Context => vec!["build".to_owned(), "prod1".to_owned()],
         ValueKind::Package => vec![format!("of-{}", line.namespace.as_deref().unwrap_or("nowhere"))],
         ValueKind::RunContext => line.run_kubeconfig.iter().map(|path| path.display().to_string()).collect(),
+        ValueKind::RunCluster => vec!["prod1".to_owned(), "prod2".to_owned()],
         ValueKind::Version => vec!["2.0.0".to_owned(), format!("1.0.0-{}", line.package.as_deref().unwrap_or("none"))],
         _ => Vec::new(),
     }
@@ -78,8 +79,18 @@ fn the_value_of_a_flag_with_an_equals_sign_stands_alone() {
 }
 
 #[test]
+fn what_is_named_is_not_offered_again() {
+    assert_eq!(completed(&["rotate", "prod1", ""]), "prod2\n:4\n");
+    assert_eq!(completed(&["rotate", "--run-context", "prod1=prod1", ""]), "prod1\nprod2\n:4\n");
+    assert_eq!(completed(&["check", "--context", "prod1", ""]), "prod1\nprod2\n:4\n");
+    assert_eq!(completed(&["wait", "-n", "dev", "--package=of-dev", "--package", ""]), ":4\n");
+}
+
+#[test]
 fn versions_keep_their_order() {
     assert_eq!(completed(&["values", "hello", "--version", ""]), "2.0.0\n1.0.0-hello\n:36\n");
+    let of_several = ["add-cluster", "--package", "hello", "--version-constraints", ""];
+    assert_eq!(completed(&of_several), "2.0.0\n1.0.0-hello\n:36\n");
 }
 
 #[test]

@@ -190,6 +190,8 @@ const SPLIT: &[(&str, &str)] = &[
     ("wait --context=bui", "wait --context=build"),
     ("wait --context arn:aws:e", "wait --context arn:aws:eks:1234:cluster/prod"),
     ("wait --context=arn:aws:eks:1234:cl", "wait --context=arn:aws:eks:1234:cluster/prod"),
+    ("wait --context kubernetes-admin@ku", "wait --context kubernetes-admin@kubernetes"),
+    ("wait --context=kubernetes-admin@ku", "wait --context=kubernetes-admin@kubernetes"),
     ("wait --context with", "wait --context with\\ space"),
     ("status -o=js", "status -o=json"),
     ("wait --kubeconfig bin-is", "wait --kubeconfig bin-is-here"),
@@ -223,7 +225,7 @@ fn with_other_contexts(user: &mut User<'_>) {
     change_kubeconfig(user, |kubeconfig| {
         let build = entry(kubeconfig, "contexts", "build").clone();
         let contexts = kubeconfig["contexts"].as_array_mut().expect("contexts");
-        for name in ["arn:aws:eks:1234:cluster/prod", "with space"] {
+        for name in ["arn:aws:eks:1234:cluster/prod", "kubernetes-admin@kubernetes", "with space"] {
             let mut context = build.clone();
             context["name"] = json!(name);
             contexts.push(context);
