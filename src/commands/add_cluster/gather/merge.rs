@@ -14,6 +14,7 @@ use crate::commands::{git, merge};
 use crate::error::Result;
 use crate::flux::GitRepository;
 use crate::ui::Ui;
+use crate::waiting::Waited;
 use crate::wording::listed;
 
 /// How many directories an error names.
@@ -37,15 +38,23 @@ pub(in crate::commands::add_cluster) async fn wait_for_merge(
         let source = repositories::source(&clusters.build, versions, requests[0]).await?;
         Ok((source, requests))
     });
-    for (source, directories) in by_clone(try_join_all(sources).await?) {
+    for (source, directories) in by_clone(try_join_all(sources).await?)? {
         let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
         let checkout = git::readable(ui, &clusters.build, &source, &clusters.git).await?;
         checkout.fetch_commit(commit).await?;
         let what = format!("the merge of {commit} into {}", checkout.display());
         let is_merged = async || checkout.holds_what(commit, &directories).await;
         let waited = merge::wait(ui, deadline, &what, is_merged).await?;
+        let mut missing = Vec::new();
+        if matches!(waited, Waited::Overdue(_)) {
+            for directory in &directories {
+                if !checkout.holds_what(commit, &[directory]).await? {
+                    missing.push(*directory);
+                }
+            }
+        }
         waited.or(|| {
-            let places = listed(&directories, SHOWN);
+            let places = listed(&missing, SHOWN);
             merge::overdue(format!("{} does not hold what {commit} holds in {places}", checkout.display())).hint(
                 "where it was merged and changed since, leave --wait-for-merge out, and merge what that would change",
             )
@@ -55,15 +64,15 @@ pub(in crate::commands::add_cluster) async fn wait_for_merge(
 }
 
 /// Puts the directories of deliveries together whose repositories one clone shows.
-fn by_clone(sources: Vec<(GitRepository, Vec<&Request>)>) -> Vec<(GitRepository, Vec<String>)> {
+fn by_clone(sources: Vec<(GitRepository, Vec<&Request>)>) -> Result<Vec<(GitRepository, Vec<String>)>> {
     let mut clones: Vec<(CloneKey, (GitRepository, Vec<String>))> = Vec::new();
     for (source, requests) in sources {
-        let key = CloneKey::of(&source);
+        let key = CloneKey::of(&source)?;
         let directories = requests.iter().map(|request| format!("{}/{}", request.package, request.run_cluster));
         match clones.iter_mut().find(|(known, _)| *known == key) {
             Some((_, (_, all))) => all.extend(directories),
             None => clones.push((key, (source.clone(), directories.collect()))),
         }
     }
-    clones.into_iter().map(|(_, clone)| clone).collect()
+    Ok(clones.into_iter().map(|(_, clone)| clone).collect())
 }

@@ -69,19 +69,19 @@ struct Read {
 #[derive(PartialEq, Eq)]
 pub(super) struct CloneKey {
     url: String,
-    /// None where Flux follows no branch, but a tag or a commit.
-    branch: Option<String>,
+    branch: String,
     /// Whether Flux refuses commits that are not signed.
     is_verified: bool,
 }
 
 impl CloneKey {
-    pub(super) fn of(repository: &GitRepository) -> Self {
-        Self {
+    /// Fails where Flux follows no branch.
+    pub(super) fn of(repository: &GitRepository) -> Result<Self> {
+        Ok(Self {
             url: GitUrl::parse(&repository.spec.url).to_string(),
-            branch: git_access::branch_to_push_to(repository).ok().map(str::to_owned),
+            branch: git_access::branch_to_push_to(repository)?.to_owned(),
             is_verified: repository.spec.verifies_commits(),
-        }
+        })
     }
 }
 
@@ -137,7 +137,7 @@ impl Repositories {
         clusters: &Clusters,
         repository: &GitRepository,
     ) -> Result<usize, Skipped> {
-        let wanted = CloneKey::of(repository);
+        let wanted = checks.take_silently("GitOps repository", CloneKey::of(repository))?;
         let checkout = if let Some((_, checkout)) = cloned.iter().find(|(known, _)| *known == wanted) {
             *checkout
         } else {
