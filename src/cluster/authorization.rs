@@ -25,7 +25,10 @@ impl Authorization {
     pub(super) fn of(user: &AuthInfo) -> Result<Option<Self>> {
         let header = match Login::of(user) {
             None | Some(Login::Plugin(_)) => return Ok(None),
-            Some(Login::TokenFile(path)) => return TokenFile::read(path).map(|file| Some(Self::File(file))),
+            Some(Login::TokenFile(path, token)) => match (TokenFile::read(path), token) {
+                (Err(_), Some(token)) => bearer(token.expose_secret()),
+                (file, _) => return file.map(|file| Some(Self::File(file))),
+            },
             Some(Login::Token(token)) => bearer(token.expose_secret()),
             Some(Login::Password(name, password)) => basic(name, password.expose_secret()),
             Some(Login::Provider(provider)) => match provider.config.get("id-token") {
@@ -71,14 +74,18 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_comes_before_a_password_that_before_a_token_and_that_before_a_file() {
+    fn a_provider_comes_before_a_password_that_before_a_file_and_that_before_a_token() {
         let mut user = AuthInfo { token: Some("fake-token".into()), ..AuthInfo::default() };
         assert_eq!(header(&user), "Bearer fake-token");
-        user.token_file = Some("/no/such/file".to_owned());
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("token");
+        user.token_file = Some(file.display().to_string());
+        assert_eq!(header(&user), "Bearer fake-token");
+        std::fs::write(&file, "fake-token-of-the-file\n").expect("a file");
         user.exec = serde_json::from_value(serde_json::json!({"command": "no-such-plugin"})).expect("a plugin");
-        assert_eq!(header(&user), "Bearer fake-token");
+        assert_eq!(header(&user), "Bearer fake-token-of-the-file");
         user.username = Some("jane".to_owned());
-        assert_eq!(header(&user), "Bearer fake-token");
+        assert_eq!(header(&user), "Bearer fake-token-of-the-file");
         user.password = Some("fake-password".into());
         assert_eq!(header(&user), "Basic amFuZTpmYWtlLXBhc3N3b3Jk");
         let config = [("id-token".to_owned(), "fake-id-token".to_owned())].into();

@@ -12,8 +12,9 @@ use crate::kubeconfig::base64;
 pub(super) enum Login<'a> {
     Provider(&'a AuthProviderConfig),
     Password(&'a str, &'a SecretString),
+    /// A file, and the token that counts where it cannot be read (client-go v0.36 `transport/round_trippers.go`).
+    TokenFile(&'a Path, Option<&'a SecretString>),
     Token(&'a SecretString),
-    TokenFile(&'a Path),
     Plugin(&'a ExecConfig),
 }
 
@@ -26,9 +27,11 @@ impl<'a> Login<'a> {
         if let (Some(name), Some(password)) = (&user.username, &user.password) {
             return Some(Self::Password(name, password));
         }
-        let token = user.token.as_ref().map(Self::Token);
-        let file = || user.token_file.as_ref().map(|file| Self::TokenFile(Path::new(file)));
-        token.or_else(file).or_else(|| user.exec.as_ref().map(Self::Plugin))
+        match (&user.token_file, &user.token) {
+            (Some(file), token) => Some(Self::TokenFile(Path::new(file), token.as_ref())),
+            (None, Some(token)) => Some(Self::Token(token)),
+            (None, None) => user.exec.as_ref().map(Self::Plugin),
+        }
     }
 }
 
