@@ -12,16 +12,19 @@ use crate::error::{Error, Result};
 /// What edits where nothing is named.
 const DEFAULT: &str = if cfg!(windows) { "notepad" } else { "vi" };
 
-/// Runs `$VISUAL`, else `$EDITOR`, else `vi` (on Windows `notepad`) on a text, and returns what was saved. The file is the user's alone and goes away.
+/// Runs `$VISUAL`, else `$EDITOR`, else `vi` (on Windows `notepad`) on a text, and returns what was saved. The file is the user's
+/// alone and goes away.
 pub async fn edit(text: &SecretString, name: &str) -> Result<SecretString> {
     let failed = |error: std::io::Error| Error::new("cannot write a temporary file").because(error);
     let directory = tempfile::tempdir().map_err(failed)?;
     let mut file = tempfile::Builder::new().suffix(&format!("-{name}")).tempfile_in(&directory).map_err(failed)?;
     file.write_all(text.expose_secret().as_bytes()).map_err(failed)?;
+    // Closed: Windows may refuse to replace a file that is open.
+    let file = file.into_temp_path();
     let editor = editor();
     let shown = editor.to_string_lossy();
     let hint = format!("name an editor that can be run: EDITOR={DEFAULT}");
-    let status = command(&shown, file.path())
+    let status = command(&shown, &file)
         .kill_on_drop(true)
         .status()
         .await
@@ -30,7 +33,7 @@ pub async fn edit(text: &SecretString, name: &str) -> Result<SecretString> {
         return Err(Error::new(format!("the editor `{shown}` ended with {status}")).hint(hint));
     }
     // Read by its name: editors replace a file.
-    let saved = std::fs::read_to_string(file.path())
+    let saved = std::fs::read_to_string(&file)
         .map_err(|error| Error::new("what the editor has saved cannot be read").because(error))?;
     Ok(saved.into())
 }

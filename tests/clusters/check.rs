@@ -133,6 +133,7 @@ fn unreachable(testbed: &Testbed) {
     );
     // Flux's credential may not read who else may do everything.
     let accounts = format!("accounts in namespace {}", user.workspace.target_namespace());
+    assert_eq!(check(&found, Some("prod1"), &accounts)["outcome"], "unknown", "{found:#}");
     let outcome_of = |name: &str| if name == accounts { "unknown" } else { "passed" };
     for check in checks(&found, Some("prod1")) {
         assert_eq!(check["outcome"], outcome_of(check["name"].as_str().expect("a name")), "{found:#}");

@@ -91,7 +91,7 @@ fn all_passed(sections: &[&Section]) -> String {
     match (findings().count(), unknown) {
         (1, 0) => "the only check passed".to_owned(),
         (count, 0) => format!("all {count} checks passed"),
-        (count, unknown) => format!("{} checks passed, {unknown} not known", count - unknown),
+        (count, unknown) => format!("{} of {count} checks passed, {unknown} not known", count - unknown),
     }
 }
 

@@ -124,7 +124,7 @@ mod tests {
         The run cluster `prod21`
           ! names of the run cluster: it is also called stage1
         ✔ The build cluster: all 2 checks passed
-        ✔ 26 run clusters: 77 checks passed, 1 not known
+        ✔ 26 run clusters: 77 of 78 checks passed, 1 not known
         107 passed, 1 warning, 13 failed, 1 not known
         ");
     }
