@@ -51,7 +51,7 @@ impl Build {
         let directory = self.root.join("target/dist/build");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        // What cargo tells this program of itself would make build scripts run again.
+        // What cargo tells this program of itself would make build scripts run again, as in the demo of the testbed.
         for (name, _) in std::env::vars_os() {
             if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
                 command.env_remove(name);

@@ -19,6 +19,9 @@ const MEMORY_OF_A_BUILD: u64 = 4 << 30;
 
 /// Returns the cache entries of groups by their names, each with `bin/` and `share/`. Builds those that are not there.
 pub(crate) fn ensure(groups: &[&Group], cache: &Path) -> Result<BTreeMap<&'static str, PathBuf>> {
+    // Testbeds of one process that start at the same time: the first one builds and says so, the others find what it built.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut entries = BTreeMap::new();
     let mut missing = Vec::new();
     for group in groups {

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
+const FETCHING: &str = "Fetching the sources of the testbed's tools, which are built once and kept";
+
 /// Shows what is being built and how much of it is left, until it is dropped.
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
@@ -30,10 +32,11 @@ impl Progress {
         let bar = if std::io::stderr().is_terminal() {
             let bar = ProgressBar::new(0);
             set_template(&bar, "{spinner} {wide_msg}");
-            bar.set_message("Fetching the sources of the testbed's tools, which are built once and kept");
+            bar.set_message(FETCHING);
             bar.enable_steady_tick(Duration::from_millis(120));
             Some(bar)
         } else {
+            line(FETCHING);
             let heartbeat = Arc::clone(&heartbeat);
             std::thread::spawn(move || heartbeat.beat(started));
             None
@@ -97,7 +100,11 @@ impl Heartbeat {
             over = guard;
             if wait.timed_out() && !*over {
                 let (built, expected) = (self.built.load(Ordering::Relaxed), self.expected.load(Ordering::Relaxed));
-                line(&format!("{built} of {expected} packages are built after {}", spoken(started.elapsed())));
+                let elapsed = spoken(started.elapsed());
+                line(&match expected {
+                    0 => format!("the sources are being fetched, for {elapsed}"),
+                    expected => format!("{built} of {expected} packages are built after {elapsed}"),
+                });
             }
         }
     }
