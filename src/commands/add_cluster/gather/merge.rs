@@ -13,6 +13,7 @@ use crate::commands::add_cluster::request::Request;
 use crate::commands::{git, merge};
 use crate::error::Result;
 use crate::flux::GitRepository;
+use crate::gitops::checkout::Checkout;
 use crate::ui::Ui;
 use crate::waiting::Waited;
 use crate::wording::listed;
@@ -45,14 +46,10 @@ pub(in crate::commands::add_cluster) async fn wait_for_merge(
         let what = format!("the merge of {commit} into {}", checkout.display());
         let is_merged = async || checkout.holds_what(commit, &directories).await;
         let waited = merge::wait(ui, deadline, &what, is_merged).await?;
-        let mut missing = Vec::new();
-        if matches!(waited, Waited::Overdue(_)) {
-            for directory in &directories {
-                if !checkout.holds_what(commit, &[directory]).await? {
-                    missing.push(*directory);
-                }
-            }
-        }
+        let missing = match &waited {
+            Waited::Overdue(None) => missing(&checkout, commit, &directories).await?,
+            _ => directories,
+        };
         waited.or(|| {
             let places = listed(&missing, SHOWN);
             merge::overdue(format!("{} does not hold what {commit} holds in {places}", checkout.display())).hint(
@@ -63,6 +60,17 @@ pub(in crate::commands::add_cluster) async fn wait_for_merge(
     Ok(())
 }
 
+/// Returns the directories in which the branch does not hold what a commit holds.
+async fn missing<'a>(checkout: &Checkout, commit: &str, directories: &[&'a str]) -> Result<Vec<&'a str>> {
+    let mut missing = Vec::new();
+    for directory in directories {
+        if !checkout.holds_what(commit, &[directory]).await? {
+            missing.push(*directory);
+        }
+    }
+    Ok(missing)
+}
+
 /// Puts the directories of deliveries together whose repositories one clone shows.
 fn by_clone(sources: Vec<(GitRepository, Vec<&Request>)>) -> Result<Vec<(GitRepository, Vec<String>)>> {
     let mut clones: Vec<(CloneKey, (GitRepository, Vec<String>))> = Vec::new();
@@ -71,7 +79,7 @@ fn by_clone(sources: Vec<(GitRepository, Vec<&Request>)>) -> Result<Vec<(GitRepo
         let directories = requests.iter().map(|request| format!("{}/{}", request.package, request.run_cluster));
         match clones.iter_mut().find(|(known, _)| *known == key) {
             Some((_, (_, all))) => all.extend(directories),
-            None => clones.push((key, (source.clone(), directories.collect()))),
+            None => clones.push((key, (source, directories.collect()))),
         }
     }
     Ok(clones.into_iter().map(|(_, clone)| clone).collect())
