@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use dist::manifest::{self, Release};
 use dist::platform::Platform;
 use dist::{PROGRAM, TAG, archive};
-use testbed::{FileServer, Tools};
+use testbed::{FileServer, GitServer, Repository, Tools};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const BINARY: &str = env!("CARGO_BIN_EXE_kubectl-carvelflux");
@@ -51,10 +51,12 @@ fn text_of(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// A machine with kubectl and krew, and a server that has what was released.
+/// A machine with kubectl and krew, a server that has what was released, and one with an index of krew.
 struct Place {
     directory: tempfile::TempDir,
     server: FileServer,
+    index: Repository,
+    _git_server: GitServer,
     tools: Tools,
 }
 
@@ -68,7 +70,9 @@ impl Place {
         let krew = tools.program("krew").expect("krew");
         std::os::unix::fs::symlink(krew, directory.path().join("bin/kubectl-krew")).expect("a link");
         let server = FileServer::start(&directory.path().join("served")).expect("a server");
-        Self { directory, server, tools }
+        let git_server = GitServer::start(&directory.path().join("git")).expect("a Git server");
+        let index = git_server.create_repository("krew-index").expect("a repository");
+        Self { directory, server, index, _git_server: git_server, tools }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -96,7 +100,8 @@ impl Place {
 
     /// Makes the index known to krew, which wants to have one even to uninstall.
     fn add_index(&self) {
-        self.kubectl(&["krew", "index", "add", "ours", &format!("{}/index.git", self.server.url())]);
+        let login = format!("http://{}:{}@", self.index.username(), self.index.password());
+        self.kubectl(&["krew", "index", "add", "ours", &self.index.url().replace("http://", &login)]);
     }
 
     fn command(&self, program: &Path, arguments: &[&str]) -> Command {
@@ -115,25 +120,10 @@ impl Place {
         succeed(&mut self.command(self.tools.kubectl(), arguments))
     }
 
-    /// Puts a manifest into the index, a Git repository that the server has, too.
+    /// Puts a manifest into the index.
     fn publish(&self, manifest: &str) {
-        let index = self.path("index");
-        std::fs::create_dir_all(index.join("plugins")).expect("a directory");
-        std::fs::write(index.join("plugins").join(manifest::FILE_NAME), manifest).expect("a file");
-        let bare = self.path("served/index.git");
-        let git = |directory: &Path, arguments: &[&str]| {
-            let author = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
-            succeed(self.command(Path::new("git"), &author).args(arguments).current_dir(directory))
-        };
-        if !bare.exists() {
-            git(&index, &["init", "--quiet", "--initial-branch=main"]);
-            git(self.directory.path(), &["init", "--quiet", "--bare", "--initial-branch=main", "served/index.git"]);
-        }
-        git(&index, &["add", "."]);
-        git(&index, &["commit", "--quiet", "--message=a version"]);
-        git(&index, &["push", "--quiet", "../served/index.git", "main"]);
-        // So that a server of files is enough.
-        git(&bare, &["update-server-info"]);
+        let file = format!("plugins/{}", manifest::FILE_NAME);
+        self.index.commit(&[(&file, Some(manifest))], "A version").expect("a commit");
     }
 }
 
