@@ -136,6 +136,10 @@ fn as_cobra(command: Command, lookup: Lookup, mut words: Vec<OsString>, has_desc
         words.push(OsString::new());
     }
     let last = words.len() - 1;
+    if words[last] == "-" {
+        // Flags are better known by their long names.
+        words[last] = "--".into();
+    }
     let line = Arc::new(CommandLine::of(command.clone(), &words));
     let bits = Arc::new(AtomicU8::new(directive::NO_FILES));
     let word = words[last].to_string_lossy().into_owned();

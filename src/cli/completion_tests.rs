@@ -56,6 +56,7 @@ fn commands_come_with_what_they_do() {
 #[test]
 fn flags_are_offered_once_one_is_begun() {
     assert_eq!(completed(&["rotate", "--al"]), "--all\n:4\n");
+    assert!(completed(&["rotate", "-"]).contains("--all\n"));
     assert!(!completed(&[""]).contains("--"), "there are commands");
     assert!(completed(&["wait", ""]).contains("--revision\n"), "there is nothing else");
     assert!(!completed(&["wait", "--"]).contains("--cache-dir"), "it is hidden");
