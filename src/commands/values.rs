@@ -9,15 +9,14 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 
-use self::repository::Repository;
+use self::repository::{FluxNamespace, Opened, Repository};
 use super::packages::highest;
 use super::{age_keys, packages};
 use crate::carvel::schema::ValuesSchema;
 use crate::carvel::values::{Node, read, template};
 use crate::carvel::version::Version;
-use crate::check;
 use crate::cli::{ValuesArgs, ValuesFormat};
-use crate::cluster::{Cluster, Connection, Role};
+use crate::cluster::Connection;
 use crate::error::{Error, Result};
 use crate::flux::{Kustomization, kustomization_resource};
 use crate::gitops::artifact::Artifact;
@@ -27,6 +26,7 @@ use crate::gitops::manifest::write_documents;
 use crate::gitops::sops_program::SopsProgram;
 use crate::names;
 use crate::ui::{Ui, json, values};
+use crate::wording::listed;
 
 /// How many versions are named.
 const NAMED: usize = 10;
@@ -37,17 +37,14 @@ pub(super) async fn run(
     namespace: Option<String>,
     arguments: ValuesArgs,
 ) -> Result<()> {
-    let (repository, source) = Repository::open(ui, &connection, namespace.clone(), &arguments).await?;
+    let Opened { repository, artifact: taken, flux } = Repository::open(ui, &connection, namespace, &arguments).await?;
     let root = repository.root();
-    let artifact = Artifact::of(root, &source)?;
+    let artifact = Artifact::of(root, &taken)?;
     let Some(package) = &arguments.package else { return list(ui, root, &artifact, arguments.output) };
     let package = artifact.package(root, names::normalised_path(package))?;
     if let (Some(run_cluster), None) = (&arguments.run_cluster, &arguments.version) {
         let mut directory = RunClusterDirectory::read(root, &package.path, run_cluster)?;
-        // Where a flag names the repository, it may be of no cluster that is at hand.
-        let names_repository = arguments.git_url.is_some() || arguments.repo_dir.is_some();
-        let cluster = (!names_repository).then_some((&connection, namespace));
-        let lacking = decrypt(root, &mut directory, &package.name, run_cluster, cluster).await?;
+        let lacking = decrypt(root, &mut directory, &package.name, run_cluster, flux.as_ref()).await?;
         return delivered(ui, &directory, &package.name, run_cluster, lacking.as_ref(), arguments.output);
     }
     let manifest = chosen(&package, arguments.version.as_deref())?;
@@ -96,11 +93,8 @@ fn sorted(package: &PackageDirectory) -> Vec<(Version, &PackageManifest)> {
 
 fn versions_in_words(package: &PackageDirectory) -> String {
     let versions = sorted(package);
-    let named: Vec<&str> = versions.iter().take(NAMED).map(|(_, manifest)| manifest.version.as_str()).collect();
-    match versions.len().saturating_sub(NAMED) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
-    }
+    let names: Vec<&str> = versions.iter().map(|(_, manifest)| manifest.version.as_str()).collect();
+    listed(&names, NAMED)
 }
 
 /// Shows what can be set.
@@ -142,23 +136,22 @@ async fn decrypt(
     directory: &mut RunClusterDirectory,
     package: &str,
     run_cluster: &str,
-    cluster: Option<(&Connection, Option<String>)>,
+    flux: Option<&FluxNamespace>,
 ) -> Result<Option<Error>> {
     let is_left = |directory: &RunClusterDirectory| directory.secrets.iter().any(|secret| !secret.is_readable());
     if is_left(directory) {
         age_keys::own()?.iter().try_for_each(|identities| directory.decrypt(identities))?;
         directory.decrypt_by(&SopsProgram::of_user(root)).await?;
     }
-    let Some((connection, namespace)) = cluster.filter(|_| is_left(directory)) else { return Ok(None) };
-    let build = Cluster::connect(Role::Build, connection).await?;
-    let versions = check::flux(&build, &build.served_versions().await?)?;
-    let namespace = namespace.unwrap_or_else(|| build.default_namespace().to_owned());
+    let Some(FluxNamespace { build, versions, name: namespace }) = flux.filter(|_| is_left(directory)) else {
+        return Ok(None);
+    };
     let resource = kustomization_resource(versions.kustomization);
     let name = names::package_installs_kustomization(package, run_cluster);
-    let kustomization: Option<Kustomization> = build.read(&resource, &namespace, &name).await?;
+    let kustomization: Option<Kustomization> = build.read(&resource, namespace, &name).await?;
     let decryption = kustomization.and_then(|kustomization| kustomization.spec.decryption);
     let named = decryption.as_ref().and_then(|decryption| decryption.pointer("/secretRef/name")?.as_str());
-    match age_keys::of_flux(&build, &namespace, named.unwrap_or(age_keys::KEY_SECRET)).await {
+    match age_keys::of_flux(build, namespace, named.unwrap_or(age_keys::KEY_SECRET)).await {
         Ok(secret) => secret.identities.iter().try_for_each(|identities| directory.decrypt(identities)).map(|()| None),
         Err(error) if error.status() == Some(403) => Ok(Some(error)),
         Err(error) => Err(error),

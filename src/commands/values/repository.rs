@@ -31,6 +31,15 @@ pub(super) enum Repository {
     Directory(PathBuf),
 }
 
+/// A repository that can be read.
+pub(super) struct Opened {
+    pub(super) repository: Repository,
+    /// What of it Flux takes: where no GitRepository is asked for, what a new one would.
+    pub(super) artifact: GitRepositorySpec,
+    /// Where it was found; `None` where a flag names it, which may be of no cluster that is at hand.
+    pub(super) flux: Option<FluxNamespace>,
+}
+
 /// Which revision of a repository is read.
 enum Revision {
     Branch(String),
@@ -39,35 +48,37 @@ enum Revision {
 }
 
 impl Repository {
-    /// Clones what flags name, or what Flux follows for the package; a directory is taken as it is. Also returns what of it
-    /// Flux takes: where no GitRepository is asked for, what a new one would.
+    /// Clones what flags name, or what Flux follows for the package; a directory is taken as it is.
     pub(super) async fn open(
         ui: Ui,
         connection: &Connection,
         namespace: Option<String>,
         arguments: &ValuesArgs,
-    ) -> Result<(Self, GitRepositorySpec)> {
+    ) -> Result<Opened> {
         if let Some(directory) = &arguments.repo_dir {
             return if directory.is_dir() {
-                Ok((Self::Directory(directory.clone()), GitRepositorySpec::default()))
+                let repository = Self::Directory(directory.clone());
+                Ok(Opened { repository, artifact: GitRepositorySpec::default(), flux: None })
             } else {
                 Err(Error::usage(format!("{} is no directory", directory.display()))
                     .hint("name a checkout of the GitOps repository: --repo-dir DIR"))
             };
         }
-        let (url, revision, source) = match (&arguments.git_url, &arguments.branch, &arguments.package) {
+        let (url, revision, artifact, flux) = match (&arguments.git_url, &arguments.branch, &arguments.package) {
             (Some(url), Some(branch), _) => {
-                (GitUrl::parse(url), Revision::Branch(branch.clone()), GitRepositorySpec::default())
+                (GitUrl::parse(url), Revision::Branch(branch.clone()), GitRepositorySpec::default(), None)
             }
             (_, _, Some(package)) => {
                 let flux = FluxNamespace::open(connection, namespace).await?;
-                followed(&flux.of_package(package).await?, &flux.name)?
+                let repository = flux.of_package(package).await?;
+                let (url, revision) = followed(&repository, &flux.name)?;
+                (url, revision, repository.spec, Some(flux))
             }
             _ => {
                 let flux = FluxNamespace::open(connection, namespace).await?;
-                let (url, revision, _) = followed(&flux.of_all_packages().await?, &flux.name)?;
+                let (url, revision) = followed(&flux.of_all_packages().await?, &flux.name)?;
                 // What one of the packages leaves out may be another.
-                (url, revision, GitRepositorySpec::default())
+                (url, revision, GitRepositorySpec::default(), Some(flux))
             }
         };
         let credentials = git::given(ui, &arguments.credentials).await?;
@@ -76,7 +87,7 @@ impl Repository {
             Revision::Branch(branch) => Self::Checkout(Box::new(git::checkout(ui, &url, &branch, &mut access).await?)),
             Revision::Commit(commit) => Self::Snapshot(git::snapshot(ui, &url, &commit, &mut access).await?),
         };
-        Ok((repository, source))
+        Ok(Opened { repository, artifact, flux })
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -89,10 +100,10 @@ impl Repository {
 }
 
 /// A namespace of the build cluster in which Flux knows packages.
-struct FluxNamespace {
-    build: Cluster,
-    versions: FluxVersions,
-    name: String,
+pub(super) struct FluxNamespace {
+    pub(super) build: Cluster,
+    pub(super) versions: FluxVersions,
+    pub(super) name: String,
 }
 
 impl FluxNamespace {
@@ -147,8 +158,8 @@ impl FluxNamespace {
     }
 }
 
-/// Tells which repository and revision Flux follows, and what it takes of them.
-fn followed(repository: &GitRepository, namespace: &str) -> Result<(GitUrl, Revision, GitRepositorySpec)> {
+/// Tells which repository and revision Flux follows.
+fn followed(repository: &GitRepository, namespace: &str) -> Result<(GitUrl, Revision)> {
     let (name, url) = (repository.name_any(), GitUrl::parse(&repository.spec.url));
     let revision = match repository.spec.reference.followed() {
         Followed::Branch(branch) => Revision::Branch(branch.to_owned()),
@@ -162,5 +173,5 @@ fn followed(repository: &GitRepository, namespace: &str) -> Result<(GitUrl, Revi
             }
         },
     };
-    Ok((url, revision, repository.spec.clone()))
+    Ok((url, revision))
 }
