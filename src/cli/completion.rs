@@ -70,8 +70,6 @@ pub struct CommandLine {
     pub namespace: Option<String>,
     /// Whether all namespaces are looked at.
     pub all_namespaces: bool,
-    /// The package, where one is given.
-    pub package: Option<String>,
     /// The context of the run cluster, where one is given.
     pub run_context: Option<String>,
     /// The kubeconfig file of run clusters, where one is given.
@@ -80,6 +78,14 @@ pub struct CommandLine {
     run_clusters: Vec<String>,
     /// The packages that are named already.
     packages: Vec<String>,
+}
+
+impl CommandLine {
+    /// Returns the package that the command is about, where one is named.
+    #[must_use]
+    pub fn package(&self) -> Option<&str> {
+        self.packages.first().map(String::as_str)
+    }
 }
 
 /// Looks up values: all that there are, or none where that takes too long.
@@ -100,7 +106,7 @@ pub fn answer(command: fn() -> Command, lookup: Lookup) -> Option<ExitCode> {
     Some(ExitCode::SUCCESS)
 }
 
-/// What completes the program in bash; that of `clap_complete` knows nothing of the words that bash breaks at `=` and `:`.
+/// What completes the program in bash; that of `clap_complete` knows nothing of the words that bash breaks at `=`, `:` and `@`.
 const BASH: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/completion/kubectl-carvelflux.bash"));
 
 /// Returns the script with which a shell completes the command line of a program; `None` for an unknown shell.
@@ -259,18 +265,16 @@ impl CommandLine {
         let text = |id: &str| subcommand?.try_get_one::<String>(id).ok()?.cloned();
         let many = |id: &str| subcommand.and_then(|matches| matches.try_get_many::<String>(id).ok().flatten());
         let all = |ids: [&str; 2]| ids.into_iter().filter_map(many).flatten().cloned().collect::<Vec<_>>();
-        let packages = all(["package", "packages"]);
         let flag = |id: &str| -> Option<bool> { subcommand?.try_get_one::<bool>(id).ok()?.copied() };
         let path = |matches: &ArgMatches| matches.try_get_one::<PathBuf>("run_kubeconfig").ok()?.cloned();
         Self {
             connection: connection.connection(),
             namespace: connection.namespace,
             all_namespaces: flag("all_namespaces").unwrap_or_default(),
-            package: packages.first().cloned(),
             run_context: text("run_context"),
             run_kubeconfig: subcommand.and_then(path),
             run_clusters: all(["run_cluster", "run_clusters"]),
-            packages,
+            packages: all(["package", "packages"]),
         }
     }
 }

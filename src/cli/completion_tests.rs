@@ -35,7 +35,7 @@ fn lookup(kind: ValueKind, line: &CommandLine) -> Vec<String> {
         ValueKind::Package => vec![format!("of-{}", line.namespace.as_deref().unwrap_or("nowhere"))],
         ValueKind::RunContext => line.run_kubeconfig.iter().map(|path| path.display().to_string()).collect(),
         ValueKind::RunCluster => vec!["prod1".to_owned(), "prod2".to_owned()],
-        ValueKind::Version => vec!["2.0.0".to_owned(), format!("1.0.0-{}", line.package.as_deref().unwrap_or("none"))],
+        ValueKind::Version => vec!["2.0.0".to_owned(), format!("1.0.0-{}", line.package().unwrap_or("none"))],
         _ => Vec::new(),
     }
 }

@@ -179,10 +179,9 @@ pub struct ConfirmArgs {
 }
 
 /// The formats of a command that shows what it found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DocumentFormat {
     /// Lines for people.
-    #[default]
     Text,
     /// One JSON document.
     Json,

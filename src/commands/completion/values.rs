@@ -37,7 +37,7 @@ pub async fn values(kind: ValueKind, line: &CommandLine) -> Vec<String> {
         }
         ValueKind::RunCluster => found(line).await.run_clusters(),
         ValueKind::Package => found(line).await.packages(),
-        ValueKind::Version => match &line.package {
+        ValueKind::Version => match line.package() {
             Some(package) => found(line).await.versions(names::of_package(package)),
             None => Vec::new(),
         },
